@@ -1,0 +1,14 @@
+"""Jackfield: a plugin microkernel for LLM inference.
+
+What a plugin author imports: this module, ``jackfield.ports``, ``jackfield.types``, ``jackfield.errors`` and
+``jackfield.testing``. Importing it is cheap: no HTTP server, no numpy.
+"""
+
+from __future__ import annotations
+
+from jackfield.hookspecs import hookimpl
+from jackfield.plugins import API_VERSION, Kernel, PluginInstance, build_kernel
+
+__version__ = "0.1.0"
+
+__all__ = ["API_VERSION", "Kernel", "PluginInstance", "__version__", "build_kernel", "hookimpl"]

@@ -1,0 +1,39 @@
+"""``RequestContext``: the one object that travels with a request through the gateway."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jackfield.types import Finished
+
+
+class RequestContext:
+    """What the stages of the pipeline have learnt about one request.
+
+    Each stage may add to it; what is set stays. Lives on the gateway's event loop.
+
+    Parameters:
+        request_id: Sent back as ``x-request-id`` and written to every log line of the request.
+        route: Path pattern of the route, for labels.
+        client: Address of the peer, for the access log.
+    """
+
+    __slots__ = ("arrived", "client", "code", "finished", "first_token", "gaps", "model", "request_id", "route")
+
+    def __init__(self, request_id: str, route: str, client: str) -> None:
+        self.request_id = request_id
+        self.route = route
+        self.client = client
+        self.arrived = time.monotonic()
+        """Monotonic seconds."""
+        self.model = ""
+        """The model's own name, once resolved."""
+        self.first_token: float | None = None
+        """Monotonic seconds at which the first text arrived from the worker."""
+        self.gaps: list[float] = []
+        """Seconds between text events."""
+        self.finished: Finished | None = None
+        self.code: str | None = None
+        """``error.code`` of what went wrong, also after the first byte."""

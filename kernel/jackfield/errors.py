@@ -1,0 +1,241 @@
+"""The error tree, and the one table that maps it to HTTP.
+
+::
+
+    JackfieldError
+    ├── ClientError                    their fault: 4xx
+    │   ├── InvalidRequest             a field has a value that cannot be used
+    │   │   ├── UnknownField           a field nobody knows
+    │   │   ├── UnsupportedField       a documented field that cannot be honoured here
+    │   │   ├── ContextLengthExceeded  the prompt does not fit the model's context
+    │   │   └── MalformedBody          not JSON, or not an object
+    │   ├── ModelNotFound              no model or alias of that name
+    │   ├── RouteNotFound              no frontend serves that path
+    │   ├── MethodNotAllowed           the path exists, the method does not
+    │   ├── BodyTooLarge               the body exceeds ``kernel.body_limit_bytes``
+    │   ├── Unauthenticated            no authenticator gave a principal
+    │   ├── ForeignOrigin              Host or Origin is neither loopback nor allow-listed
+    │   └── DeadlineExceeded           waited longer than the request allowed
+    ├── PolicyDenied                   a policy said no
+    ├── Overloaded                     retriable: too much work right now
+    │   ├── QueueFull                  the model's bounded queue is full
+    │   ├── ModelNotReady              the model is loading or its worker is being restarted
+    │   └── Draining                   this server is going down; ask another replica
+    ├── BackendFault                   ours: 5xx
+    │   ├── WorkerDied                 the worker process ended while it served the request
+    │   ├── ModelLoadError             the model file cannot be loaded or does not fit
+    │   ├── KVExhausted                the KV pool has no cell left (the engine preempts; a client never sees it)
+    │   └── InternalError              a defect: an exception nobody expected
+    ├── ManifestError                  start-up: plugins.toml cannot be used
+    ├── PluginError                    start-up: a plugin cannot be loaded or broke its contract
+    └── ChannelError                   two of our processes cannot understand each other
+
+Messages reach clients. They never contain a prompt, a key, a path of the host or an internal address; what an
+operator needs beyond that goes to the log.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class JackfieldError(Exception):
+    """Base of everything Jackfield raises on purpose.
+
+    Parameters:
+        message: One sentence for the person who can act on it. See the module's note on what it must not contain.
+        param: Name of the request field or configuration key at fault, or None.
+        retry_after: Seconds after which a retry may succeed; None takes the class's default from ``HTTP``.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after if retry_after is not None else http(self).retry_after
+
+
+class ClientError(JackfieldError):
+    """The request cannot be served as it is; sending it again unchanged gives the same answer."""
+
+
+class InvalidRequest(ClientError):
+    """A field of the request has a value that cannot be used; ``param`` names it."""
+
+
+class UnknownField(InvalidRequest):
+    """The request has a field that this API does not know (strict mode)."""
+
+
+class UnsupportedField(InvalidRequest):
+    """The request asks, through a documented field, for something this server cannot do."""
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """The prompt has as many tokens as the model's context, or more."""
+
+
+class MalformedBody(InvalidRequest):
+    """The body is not the JSON object that the route takes."""
+
+
+class ModelNotFound(ClientError):
+    """No model and no alias has the requested name."""
+
+
+class RouteNotFound(ClientError):
+    """No enabled frontend serves the path."""
+
+
+class MethodNotAllowed(ClientError):
+    """The path is served, but not with this HTTP method."""
+
+
+class BodyTooLarge(ClientError):
+    """The request body exceeds ``kernel.body_limit_bytes``."""
+
+
+class Unauthenticated(ClientError):
+    """No enabled authenticator recognised the caller."""
+
+
+class ForeignOrigin(ClientError):
+    """Without an authenticator only loopback and allow-listed hosts and origins are served (DNS rebinding, CSRF)."""
+
+
+class DeadlineExceeded(ClientError):
+    """The request waited longer than its deadline."""
+
+
+class PolicyDenied(JackfieldError):
+    """A policy refused the request."""
+
+
+class Overloaded(JackfieldError):
+    """There is too much work right now; the same request may succeed later."""
+
+
+class QueueFull(Overloaded):
+    """The bounded queue of the model is full."""
+
+
+class ModelNotReady(Overloaded):
+    """The model is still loading, or its worker is being restarted."""
+
+
+class Draining(Overloaded):
+    """The server refuses new work because it is shutting down."""
+
+
+class BackendFault(JackfieldError):
+    """The inference side failed; the request was fine."""
+
+
+class WorkerDied(BackendFault):
+    """The worker process ended while it was serving the request."""
+
+
+class ModelLoadError(BackendFault):
+    """The model cannot be loaded. The message names the file by its base name and says what to do."""
+
+
+class KVExhausted(BackendFault):
+    """The KV pool has no free cell. Raised by ``Runner.decode``; the engine answers it by preempting a sequence."""
+
+
+class InternalError(BackendFault):
+    """An exception nobody expected. The client gets the request id; the log gets the traceback."""
+
+
+class ManifestError(JackfieldError):
+    """``plugins.toml`` (or an override of it) cannot be used; the message has file, line and key path."""
+
+
+class PluginError(JackfieldError):
+    """A plugin cannot be loaded, or broke the contract of a hook or port; the message names it."""
+
+
+class ChannelError(JackfieldError):
+    """A message between two of our processes is damaged, oversized or of an unknown kind."""
+
+
+class ErrorSpec(NamedTuple):
+    """How one error class looks over HTTP."""
+
+    status: int
+    """HTTP status code."""
+    type: str
+    """OpenAI's ``error.type``: the broad family clients switch on."""
+    code: str
+    """Stable machine-readable name; unique over the table, so it also names the class on the channel."""
+    retriable: bool
+    """Whether the same request may succeed later."""
+    retry_after: float | None = None
+    """Default delay before a retry, in seconds, where the raiser knows no better."""
+
+
+HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
+    JackfieldError: ErrorSpec(500, "server_error", "error", False),
+    ClientError: ErrorSpec(400, "invalid_request_error", "client_error", False),
+    InvalidRequest: ErrorSpec(400, "invalid_request_error", "invalid_value", False),
+    UnknownField: ErrorSpec(400, "invalid_request_error", "unknown_parameter", False),
+    UnsupportedField: ErrorSpec(400, "invalid_request_error", "unsupported_parameter", False),
+    ContextLengthExceeded: ErrorSpec(400, "invalid_request_error", "context_length_exceeded", False),
+    MalformedBody: ErrorSpec(400, "invalid_request_error", "malformed_body", False),
+    ModelNotFound: ErrorSpec(404, "invalid_request_error", "model_not_found", False),
+    RouteNotFound: ErrorSpec(404, "invalid_request_error", "unknown_url", False),
+    MethodNotAllowed: ErrorSpec(405, "invalid_request_error", "method_not_allowed", False),
+    BodyTooLarge: ErrorSpec(413, "invalid_request_error", "request_too_large", False),
+    Unauthenticated: ErrorSpec(401, "authentication_error", "invalid_api_key", False),
+    ForeignOrigin: ErrorSpec(403, "permission_error", "foreign_origin", False),
+    DeadlineExceeded: ErrorSpec(408, "timeout_error", "deadline_exceeded", True),
+    PolicyDenied: ErrorSpec(403, "permission_error", "policy_denied", False),
+    Overloaded: ErrorSpec(503, "overloaded_error", "overloaded", True, 1.0),
+    QueueFull: ErrorSpec(429, "rate_limit_error", "queue_full", True, 1.0),
+    ModelNotReady: ErrorSpec(503, "overloaded_error", "model_not_ready", True, 2.0),
+    Draining: ErrorSpec(503, "overloaded_error", "draining", True, 1.0),
+    BackendFault: ErrorSpec(500, "server_error", "backend_fault", True),
+    WorkerDied: ErrorSpec(503, "server_error", "worker_died", True, 1.0),
+    ModelLoadError: ErrorSpec(503, "server_error", "model_load_failed", False),
+    KVExhausted: ErrorSpec(503, "server_error", "kv_exhausted", True, 1.0),
+    InternalError: ErrorSpec(500, "server_error", "internal_error", False),
+    ManifestError: ErrorSpec(500, "server_error", "manifest_error", False),
+    PluginError: ErrorSpec(500, "server_error", "plugin_error", False),
+    ChannelError: ErrorSpec(500, "server_error", "channel_error", False),
+}
+"""Every class of the tree has a row of its own; ``tests/kernel/test_errors.py`` holds the two together."""
+
+_BY_CODE: Final = {spec.code: kind for kind, spec in HTTP.items()}
+
+
+def http(error: JackfieldError) -> ErrorSpec:
+    """The HTTP row of *error*; a class from outside the tree takes the row of its nearest listed ancestor."""
+    for kind in type(error).__mro__:
+        spec = HTTP.get(kind)
+        if spec is not None:
+            return spec
+    raise AssertionError("JackfieldError itself is in the table")
+
+
+class ErrorRecord(msgspec.Struct, frozen=True, array_like=True):
+    """A ``JackfieldError`` on its way between two processes."""
+
+    code: str
+    message: str
+    param: str | None = None
+    retry_after: float | None = None
+
+    @classmethod
+    def of(cls, error: JackfieldError) -> ErrorRecord:
+        """Freeze *error* for the channel."""
+        return cls(http(error).code, error.message, error.param, error.retry_after)
+
+    def thaw(self) -> JackfieldError:
+        """The error again; a code this process does not know becomes ``BackendFault``."""
+        kind = _BY_CODE.get(self.code, BackendFault)
+        return kind(self.message, param=self.param, retry_after=self.retry_after)

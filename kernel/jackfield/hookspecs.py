@@ -1,0 +1,224 @@
+"""The contract: every hook a plugin may implement.
+
+Hooks wire, objects run. pluggy is synchronous, so hooks are called at start-up only; they hand over factories of objects
+that implement a *port* (``jackfield.ports``), and requests and tokens then travel through plain method calls on those.
+
+What fires when:
+
+1. Every process of Jackfield (gateway, worker, command line) builds its own kernel: each name in ``enabled`` is loaded,
+   registered as one *instance*, and ``check_pending()`` refuses hooks that are not in this file.
+2. ``jackfield_config`` of every instance; each ``[config.NAME]`` table is decoded and checked.
+3. In a worker: ``jackfield_startup``, ``jackfield_backends``, ``jackfield_schedulers``.
+   In a gateway: ``jackfield_startup``, ``jackfield_observers``, ``jackfield_frontends``.
+   On the command line: ``jackfield_commands``.
+4. In gateway and worker, after the last request: ``jackfield_shutdown``, in reverse order.
+
+A hook is called once per instance with that instance's ``PluginInstance``, first listed first. Names of factories are
+unique over all instances; two owners of one name are a start-up error that names both. Docstrings say, in this order: what
+the hook is for, what happens when nobody implements it, how several answers combine, parameters, returns, errors, process
+and thread, deadline and failure policy, since which API version.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import click
+    import msgspec
+
+    from jackfield.plugins import PluginInstance
+    from jackfield.ports.backend import BackendFactory
+    from jackfield.ports.frontend import FrontendFactory
+    from jackfield.ports.observer import ObserverFactory
+    from jackfield.ports.scheduler import SchedulerFactory
+
+PROJECT: Final = "jackfield"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+ProcessKind: TypeAlias = Literal["gateway", "worker"]
+"""The processes that have a life cycle. The supervisor loads no plugin."""
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Configuration
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@hookspec
+def jackfield_config(instance: PluginInstance) -> type[msgspec.Struct]:
+    """Declare the frozen Struct that ``[config.NAME]`` is decoded into.
+
+    Nobody implements it: the plugin takes no options, and a ``[config.NAME]`` table is a start-up error.
+
+    Several answers: each instance declares its own; a plugin that implements it twice is refused by pluggy.
+
+    :param instance: The instance asked.
+    :returns: A ``msgspec.Struct`` subclass, frozen, ``forbid_unknown_fields=True``, every field with a default and a
+        docstring-like comment; options' reference pages are generated from it.
+    :raises: Anything raised is a ``PluginError`` that names the plugin.
+
+    Process and thread: every process that builds a kernel, main thread. Deadline: 1 s. Failure policy: closed.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Inference (worker)
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@hookspec
+def jackfield_backends(instance: PluginInstance) -> Mapping[str, BackendFactory]:
+    """Hand over backends: what loads a model and computes it.
+
+    Nobody implements it: a model cannot be served; start-up refuses with the name that ``[models.NAME] backend`` asks for.
+
+    Several answers: united; a name given twice is a ``PluginError`` that names both owners.
+
+    :param instance: The instance asked; ``instance.name`` is the usual name of its only backend.
+    :returns: Factories by name. ``backend = "NAME"`` in ``[models.…]`` picks one.
+    :raises: Anything raised is a ``PluginError`` that names the plugin.
+
+    Process and thread: worker (and the command line, for listings), main thread. Heavy imports belong into the factory,
+    not into the hook. Deadline: 1 s. Failure policy: closed.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def jackfield_schedulers(instance: PluginInstance) -> Mapping[str, SchedulerFactory]:
+    """Hand over schedulers: what decides which sequences run in the next step.
+
+    Nobody implements it: the packaged ``fcfs`` plugin is enabled by default, and banner and ``plugins list`` say so.
+
+    Several answers: united by name; the first one listed in ``enabled`` is used.
+
+    :param instance: The instance asked.
+    :returns: Factories by name.
+    :raises: Anything raised is a ``PluginError`` that names the plugin.
+
+    Process and thread: worker, main thread. Deadline: 1 s. Failure policy: closed.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# HTTP and observation (gateway)
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@hookspec
+def jackfield_frontends(instance: PluginInstance) -> Mapping[str, FrontendFactory]:
+    """Hand over frontends: HTTP dialects.
+
+    Nobody implements it: the server answers on its health port only; start-up warns.
+
+    Several answers: united; all serve. Two frontends with one method and path are a ``PluginError`` naming both. A path
+    nobody serves is answered in the dialect of the first one listed.
+
+    :param instance: The instance asked.
+    :returns: Factories by name.
+    :raises: Anything raised is a ``PluginError`` that names the plugin.
+
+    Process and thread: gateway, main thread, before its event loop serves. Deadline: 1 s. Failure policy: closed.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def jackfield_observers(instance: PluginInstance) -> Mapping[str, ObserverFactory]:
+    """Hand over observers: metrics, traces, logs.
+
+    Nobody implements it: nothing is observed, and ``/metrics`` is 404.
+
+    Several answers: united; all are told of every event, first listed first.
+
+    :param instance: The instance asked.
+    :returns: Factories by name.
+    :raises: Anything raised is a ``PluginError`` that names the plugin.
+
+    Process and thread: gateway, main thread. Deadline: 1 s. Failure policy: closed at start-up; open while serving.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Life cycle and command line
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@hookspec
+def jackfield_startup(instance: PluginInstance, process: ProcessKind) -> None:
+    """Prepare what the plugin needs for the whole life of a process.
+
+    Nobody implements it: nothing happens.
+
+    Several answers: all are called, first listed first.
+
+    :param instance: The instance asked.
+    :param process: Which kind of process is starting.
+    :returns: Nothing.
+    :raises: Anything raised is a ``PluginError`` that names the plugin; the process does not start.
+
+    Process and thread: gateway and worker, main thread, before any factory is called. Deadline: 10 s. Failure policy:
+    closed.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def jackfield_shutdown(instance: PluginInstance, process: ProcessKind) -> None:
+    """Give back what ``jackfield_startup`` took.
+
+    Nobody implements it: nothing happens.
+
+    Several answers: all are called, last listed first, also when one of them raised.
+
+    :param instance: The instance asked.
+    :param process: Which kind of process is ending.
+    :returns: Nothing.
+    :raises: Anything raised is logged with the plugin's name; the shutdown goes on.
+
+    Process and thread: gateway and worker, main thread, after the last request. Not called when a process is killed.
+    Deadline: 2 s. Failure policy: open.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def jackfield_commands(instance: PluginInstance) -> Sequence[click.Command]:
+    """Hand over commands for the command line.
+
+    Nobody implements it: ``jackfield`` has its own commands only.
+
+    Several answers: united; a command whose name exists already is a ``PluginError`` that names both owners.
+
+    :param instance: The instance asked.
+    :returns: click commands or groups.
+    :raises: Anything raised is a ``PluginError`` that names the plugin; the built-in commands still work.
+
+    Process and thread: command line, main thread. Deadline: 1 s. Failure policy: open, with a warning.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError

@@ -1,0 +1,188 @@
+"""``plugins.toml`` as frozen structs. Where the values come from is ``jackfield.manifest_layers``.
+
+Everything in here is plain data that travels from the supervisor to its children; nothing here imports a plugin.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Final, Literal, TypeVar
+
+import msgspec
+
+from jackfield.errors import ChannelError, ManifestError
+from jackfield.ports.backend import OptionValue
+
+Table = Mapping[str, OptionValue]
+T = TypeVar("T", bound=msgspec.Struct)
+
+DEFAULT_ENABLED: Final = ("llama-cpu", "openai", "fcfs", "prometheus")
+"""What is on without an ``enabled`` key."""
+
+INSTANCE_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
+
+
+class InstanceRef(msgspec.Struct, frozen=True):
+    """One entry of ``enabled``: ``"openai"``, ``"edge=upstream"`` or ``"./my_plugin.py"``."""
+
+    name: str
+    """Name of the instance, and of its ``[config.NAME]`` table."""
+    plugin: str
+    """Entry-point name in the group ``jackfield.plugins``, or the absolute path of a ``.py`` file."""
+    defaulted: bool = False
+    """Whether nobody asked for it: the packaged default filled a socket that must not stay empty."""
+
+
+class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[kernel]``: what no plugin decides."""
+
+    listen: str = "127.0.0.1:8080"
+    """Address of the API, ``HOST:PORT``; port 0 takes a free one. Beyond loopback it needs an enabled authenticator."""
+    health: str = "127.0.0.1:8081"
+    """Address of ``/livez``, ``/readyz`` and ``/metrics``. Beyond loopback it serves bare livez and readyz only."""
+    health_metrics: bool = False
+    """Serve ``/metrics`` on the health port also beyond loopback."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Host names, besides loopback ones, that clients may use while no authenticator is enabled."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web origins (``https://chat.example``) that may call the API while no authenticator is enabled."""
+    body_limit_bytes: int = 16 * 1024 * 1024
+    """Largest request body; above it 413."""
+    queue: int = 64
+    """Requests per model that may wait for a slot, besides those that run; above it 429 with ``Retry-After``."""
+    default_max_tokens: int = 1024
+    """Tokens generated where the request gives no limit; always capped by the room left in the context."""
+    drain_s: float = 30.0
+    """How long SIGTERM waits for running requests before it ends them."""
+    load_timeout_s: float = 600.0
+    """How long a worker may take to load its model before it is ended and restarted."""
+    step_timeout_s: float = 120.0
+    """How long one engine step may take before the worker counts as hung and is restarted."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """auto: console on a terminal, JSON lines elsewhere."""
+
+    def __post_init__(self) -> None:
+        _at_least("body_limit_bytes", self.body_limit_bytes, 1024)
+        if self.body_limit_bytes > 48 * 1024 * 1024:
+            raise ValueError("body_limit_bytes must be at most 50331648: a request must fit one channel frame")
+        _at_least("queue", self.queue, 0)
+        _at_least("default_max_tokens", self.default_max_tokens, 1)
+        _at_least("drain_s", self.drain_s, 0)
+        _at_least("load_timeout_s", self.load_timeout_s, 1)
+        _at_least("step_timeout_s", self.step_timeout_s, 1)
+
+
+class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[models.NAME]``: one model, served by one worker process."""
+
+    backend: str = "llama-cpu"
+    """Name of a backend that an enabled plugin hands over."""
+    source: str
+    """``jackfield:demo`` or a path; relative paths start at the folder of ``plugins.toml``."""
+    context: int | Literal["auto"] = "auto"
+    """Longest single request (prompt + answer) in tokens; auto is what the model was trained for, at most 4,096."""
+    max_sequences: int = 8
+    """Requests that run at once, 1 to 256."""
+    kv_tokens: int | Literal["auto"] = "auto"
+    """Tokens in the pool all sequences share; auto gives each its context as far as memory allows."""
+    aliases: tuple[str, ...] = ()
+    """Other names that clients may use."""
+    options: dict[str, OptionValue] = {}
+    """Overrides of the backend's ``[config.…]`` table for this model."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_sequences <= 256:
+            raise ValueError("max_sequences must be between 1 and 256")
+        if self.context != "auto":
+            _at_least("context", self.context, 8)
+        if self.kv_tokens != "auto":
+            _at_least("kv_tokens", self.kv_tokens, 8)
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole configuration of one server, merged from all layers and checked except for plugins' own tables."""
+
+    enabled: tuple[InstanceRef, ...]
+    """In the order they are asked."""
+    kernel: KernelConfig
+    config: dict[str, dict[str, OptionValue]] = {}
+    """Plugins' tables, undecoded: only the plugin knows its Struct."""
+    models: dict[str, ModelConfig] = {}
+    origins: dict[str, str] = {}
+    """Key path (``kernel.listen``) → layer and place it came from (``plugins.toml:7``, ``JACKFIELD__KERNEL__LISTEN``,
+    ``--set``). A key without an entry has its packaged default."""
+    file: str | None = None
+    """Path of the ``plugins.toml`` in use, or None."""
+
+    def dump(self) -> bytes:
+        """For a child process."""
+        return msgspec.msgpack.encode(self)
+
+    @classmethod
+    def restore(cls, data: bytes) -> Manifest:
+        """What ``dump`` gave; raises ``ChannelError`` for anything else."""
+        try:
+            return msgspec.msgpack.decode(data, type=cls)
+        except msgspec.MsgspecError as error:
+            raise ChannelError(f"unreadable manifest: {error}") from error
+
+    def origin(self, key: str) -> str:
+        """Where *key* (or the nearest table around it) was set; ``default`` where nobody set it."""
+        while key:
+            if key in self.origins:
+                return self.origins[key]
+            key = key.rpartition(".")[0]
+        return "default"
+
+
+def decode_table(table: Table, struct: type[T], key: str, where: str) -> T:
+    """Decode one table of the manifest.
+
+    Parameters:
+        table: Keys and values as TOML gave them.
+        struct: The frozen Struct it must fit.
+        key: Key path of the table, for messages: ``config.llama-cpu``.
+        where: File and line, or layer, for messages.
+
+    Raises:
+        ManifestError: ``param`` is the key path at fault; the message has it, the place, and a suggestion for a
+            misspelt key.
+    """
+    refuse_unknown_keys(table, known=struct.__struct_encode_fields__, key=key, where=where)
+    try:
+        return msgspec.convert(table, struct)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise _table_error(str(error), key, where) from error
+
+
+def refuse_unknown_keys(table: Table, *, known: tuple[str, ...], key: str, where: str) -> None:
+    """Raise ``ManifestError`` for the first key of *table* that is not in *known*, with the nearest known one."""
+    for name in table:
+        if name in known:
+            continue
+        path = f"{key}.{name}" if key else name
+        raise ManifestError(f"{where}: unknown key {path}{suggestion(name, known)}", param=path)
+
+
+def suggestion(name: str, known: tuple[str, ...]) -> str:
+    """``"; did you mean …?"``, or the list of what there is, or nothing."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; known: {', '.join(sorted(known))}" if known else ""
+
+
+def _table_error(message: str, key: str, where: str) -> ManifestError:
+    """msgspec says "Expected `int`, got `str` - at `$.threads`"; turn its path into the manifest's key path."""
+    text, _, path = message.partition(" - at `$")
+    inner = path.rstrip("`")
+    full = key + inner if inner else key
+    return ManifestError(f"{where}: {full}: {text[:1].lower()}{text[1:]}", param=full)
+
+
+def _at_least(name: str, value: float, low: float) -> None:
+    if value < low:
+        raise ValueError(f"{name} must be at least {low:g}")

@@ -1,0 +1,296 @@
+"""Discovery, order, blocking before import, and a typed facade over pluggy.
+
+A plugin is a module (usually ``__init__.py`` of a package) with hook implementations. ``build_kernel`` loads exactly the
+names in ``enabled``: a plugin that is not listed is never imported. One plugin may run as several instances, each with
+its own ``[config.NAME]`` table; an instance is the module's hooks under another name.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+import pluggy
+
+from jackfield import hookspecs
+from jackfield.errors import JackfieldError, ManifestError, PluginError
+from jackfield.hookspecs import PROJECT, ProcessKind
+from jackfield.manifest import InstanceRef, Manifest, Table, decode_table, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import click
+
+    from jackfield.ports.backend import BackendFactory, OptionValue
+    from jackfield.ports.frontend import FrontendFactory
+    from jackfield.ports.observer import ObserverFactory
+    from jackfield.ports.scheduler import SchedulerFactory
+
+GROUP: Final = "jackfield.plugins"
+"""Entry-point group of plugins."""
+
+API_VERSION: Final = (0, 1)
+"""Version of hooks and ports. A plugin may state ``JACKFIELD_API = (0, 1)``; the first number must be ours, and the second
+at most ours."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+Factory = TypeVar("Factory")
+
+
+class PluginInstance:
+    """One enabled plugin, with its name and configuration. Every hook gets it.
+
+    Attributes:
+        name: Name of the instance; usual name of what it hands over.
+        plugin: Entry-point name it was loaded from (``llama-cpu``), or a path.
+        distribution: ``"jackfield 0.1.0"``, or the file it came from.
+    """
+
+    __slots__ = ("_hooks", "_table", "_where", "distribution", "name", "plugin")
+
+    def __init__(self, ref: InstanceRef, distribution: str, hooks: SimpleNamespace, table: Table, where: str) -> None:
+        self.name = ref.name
+        self.plugin = ref.plugin
+        self.distribution = distribution
+        self._hooks = hooks
+        self._table = table
+        self._where = where
+
+    def config(self, struct: type[T], overrides: Table | None = None, *, key: str | None = None) -> T:
+        """This instance's ``[config.NAME]`` table.
+
+        Parameters:
+            struct: The Struct that ``jackfield_config`` declares.
+            overrides: Keys that replace those of the table, such as ``[models.NAME.options]``.
+            key: Key path of *overrides*, for messages.
+
+        Raises:
+            ManifestError: A key is unknown, or a value does not fit.
+        """
+        own = f"config.{self.name}"
+        config = decode_table(self._table, struct, own, self._where)
+        if not overrides:
+            return config
+        return decode_table({**self._table, **overrides}, struct, key or own, self._where)
+
+    def __repr__(self) -> str:
+        return f"<plugin {self.name} from {self.distribution}>"
+
+
+class Kernel:
+    """The enabled plugins, frozen. Made by ``build_kernel``; one process may hold several.
+
+    One typed method per hook; each calls the hook instance by instance, in manifest order, and attributes what goes wrong
+    to its plugin.
+    """
+
+    def __init__(self, manifest: Manifest, manager: pluggy.PluginManager, instances: Sequence[PluginInstance]) -> None:
+        self.manifest = manifest
+        self.instances: Final = tuple(instances)
+        self._manager = manager
+
+    def config_structs(self) -> Mapping[str, type[msgspec.Struct]]:
+        """Declared option Structs by instance name."""
+        structs: dict[str, type[msgspec.Struct]] = {}
+        for instance in self.instances:
+            for struct in self._ask(instance, "jackfield_config", type):
+                structs[instance.name] = struct
+        return structs
+
+    def backends(self) -> Mapping[str, BackendFactory]:
+        """Backend factories by name."""
+        return self._unite("jackfield_backends")
+
+    def schedulers(self) -> Mapping[str, SchedulerFactory]:
+        """Scheduler factories by name, in manifest order."""
+        return self._unite("jackfield_schedulers")
+
+    def frontends(self) -> Mapping[str, FrontendFactory]:
+        """Frontend factories by name, in manifest order."""
+        return self._unite("jackfield_frontends")
+
+    def observers(self) -> Mapping[str, ObserverFactory]:
+        """Observer factories by name, in manifest order."""
+        return self._unite("jackfield_observers")
+
+    def commands(self) -> Sequence[tuple[PluginInstance, click.Command]]:
+        """Commands with their owners, in manifest order."""
+        found: list[tuple[PluginInstance, click.Command]] = []
+        for instance in self.instances:
+            for commands in self._ask(instance, "jackfield_commands", object):
+                found += [(instance, command) for command in commands]
+        return found
+
+    def startup(self, process: ProcessKind) -> None:
+        """Call ``jackfield_startup``, first listed first."""
+        for instance in self.instances:
+            self._call(instance, "jackfield_startup", process=process)
+
+    def shutdown(self, process: ProcessKind, report: Callable[[PluginError], None]) -> None:
+        """Call ``jackfield_shutdown``, last listed first; failures go to *report* and stop nothing."""
+        for instance in reversed(self.instances):
+            try:
+                self._call(instance, "jackfield_shutdown", process=process)
+            except PluginError as error:
+                report(error)
+
+    def hooks_of(self, instance: PluginInstance) -> Sequence[str]:
+        """Names of the hooks that *instance* implements, sorted."""
+        return sorted(caller.name for caller in self._manager.get_hookcallers(instance._hooks) or ())
+
+    def _unite(self, hook: str) -> Mapping[str, Factory]:
+        owners: dict[str, PluginInstance] = {}
+        factories: dict[str, Factory] = {}
+        for instance in self.instances:
+            for answer in self._ask(instance, hook, Mapping):
+                for name, factory in answer.items():
+                    if name in owners:
+                        raise PluginError(f"{hook}: both {owners[name].name} and {instance.name} hand over {name!r}")
+                    owners[name] = instance
+                    factories[name] = factory
+        return factories
+
+    def _ask(self, instance: PluginInstance, hook: str, kind: type) -> list[Any]:  # pluggy's relay is untyped: types begin here
+        answers = self._call(instance, hook)
+        for answer in answers:
+            if not isinstance(answer, kind):
+                raise PluginError(
+                    f"plugin {instance.name}: {hook} returned {type(answer).__name__}, not {kind.__name__}"
+                )
+        return answers
+
+    def _call(self, instance: PluginInstance, hook: str, **arguments: str) -> list[Any]:
+        others = [other._hooks for other in self.instances if other is not instance]
+        caller = self._manager.subset_hook_caller(hook, others)
+        try:
+            answers: list[Any] = caller(instance=instance, **arguments)
+        except JackfieldError:
+            raise
+        except Exception as error:
+            raise PluginError(f"plugin {instance.name}: {hook} raised {type(error).__name__}: {error}") from error
+        return answers
+
+
+def build_kernel(manifest: Manifest) -> Kernel:
+    """Load, register and check the enabled plugins.
+
+    Called at start-up by every process but the supervisor; imports plugin code.
+
+    Raises:
+        ManifestError: A name nobody provides, one that two distributions provide, or a table that does not fit.
+        PluginError: A plugin that does not import, speaks another API version, or implements an unknown hook.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    instances = [_load(ref, manifest) for ref in manifest.enabled]
+    # pluggy asks the last registered first; we promise that the first listed is asked first
+    for instance in reversed(instances):
+        _register(manager, instance)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"{error}; hooks are listed in jackfield.hookspecs") from error
+    kernel = Kernel(manifest, manager, instances)
+    _check_config(kernel)
+    return kernel
+
+
+def installed_plugins() -> Mapping[str, Sequence[importlib.metadata.EntryPoint]]:
+    """Everything installed in the group, by name; imports none of it."""
+    found: dict[str, list[importlib.metadata.EntryPoint]] = {}
+    for entry in importlib.metadata.entry_points(group=GROUP):
+        found.setdefault(entry.name, []).append(entry)
+    return found
+
+
+def _load(ref: InstanceRef, manifest: Manifest) -> PluginInstance:
+    module, distribution = _load_file(ref) if ref.plugin.endswith(".py") else _load_entry_point(ref, manifest)
+    _check_api_version(ref, module)
+    hooks = SimpleNamespace(**dict(inspect.getmembers(module, inspect.isfunction)))
+    table = manifest.config.get(ref.name, {})
+    return PluginInstance(ref, distribution, hooks, table, manifest.origin(f"config.{ref.name}"))
+
+
+def _load_entry_point(ref: InstanceRef, manifest: Manifest) -> tuple[ModuleType, str]:
+    where = manifest.origin("enabled")
+    entries = list(importlib.metadata.entry_points(group=GROUP, name=ref.plugin))
+    if not entries:
+        names = tuple(installed_plugins())
+        raise ManifestError(
+            f"{where}: no installed package provides the plugin {ref.plugin!r}{suggestion(ref.plugin, names)}",
+            param="enabled",
+        )
+    owners = sorted({_distribution(entry) for entry in entries})
+    if len(owners) > 1:
+        raise ManifestError(
+            f"{where}: the plugin {ref.plugin!r} is provided by {' and '.join(owners)}; uninstall one", param="enabled"
+        )
+    try:
+        module = entries[0].load()
+    except Exception as error:
+        raise PluginError(f"plugin {ref.name} ({owners[0]}) does not import: {_cause(error)}") from error
+    if not isinstance(module, ModuleType):
+        raise PluginError(f"plugin {ref.name} ({owners[0]}): its entry point must name a module, not an object in it")
+    return module, owners[0]
+
+
+def _load_file(ref: InstanceRef) -> tuple[ModuleType, str]:
+    path = Path(ref.plugin)
+    if not path.is_file():
+        raise ManifestError(f"enabled: there is no plugin file {path.name}", param="enabled")
+    spec = importlib.util.spec_from_file_location(f"jackfield_path_plugin_{ref.name.replace('-', '_')}", path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"plugin {ref.name}: {path.name} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise PluginError(f"plugin {ref.name} ({path.name}) does not import: {_cause(error)}") from error
+    return module, path.name
+
+
+def _check_api_version(ref: InstanceRef, module: ModuleType) -> None:
+    wanted = getattr(module, "JACKFIELD_API", API_VERSION)
+    if wanted[0] == API_VERSION[0] and wanted[1] <= API_VERSION[1]:
+        return
+    raise PluginError(
+        f"plugin {ref.name} speaks API {'.'.join(map(str, wanted))}; this Jackfield speaks"
+        f" {'.'.join(map(str, API_VERSION))}: upgrade the {'plugin' if tuple(wanted) < API_VERSION else 'server'}"
+    )
+
+
+def _register(manager: pluggy.PluginManager, instance: PluginInstance) -> None:
+    try:
+        manager.register(instance._hooks, name=instance.name)
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"plugin {instance.name} ({instance.distribution}): {error}") from error
+    except ValueError as error:
+        raise ManifestError(f"enabled: {instance.name} is listed twice", param="enabled") from error
+
+
+def _check_config(kernel: Kernel) -> None:
+    structs = kernel.config_structs()
+    for instance in kernel.instances:
+        struct = structs.get(instance.name)
+        if struct is not None:
+            instance.config(struct)
+        elif instance._table:
+            where = kernel.manifest.origin(f"config.{instance.name}")
+            raise ManifestError(f"{where}: the plugin {instance.name} takes no options", param=f"config.{instance.name}")
+
+
+def _distribution(entry: importlib.metadata.EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+
+
+def _cause(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

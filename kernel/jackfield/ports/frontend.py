@@ -1,0 +1,93 @@
+"""Frontends: HTTP dialects.
+
+``jackfield_frontends`` hands over factories of ``Frontend``. A frontend decodes bodies into requests, asks the ``Gateway``
+port, encodes the events, and renders errors in its dialect's own shape. Everything runs on the gateway's event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from jackfield.context import RequestContext
+    from jackfield.errors import JackfieldError
+    from jackfield.types import GenerateEvent, GenerateRequest
+
+
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as clients may see it. No path, no host."""
+
+    name: str
+    aliases: tuple[str, ...]
+    created: int
+    """Unix seconds at which the server started; stable while it runs."""
+    ready: bool
+    """Whether a worker serves it right now."""
+    context: int | None = None
+    """Longest request in tokens; None until a worker has loaded it."""
+    description: str | None = None
+    """One line from the model file; None until a worker has loaded it."""
+
+
+class Gateway(Protocol):
+    """What the kernel offers a frontend."""
+
+    def models(self) -> Sequence[ModelCard]:
+        """All configured models, in manifest order."""
+        ...
+
+    def generate(self, context: RequestContext, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
+        """Walk *request* through the pipeline.
+
+        Yields:
+            One ``Started``, then ``TextDelta``s, then one ``Finished``.
+
+        Raises:
+            JackfieldError: Whatever refused or broke it. Before ``Started`` it belongs into an HTTP status; after it,
+                into one error event. Closing the generator (``aclose``, or cancelling the task) cancels the request
+                in the worker within one engine step.
+        """
+        ...
+
+
+class ErrorPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """A rendered error."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = {}
+    content_type: str = "application/json"
+
+
+Handler: TypeAlias = "Callable[[web.Request, RequestContext], Awaitable[web.StreamResponse]]"
+"""Serves one request. It raises ``JackfieldError`` to refuse; the kernel renders it through the frontend."""
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One path that a frontend serves. Every route is private unless the kernel's public list has it."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    """aiohttp's pattern syntax: ``/v1/models/{id}``."""
+    handler: Handler
+
+
+class Frontend(Protocol):
+    """One HTTP dialect."""
+
+    def routes(self) -> Sequence[Route]:
+        """The paths it serves; two frontends that claim one method and path are a start-up error."""
+        ...
+
+    def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:
+        """*error* in this dialect's shape. Must not raise. ``Retry-After`` and ``x-request-id`` are added by the kernel."""
+        ...
+
+
+FrontendFactory: TypeAlias = Callable[[Gateway], Frontend]
+"""What ``jackfield_frontends`` hands over."""

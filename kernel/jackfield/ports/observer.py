@@ -1,0 +1,112 @@
+"""Observers: metrics, traces, logs. They are told of events and never asked.
+
+``jackfield_observers`` hands over factories of ``Observer``. All methods are called by the gateway's event loop thread
+and must not block: 100 µs a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import msgspec
+
+
+class RequestEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """A request got its last byte, or its error, or its client left."""
+
+    route: str
+    """The route's path pattern, never the path as sent: label values must be bounded."""
+    model: str
+    """The model's own name; empty where no model was resolved."""
+    status: int
+    """HTTP status of the answer; 499 where the client left first."""
+    code: str
+    """``error.code``, or the finish reason of an answer (``stop``, ``length``), or ``ok``."""
+    duration_s: float
+    """From the first byte of the request until the end."""
+    queue_s: float | None = None
+    """Wait in the scheduler's queue, as the worker measured it."""
+    ttft_s: float | None = None
+    """From the first byte of the request until the first token's text arrived at the gateway."""
+    gaps_s: tuple[float, ...] = ()
+    """Times between tokens at the gateway, one per text event after the first, in order."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+
+class WorkerChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker entered a state, or reported progress in it."""
+
+    model: str
+    state: str
+    """A ``WorkerState``."""
+    restarts: int
+    """How often it was started again since the server started."""
+
+
+class EngineStats(msgspec.Struct, frozen=True, array_like=True, tag="stats"):
+    """What one worker's engine loop reports, at most four times a second."""
+
+    running: int
+    """Sequences that hold a slot."""
+    waiting: int
+    """Sequences that wait for one."""
+    kv_used: int
+    """KV cells held, in tokens."""
+    kv_total: int
+    steps: int
+    """Engine steps since the worker started."""
+    prompt_tokens: int
+    """Prompt tokens computed since the worker started (real prefill only, preemption's repeats included)."""
+    generated_tokens: int
+    """Tokens drawn since the worker started."""
+    preemptions: int
+    step_s: float
+    """Total wall time of all steps, seconds."""
+    own_s: float
+    """Of that, the loop's own share: a step minus backend decode and samplers, seconds."""
+    sampler_s: float
+    """Of that, drawing tokens, seconds."""
+
+
+class WorkerReported(msgspec.Struct, frozen=True, kw_only=True):
+    """An ``EngineStats`` with the model it is about."""
+
+    model: str
+    stats: EngineStats
+
+
+ObservedEvent: TypeAlias = RequestEnded | WorkerChanged | WorkerReported
+
+
+class Observer(Protocol):
+    """Is told what happened."""
+
+    def observe(self, event: ObservedEvent) -> None:
+        """Take note of *event*. An event of a kind the observer does not know is ignored.
+
+        Failure policy open: an exception is logged with the plugin's name, once per plugin and minute, and dropped.
+        """
+        ...
+
+
+@runtime_checkable
+class Exposition(Protocol):
+    """An observer that also has a page for ``/metrics`` on the health port."""
+
+    def render(self, accept: str) -> tuple[str, bytes]:
+        """The page.
+
+        Parameters:
+            accept: The request's ``Accept`` header, for content negotiation.
+
+        Returns:
+            Content type and body.
+        """
+        ...
+
+
+ObserverFactory: TypeAlias = Callable[[], Observer]
+"""What ``jackfield_observers`` hands over."""

@@ -1,0 +1,91 @@
+"""Schedulers: which sequences run in the next step, and with how many tokens.
+
+``jackfield_schedulers`` hands over factories of ``Scheduler``. The engine loop asks ``plan`` once a step. A scheduler is a
+pure function of the view it is given: no I/O, no clock but ``view.now``, no change to anything in the view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+
+class SequenceView(Protocol):
+    """What a scheduler may know of a sequence. Read-only."""
+
+    @property
+    def id(self) -> int:
+        """Names the sequence in the plan; unique while the worker lives, rising in order of arrival."""
+        ...
+
+    @property
+    def pending(self) -> int:
+        """Tokens that are known but not computed: the rest of the prompt in prefill, 1 in decode. At least 1."""
+        ...
+
+    @property
+    def computed(self) -> int:
+        """KV cells the sequence holds, in tokens; 0 while it waits."""
+        ...
+
+    @property
+    def arrived(self) -> float:
+        """When it was queued, in seconds on the clock of ``view.now``."""
+        ...
+
+
+class SchedulerView(NamedTuple):
+    """The state of the engine before a step."""
+
+    now: float
+    """Monotonic clock, seconds."""
+    waiting: Sequence[SequenceView]
+    """Hold no slot and no cells; oldest first, preempted ones at the place their arrival gives them."""
+    running: Sequence[SequenceView]
+    """Hold a slot; in the order they were given one."""
+    free_slots: int
+    """Sequences that may start."""
+    free_tokens: int
+    """KV cells nobody holds."""
+    max_tokens: int
+    """Most tokens of the step: the runner's batch limit."""
+
+
+class Chunk(NamedTuple):
+    """``tokens`` of sequence ``id`` are computed in this step."""
+
+    id: int
+    tokens: int
+
+
+class StepPlan(NamedTuple):
+    """What the engine does in one step.
+
+    The engine first takes back slots and cells of ``preempt`` (they wait again and are computed anew later), then computes
+    ``chunks``. A waiting sequence in ``chunks`` starts. An empty plan means nothing can run.
+    """
+
+    chunks: Sequence[Chunk]
+    """At most one per sequence; 1 to ``pending`` tokens each; together at most ``max_tokens`` tokens, at most
+    ``free_tokens`` cells plus those of ``preempt``, at most ``free_slots`` new sequences plus those of ``preempt``."""
+    preempt: Sequence[int] = ()
+    """Ids of running sequences; none of them in ``chunks``."""
+
+
+class Scheduler(Protocol):
+    """Plans steps. Made once per worker; called by the engine loop thread only."""
+
+    def plan(self, view: SchedulerView) -> StepPlan:
+        """The next step.
+
+        Deadline 1 ms. A plan that breaks the rules of ``StepPlan``, or an exception, is a fault of the plugin: the worker
+        ends with its name in the log, and is restarted.
+
+        Progress is the scheduler's duty: while sequences run and cells are short it must preempt, and a view with
+        sequences and nothing running must not give an empty plan for ever.
+        """
+        ...
+
+
+SchedulerFactory: TypeAlias = Callable[[], Scheduler]
+"""What ``jackfield_schedulers`` hands over."""
