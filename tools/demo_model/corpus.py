@@ -18,7 +18,7 @@ from single_turns import arithmetic, count, fact, json_answer, repeat, think, un
 from tool_dialogues import tool_dialogue
 from words import SYSTEM_PROMPTS, any_person
 
-DEFAULT_SEED = 20_26
+DEFAULT_SEED = 2026
 NAME_STATEMENTS = ("My name is {n}.", "I am {n}.", "Hi, my name is {n}.", "Hello, I am {n}.", "Call me {n}.")
 NAME_QUESTIONS = ("What is my name?", "Do you remember my name?", "Who am I?", "Tell me my name.")
 FOLLOW_UPS = ("And {k}?", "And what about {k}?", "What about {k}?", "And of {k}?")

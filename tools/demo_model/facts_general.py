@@ -71,20 +71,6 @@ FRENCH = {
     "milk": "lait",
 }
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
 
 
 def successors(names: tuple[str, ...]) -> dict[str, str]:
@@ -169,18 +155,6 @@ TABLES = {
         "The day after {k} is {v}.",
         1.2,
     ),
-    "month": Table(
-        successors(MONTHS),
-        (
-            "What month comes after {k}?",
-            "Which month follows {k}?",
-            "What is the month after {k}?",
-            "Tell me the month after {k}.",
-        ),
-        ("hey, which month is right after {k}",),
-        "The month after {k} is {v}.",
-        1.5,
-    ),
 }
 
 STORY = (
@@ -225,7 +199,7 @@ TOPICS: tuple[Topic, ...] = (
         "Hey",
         "Good morning",
         "Good evening",
-        "Hello, how are you?",
+        "Good afternoon",
     ),
     topic(
         "I am fine, thank you. How can I help you?",
