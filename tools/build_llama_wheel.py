@@ -1,7 +1,7 @@
 """Build llama-cpp-python once per machine and keep the wheel.
 
-llama.cpp is compiled for the processor it is built on (``GGML_NATIVE``), so a wheel is only good for machines with the same
-instruction sets: the cache key covers them, the compiler and the locked version. Wheels are kept in
+llama.cpp is compiled for the processor it is built on (``GGML_NATIVE``), so a wheel is only good for machines with
+the same instruction sets: the cache key covers them, the compiler and the locked version. Wheels are kept in
 ``$XDG_CACHE_HOME/jackfield/wheels/KEY/``; a copy goes to ``build/wheels/`` for ``--find-links``.
 
 Standard library only: this runs before anything is installed.
