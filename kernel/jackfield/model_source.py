@@ -1,0 +1,42 @@
+"""Where a model comes from: ``source`` in ``[models.NAME]`` → a path on this machine."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from jackfield.errors import ManifestError
+
+PACKAGED: Final = "jackfield:"
+"""Prefix of models that ship inside this distribution, as in ``jackfield:demo``."""
+
+
+def resolve_source(source: str, base: Path) -> Path:
+    """The absolute path that *source* names; whether a file is there is the backend's to say.
+
+    Parameters:
+        source: ``jackfield:NAME`` for a packaged model, or a path; ``~`` is expanded.
+        base: Folder that relative paths start at: that of ``plugins.toml``.
+
+    Raises:
+        ManifestError: A packaged model that does not exist, or a kind of source that no enabled plugin resolves.
+    """
+    if source.startswith(PACKAGED):
+        return _packaged(source.removeprefix(PACKAGED))
+    if source.startswith("hf:"):
+        raise ManifestError(f"source {source!r}: Hugging Face models need a plugin that resolves them", param="source")
+    return (base / Path(source).expanduser()).absolute()
+
+
+def packaged_models() -> tuple[str, ...]:
+    """Names of the models that ship with this distribution, sorted."""
+    folder = Path(str(resources.files("jackfield") / "models"))
+    return tuple(sorted(file.stem for file in folder.glob("*.gguf")))
+
+
+def _packaged(name: str) -> Path:
+    names = packaged_models()
+    if name not in names:
+        raise ManifestError(f"there is no packaged model {name!r}; packaged: {', '.join(names)}", param="source")
+    return Path(str(resources.files("jackfield") / "models" / f"{name}.gguf"))

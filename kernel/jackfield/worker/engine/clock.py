@@ -1,0 +1,73 @@
+"""Where a step's time goes: the backend's decode, the samplers, and the loop's own share."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from jackfield.ports.observer import EngineStats
+
+REPORT_INTERVAL_S: Final = 0.25
+"""Gauges four times a second are fresh enough to watch and cost nothing beside a step."""
+
+
+class StepClock:
+    """Counters of the engine loop since the worker started. Written by the engine loop thread; ``busy_s`` read by any."""
+
+    __slots__ = (
+        "_began",
+        "decode_s",
+        "generated_tokens",
+        "last_report",
+        "preemptions",
+        "prompt_tokens",
+        "sampler_s",
+        "step_s",
+        "steps",
+    )
+
+    def __init__(self) -> None:
+        self._began = 0.0
+        self.steps = 0
+        self.step_s = 0.0
+        self.decode_s = 0.0
+        self.sampler_s = 0.0
+        self.prompt_tokens = 0
+        self.generated_tokens = 0
+        self.preemptions = 0
+        self.last_report = 0.0
+
+    def begin(self) -> None:
+        """A turn of the loop begins."""
+        self._began = time.perf_counter()
+
+    def end(self) -> None:
+        """The turn was a step."""
+        self.steps += 1
+        self.step_s += time.perf_counter() - self._began
+        self._began = 0.0
+
+    def rest(self) -> None:
+        """The turn found nothing to do, and does not count."""
+        self._began = 0.0
+
+    def busy_s(self) -> float:
+        """How long the present turn has been running, in seconds; 0 while the loop rests."""
+        began = self._began
+        return time.perf_counter() - began if began else 0.0
+
+    def stats(self, *, running: int, waiting: int, kv_used: int, kv_total: int) -> EngineStats:
+        """The counters, with the gauges of this moment."""
+        return EngineStats(
+            running=running,
+            waiting=waiting,
+            kv_used=kv_used,
+            kv_total=kv_total,
+            steps=self.steps,
+            prompt_tokens=self.prompt_tokens,
+            generated_tokens=self.generated_tokens,
+            preemptions=self.preemptions,
+            step_s=self.step_s,
+            own_s=max(0.0, self.step_s - self.decode_s - self.sampler_s),
+            sampler_s=self.sampler_s,
+        )

@@ -1,0 +1,147 @@
+"""One model, loaded and served: what a worker process is, without the process."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from jackfield.errors import ManifestError
+from jackfield.manifest import suggestion
+from jackfield.model_source import resolve_source
+from jackfield.ports.backend import ModelSpec
+from jackfield.worker.engine.loop import EngineLoop
+from jackfield.worker.intake import Intake, Preparation
+from jackfield.worker.links import GatewayLinks
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from jackfield.channel.messages import Submit
+    from jackfield.plugins import Kernel
+    from jackfield.ports.backend import Backend, ModelInfo, Runner, RunnerLimits
+    from jackfield.worker.links import RequestHandle
+
+SWITCH_INTERVAL_S: Final = 0.0005
+"""How long a thread may keep the GIL from the engine loop: a tenth of Python's default, as a step's budget is 0.5 ms."""
+
+
+class WorkerHost:
+    """Loads a model and serves it to gateways.
+
+    Parameters:
+        kernel: The enabled plugins.
+        model: Key in ``[models]``.
+
+    ``load`` first, then ``run`` in one thread; ``attach``, ``stop`` and ``busy_s`` from any.
+    """
+
+    def __init__(self, kernel: Kernel, model: str) -> None:
+        self._kernel = kernel
+        self._model = model
+        self._runner: Runner | None = None
+        self._links = GatewayLinks(self._take, self._wake)
+        self._engine: EngineLoop | None = None
+        self._intake: Intake | None = None
+
+    def load(self, progress: Callable[[float], None]) -> None:
+        """Load the model and make everything ready to ``run``.
+
+        Parameters:
+            progress: Called with the fraction loaded, 0.0 to 1.0.
+
+        Raises:
+            ManifestError: The manifest asks for a backend or option that does not exist.
+            ModelLoadError: The model cannot be loaded.
+            PluginError: A plugin broke its contract.
+        """
+        manifest = self._kernel.manifest
+        spec = self._spec()
+        schedulers = self._kernel.schedulers()
+        scheduler = next(iter(schedulers.values()))()
+        runner = self._backend()().load(spec, progress)
+        self._runner = runner
+        preparation = Preparation(runner, manifest.kernel.default_max_tokens)
+        self._engine = EngineLoop(runner, scheduler, self._links.flush, self._links.broadcast)
+        self._intake = Intake(preparation, self._engine.submit)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What was loaded."""
+        return self._loaded().info
+
+    @property
+    def limits(self) -> RunnerLimits:
+        """What it can do."""
+        return self._loaded().limits
+
+    def attach(self, connection: socket.socket) -> None:
+        """Serve one more gateway over *connection*, which is owned from here on."""
+        self._links.attach(connection)
+
+    def run(self) -> None:
+        """Serve until ``stop``; then everything is closed.
+
+        Raises:
+            PluginError: The scheduler broke its contract.
+        """
+        engine, intake, runner = self._engine, self._intake, self._loaded()
+        assert engine is not None and intake is not None  # noqa: S101, PT018 - load() sets all three
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        intake.start()
+        self._links.start()
+        try:
+            engine.run()
+        finally:
+            sys.setswitchinterval(interval)
+            intake.stop()
+            self._links.stop()
+            runner.close()
+
+    def stop(self) -> None:
+        """End ``run`` after the present step; requests that still run get an error."""
+        if self._engine is not None:
+            self._engine.stop()
+
+    def busy_s(self) -> float:
+        """How long the present engine step has been running, in seconds; 0 while idle or not loaded."""
+        return self._engine.busy_s() if self._engine is not None else 0.0
+
+    def _loaded(self) -> Runner:
+        if self._runner is None:
+            raise RuntimeError("the model is not loaded yet")
+        return self._runner
+
+    def _spec(self) -> ModelSpec:
+        manifest = self._kernel.manifest
+        config = manifest.models[self._model]
+        base = Path(manifest.file).parent if manifest.file else Path.cwd()
+        return ModelSpec(
+            name=self._model,
+            path=str(resolve_source(config.source, base)),
+            context=config.context,
+            max_sequences=config.max_sequences,
+            kv_tokens=config.kv_tokens,
+            options=config.options,
+        )
+
+    def _backend(self) -> Callable[[], Backend]:
+        name = self._kernel.manifest.models[self._model].backend
+        backends = self._kernel.backends()
+        if name in backends:
+            return backends[name]
+        key = f"models.{self._model}.backend"
+        where = self._kernel.manifest.origin(key)
+        raise ManifestError(
+            f"{where}: no enabled plugin hands over the backend {name!r}{suggestion(name, tuple(backends))}", param=key
+        )
+
+    def _take(self, handle: RequestHandle, message: Submit) -> None:
+        if self._intake is not None:
+            self._intake.put(handle, message)
+
+    def _wake(self) -> None:
+        if self._engine is not None:
+            self._engine.wake()

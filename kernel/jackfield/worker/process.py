@@ -1,0 +1,170 @@
+"""A worker's life: boot, load, serve, end. The conversation with the supervisor has a thread of its own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import selectors
+import signal
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from jackfield.channel import messages
+from jackfield.channel.local import MessageSocket, PeerGone
+from jackfield.channel.messages import (
+    HEARTBEAT_INTERVAL_S,
+    Attach,
+    BootWorker,
+    Heartbeat,
+    Progress,
+    Ready,
+    Refused,
+    Stop,
+    ToChild,
+    ToSupervisor,
+)
+from jackfield.errors import ChannelError, ErrorRecord, JackfieldError, PluginError
+from jackfield.logs import configure_logs
+from jackfield.manifest import Manifest
+from jackfield.plugins import build_kernel
+from jackfield.worker.host import WorkerHost
+
+if TYPE_CHECKING:
+    from jackfield.plugins import Kernel
+
+log = structlog.get_logger("jackfield.worker")
+
+EXIT_REFUSED: Final = 3
+"""The worker cannot work as configured; the supervisor does not restart it."""
+
+_PR_SET_PDEATHSIG: Final = 1
+"""``prctl(2)``: the kernel sends us a signal when the thread that spawned us ends."""
+
+_PROGRESS_STEP: Final = 0.01
+
+
+def main(control_fd: int) -> int:
+    """Run a worker until it is told to stop.
+
+    Parameters:
+        control_fd: Inherited end of the supervisor's control conversation.
+
+    Returns:
+        Exit code: 0 after ``Stop``, ``EXIT_REFUSED`` if it cannot work as configured.
+    """
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+    control = MessageSocket(socket.socket(fileno=control_fd), messages.to_child(), messages.to_supervisor())
+    boot = _await_boot(control)
+    manifest = Manifest.restore(boot.manifest)
+    configure_logs(manifest.kernel.log_level, manifest.kernel.log_format)
+    conversation = Conversation(control)
+    conversation.start()
+    try:
+        kernel = build_kernel(manifest)
+        kernel.startup("worker")
+        host = WorkerHost(kernel, boot.model)
+        host.load(conversation.report_progress)
+    except JackfieldError as error:
+        conversation.send(Refused(error=ErrorRecord.of(error)))
+        return EXIT_REFUSED
+    return _serve(kernel, host, conversation, boot.model)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies: a second line behind end-of-file on the channel."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _await_boot(control: MessageSocket[ToChild, ToSupervisor]) -> BootWorker:
+    control.send(Heartbeat())
+    while True:
+        for message in control.receive():
+            if isinstance(message, BootWorker):
+                return message
+            raise ChannelError(f"a worker's first message must be its boot, not {type(message).__name__}")
+
+
+def _serve(kernel: Kernel, host: WorkerHost, conversation: Conversation, model: str) -> int:
+    conversation.serve(host)
+    plugins = {instance.name: instance.distribution for instance in kernel.instances}
+    conversation.send(Ready(plugins=plugins, info=host.info, limits=host.limits))
+    log.info("model ready", model=model, description=host.info.description)
+    try:
+        host.run()
+    except PluginError as error:
+        log.error("the worker cannot go on", error=error.message)
+        return 1
+    finally:
+        kernel.shutdown("worker", lambda error: log.error("shutdown hook failed", error=error.message))
+    return 0
+
+
+class Conversation:
+    """The control conversation after boot: heartbeats out, connections and the end in.
+
+    Parameters:
+        control: Connected control socket.
+
+    Its thread ends the process at once when the supervisor is gone: nobody could ever reach this worker again.
+    """
+
+    def __init__(self, control: MessageSocket[ToChild, ToSupervisor]) -> None:
+        self._control = control
+        self._sending = threading.Lock()
+        self._host: WorkerHost | None = None
+        self._fraction = -1.0
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; heartbeats begin."""
+        self._thread.start()
+
+    def serve(self, host: WorkerHost) -> None:
+        """Pass connections and ``Stop`` to *host* from here on. Main thread."""
+        self._host = host
+
+    def send(self, message: ToSupervisor) -> None:
+        """Send *message*; any thread."""
+        try:
+            with self._sending:
+                self._control.send(message)
+        except PeerGone:
+            os._exit(0)
+
+    def report_progress(self, fraction: float) -> None:
+        """Tell the supervisor how much is loaded, in steps of one percent."""
+        if fraction - self._fraction >= _PROGRESS_STEP:
+            self._fraction = fraction
+            self.send(Progress(fraction=min(1.0, fraction)))
+
+    def _run(self) -> None:
+        selector = selectors.DefaultSelector()
+        selector.register(self._control, selectors.EVENT_READ)
+        beat = time.monotonic()
+        while True:
+            if selector.select(max(0.0, beat - time.monotonic())):
+                self._receive()
+            if time.monotonic() >= beat:
+                beat = time.monotonic() + HEARTBEAT_INTERVAL_S
+                self.send(Heartbeat(busy_s=self._host.busy_s() if self._host is not None else 0.0))
+
+    def _receive(self) -> None:
+        try:
+            for message in self._control.receive():
+                self._handle(message)
+        except (PeerGone, ChannelError):
+            os._exit(0)
+
+    def _handle(self, message: ToChild) -> None:
+        host = self._host
+        if isinstance(message, Stop):
+            if host is None:  # still loading: nothing to finish
+                os._exit(0)
+            host.stop()
+        elif isinstance(message, Attach) and host is not None:
+            host.attach(self._control.take())

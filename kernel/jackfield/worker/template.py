@@ -1,0 +1,230 @@
+"""Chat templates: hostile Jinja programs from model files, run in a sandbox that bounds their time and output.
+
+Semantics are those of Hugging Face's ``apply_chat_template`` (``transformers/utils/chat_template_utils.py``):
+``trim_blocks`` and ``lstrip_blocks``, loop controls, ``raise_exception``, ``strftime_now``, and a ``tojson`` that keeps
+Unicode and key order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import datetime
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+import jinja2
+from jinja2.ext import loopcontrols
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from jackfield.errors import BackendFault, InvalidRequest, ModelLoadError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jackfield.types import Message
+
+SOURCE_MAX: Final = 256 * 1024
+"""Largest template source in characters; the longest in the field are about 20,000."""
+
+RENDER_DEADLINE_S: Final = 2.0
+"""Real templates take about a millisecond; one that is still running after this is hostile or broken."""
+
+_OPERAND_MAX: Final = 1 << 24
+"""Largest string or list that ``*``, ``+`` or a padding filter may make: as large as the largest request body."""
+
+_FILTERS: Final = frozenset(
+    "abs batch capitalize count default d dictsort escape e first float forceescape groupby int items join last length"
+    " list lower map max min reject rejectattr reverse round safe select selectattr slice sort string sum title"
+    " trim unique upper".split()
+)
+"""Jinja's own filters that cannot make something much larger than what they are given."""
+
+_GROWING_METHODS: Final = frozenset("center expandtabs format format_map ljust rjust translate zfill".split())
+
+
+class TemplateRefused(Exception):
+    """The template called ``raise_exception``: it does not accept this conversation."""
+
+
+class _TimeUp(BaseException):
+    """Raised into the rendering thread when its time is up; not an ``Exception``, so that no template catches it."""
+
+
+class ChatTemplate:
+    """A model's chat template, compiled.
+
+    Parameters:
+        source: Jinja source from the model file.
+        tokens: Texts of special tokens that templates name (``bos_token``, ``eos_token``).
+        output_max: Longest prompt in characters that can fit the model's context.
+
+    Raises:
+        ModelLoadError: The source is too large or not Jinja.
+
+    Used by the intake thread only.
+    """
+
+    def __init__(self, source: str, tokens: Mapping[str, str], output_max: int) -> None:
+        if len(source) > SOURCE_MAX:
+            raise ModelLoadError(f"the model's chat template has {len(source)} characters; the limit is {SOURCE_MAX}")
+        try:
+            self._template = _environment().from_string(source)
+        except jinja2.TemplateError as error:
+            raise ModelLoadError(f"the model's chat template is not valid Jinja: {error}") from error
+        except RecursionError as error:
+            raise ModelLoadError("the model's chat template is nested too deeply") from error
+        self._tokens = dict(tokens)
+        self._output_max = output_max
+
+    def render(self, messages: Sequence[Message]) -> str | None:
+        """The prompt for *messages*, ready for the assistant's turn; None if it is certainly too long for the context.
+
+        Raises:
+            InvalidRequest: The template does not accept the conversation.
+            BackendFault: The template is broken, or took longer than ``RENDER_DEADLINE_S``.
+        """
+        turns = [{"role": _role(message), "content": message.content} for message in messages]
+        try:
+            with _TimeLimit(RENDER_DEADLINE_S):
+                return self._generate(turns)
+        except TemplateRefused as error:
+            text = str(error)[:200]
+            raise InvalidRequest(f"the model's chat template refuses the messages: {text}", param="messages") from error
+        except _TimeUp as error:
+            raise BackendFault("the model's chat template takes too long to render") from error
+        except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise BackendFault(f"the model's chat template failed: {type(error).__name__}") from error
+
+    def _generate(self, turns: list[dict[str, str]]) -> str | None:
+        parts: list[str] = []
+        size = 0
+        for part in self._template.generate(messages=turns, add_generation_prompt=True, tools=None, **self._tokens):
+            size += len(part)
+            if size > self._output_max:
+                return None
+            parts.append(part)
+        return "".join(parts)
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's immutable sandbox, with the operators that can make huge values bounded."""
+
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
+
+    def call_binop(self, context: jinja2.runtime.Context, operator: str, left: object, right: object) -> object:
+        if operator == "**" or (operator == "%" and isinstance(left, str)):
+            raise SecurityError(f"operator {operator} is not available in chat templates")
+        if operator == "*":
+            _bound_product(left, right)
+        elif operator == "+" and isinstance(left, str | list) and isinstance(right, str | list):
+            _bound(len(left) + len(right))
+        return super().call_binop(context, operator, left, right)
+
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+        """Also refuses the string methods that make a long string of a short one."""
+        if isinstance(obj, str) and attr in _GROWING_METHODS:
+            return False
+        return super().is_safe_attribute(obj, attr, value)
+
+    def call(self, context: jinja2.runtime.Context, function: object, *args: object, **kwargs: object) -> object:
+        """Bounds ``text.replace``, the one growing method that templates really use."""
+        owner = getattr(function, "__self__", None)
+        if isinstance(owner, str) and getattr(function, "__name__", "") == "replace":
+            return _replace(owner, *[str(argument) for argument in args[:2]])
+        return super().call(context, function, *args, **kwargs)
+
+
+def _replace(text: str, old: str, new: str) -> str:
+    _bound(len(text) + text.count(old) * len(new))
+    return text.replace(old, new)
+
+
+def _bound_product(left: object, right: object) -> None:
+    for many, times in ((left, right), (right, left)):
+        if isinstance(many, str | list | tuple) and isinstance(times, int):
+            _bound(len(many) * times)
+        elif isinstance(many, int) and many.bit_length() > 64:
+            raise SecurityError("number too large")
+
+
+def _bound(size: int) -> None:
+    if size > _OPERAND_MAX:
+        raise SecurityError("value too large")
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    kept = {name: function for name, function in environment.filters.items() if name in _FILTERS}
+    environment.filters.clear()
+    environment.filters.update(kept)
+    environment.filters["tojson"] = _to_json
+    environment.filters["indent"] = _indent
+    environment.filters["replace"] = _replace
+    environment.globals["raise_exception"] = _raise_exception
+    environment.globals["strftime_now"] = _strftime_now
+    for name in ("lipsum", "cycler", "joiner"):
+        environment.globals.pop(name)
+    return environment
+
+
+def _role(message: Message) -> str:
+    """Local templates know no ``developer``; OpenAI's reference calls it the newer name of ``system``."""
+    return "system" if message.role == "developer" else message.role
+
+
+def _to_json(value: object, indent: int | None = None) -> str:
+    if indent is not None and not 0 <= indent <= 8:
+        raise SecurityError("indent too large")
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _indent(text: str, width: int = 4, first: bool = False) -> str:
+    if not 0 <= width <= 32:
+        raise SecurityError("indent too large")
+    _bound(len(text) + width * (text.count("\n") + 1))
+    indented = text.replace("\n", "\n" + " " * width)
+    return " " * width + indented if first else indented
+
+
+def _raise_exception(message: str) -> None:
+    raise TemplateRefused(message)
+
+
+def _strftime_now(form: str) -> str:
+    return datetime.datetime.now().astimezone().strftime(form[:64])
+
+
+class _TimeLimit:
+    """Raises ``_TimeUp`` in the thread that entered it, once its time is up.
+
+    ``PyThreadState_SetAsyncExc`` reaches any Python code, loops of a template included, without a tracing cost. The
+    exception arrives some bytecodes later, so leaving waits for one that is under way: it must not hit what comes after.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._fire)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._active = True
+        self._fired = False
+        self._thread = threading.get_ident()
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._active = False
+            fired = self._fired
+        while fired and kind is not _TimeUp:  # ends by the exception that is on its way
+            time.sleep(0.001)
+
+    def _fire(self) -> None:
+        with self._lock:
+            if self._active:
+                self._fired = True
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(_TimeUp))
