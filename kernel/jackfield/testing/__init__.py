@@ -1,0 +1,25 @@
+"""What Jackfield and its plugins are tested with; shipped, so that plugin authors test with the same things.
+
+Put ``pytest_plugins = ["jackfield.testing"]`` into ``tests/conftest.py``. That brings the option ``--target``, the
+fixtures ``target``, ``servers`` and ``serve``, the guards of ``jackfield.testing.plugin`` and the Gherkin vocabulary of
+``jackfield.testing.steps`` (described in ``features/README.md``). Conformance kits are in ``jackfield.testing.kits``.
+Needs the extra ``testing``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["pytest_plugins"]
+
+pytest_plugins: Final = (
+    "jackfield.testing.plugin",
+    "jackfield.testing.steps.chat",
+    "jackfield.testing.steps.command_line",
+    "jackfield.testing.steps.errors",
+    "jackfield.testing.steps.health",
+    "jackfield.testing.steps.processes",
+    "jackfield.testing.steps.servers",
+    "jackfield.testing.steps.streaming",
+)
+"""The modules that pytest loads: fixtures and hooks first, then the steps by subject."""
