@@ -6,22 +6,33 @@ Everything in here is plain data that travels from the supervisor to its childre
 from __future__ import annotations
 
 import difflib
+import math
 import re
-from collections.abc import Mapping
-from typing import Final, Literal, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from jackfield.errors import ChannelError, ManifestError
 from jackfield.ports.backend import OptionValue
 
-Table = Mapping[str, OptionValue]
+Table: TypeAlias = Mapping[str, OptionValue]
+Where: TypeAlias = "str | Callable[[str], str]"
+"""Place of a table, for messages: ``plugins.toml:7``, or a function that knows the place of each key path."""
 T = TypeVar("T", bound=msgspec.Struct)
 
 DEFAULT_ENABLED: Final = ("llama-cpu", "openai", "fcfs", "prometheus")
 """What is on without an ``enabled`` key."""
 
 INSTANCE_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
+
+PORT_MAX: Final = 65535
+
+SEQUENCES_MAX: Final = 256
+"""llama.cpp's ``LLAMA_MAX_SEQ``: sequence ids of one context."""
+
+TOP_LEVEL: Final = ("enabled", "kernel", "config", "models")
+"""What may stand outside of any table."""
 
 
 class InstanceRef(msgspec.Struct, frozen=True):
@@ -33,6 +44,10 @@ class InstanceRef(msgspec.Struct, frozen=True):
     """Entry-point name in the group ``jackfield.plugins``, or the absolute path of a ``.py`` file."""
     defaulted: bool = False
     """Whether nobody asked for it: the packaged default filled a socket that must not stay empty."""
+
+
+DEFAULT_SCHEDULER: Final = InstanceRef("fcfs", "fcfs", defaulted=True)
+"""Fills the scheduler socket where no enabled plugin does: without a scheduler nothing runs."""
 
 
 class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,6 +80,11 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """auto: console on a terminal, JSON lines elsewhere."""
 
     def __post_init__(self) -> None:
+        for key, address in (("listen", self.listen), ("health", self.health)):
+            try:
+                split_address(address)
+            except ValueError as error:
+                raise ValueError(f"{key} {error}") from error
         _at_least("body_limit_bytes", self.body_limit_bytes, 1024)
         if self.body_limit_bytes > 48 * 1024 * 1024:
             raise ValueError("body_limit_bytes must be at most 50331648: a request must fit one channel frame")
@@ -94,8 +114,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Overrides of the backend's ``[config.…]`` table for this model."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.max_sequences <= 256:
-            raise ValueError("max_sequences must be between 1 and 256")
+        if not 1 <= self.max_sequences <= SEQUENCES_MAX:
+            raise ValueError(f"max_sequences must be between 1 and {SEQUENCES_MAX}")
         if self.context != "auto":
             _at_least("context", self.context, 8)
         if self.kv_tokens != "auto":
@@ -130,15 +150,41 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             raise ChannelError(f"unreadable manifest: {error}") from error
 
     def origin(self, key: str) -> str:
-        """Where *key* (or the nearest table around it) was set; ``default`` where nobody set it."""
-        while key:
-            if key in self.origins:
-                return self.origins[key]
-            key = key.rpartition(".")[0]
-        return "default"
+        """Where *key* was set, or the nearest table around it, or something in it; ``default`` where nobody set it."""
+        return nearest_origin(self.origins, key)
 
 
-def decode_table(table: Table, struct: type[T], key: str, where: str) -> T:
+def nearest_origin(origins: Mapping[str, str], key: str) -> str:
+    """The place in *origins* that a message about the key path *key* should name. See ``Manifest.origin``."""
+    outer = key.partition("[")[0]
+    inner = outer + "."
+    while outer:
+        if outer in origins:
+            return origins[outer]
+        outer = outer.rpartition(".")[0]
+    return next((origin for path, origin in origins.items() if path.startswith(inner)), "default")
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Host and port of ``127.0.0.1:8080``, ``localhost:0`` or ``[::1]:8080``.
+
+    Raises:
+        ValueError: It is none of these; the message continues a sentence that begins with the key's name.
+    """
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if bracketed:
+        host = host[1:-1]
+    if not colon or not port.isascii() or not port.isdigit() or int(port[:6]) > PORT_MAX:
+        raise ValueError("must be HOST:PORT, with a port from 0 to 65535")
+    if not host:
+        raise ValueError("must name a host; 0.0.0.0 and [::] are all addresses of this machine")
+    if bracketed != (":" in host):
+        raise ValueError("must have an IPv6 address in brackets, and nothing else: [::1]:8080")
+    return host, int(port)
+
+
+def decode_table(table: Table, struct: type[T], key: str, where: Where) -> T:
     """Decode one table of the manifest.
 
     Parameters:
@@ -151,20 +197,25 @@ def decode_table(table: Table, struct: type[T], key: str, where: str) -> T:
         ManifestError: ``param`` is the key path at fault; the message has it, the place, and a suggestion for a
             misspelt key.
     """
-    refuse_unknown_keys(table, known=struct.__struct_encode_fields__, key=key, where=where)
+    fields = struct.__struct_encode_fields__
+    refuse_unknown_keys(table, known=fields, key=key, where=where)
     try:
         return msgspec.convert(table, struct)
     except (msgspec.ValidationError, ValueError) as error:
-        raise _table_error(str(error), key, where) from error
+        raise _table_error(str(error), fields, key, where) from error
 
 
-def refuse_unknown_keys(table: Table, *, known: tuple[str, ...], key: str, where: str) -> None:
-    """Raise ``ManifestError`` for the first key of *table* that is not in *known*, with the nearest known one."""
+def refuse_unknown_keys(table: Table, *, known: tuple[str, ...], key: str, where: Where) -> None:
+    """Raise ``ManifestError`` for the first key of *table* that is not in *known*.
+
+    The message says where the key belongs, or the nearest known one.
+    """
     for name in table:
         if name in known:
             continue
         path = f"{key}.{name}" if key else name
-        raise ManifestError(f"{where}: unknown key {path}{suggestion(name, known)}", param=path)
+        hint = _home(name, key) or suggestion(name, known)
+        raise ManifestError(f"{_place(where, path)}: unknown key {path}{hint}", param=path)
 
 
 def suggestion(name: str, known: tuple[str, ...]) -> str:
@@ -175,14 +226,33 @@ def suggestion(name: str, known: tuple[str, ...]) -> str:
     return f"; known: {', '.join(sorted(known))}" if known else ""
 
 
-def _table_error(message: str, key: str, where: str) -> ManifestError:
-    """msgspec says "Expected `int`, got `str` - at `$.threads`"; turn its path into the manifest's key path."""
+def _home(name: str, key: str) -> str:
+    """Where a key belongs that landed in the table *key*: TOML ends a table only where the next one begins."""
+    if key and name in TOP_LEVEL:
+        return f"; {name} belongs to the top of the file, above the first [table]"
+    if key != "kernel" and name in KernelConfig.__struct_fields__:
+        return f"; {name} belongs to [kernel]"
+    return ""
+
+
+def _place(where: Where, path: str) -> str:
+    return where if isinstance(where, str) else where(path)
+
+
+def _table_error(message: str, fields: tuple[str, ...], key: str, where: Where) -> ManifestError:
+    """msgspec says "Expected `int`, got `str` - at `$.threads`"; turn its path into the manifest's key path.
+
+    What a Struct's own check raises has no path, but begins with the field's name.
+    """
     text, _, path = message.partition(" - at `$")
     inner = path.rstrip("`")
-    full = key + inner if inner else key
-    return ManifestError(f"{where}: {full}: {text[:1].lower()}{text[1:]}", param=full)
+    if not inner and text.partition(" ")[0] in fields:
+        field, _, text = text.partition(" ")
+        inner = "." + field
+    full = key + inner
+    return ManifestError(f"{_place(where, full)}: {full}: {text[:1].lower()}{text[1:]}", param=full)
 
 
 def _at_least(name: str, value: float, low: float) -> None:
-    if value < low:
+    if not (math.isfinite(value) and value >= low):
         raise ValueError(f"{name} must be at least {low:g}")

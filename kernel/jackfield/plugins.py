@@ -13,7 +13,7 @@ import inspect
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -22,7 +22,7 @@ import pluggy
 from jackfield import hookspecs
 from jackfield.errors import JackfieldError, ManifestError, PluginError
 from jackfield.hookspecs import PROJECT, ProcessKind
-from jackfield.manifest import InstanceRef, Manifest, Table, decode_table, suggestion
+from jackfield.manifest import DEFAULT_SCHEDULER, InstanceRef, Manifest, Table, Where, decode_table, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -45,6 +45,13 @@ T = TypeVar("T", bound=msgspec.Struct)
 Factory = TypeVar("Factory")
 
 
+class HookSet:
+    """A module's functions under an identity of their own, so that pluggy can register one plugin several times."""
+
+    def __init__(self, module: ModuleType) -> None:
+        vars(self).update(inspect.getmembers(module, inspect.isfunction))
+
+
 class PluginInstance:
     """One enabled plugin, with its name and configuration. Every hook gets it.
 
@@ -52,13 +59,15 @@ class PluginInstance:
         name: Name of the instance; usual name of what it hands over.
         plugin: Entry-point name it was loaded from (``llama-cpu``), or a path.
         distribution: ``"jackfield 0.1.0"``, or the file it came from.
+        defaulted: Whether nobody asked for it: the packaged default filled a socket that must not stay empty.
     """
 
-    __slots__ = ("_hooks", "_table", "_where", "distribution", "name", "plugin")
+    __slots__ = ("_hooks", "_table", "_where", "defaulted", "distribution", "name", "plugin")
 
-    def __init__(self, ref: InstanceRef, distribution: str, hooks: SimpleNamespace, table: Table, where: str) -> None:
+    def __init__(self, ref: InstanceRef, distribution: str, hooks: HookSet, table: Table, where: Where) -> None:
         self.name = ref.name
         self.plugin = ref.plugin
+        self.defaulted = ref.defaulted
         self.distribution = distribution
         self._hooks = hooks
         self._table = table
@@ -180,7 +189,7 @@ class Kernel:
 
 
 def build_kernel(manifest: Manifest) -> Kernel:
-    """Load, register and check the enabled plugins.
+    """Load, register and check the enabled plugins, and the default scheduler where none of them hands one over.
 
     Called at start-up by every process but the supervisor; imports plugin code.
 
@@ -188,9 +197,16 @@ def build_kernel(manifest: Manifest) -> Kernel:
         ManifestError: A name nobody provides, one that two distributions provide, or a table that does not fit.
         PluginError: A plugin that does not import, speaks another API version, or implements an unknown hook.
     """
+    instances = [_load(ref, manifest) for ref in manifest.enabled]
+    kernel = _connect(manifest, instances)
+    if kernel.schedulers():
+        return kernel
+    return _connect(manifest, [*instances, _load(DEFAULT_SCHEDULER, manifest)])
+
+
+def _connect(manifest: Manifest, instances: Sequence[PluginInstance]) -> Kernel:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
-    instances = [_load(ref, manifest) for ref in manifest.enabled]
     # pluggy asks the last registered first; we promise that the first listed is asked first
     for instance in reversed(instances):
         _register(manager, instance)
@@ -214,9 +230,9 @@ def installed_plugins() -> Mapping[str, Sequence[importlib.metadata.EntryPoint]]
 def _load(ref: InstanceRef, manifest: Manifest) -> PluginInstance:
     module, distribution = _load_file(ref) if ref.plugin.endswith(".py") else _load_entry_point(ref, manifest)
     _check_api_version(ref, module)
-    hooks = SimpleNamespace(**dict(inspect.getmembers(module, inspect.isfunction)))
+    hooks = HookSet(module)
     table = manifest.config.get(ref.name, {})
-    return PluginInstance(ref, distribution, hooks, table, manifest.origin(f"config.{ref.name}"))
+    return PluginInstance(ref, distribution, hooks, table, manifest.origin)
 
 
 def _load_entry_point(ref: InstanceRef, manifest: Manifest) -> tuple[ModuleType, str]:
