@@ -23,6 +23,9 @@ _READ_BYTES: Final = 1 << 16
 _DESCRIPTORS_MAX: Final = 32
 """Descriptors that one ``recvmsg`` may bring; Linux allows 253 (``SCM_MAX_FD``), we never send more than a few."""
 
+_CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+"""Received descriptors must not leak into processes that we start; Linux sets that in the same call."""
+
 
 class PeerGone(Exception):
     """End-of-file: the process at the other end has ended or closed the channel."""
@@ -80,7 +83,7 @@ class MessageSocket(Generic[In, Out]):
         """
         try:
             data, ancillary, _, _ = self._connection.recvmsg(
-                _READ_BYTES, socket.CMSG_SPACE(_DESCRIPTORS_MAX * array.array("i").itemsize)
+                _READ_BYTES, socket.CMSG_SPACE(_DESCRIPTORS_MAX * array.array("i").itemsize), _CLOSE_ON_EXEC
             )
         except BlockingIOError:
             return []
