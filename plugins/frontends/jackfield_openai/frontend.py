@@ -1,0 +1,174 @@
+"""Routes and handlers."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import msgspec
+from aiohttp import web
+
+from jackfield.errors import InternalError, JackfieldError, MalformedBody, ModelNotFound, http
+from jackfield.ports.frontend import ErrorPayload, Route
+from jackfield.types import Finished, Started, TextDelta
+from jackfield_openai.answers import Answer, ChatAnswer, CompletionAnswer
+from jackfield_openai.decode import Call, decode_chat, decode_completion
+from jackfield_openai.errors import error_body, error_payload
+from jackfield_openai.rules import IGNORED_SHOWN, shown
+from jackfield_openai.sse import EventStream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+
+    from jackfield.context import RequestContext
+    from jackfield.ports.frontend import Gateway, ModelCard
+    from jackfield.types import GenerateEvent
+    from jackfield_openai.config import OpenAIConfig
+
+IGNORED_HEADER: Final = "x-jackfield-ignored"
+_CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+
+
+class OpenAIFrontend:
+    """OpenAI's dialect.
+
+    Parameters:
+        gateway: What serves the requests.
+        config: ``[config.openai]``.
+    """
+
+    def __init__(self, gateway: Gateway, config: OpenAIConfig) -> None:
+        self._gateway = gateway
+        self._config = config
+
+    def routes(self) -> Sequence[Route]:
+        """The paths of the dialect."""
+        return (
+            Route("GET", "/v1/models", self.models),
+            Route("GET", "/v1/models/{id:.+}", self.model),
+            Route("POST", "/v1/chat/completions", self.chat),
+            Route("POST", "/v1/completions", self.completion),
+        )
+
+    def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:  # noqa: ARG002 - the port's
+        """``{"error": {message, type, param, code}}``."""
+        return error_payload(error)
+
+    async def models(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
+        """``GET /v1/models``: every model under its own name."""
+        cards = [model_object(card) for card in self._gateway.models()]
+        return _json(msgspec.json.encode({"object": "list", "data": cards}))
+
+    async def model(self, request: web.Request, _context: RequestContext) -> web.StreamResponse:
+        """``GET /v1/models/{id}``: one model, by its name or an alias."""
+        name = request.match_info["id"]
+        for card in self._gateway.models():
+            if name == card.name or name in card.aliases:
+                return _json(msgspec.json.encode(model_object(card)))
+        raise ModelNotFound(f"the model {shown(name)} does not exist", param="model")
+
+    async def chat(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``POST /v1/chat/completions``."""
+        call = decode_chat(await _body(request), self._config.unknown_fields)
+        return await self._serve(request, context, call, ChatAnswer)
+
+    async def completion(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``POST /v1/completions``."""
+        call = decode_completion(await _body(request), self._config.unknown_fields)
+        return await self._serve(request, context, call, CompletionAnswer)
+
+    async def _serve(
+        self, request: web.Request, context: RequestContext, call: Call, kind: type[Answer]
+    ) -> web.StreamResponse:
+        async with aclosing(self._gateway.generate(context, call.request)) as events:
+            first = await _first_output(events)
+            answer = kind(call, context.model or call.request.model)
+            headers = _ignored(call.ignored)
+            if not call.stream:
+                return _json(await _whole(answer, first, events), headers)
+            async with EventStream(headers, self._config.keepalive_s) as stream:
+                await stream.open(request)
+                await _stream(stream, answer, first, events, context)
+                await stream.response.write_eof()
+                return stream.response
+
+
+async def _body(request: web.Request) -> bytes:
+    charset = request.charset
+    if charset is not None and charset.lower() not in _CHARSETS:
+        raise MalformedBody("the body must be UTF-8, as JSON is")
+    return await request.read()
+
+
+async def _first_output(events: AsyncGenerator[GenerateEvent, None]) -> TextDelta | Finished:
+    """The first event that proves that the request runs: until then a refusal can be an HTTP status."""
+    async for event in events:
+        if not isinstance(event, Started):
+            return event
+    raise InternalError("generation ended without a result")
+
+
+async def _whole(answer: Answer, event: GenerateEvent, events: AsyncGenerator[GenerateEvent, None]) -> bytes:
+    texts: list[str] = []
+    while not isinstance(event, Finished):
+        if isinstance(event, TextDelta):
+            texts.append(event.text)
+        event = await _next(events)
+    return answer.whole("".join(texts), event)
+
+
+async def _stream(
+    stream: EventStream,
+    answer: Answer,
+    event: GenerateEvent,
+    events: AsyncGenerator[GenerateEvent, None],
+    context: RequestContext,
+) -> None:
+    pending = answer.opening()
+    try:
+        while not isinstance(event, Finished):
+            if isinstance(event, TextDelta):
+                await stream.send(pending + answer.text(event.text))
+                pending = b""
+            event = await _next(events)
+        await stream.send(pending + answer.closing(event))
+    except JackfieldError as error:
+        # the status is out: one error event, then the end, and no end mark that would make it look whole
+        context.code = http(error).code
+        await stream.send(b"data: " + error_body(error) + b"\n\n")
+
+
+async def _next(events: AsyncGenerator[GenerateEvent, None]) -> GenerateEvent:
+    event = await anext(events, None)
+    if event is None:
+        raise InternalError("generation ended without a result")
+    return event
+
+
+def model_object(card: ModelCard) -> Mapping[str, object]:
+    """OpenAI's ``Model``, and what else is known."""
+    return {
+        "id": card.name,
+        "object": "model",
+        "created": card.created,
+        "owned_by": "jackfield",
+        "aliases": card.aliases,
+        "ready": card.ready,
+        "context_length": card.context,
+        "description": card.description,
+    }
+
+
+def _json(body: bytes, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+def _ignored(paths: Sequence[str]) -> Mapping[str, str]:
+    if not paths:
+        return {}
+    # names are the client's own: quoting keeps line breaks and other scripts out of the header
+    names = [quote(path, safe="[].") for path in paths[:IGNORED_SHOWN]]
+    if len(paths) > IGNORED_SHOWN:
+        names.append("...")
+    return {IGNORED_HEADER: ",".join(names)}

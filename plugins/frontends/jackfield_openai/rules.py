@@ -1,0 +1,158 @@
+"""What the documented fields that are not honoured may say, and what happens to all others.
+
+A field may always be null, have its default, or ask for nothing. Anything more is refused with the field's path, or, in
+mode ``warn``, put on a list where leaving it out changes only how well the answer is made and not what it is.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
+
+import msgspec
+
+from jackfield.errors import MalformedBody, UnknownField, UnsupportedField
+from jackfield_openai.errors import not_of_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Value = TypeVar("Value")
+Mode: TypeAlias = Literal["strict", "warn"]
+
+NAME_SHOWN: Final = 64
+"""Most characters of a client's own field name that an error or a header repeats."""
+
+IGNORED_SHOWN: Final = 20
+"""Most names in ``x-jackfield-ignored``; proxies cut headers at a few kilobytes."""
+
+
+_NULL: Final = b"null"
+
+
+class FieldName(str):
+    """A key of a JSON object that equals nothing but itself, so that a dictionary keeps a name that came twice."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+Names: TypeAlias = dict[FieldName, msgspec.Raw]
+"""The fields of one JSON object as they were sent, values undecoded."""
+
+
+def as_field_name(_kind: type, value: str) -> FieldName:
+    """msgspec's ``dec_hook`` for decoders of ``Names``."""
+    return FieldName(value)
+
+
+def is_null(raw: msgspec.Raw) -> bool:
+    """Whether a value is ``null``, which counts as absent."""
+    return len(memoryview(raw)) == len(_NULL) and bytes(raw) == _NULL
+
+
+class Rule(Generic[Value]):
+    """One documented field that is not honoured.
+
+    Parameters:
+        kind: The type that the reference gives it.
+        nothing: Whether a value of that type asks for nothing; null always does.
+        tunes: Whether the answer without it is still the answer that was asked for; mode ``warn`` may leave it out.
+    """
+
+    __slots__ = ("_decoder", "_nothing", "tunes")
+
+    def __init__(self, kind: object, nothing: Callable[[Value], bool], *, tunes: bool = False) -> None:
+        self._decoder: msgspec.json.Decoder[Value] = msgspec.json.Decoder(kind)
+        self._nothing = nothing
+        self.tunes = tunes
+
+    def asks(self, raw: msgspec.Raw, path: str) -> bool:
+        """Whether the field asks for something; raises ``InvalidRequest`` for a value of the wrong type."""
+        if is_null(raw):
+            return False
+        try:
+            value = self._decoder.decode(raw)
+        except (msgspec.ValidationError, UnicodeDecodeError) as error:
+            raise not_of_kind(error, path) from error
+        return not self._nothing(value)
+
+
+class FieldRule(Protocol):
+    """A ``Rule`` of any type."""
+
+    tunes: bool
+
+    def asks(self, raw: msgspec.Raw, path: str) -> bool:
+        """As in ``Rule``."""
+        ...
+
+
+Rules: TypeAlias = Mapping[str, FieldRule]
+"""The documented fields of one object that are not honoured."""
+
+
+class Screening:
+    """Goes through the fields of one request.
+
+    Parameters:
+        mode: What to do with a field that cannot be honoured.
+    """
+
+    __slots__ = ("_mode", "ignored")
+
+    def __init__(self, mode: Mode) -> None:
+        self._mode = mode
+        self.ignored: list[str] = []
+        """Paths of the fields that were left out, in order."""
+
+    def screen(self, names: Names, honoured: frozenset[str], rules: Rules, prefix: str = "") -> None:
+        """Check the fields of one object.
+
+        Parameters:
+            names: Its fields.
+            honoured: Those that are decoded elsewhere.
+            rules: The other documented ones.
+            prefix: Path of the object, with a dot at its end.
+
+        Raises:
+            InvalidRequest: A field has the wrong type, is unknown, or asks for what cannot be done.
+            MalformedBody: A name stands there twice.
+        """
+        seen: set[str] = set()
+        for key, raw in names.items():
+            name = str(key)
+            if name in seen:
+                raise MalformedBody(f"{prefix}{shown(name)} is given twice", param=prefix + shown(name))
+            seen.add(name)
+            if name in honoured:
+                continue
+            rule = rules.get(name)
+            if rule is None:
+                self._unknown(name, prefix, honoured, rules)
+            elif rule.asks(raw, prefix + name):
+                self._unsupported(prefix + name, tunes=rule.tunes)
+
+    def _unknown(self, name: str, prefix: str, honoured: frozenset[str], rules: Rules) -> None:
+        path = prefix + shown(name)
+        if self._mode == "warn":
+            self.ignored.append(path)
+            return
+        close = difflib.get_close_matches(shown(name), [*honoured, *rules], n=1, cutoff=0.7)
+        hint = f"; did you mean {prefix}{close[0]}?" if close else ""
+        raise UnknownField(f"unknown field {path}{hint}", param=path)
+
+    def _unsupported(self, path: str, *, tunes: bool) -> None:
+        if tunes and self._mode == "warn":
+            self.ignored.append(path)
+            return
+        raise UnsupportedField(f"{path} asks for something that this server cannot do; leave it out", param=path)
+
+
+def shown(name: str) -> str:
+    """A client's own field name, cut to a length that is safe to repeat."""
+    return name if len(name) <= NAME_SHOWN else name[:NAME_SHOWN] + "…"
