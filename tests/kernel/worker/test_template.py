@@ -1,0 +1,133 @@
+"""Chat templates: the field's semantics, and bounds for hostile ones."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+
+from jackfield.errors import BackendFault, InvalidRequest, ModelLoadError
+from jackfield.types import Message
+from jackfield.worker import template as template_module
+from jackfield.worker.template import SOURCE_MAX, ChatTemplate
+
+_HELLO = (Message("user", "hello"),)
+_CHATML = (
+    "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{%- endif %}"
+)
+
+
+def _render(source: str, messages: tuple[Message, ...] = _HELLO, output_max: int = 10_000) -> str | None:
+    return ChatTemplate(source, {"bos_token": "<s>", "eos_token": "</s>"}, output_max).render(messages)
+
+
+def test_chatml() -> None:
+    """The most common template gives its well-known text, ready for the assistant's turn."""
+    text = _render(_CHATML, (Message("system", "Be kind."), *_HELLO))
+    assert text == (
+        "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ bos_token }}x{{ eos_token }}", "<s>x</s>"),
+        ("  {% if true %}\n  a\n  {% endif %}\n", "  a\n"),
+        ("{% for i in range(9) %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}", "01"),
+        ("{{ {'ä': [1, none]} | tojson }}", '{"ä": [1, null]}'),
+        ("{{ messages[0]['content'].replace('l', 'L') }}", "heLLo"),
+        ("{{ messages[0].content | replace('l', 'L') | trim }}", "heLLo"),
+        ("{{ messages | selectattr('role', 'equalto', 'user') | list | length }}", "1"),
+        ("{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}", "1"),
+        ("{{ 'a\nb' | indent(2) }}", "a\n  b"),
+        ("{{ messages[0].content.split('l')[0] }}", "he"),
+        ("{{ tools is none }}", "True"),
+    ],
+)
+def test_semantics_of_the_field(source: str, text: str) -> None:
+    """What published templates use works as in Hugging Face's renderer."""
+    assert _render(source) == text
+
+
+def test_tojson_is_json() -> None:
+    """``tojson`` escapes nothing for HTML, unlike Jinja's own."""
+    text = _render("{{ messages | tojson }}", (Message("user", "<&>'"),))
+    assert text is not None
+    assert json.loads(text) == [{"role": "user", "content": "<&>'"}]
+    assert "<&>'" in text
+
+
+def test_strftime_now_is_todays_date() -> None:
+    """Templates that name the date get it."""
+    assert _render("{{ strftime_now('%Y') }}") == time.strftime("%Y")
+
+
+def test_a_developer_message_is_a_system_message() -> None:
+    """OpenAI's newer role name works with templates that only know the older one."""
+    assert _render("{{ messages[0].role }}", (Message("developer", "x"),)) == "system"
+
+
+def test_a_template_may_refuse_a_conversation() -> None:
+    """``raise_exception`` is the client's fault and says what the template said."""
+    with pytest.raises(InvalidRequest, match="roles must alternate") as caught:
+        _render("{{ raise_exception('roles must alternate') }}")
+    assert caught.value.param == "messages"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{{ messages.append(1) }}",
+        "{{ 'x' * 100000000 }}",
+        "{{ 100000000 * 'x' }}",
+        "{{ [1] * 100000000 }}",
+        "{{ 2 ** 99999999 }}",
+        "{{ '%1000000000d' % 1 }}",
+        "{{ '{:1000000000}'.format(1) }}",
+        "{{ 'x'.ljust(1000000000) }}",
+        "{{ 'x'.zfill(1000000000) }}",
+        "{{ 'x' | center(1000000000) }}",
+        "{{ 'x' | indent(1000000000, true) }}",
+        "{{ ('x' * 1000000).replace('x', 'y' * 1000000) }}",
+        "{{ ('x' * 1000000) | replace('x', 'y' * 1000000) }}",
+        "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+        "{% set ns = namespace(n=3) %}{% for i in range(99) %}{% set ns.n = ns.n * ns.n %}{% endfor %}",
+        "{{ 1 / 0 }}",
+        "{{ messages[7].content }}",
+        "{{ range(1000000000) | list }}",
+    ],
+)
+def test_a_hostile_template_fails_fast(source: str) -> None:
+    """Escapes, memory bombs and plain mistakes end as our error within the deadline; nothing huge is built."""
+    with pytest.raises((BackendFault, ModelLoadError)):
+        _render(source)
+
+
+def test_an_endless_template_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that produces nothing is ended by the clock, and the thread goes on unharmed."""
+    monkeypatch.setattr(template_module, "RENDER_DEADLINE_S", 0.2)
+    endless = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    with pytest.raises(BackendFault, match="too long"):
+        _render(endless)
+    assert _render(_CHATML) is not None
+    assert threading.active_count() < 50
+
+
+def test_output_beyond_the_bound_is_not_built() -> None:
+    """A prompt that cannot fit the context is told apart without building it."""
+    assert _render("{% for i in range(99999) %}{{ messages[0].content }}{% endfor %}", output_max=100) is None
+
+
+@pytest.mark.parametrize("source", ["{{ unclosed", "{% nonsense %}", "x" * (SOURCE_MAX + 1), "{% if %}", "((" * 9999])
+def test_a_template_that_is_none_is_a_load_error_or_text(source: str) -> None:
+    """A broken template is refused when the model loads; plain text is a legal template."""
+    if source.startswith("(("):
+        assert _render(source, output_max=10**6) == source
+        return
+    with pytest.raises(ModelLoadError, match="chat template"):
+        _render(source)
