@@ -11,7 +11,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -25,7 +25,7 @@ from jackfield.hookspecs import PROJECT, ProcessKind
 from jackfield.manifest import DEFAULT_SCHEDULER, InstanceRef, Manifest, Table, Where, decode_table, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
     import click
 
@@ -111,6 +111,10 @@ class Kernel:
         structs: dict[str, type[msgspec.Struct]] = {}
         for instance in self.instances:
             for struct in self._ask(instance, "jackfield_config", type):
+                if not issubclass(struct, msgspec.Struct):
+                    raise PluginError(
+                        f"plugin {instance.name}: jackfield_config returned {struct.__name__}, not a msgspec.Struct"
+                    )
                 structs[instance.name] = struct
         return structs
 
@@ -134,7 +138,7 @@ class Kernel:
         """Commands with their owners, in manifest order."""
         found: list[tuple[PluginInstance, click.Command]] = []
         for instance in self.instances:
-            for commands in self._ask(instance, "jackfield_commands", object):
+            for commands in self._ask(instance, "jackfield_commands", Sequence):
                 found += [(instance, command) for command in commands]
         return found
 
@@ -251,7 +255,7 @@ def _load_entry_point(ref: InstanceRef, manifest: Manifest) -> tuple[ModuleType,
         )
     try:
         module = entries[0].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"plugin {ref.name} ({owners[0]}) does not import: {_cause(error)}") from error
     if not isinstance(module, ModuleType):
         raise PluginError(f"plugin {ref.name} ({owners[0]}): its entry point must name a module, not an object in it")
@@ -269,18 +273,20 @@ def _load_file(ref: InstanceRef) -> tuple[ModuleType, str]:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"plugin {ref.name} ({path.name}) does not import: {_cause(error)}") from error
     return module, path.name
 
 
 def _check_api_version(ref: InstanceRef, module: ModuleType) -> None:
     wanted = getattr(module, "JACKFIELD_API", API_VERSION)
+    if not (isinstance(wanted, tuple) and [type(number) for number in wanted] == [int, int]):
+        raise PluginError(f"plugin {ref.name}: JACKFIELD_API must be two numbers, such as {API_VERSION}")
     if wanted[0] == API_VERSION[0] and wanted[1] <= API_VERSION[1]:
         return
     raise PluginError(
         f"plugin {ref.name} speaks API {'.'.join(map(str, wanted))}; this Jackfield speaks"
-        f" {'.'.join(map(str, API_VERSION))}: upgrade the {'plugin' if tuple(wanted) < API_VERSION else 'server'}"
+        f" {'.'.join(map(str, API_VERSION))}: upgrade the {'plugin' if wanted < API_VERSION else 'server'}"
     )
 
 
