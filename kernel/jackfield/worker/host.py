@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.errors import ManifestError
 from jackfield.manifest import suggestion
@@ -18,13 +18,20 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from jackfield.channel.messages import Submit
     from jackfield.plugins import Kernel
     from jackfield.ports.backend import Backend, ModelInfo, Runner, RunnerLimits
-    from jackfield.worker.links import RequestHandle
 
 SWITCH_INTERVAL_S: Final = 0.0005
 """How long a thread may keep the GIL from the engine loop: a tenth of Python's default, as a step's budget is 0.5 ms."""
+
+
+class _Serving(NamedTuple):
+    """What exists once the model is loaded."""
+
+    runner: Runner
+    links: GatewayLinks
+    engine: EngineLoop
+    intake: Intake
 
 
 class WorkerHost:
@@ -34,16 +41,13 @@ class WorkerHost:
         kernel: The enabled plugins.
         model: Key in ``[models]``.
 
-    ``load`` first, then ``run`` in one thread; ``attach``, ``stop`` and ``busy_s`` from any.
+    ``load`` first, then ``run`` in one thread; ``attach`` and ``stop`` from any after that, ``busy_s`` from any always.
     """
 
     def __init__(self, kernel: Kernel, model: str) -> None:
         self._kernel = kernel
         self._model = model
-        self._runner: Runner | None = None
-        self._links = GatewayLinks(self._take, self._wake)
-        self._engine: EngineLoop | None = None
-        self._intake: Intake | None = None
+        self._serving: _Serving | None = None
 
     def load(self, progress: Callable[[float], None]) -> None:
         """Load the model and make everything ready to ``run``.
@@ -61,24 +65,24 @@ class WorkerHost:
         schedulers = self._kernel.schedulers()
         scheduler = next(iter(schedulers.values()))()
         runner = self._backend()().load(spec, progress)
-        self._runner = runner
         preparation = Preparation(runner, manifest.kernel.default_max_tokens)
-        self._engine = EngineLoop(runner, scheduler, self._links.flush, self._links.broadcast)
-        self._intake = Intake(preparation, self._engine.submit)
+        links = GatewayLinks()
+        engine = EngineLoop(runner, scheduler, links.flush, links.broadcast)
+        self._serving = _Serving(runner, links, engine, Intake(preparation, engine.submit))
 
     @property
     def info(self) -> ModelInfo:
         """What was loaded."""
-        return self._loaded().info
+        return self._loaded().runner.info
 
     @property
     def limits(self) -> RunnerLimits:
         """What it can do."""
-        return self._loaded().limits
+        return self._loaded().runner.limits
 
     def attach(self, connection: socket.socket) -> None:
         """Serve one more gateway over *connection*, which is owned from here on."""
-        self._links.attach(connection)
+        self._loaded().links.attach(connection)
 
     def run(self) -> None:
         """Serve until ``stop``; then everything is closed.
@@ -86,33 +90,31 @@ class WorkerHost:
         Raises:
             PluginError: The scheduler broke its contract.
         """
-        engine, intake, runner = self._engine, self._intake, self._loaded()
-        assert engine is not None and intake is not None  # noqa: S101, PT018 - load() sets all three
+        runner, links, engine, intake = self._loaded()
         interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         intake.start()
-        self._links.start()
+        links.start(intake.put, engine.wake)
         try:
             engine.run()
         finally:
             sys.setswitchinterval(interval)
             intake.stop()
-            self._links.stop()
+            links.stop()
             runner.close()
 
     def stop(self) -> None:
         """End ``run`` after the present step; requests that still run get an error."""
-        if self._engine is not None:
-            self._engine.stop()
+        self._loaded().engine.stop()
 
     def busy_s(self) -> float:
         """How long the present engine step has been running, in seconds; 0 while idle or not loaded."""
-        return self._engine.busy_s() if self._engine is not None else 0.0
+        return self._serving.engine.busy_s() if self._serving is not None else 0.0
 
-    def _loaded(self) -> Runner:
-        if self._runner is None:
+    def _loaded(self) -> _Serving:
+        if self._serving is None:
             raise RuntimeError("the model is not loaded yet")
-        return self._runner
+        return self._serving
 
     def _spec(self) -> ModelSpec:
         manifest = self._kernel.manifest
@@ -137,11 +139,3 @@ class WorkerHost:
         raise ManifestError(
             f"{where}: no enabled plugin hands over the backend {name!r}{suggestion(name, tuple(backends))}", param=key
         )
-
-    def _take(self, handle: RequestHandle, message: Submit) -> None:
-        if self._intake is not None:
-            self._intake.put(handle, message)
-
-    def _wake(self) -> None:
-        if self._engine is not None:
-            self._engine.wake()

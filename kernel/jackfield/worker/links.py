@@ -136,16 +136,11 @@ class RequestHandle:
 
 
 class GatewayLinks:
-    """All connections, and the thread that reads them.
+    """All connections, and the thread that reads them."""
 
-    Parameters:
-        submit: Takes a new request; reading thread.
-        cancelled: Told that handles were marked ``cancelled``; reading thread.
-    """
-
-    def __init__(self, submit: Callable[[RequestHandle, Submit], None], cancelled: Callable[[], None]) -> None:
-        self._submit = submit
-        self._cancelled = cancelled
+    def __init__(self) -> None:
+        self._submit: Callable[[RequestHandle, Submit], None]
+        self._cancelled: Callable[[], None]
         self._codec = messages.to_worker()
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = socket.socketpair()
@@ -157,8 +152,15 @@ class GatewayLinks:
         self._links: tuple[GatewayLink, ...] = ()
         self._thread = threading.Thread(target=self._run, name="gateway-links", daemon=True)
 
-    def start(self) -> None:
-        """Start the reading thread."""
+    def start(self, submit: Callable[[RequestHandle, Submit], None], cancelled: Callable[[], None]) -> None:
+        """Start the reading thread.
+
+        Parameters:
+            submit: Takes a new request; reading thread.
+            cancelled: Told that handles were marked ``cancelled``; reading thread.
+        """
+        self._submit = submit
+        self._cancelled = cancelled
         self._thread.start()
 
     def attach(self, connection: socket.socket) -> None:

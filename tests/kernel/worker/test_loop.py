@@ -98,10 +98,10 @@ def _running(
     assert not any(runner.cells.values())
 
 
-def _serve(loop: EngineLoop, scripts: list[str], **options: int) -> list[Asker]:
+def _serve(loop: EngineLoop, scripts: list[str], max_tokens: int = 1000) -> list[Asker]:
     askers = [Asker() for _ in scripts]
     for asker, script in zip(askers, scripts, strict=True):
-        loop.submit(_request(asker, script, **options))
+        loop.submit(_request(asker, script, max_tokens=max_tokens))
     for asker in askers:
         assert asker.ended.wait(20)
     return askers

@@ -1,0 +1,263 @@
+"""A whole worker over a socketpair, without the process: what a gateway says, and what it hears."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import jackfield.testing.scripted as scripted
+from jackfield import build_kernel
+from jackfield.channel import messages
+from jackfield.channel.local import MessageSocket, PeerGone
+from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit, ToGateway, ToWorker
+from jackfield.errors import ManifestError, ModelLoadError
+from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
+from jackfield.ports.backend import OptionValue
+from jackfield.ports.observer import EngineStats
+from jackfield.types import (
+    ChatPrompt,
+    Finished,
+    GenerateRequest,
+    Message,
+    Prompt,
+    SamplingParams,
+    Started,
+    TextDelta,
+    TextPrompt,
+    TokenPrompt,
+)
+from jackfield.worker.host import WorkerHost
+
+_DEADLINE_S = 20.0
+
+
+def _manifest(**model: object) -> Manifest:
+    fields: dict[str, object] = {"backend": "scripted", "source": __file__, "context": 512, "max_sequences": 2}
+    config = ModelConfig(**{**fields, **model})  # type: ignore[arg-type]
+    return Manifest(
+        enabled=(InstanceRef("fcfs", "fcfs"), InstanceRef("scripted", str(Path(scripted.__file__)))),
+        kernel=KernelConfig(default_max_tokens=100),
+        models={"m": config},
+    )
+
+
+def _loaded(**model: object) -> WorkerHost:
+    host = WorkerHost(build_kernel(_manifest(**model)), "m")
+    host.load(lambda _: None)
+    return host
+
+
+class Peer:
+    """A gateway's end of the connection."""
+
+    def __init__(self, host: WorkerHost) -> None:
+        ours, theirs = socket.socketpair()
+        ours.settimeout(_DEADLINE_S)
+        host.attach(theirs)
+        self.raw = ours
+        self.messages: MessageSocket[ToGateway, ToWorker] = MessageSocket(
+            ours, messages.to_gateway(), messages.to_worker()
+        )
+        self.events: dict[int, list[messages.SequenceEvent]] = {}
+        self.stats: list[EngineStats] = []
+
+    def submit(self, number: int, prompt: Prompt, **fields: object) -> None:
+        """Ask for a generation."""
+        request = GenerateRequest(model="m", prompt=prompt, sampling=SamplingParams(temperature=0), **fields)  # type: ignore[arg-type]
+        self.messages.send(Submit(number, request))
+
+    def receive(self) -> None:
+        """Take in what came."""
+        for message in self.messages.receive():
+            if isinstance(message, Events):
+                for number, event in message.events:
+                    self.events.setdefault(number, []).append(event)
+            else:
+                self.stats.append(message)
+
+    def until_end(self, number: int) -> list[messages.SequenceEvent]:
+        """All events of a request, once it ended."""
+        deadline = time.monotonic() + _DEADLINE_S
+        while time.monotonic() < deadline:
+            events = self.events.get(number, [])
+            if events and isinstance(events[-1], Finished | RequestFailed):
+                return events
+            self.receive()
+        raise AssertionError(f"request {number} did not end: {self.events.get(number)}")
+
+    def until_text(self, number: int) -> None:
+        """Wait for the first text of a request."""
+        while not any(isinstance(event, TextDelta) for event in self.events.get(number, [])):
+            self.receive()
+
+
+@pytest.fixture
+def host() -> Iterator[WorkerHost]:
+    """A worker that serves."""
+    host = _loaded()
+    thread = threading.Thread(target=host.run)
+    thread.start()
+    yield host
+    host.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def peer(host: WorkerHost) -> Iterator[Peer]:
+    """A gateway connected to it."""
+    peer = Peer(host)
+    yield peer
+    peer.messages.close()
+
+
+def _chat(text: str) -> ChatPrompt:
+    return ChatPrompt((Message("user", text),))
+
+
+def _text(events: list[messages.SequenceEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+def _failure(events: list[messages.SequenceEvent]) -> RequestFailed:
+    last = events[-1]
+    assert isinstance(last, RequestFailed), last
+    return last
+
+
+def test_a_chat(peer: Peer) -> None:
+    """Started with the exact prompt length, then text, then the end."""
+    peer.submit(1, _chat("[say:hi there]"))
+    events = peer.until_end(1)
+    assert events[0] == Started(len("<user>[say:hi there]\n<assistant>"), 100)
+    assert _text(events) == "hi there"
+
+
+def test_raw_text_and_token_prompts(peer: Peer) -> None:
+    """Completions use the text, or the ids, as they are."""
+    peer.submit(1, TextPrompt("[say:text]"))
+    peer.submit(2, TokenPrompt(tuple(b"[say:ids]")))
+    assert _text(peer.until_end(1)) == "text"
+    assert _text(peer.until_end(2)) == "ids"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "param"),
+    [
+        (_chat("x" * 512), "context_length_exceeded", "messages"),
+        (TextPrompt("x" * 512), "context_length_exceeded", "prompt"),
+        (TextPrompt("x" * 2_000_000), "context_length_exceeded", "prompt"),
+        (_chat("x" * 2_000_000), "context_length_exceeded", "messages"),
+        (TextPrompt(""), "invalid_value", "prompt"),
+        (TokenPrompt((1, 257)), "invalid_value", "prompt[1]"),
+        (TokenPrompt((-1,)), "invalid_value", "prompt[0]"),
+    ],
+    ids=["chat", "text", "huge-text", "huge-chat", "empty", "unknown-id", "negative-id"],
+)
+def test_a_prompt_that_cannot_be_served_is_refused(peer: Peer, prompt: Prompt, code: str, param: str) -> None:
+    """Refused before it is started, with the field's name; the worker serves on."""
+    peer.submit(1, prompt)
+    failed = _failure(peer.until_end(1))
+    assert (failed.error.code, failed.error.param) == (code, param)
+    peer.submit(2, _chat("[say:still here]"))
+    assert _text(peer.until_end(2)) == "still here"
+
+
+def test_a_prompt_that_just_fits_runs_to_the_context(peer: Peer) -> None:
+    """Prompt + max_tokens beyond the context runs, and ends with ``length`` at the limit."""
+    peer.submit(1, TextPrompt("x" * 510), max_tokens=50)
+    events = peer.until_end(1)
+    assert events[0] == Started(510, 2)
+    last = events[-1]
+    assert isinstance(last, Finished)
+    assert (last.reason, last.usage.completion_tokens) == ("length", 2)
+
+
+def test_ignore_eos_runs_to_the_limit(peer: Peer) -> None:
+    """End tokens are never drawn."""
+    peer.submit(1, _chat("[say:a]"), max_tokens=5, ignore_eos=True)
+    assert _text(peer.until_end(1)) == "a...."
+
+
+def test_cancel_ends_silently_and_frees_the_slot(peer: Peer) -> None:
+    """After ``Cancel`` others run in the slot, and no event of the cancelled one follows the next request's end."""
+    peer.submit(1, _chat("[delay:1][repeat:400:a]"), max_tokens=400)
+    peer.submit(2, _chat("[delay:1][repeat:400:b]"), max_tokens=400)
+    peer.until_text(1)
+    peer.messages.send(Cancel(1))
+    peer.messages.send(Cancel(77))
+    peer.submit(3, _chat("[say:third]"))
+    assert _text(peer.until_end(3)) == "third"
+    assert not isinstance(peer.events[1][-1], Finished | RequestFailed)
+
+
+def test_a_gateway_that_goes_cancels_its_requests_and_no_others(host: WorkerHost, peer: Peer) -> None:
+    """End-of-file from one gateway frees its slots; the other gateway's stream goes on."""
+    other = Peer(host)
+    other.submit(1, _chat("[delay:1][repeat:400:a]"), max_tokens=400)
+    peer.submit(1, _chat("[delay:1][repeat:200:b]"), max_tokens=300)
+    other.until_text(1)
+    other.messages.close()
+    peer.submit(2, _chat("[say:took the slot]"))
+    assert _text(peer.until_end(2)) == "took the slot"
+    assert _text(peer.until_end(1)) == "b" * 200
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\xff\xff\xff\xff", b"\0\0\0\x03abc", b"\0\0\0\x01\xc0"], ids=["huge", "no-msgpack", "no-message"]
+)
+def test_a_gateway_that_talks_nonsense_is_cut_off(host: WorkerHost, peer: Peer, garbage: bytes) -> None:
+    """The connection is closed; the worker and other gateways are unharmed."""
+    other = Peer(host)
+    other.raw.sendall(garbage)
+    with pytest.raises(PeerGone):
+        while True:
+            other.receive()
+    other.messages.close()
+    peer.submit(1, _chat("[say:fine]"))
+    assert _text(peer.until_end(1)) == "fine"
+
+
+def test_stats_reach_the_gateway(peer: Peer) -> None:
+    """The loop reports when it comes to rest."""
+    peer.submit(1, _chat("[say:abc]"))
+    peer.until_end(1)
+    while not peer.stats or peer.stats[-1].running:
+        peer.receive()
+    assert peer.stats[-1].generated_tokens == 4
+
+
+def test_a_gateway_that_does_not_read_gets_everything_later(peer: Peer) -> None:
+    """A slow reader costs memory up to a bound, never an event and never the loop."""
+    for number in range(40):
+        peer.submit(number, _chat("[repeat:300:x]"), max_tokens=400)
+    for number in range(40):
+        assert _text(peer.until_end(number)) == "x" * 300
+
+
+def test_a_model_that_does_not_load_says_why() -> None:
+    """The file's base name, not its path."""
+    host = WorkerHost(build_kernel(_manifest(source="/no/such/place/model.gguf")), "m")
+    with pytest.raises(ModelLoadError, match=r"^model\.gguf: "):
+        host.load(lambda _: None)
+
+
+def test_a_backend_nobody_hands_over_is_named_with_a_suggestion() -> None:
+    """A misspelt backend is a manifest error at its key."""
+    host = WorkerHost(build_kernel(_manifest(backend="scriptet")), "m")
+    with pytest.raises(ManifestError, match="did you mean scripted") as caught:
+        host.load(lambda _: None)
+    assert caught.value.param == "models.m.backend"
+
+
+@pytest.mark.parametrize("options", [{"refus": True}, {"refuse": "yes"}])
+def test_model_options_are_checked(options: dict[str, OptionValue]) -> None:
+    """``[models.m.options]`` overrides the backend's table, and is checked like it."""
+    host = WorkerHost(build_kernel(_manifest(options=options)), "m")
+    with pytest.raises(ManifestError, match=r"models\.m\.options"):
+        host.load(lambda _: None)
