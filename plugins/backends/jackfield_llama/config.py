@@ -1,0 +1,58 @@
+"""``[config.llama-cpu]`` and ``[models.NAME.options]``."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+THREADS_MAX: Final = 512
+"""ggml's own limit (``GGML_MAX_N_THREADS``); more would fail an assertion."""
+
+BATCH_MAX: Final = 65_536
+"""Most rows of one step that may be asked for; a step of that size takes minutes on a CPU."""
+
+UBATCH_DEFAULT: Final = 512
+"""llama.cpp's own default: larger micro-batches gain little on a CPU and cost memory."""
+
+
+class LlamaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Options of the llama.cpp backend. ``[config.NAME]`` is for all its models, ``[models.NAME.options]`` for one."""
+
+    threads: int | Literal["auto"] = "auto"
+    """Threads that compute decode steps, 1 to 512. auto: the physical cores this process may use (affinity and cgroup
+    quota), less one on machines of up to 4 cores, where the gateway needs it."""
+    threads_batch: int | Literal["auto"] = "auto"
+    """Threads that compute steps with prompt chunks, 1 to 512. auto: as ``threads``."""
+    batch: int = 512
+    """Most tokens of one engine step, 1 to 65,536. Larger steps compute long prompts faster and make running answers
+    wait longer."""
+    ubatch: int | Literal["auto"] = "auto"
+    """Tokens computed in one go inside a step, 1 to ``batch``. auto: 512, or ``batch`` where that is less."""
+    flash_attention: Literal["auto"] | bool = "auto"
+    """Flash attention: a third of the time of plain attention with many sequences. auto: on where the model can."""
+    kv_type: Literal["f16", "f32", "q8_0", "q4_0"] = "f16"
+    """How keys and values are stored. ``q8_0`` halves and ``q4_0`` quarters the KV pool's memory against ``f16``, at some
+    cost in quality; both need flash attention and a head size that is a multiple of 32."""
+    mmap: bool = True
+    """Map the model file instead of reading it: starts faster, and workers of one file share its memory."""
+    mlock: bool = False
+    """Keep the model in memory, never swapped out; needs a sufficient ``ulimit -l``."""
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "threads_batch"):
+            _within(name, getattr(self, name), THREADS_MAX)
+        _within("batch", self.batch, BATCH_MAX)
+        _within("ubatch", self.ubatch, self.batch)
+        if self.kv_type in ("q8_0", "q4_0") and self.flash_attention is False:
+            raise ValueError(f"kv_type {self.kv_type} needs flash_attention")
+
+    @property
+    def ubatch_tokens(self) -> int:
+        """``ubatch`` with auto resolved."""
+        return min(self.batch, UBATCH_DEFAULT) if self.ubatch == "auto" else self.ubatch
+
+
+def _within(name: str, value: int | Literal["auto"], high: int) -> None:
+    if value != "auto" and not 1 <= value <= high:
+        raise ValueError(f"{name} must be between 1 and {high}")

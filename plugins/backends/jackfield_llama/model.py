@@ -1,0 +1,84 @@
+"""Opening a model file, and what the model says about itself."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
+
+from jackfield.errors import ModelLoadError
+from jackfield.ports.backend import ModelInfo
+from jackfield_llama import library as llama
+from jackfield_llama.model_file import check_model_file
+from jackfield_llama.runtime import RUNTIME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROGRESS_STEP: Final = 0.01
+"""llama.cpp reports after every tensor; a hundred reports say enough."""
+
+
+def open_model(path: str, params: llama.ModelParams, report: Callable[[float], None]) -> llama.Model:
+    """Load the file at *path*; the caller frees the model. Runs guarded.
+
+    Raises:
+        ModelLoadError: The file is not there, or llama.cpp refuses it.
+    """
+    name = PurePath(path).name
+    check_model_file(path)
+    RUNTIME.logs.clear()
+    reported = -1.0
+
+    def progress(fraction: float, _user_data: object) -> bool:
+        nonlocal reported
+        if fraction - reported >= PROGRESS_STEP or (fraction >= 1 and reported < 1):
+            reported = fraction
+            report(fraction)
+        return True
+
+    kept = llama.set_progress(params, progress)
+    model = llama.model_load_from_file(path.encode(errors="surrogateescape"), params)
+    del kept
+    if model is None:
+        raise refused(name, RUNTIME.logs.reason(path))
+    return model
+
+
+def refused(name: str, reason: str) -> ModelLoadError:
+    """The error for a file that llama.cpp does not load."""
+    said = f": {reason}" if reason else ""
+    return ModelLoadError(
+        f"{name} cannot be loaded{said}; if the file is complete, it may need a newer llama-cpp-python"
+    )
+
+
+def describe(model: llama.Model, path: str) -> ModelInfo:
+    """What *model*, loaded from *path*, says about itself."""
+    name = PurePath(path).name
+    architecture = llama.model_metadata(model, "general.architecture") or "unknown"
+    parameters = llama.model_n_params(model)
+    trained = llama.model_metadata(model, f"{architecture}.context_length") or ""
+    return ModelInfo(
+        architecture=architecture,
+        title=llama.model_metadata(model, "general.name") or name,
+        description=f"{architecture} {short_count(parameters)} {quantisation(model)}",
+        parameters=parameters,
+        size_bytes=llama.model_size(model),
+        context_train=int(trained) if trained.isdecimal() else 0,
+        vocabulary=llama.vocab_n_tokens(llama.model_get_vocab(model)),
+    )
+
+
+def quantisation(model: llama.Model) -> str:
+    """How most weights are stored, as the file says in llama.cpp's words: ``Q8_0``."""
+    kind = llama.model_metadata(model, "general.file_type") or ""
+    name = llama.ftype_name(int(kind)) if kind.isdecimal() else None
+    return "unknown" if name is None else name.decode("ascii", "replace")
+
+
+def short_count(count: int) -> str:
+    """*count* as people write it: 7.6B, 494M, 12K."""
+    for size, letter in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if count >= size:
+            return f"{count / size:.1f}".removesuffix(".0") + letter
+    return str(count)

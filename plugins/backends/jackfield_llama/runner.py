@@ -1,0 +1,157 @@
+"""A loaded model, stepped by the engine."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from jackfield.errors import BackendFault
+from jackfield_llama import library as llama
+from jackfield_llama.errors import decode_error
+from jackfield_llama.sampler import LlamaSampler
+from jackfield_llama.tokenizer import LlamaTokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from jackfield.ports.backend import Batch, ModelInfo, RunnerLimits
+    from jackfield.types import SamplingParams
+
+_POINTER_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
+
+
+class BoundBatch:
+    """A ``llama_batch`` whose columns are those of a ``Batch``, and views of them for the checks."""
+
+    __slots__ = ("_kept", "batch", "sequence", "struct", "token")
+
+    def __init__(self, batch: Batch) -> None:
+        capacity = len(batch.token)
+        pointers = batch.sequence.ctypes.data + batch.sequence.itemsize * np.arange(capacity, dtype=np.uintp)
+        counts = np.ones(capacity, np.int32)
+        self._kept = (pointers, counts)
+        self.batch = batch
+        self.struct = llama.bind_batch(
+            batch.token.ctypes.data,
+            batch.position.ctypes.data,
+            pointers.ctypes.data,
+            counts.ctypes.data,
+            batch.wants_logits.ctypes.data,
+        )
+        # as unsigned numbers negative ids are huge: one comparison checks both ends
+        self.token = batch.token.view(np.uint32)
+        self.sequence = batch.sequence.view(np.uint32)
+
+
+class LlamaRunner:
+    """See ``jackfield.ports.backend.Runner``.
+
+    Parameters:
+        model: Loaded model; owned from here on.
+        context: Its context, with nothing in its memory; owned from here on.
+        info: What the model is.
+        limits: What the context can do.
+    """
+
+    def __init__(self, model: llama.Model, context: llama.Context, info: ModelInfo, limits: RunnerLimits) -> None:
+        memory = llama.get_memory(context)
+        if memory is None:
+            raise AssertionError("the backend refuses models without memory")
+        self._model: llama.Model | None = model
+        self.context = context
+        self._memory = memory
+        self.info = info
+        self.limits = limits
+        self.tokenizer = LlamaTokenizer(model)
+        self._vocabulary = self.tokenizer.vocabulary
+        self._lengths = np.zeros(limits.max_sequences, np.int32)
+        self._bound: BoundBatch | None = None
+        self._samplers: set[LlamaSampler] = set()
+
+    def decode(self, batch: Batch) -> None:
+        """See ``jackfield.ports.backend.Runner``. The checks cost about 20 µs."""
+        bound = self._bound
+        if bound is None or bound.batch is not batch:
+            bound = self._bound = BoundBatch(batch)
+        rows = batch.rows
+        self._check_ranges(bound, rows)
+        ends, lengths = self._check_positions(batch, rows)
+        bound.struct.n_tokens = rows
+        code = llama.decode(self.context, bound.struct)
+        if code == 0:
+            self._lengths[ends] = lengths
+            return
+        if code != 1:
+            for sequence in ends.tolist():
+                self._lengths[sequence] = llama.memory_seq_pos_max(self._memory, sequence) + 1
+        raise decode_error(code)
+
+    def _check_ranges(self, bound: BoundBatch, rows: int) -> None:
+        if not 0 < rows <= min(self.limits.max_batch_tokens, len(bound.token)):
+            raise BackendFault(f"a step of {rows} rows; it must have 1 to {self.limits.max_batch_tokens}")
+        if bound.token[:rows].max() >= self._vocabulary:
+            raise BackendFault(f"a token of the step is outside the vocabulary of {self._vocabulary}")
+        if bound.sequence[:rows].max() >= self.limits.max_sequences:
+            raise BackendFault(f"a sequence of the step is outside 0 to {self.limits.max_sequences - 1}")
+
+    def _check_positions(self, batch: Batch, rows: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """The sequences of the step and their lengths after it.
+
+        llama.cpp would take a repeated position, or a start beyond the end, without a word and compute nonsense.
+        """
+        order = batch.sequence[:rows].argsort(kind="stable")
+        sequence = batch.sequence[:rows][order]
+        position = batch.position[:rows][order]
+        last = np.empty(rows, np.bool_)
+        last[-1] = True
+        np.not_equal(sequence[1:], sequence[:-1], out=last[:-1])
+        ends = last.nonzero()[0]
+        first = np.empty_like(ends)
+        first[0] = 0
+        first[1:] = ends[:-1] + 1
+        sequences = sequence[ends]
+        starts = position[first]
+        if (starts != self._lengths[sequences]).any() or (
+            len(ends) < rows and (np.diff(position)[~last[:-1]] != 1).any()
+        ):
+            raise BackendFault("positions of the step do not continue their sequences")
+        return sequences, position[ends] + 1
+
+    def logits(self, row: int) -> npt.NDArray[np.float32]:
+        """A writable view of the logits of *row*, valid until the next ``decode``. Engine loop thread."""
+        bound = self._bound
+        if bound is None or not 0 <= row < bound.batch.rows:
+            raise BackendFault(f"row {row} was not in the last step")
+        pointer = llama.get_logits_ith(self.context, row)
+        if not pointer:
+            raise BackendFault(f"row {row} of the last step did not ask for logits")
+        return llama.float_row(pointer, self._vocabulary)
+
+    def remove(self, sequence: int) -> None:
+        """See ``jackfield.ports.backend.Runner``."""
+        if not 0 <= sequence < self.limits.max_sequences:
+            raise BackendFault(f"there is no sequence {sequence}; they are 0 to {self.limits.max_sequences - 1}")
+        llama.memory_seq_rm(self._memory, sequence, -1, -1)
+        self._lengths[sequence] = 0
+
+    def sampler(self, params: SamplingParams, *, banned: Sequence[int] = ()) -> LlamaSampler:
+        """See ``jackfield.ports.backend.Runner``."""
+        if any(not 0 <= token < self._vocabulary for token in banned):
+            raise BackendFault(f"a banned token is outside the vocabulary of {self._vocabulary}")
+        sampler = LlamaSampler(self, params, banned, self._samplers.discard)
+        self._samplers.add(sampler)
+        return sampler
+
+    def close(self) -> None:
+        """Free samplers, context and model, in this order: freeing a model before its context crashes."""
+        model, self._model = self._model, None
+        if model is None:
+            return
+        for sampler in tuple(self._samplers):
+            sampler.close()
+        llama.context_free(self.context)
+        llama.model_free(model)

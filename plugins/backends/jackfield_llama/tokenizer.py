@@ -1,0 +1,56 @@
+"""The model's own tokenizer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.errors import BackendFault, InvalidRequest
+from jackfield_llama import library as llama
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class LlamaTokenizer:
+    """Text to tokens and back through llama.cpp. A vocabulary is read-only, so any thread may call at any time.
+
+    Parameters:
+        model: A loaded model; must outlive the tokenizer.
+    """
+
+    def __init__(self, model: llama.Model) -> None:
+        self._vocabulary = vocabulary = llama.model_get_vocab(model)
+        self.vocabulary = llama.vocab_n_tokens(vocabulary)
+        self.end_tokens = frozenset(t for t in range(self.vocabulary) if llama.vocab_is_eog(vocabulary, t))
+        self.chat_template = llama.model_chat_template(model)
+        self.template_tokens: Mapping[str, str] = {
+            "bos_token": self._token_text(llama.vocab_bos(vocabulary)),
+            "eos_token": self._token_text(llama.vocab_eos(vocabulary)),
+        }
+        bos = llama.vocab_bos(vocabulary)
+        self._prefix = [bos] if llama.vocab_get_add_bos(vocabulary) and bos >= 0 else []
+        self._pieces: list[bytes | None] = [None] * self.vocabulary  # filled as tokens are met: no cost at load time
+
+    def encode(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
+        """See ``jackfield.ports.backend.Tokenizer``. A lone surrogate counts as U+FFFD."""
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            data = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+        tokens = llama.tokenize(self._vocabulary, data, parse_special=parse_special) if data else []
+        if tokens is None:
+            raise InvalidRequest("the text is too long to be tokenised", param="prompt")
+        return self._prefix + tokens if add_bos else tokens
+
+    def piece(self, token: int) -> bytes:
+        """See ``jackfield.ports.backend.Tokenizer``."""
+        if not 0 <= token < self.vocabulary:
+            raise BackendFault(f"there is no token {token}: the vocabulary has {self.vocabulary}")
+        known = self._pieces[token]
+        if known is None:
+            known = self._pieces[token] = llama.token_to_piece(self._vocabulary, token)
+        return known
+
+    def _token_text(self, token: int) -> str:
+        text = llama.vocab_get_text(self._vocabulary, token) if token >= 0 else None
+        return "" if text is None else text.decode("utf-8", "replace")
