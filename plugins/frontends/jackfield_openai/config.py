@@ -17,9 +17,9 @@ class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How requests in OpenAI's dialect are read and answered."""
 
     unknown_fields: Literal["strict", "warn"] = "strict"
-    """What becomes of a field that nobody knows or that cannot be honoured: ``strict`` refuses the request (400);
-    ``warn`` leaves out unknown fields and such that only tune, and lists them in the header ``x-jackfield-ignored``. Fields that
-    change what the answer is (``n``, ``tools``, ``response_format``, …) are refused in both."""
+    """What becomes of a field that nobody knows or that cannot be honoured. ``strict`` refuses the request (400).
+    ``warn`` leaves out unknown fields and such that only tune, and lists them in the header ``x-jackfield-ignored``;
+    fields that change what the answer is (``n``, ``tools``, ``response_format``, …) are refused all the same."""
     keepalive_s: float = 15.0
     """Seconds of silence after which a stream gets an SSE comment, so that proxies keep it open."""
 

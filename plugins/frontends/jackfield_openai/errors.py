@@ -23,13 +23,8 @@ def error_body(error: JackfieldError) -> bytes:
 
 
 def error_payload(error: JackfieldError) -> ErrorPayload:
-    """*error* as an HTTP answer.
-
-    ``x-should-retry`` overrules what OpenAI's clients conclude from the status (they retry 408, 409, 429 and 5xx).
-    """
-    spec = http(error)
-    retry = "true" if spec.retriable else "false"
-    return ErrorPayload(status=spec.status, body=error_body(error), headers={"x-should-retry": retry})
+    """*error* as an HTTP answer."""
+    return ErrorPayload(status=http(error).status, body=error_body(error))
 
 
 def malformed(error: Exception) -> MalformedBody:

@@ -1,0 +1,125 @@
+"""A ``Gateway`` port that plays a script, and the least of an HTTP server around a frontend."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from aiohttp import web
+
+from jackfield.context import RequestContext
+from jackfield.errors import BodyTooLarge, JackfieldError
+from jackfield.ports.frontend import ModelCard
+from jackfield.types import Finished, Started, TextDelta, Timings, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+    from jackfield.ports.frontend import Frontend, FrontendFactory, Handler
+    from jackfield.types import FinishReason, GenerateEvent, GenerateRequest
+
+MODEL: Final = "demo"
+"""Name of the only model."""
+
+ALIAS: Final = "default"
+"""Its other name."""
+
+CREATED: Final = 1_700_000_000
+
+Step: TypeAlias = "GenerateEvent | JackfieldError | asyncio.Event"
+"""One step of a script: an event to yield, an error to raise, or something to wait for."""
+
+
+def answer(*texts: str, reason: FinishReason = "stop", cached: int = 0) -> list[Step]:
+    """The script of an answer in so many pieces, one token each."""
+    deltas: list[Step] = [TextDelta(text, 1) for text in texts]
+    return [Started(7, 64), *deltas, finished(len(texts), reason=reason, cached=cached)]
+
+
+def finished(tokens: int, *, reason: FinishReason = "stop", cached: int = 0) -> Finished:
+    """The end of an answer of *tokens* tokens to a prompt of 7."""
+    return Finished(reason, Usage(7, tokens, cached), Timings(0.0, 0.01, 0.1))
+
+
+class ScriptedGateway:
+    """Plays ``script`` for every request. Event loop thread.
+
+    Attributes:
+        script: What happens; may be replaced between requests.
+        requests: What was asked, in order.
+        contexts: The contexts that came with it.
+        open: Requests that are being played right now; back to 0 when a frontend has closed all its generators.
+        left: Requests whose generator was closed before its script ended.
+    """
+
+    def __init__(self, script: Sequence[Step] = ()) -> None:
+        self.script: Sequence[Step] = script or answer("Hello")
+        self.requests: list[GenerateRequest] = []
+        self.contexts: list[RequestContext] = []
+        self.open = 0
+        self.left = 0
+
+    def models(self) -> Sequence[ModelCard]:
+        """The scripted model, and one that is still loading."""
+        return (
+            ModelCard(name=MODEL, aliases=(ALIAS,), created=CREATED, ready=True, context=512, description="scripted"),
+            ModelCard(name="org/loading", aliases=(), created=CREATED, ready=False),
+        )
+
+    async def generate(self, context: RequestContext, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
+        """Play the script."""
+        self.requests.append(request)
+        self.contexts.append(context)
+        context.model = MODEL
+        self.open += 1
+        ended = False
+        try:
+            for step in self.script:
+                if isinstance(step, JackfieldError):
+                    ended = True
+                    raise step
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                    continue
+                ended = isinstance(step, Finished)
+                yield step
+        finally:
+            self.open -= 1
+            self.left += not ended
+
+
+def serve_frontend(factory: FrontendFactory, gateway: ScriptedGateway, *, body_limit: int = 1 << 20) -> web.Application:
+    """An application that calls a frontend's handlers as the kernel does.
+
+    Parameters:
+        factory: Makes the frontend.
+        gateway: What it asks.
+        body_limit: Largest request body in bytes.
+    """
+    frontend = factory(gateway)
+    application = web.Application(client_max_size=body_limit)
+    for number, route in enumerate(frontend.routes()):
+        handler = _handler(frontend, route.handler, route.path, f"req-{number}")
+        application.router.add_route(route.method, route.path, handler)
+    return application
+
+
+def _handler(
+    frontend: Frontend, serve: Handler, path: str, request_id: str
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await serve(request, RequestContext(request_id, path, "127.0.0.1"))
+        except JackfieldError as error:
+            return _rendered(frontend, error, request_id)
+        except web.HTTPRequestEntityTooLarge:
+            return _rendered(frontend, BodyTooLarge("the request body is too large"), request_id)
+
+    return handle
+
+
+def _rendered(frontend: Frontend, error: JackfieldError, request_id: str) -> web.Response:
+    payload = frontend.render_error(error, request_id)
+    return web.Response(
+        status=payload.status, body=payload.body, headers=dict(payload.headers), content_type=payload.content_type
+    )
