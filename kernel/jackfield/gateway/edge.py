@@ -1,0 +1,234 @@
+"""The outermost stage of every API request: identity of the call, protections, accounting, errors."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from aiohttp import web
+
+from jackfield.context import RequestContext
+from jackfield.errors import BodyTooLarge, DeadlineExceeded, Draining, InternalError, JackfieldError, http
+from jackfield.gateway.faults import unexpected
+from jackfield.gateway.rendering import bad_http, render, translate, unreadable_body
+from jackfield.gateway.request_ids import request_id
+from jackfield.ports.observer import RequestEnded
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+    from jackfield.gateway.observing import Observers
+    from jackfield.gateway.origin import OriginGuard
+    from jackfield.gateway.pipeline import Pipeline
+    from jackfield.gateway.routing import Endpoint, Routes
+    from jackfield.ports.frontend import Frontend
+
+CONTEXT: Final = web.RequestKey("context", RequestContext)
+RESPONSE: Final = web.RequestKey("response", web.StreamResponse)
+"""Set when the response's headers go out."""
+
+CLIENT_LEFT: Final = 499
+"""nginx's status for a client that hung up first; nobody receives it, it is accounted."""
+
+BODY_S: Final = 120.0
+"""How long a body may take to arrive: 16 MiB over 1.2 Mbit/s."""
+
+NO_ROUTE: Final = "none"
+"""Route label of requests that no frontend serves: paths as sent would be unbounded labels."""
+
+
+class Edge:
+    """aiohttp's middleware and signal around all frontends. Event loop thread.
+
+    Parameters:
+        routes: Who serves what.
+        pipeline: Its open requests end with the HTTP request they belong to.
+        observers: Told of every request's end.
+        guard: Checks host and origin; None where an authenticator does its work.
+        body_limit: Largest body in bytes.
+    """
+
+    def __init__(
+        self, routes: Routes, pipeline: Pipeline, observers: Observers, guard: OriginGuard | None, body_limit: int
+    ) -> None:
+        self._routes = routes
+        self._pipeline = pipeline
+        self._observers = observers
+        self._guard = guard
+        self._body_limit = body_limit
+        self._active = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._log = structlog.get_logger("jackfield.gateway")
+
+    def application(self) -> web.Application:
+        """The API as an aiohttp application with all routes in it."""
+        application = web.Application(middlewares=[self._serve], client_max_size=self._body_limit)
+        application.on_response_prepare.append(self._prepare)
+        self._routes.install(application)
+        return application
+
+    def bad_request(self, request: web.BaseRequest, status: int) -> web.Response:
+        """Answer what never became a request."""
+        context = RequestContext(request_id(None), NO_ROUTE, request.remote or "")
+        error = (
+            bad_http()
+            if status < HTTPStatus.INTERNAL_SERVER_ERROR
+            else InternalError("an internal error happened before the request was read")
+        )
+        context.code = http(error).code
+        response = render(error, self._routes.nearest(""), context.request_id)
+        response.headers.update(_KERNEL_HEADERS)
+        self._account(context, request.method, response.status)
+        return response
+
+    async def idle(self) -> None:
+        """Return when no request is being served."""
+        await self._idle.wait()
+
+    @web.middleware
+    async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        endpoint = self._routes.endpoint(request)
+        offered = request.headers.get("x-request-id")
+        context = RequestContext(request_id(offered), endpoint.path if endpoint else NO_ROUTE, request.remote or "")
+        request[CONTEXT] = context
+        status = CLIENT_LEFT
+        self._enter()
+        try:
+            response = await self._answer(request, context, endpoint, handler)
+            status = response.status
+            return response
+        finally:
+            self._leave()
+            self._pipeline.release(context)
+            self._account(context, request.method, status)
+
+    async def _answer(
+        self, request: web.Request, context: RequestContext, endpoint: Endpoint | None, handler: Handler
+    ) -> web.StreamResponse:
+        try:
+            await self._admit(request)
+            if endpoint is None:
+                return await handler(request)
+            return await endpoint.handler(request, context)
+        except JackfieldError as error:
+            fault = error
+        except web.HTTPException as error:
+            if error.status < HTTPStatus.BAD_REQUEST:
+                return web.Response(status=error.status, headers=error.headers)
+            fault = translate(error, request.method, request.path)
+        except web.RequestPayloadError:
+            fault = unreadable_body()
+        except Exception as error:
+            if _gone(request):
+                raise
+            fault = unexpected(error, context)
+        context.code = http(fault).code
+        frontend = endpoint.frontend if endpoint else self._routes.nearest(request.path)
+        return self._refuse(request, context, fault, frontend)
+
+    async def _admit(self, request: web.Request) -> None:
+        if self._guard is not None:
+            self._guard.check(request.headers)
+        if self._pipeline.draining:
+            raise Draining("this server is shutting down; try another one, or again in a moment")
+        if (request.content_length or 0) > self._body_limit:
+            raise self._too_large()
+        if not request.can_read_body:
+            return
+        try:
+            # read here, in bounded time and size; the frontend's own read gets the same bytes
+            async with asyncio.timeout(BODY_S):
+                await request.read()
+        except TimeoutError:
+            raise DeadlineExceeded(f"the request body did not arrive within {BODY_S:g} seconds") from None
+        except web.HTTPRequestEntityTooLarge:
+            raise self._too_large() from None
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"the request body is larger than this server accepts ({self._body_limit} bytes)")
+
+    def _refuse(
+        self, request: web.Request, context: RequestContext, fault: JackfieldError, frontend: Frontend | None
+    ) -> web.StreamResponse:
+        if RESPONSE in request:
+            # the frontend let go of a stream it had begun: only a broken connection still says that it is incomplete
+            if request.transport is not None:
+                request.transport.abort()
+            return request[RESPONSE]
+        response = render(fault, frontend, context.request_id)
+        if isinstance(fault, Draining | BodyTooLarge):
+            response.force_close()
+        return response
+
+    async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
+        context = request.get(CONTEXT)
+        headers = response.headers
+        headers["x-request-id"] = context.request_id if context is not None else request_id(None)
+        headers.update(_KERNEL_HEADERS)
+        request[RESPONSE] = response
+
+    def _enter(self) -> None:
+        self._active += 1
+        self._idle.clear()
+
+    def _leave(self) -> None:
+        self._active -= 1
+        if not self._active:
+            self._idle.set()
+
+    def _account(self, context: RequestContext, method: str, status: int) -> None:
+        ended = _ended(context, status)
+        self._observers.tell(ended)
+        fields: dict[str, str | int | float] = {
+            "request_id": context.request_id,
+            "method": method,
+            "route": context.route,
+            "status": status,
+            "code": ended.code,
+            "duration_ms": _ms(ended.duration_s),
+            "client": context.client,
+        }
+        if context.model:
+            fields["model"] = context.model
+        if ended.ttft_s is not None:
+            fields["ttft_ms"] = _ms(ended.ttft_s)
+        if ended.queue_s is not None:
+            fields["queue_ms"] = _ms(ended.queue_s)
+            fields["prompt_tokens"] = ended.prompt_tokens
+            fields["completion_tokens"] = ended.completion_tokens
+        self._log.info("request", **fields)
+
+
+_KERNEL_HEADERS: Final = {"Server": "jackfield", "X-Content-Type-Options": "nosniff"}
+
+
+def _ended(context: RequestContext, status: int) -> RequestEnded:
+    finished = context.finished
+    code = context.code or (finished.reason if finished else "ok")
+    if status == CLIENT_LEFT:
+        code = "client_disconnected"
+    return RequestEnded(
+        route=context.route,
+        model=context.model,
+        status=status,
+        code=code,
+        duration_s=time.monotonic() - context.arrived,
+        queue_s=finished.timings.queue_s if finished else None,
+        ttft_s=context.first_token - context.arrived if context.first_token is not None else None,
+        gaps_s=tuple(context.gaps),
+        prompt_tokens=finished.usage.prompt_tokens if finished else 0,
+        completion_tokens=finished.usage.completion_tokens if finished else 0,
+        cached_tokens=finished.usage.cached_tokens if finished else 0,
+    )
+
+
+def _gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

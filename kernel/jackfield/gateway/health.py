@@ -1,0 +1,102 @@
+"""The health port: ``/livez``, ``/readyz`` and ``/metrics``, apart from the API: a probe never counts as traffic.
+
+``/livez`` is 200 while the event loop runs. ``/readyz`` is 200 only while *every* configured model is ready and the
+server is not draining, else 503; its JSON says which model stands where and why. Bound beyond loopback both are bare,
+and ``/metrics`` is there only with ``kernel.health_metrics``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from jackfield.errors import ForeignOrigin
+from jackfield.gateway.faults import traceback_of
+from jackfield.gateway.replica import ModelHealth  # msgspec reads the annotation at run time
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+    from jackfield.gateway.origin import OriginGuard
+    from jackfield.gateway.pipeline import Pipeline
+    from jackfield.ports.observer import Exposition
+
+PUBLIC_PATHS: Final = ("/livez", "/readyz", "/metrics")
+"""What is served to callers that nobody identifies: all of it on the health port."""
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Body of ``/readyz``."""
+
+    ready: bool
+    draining: bool
+    models: dict[str, ModelHealth]
+
+
+class Health:
+    """Handlers of the health port. Event loop thread.
+
+    Parameters:
+        pipeline: Knows the models and whether it drains.
+        exposition: The observer that renders ``/metrics``; None answers 404.
+        guard: Against DNS rebinding, while the port is bound to loopback; None beyond it.
+        bare: Give no detail: the port is bound beyond loopback.
+        metrics: Whether ``/metrics`` may be served.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, exposition: Exposition | None, guard: OriginGuard | None, *, bare: bool, metrics: bool
+    ) -> None:
+        self._pipeline = pipeline
+        self._exposition = exposition if metrics else None
+        self._guard = guard
+        self._bare = bare
+
+    def application(self) -> web.Application:
+        """The health port as an aiohttp application."""
+        application = web.Application(middlewares=[self._check])
+        for path, handler in zip(PUBLIC_PATHS, (self._livez, self._readyz, self._metrics), strict=True):
+            application.router.add_get(path, handler)
+        return application
+
+    def bad_request(self, _request: web.BaseRequest, status: int) -> web.Response:
+        """Answer what never became a request."""
+        return web.Response(status=status, text="bad request\n")
+
+    @web.middleware
+    async def _check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._guard is not None:
+            try:
+                self._guard.check(request.headers)
+            except ForeignOrigin as error:
+                return web.Response(status=403, text=f"{error.message}\n")
+        return await handler(request)
+
+    async def _livez(self, _request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        state = self._state()
+        status = 200 if state.ready else 503
+        if self._bare:
+            return web.Response(status=status, text="ready\n" if state.ready else "not ready\n")
+        return web.Response(status=status, body=msgspec.json.encode(state), content_type="application/json")
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if self._exposition is None:
+            raise web.HTTPNotFound(text="no metrics here\n")
+        try:
+            content_type, body = self._exposition.render(request.headers.get("Accept", ""))
+        except Exception as error:  # noqa: BLE001 -- foreign code; a broken page must not look like a dead server
+            structlog.get_logger("jackfield.gateway").error("metrics page failed", traceback=traceback_of(error))
+            return web.Response(status=500, text="the metrics page failed; see the log\n")
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    def _state(self) -> Readiness:
+        models = {name: replica.health() for name, replica in self._pipeline.replicas.items()}
+        draining = self._pipeline.draining
+        ready = not draining and all(model.ready for model in models.values())
+        return Readiness(ready, draining, models)

@@ -1,0 +1,65 @@
+"""Tells observers what happened; none of them can break a request."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from jackfield.errors import JackfieldError, PluginError
+from jackfield.gateway.faults import traceback_of
+from jackfield.ports.observer import Exposition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jackfield.ports.observer import ObservedEvent, Observer, ObserverFactory
+
+LOG_INTERVAL_S: Final = 60.0
+"""A broken observer fails at every event; one line a minute says so."""
+
+
+class Observers:
+    """All enabled observers, in manifest order. Event loop thread.
+
+    Parameters:
+        factories: By name, as ``Kernel.observers`` gives them.
+
+    Raises:
+        PluginError: A factory failed; the message names it.
+    """
+
+    def __init__(self, factories: Mapping[str, ObserverFactory]) -> None:
+        self._observers = [(name, _made(name, factory)) for name, factory in factories.items()]
+        self._silent_until: dict[str, float] = {}
+        self._log = structlog.get_logger("jackfield.gateway")
+
+    @property
+    def exposition(self) -> Exposition | None:
+        """The first observer that has a page for ``/metrics``."""
+        return next((observer for _, observer in self._observers if isinstance(observer, Exposition)), None)
+
+    def tell(self, event: ObservedEvent) -> None:
+        """Tell everyone of *event*."""
+        for name, observer in self._observers:
+            try:
+                observer.observe(event)
+            except Exception as error:  # noqa: BLE001 -- foreign code; the failure policy of observers is open
+                self._report(name, error)
+
+    def _report(self, name: str, error: Exception) -> None:
+        now = time.monotonic()
+        if now < self._silent_until.get(name, 0.0):
+            return
+        self._silent_until[name] = now + LOG_INTERVAL_S
+        self._log.error("observer failed", plugin=name, traceback=traceback_of(error))
+
+
+def _made(name: str, factory: ObserverFactory) -> Observer:
+    try:
+        return factory()
+    except JackfieldError:
+        raise
+    except Exception as error:
+        raise PluginError(f"observer {name}: its factory raised {type(error).__name__}: {error}") from error

@@ -1,0 +1,171 @@
+"""The life of the gateway process: boot, serve, drain, end."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from jackfield.channel.local import PeerGone
+from jackfield.channel.messages import (
+    HEARTBEAT_INTERVAL_S,
+    Attach,
+    Drain,
+    Heartbeat,
+    Progress,
+    Ready,
+    Refused,
+    Stop,
+    WorkerStatus,
+)
+from jackfield.errors import ChannelError, ErrorRecord, JackfieldError, PluginError
+from jackfield.gateway.control import BootHeartbeat, Control
+from jackfield.gateway.logs import relay_standard_loggers
+from jackfield.logs import configure_logs
+from jackfield.manifest import Manifest
+from jackfield.plugins import Kernel, build_kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jackfield.channel.messages import BootGateway, ToChild
+    from jackfield.gateway.server import GatewayServer
+
+EXIT_REFUSED: Final = 3
+"""Tells the supervisor that a restart would refuse again."""
+
+_PR_SET_PDEATHSIG: Final = 1
+"""``prctl(2)``: the signal this process gets when the thread that made it ends."""
+
+
+def run(control_fd: int) -> int:
+    """The whole life of a gateway process; returns its exit code.
+
+    Parameters:
+        control_fd: Inherited end of the socketpair to the supervisor.
+    """
+    _outlive_nobody()
+    control = Control(socket.socket(fileno=control_fd))
+    try:
+        with BootHeartbeat(control):
+            boot, public, health = control.boot()
+            kernel, server = _build(boot, control)
+    except (PeerGone, ChannelError):
+        return 0
+    except JackfieldError as error:
+        return _refuse(control, error)
+    import uvloop  # only now: the supervisor already knows that we live
+
+    return uvloop.run(_GatewayProcess(control, kernel, server).serve(public, health))
+
+
+def _outlive_nobody() -> None:
+    """End with the supervisor, and leave Ctrl-C, which the terminal sends to the whole group, to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _build(boot: BootGateway, control: Control) -> tuple[Kernel, GatewayServer]:
+    manifest = Manifest.restore(boot.manifest)
+    configure_logs(manifest.kernel.log_level, manifest.kernel.log_format)
+    relay_standard_loggers()
+    control.send(Progress(fraction=0.1))
+    from jackfield.gateway.server import GatewayServer  # aiohttp: a quarter of a second
+
+    kernel = build_kernel(manifest)
+    control.send(Progress(fraction=0.5))
+    kernel.startup("gateway")
+    return kernel, GatewayServer(kernel, started=boot.started)
+
+
+def _refuse(control: Control, error: JackfieldError) -> int:
+    structlog.get_logger("jackfield.gateway").error("gateway refuses to start", reason=error.message)
+    control.send(Refused(error=ErrorRecord.of(error)))
+    return EXIT_REFUSED
+
+
+class _GatewayProcess:
+    """A gateway that serves. Event loop thread, which is the main thread."""
+
+    def __init__(self, control: Control, kernel: Kernel, server: GatewayServer) -> None:
+        self._control = control
+        self._kernel = kernel
+        self._server = server
+        self._end = asyncio.Event()
+        self._drained: asyncio.Task[None] | None = None
+        self._log = structlog.get_logger("jackfield.gateway")
+
+    async def serve(self, public: Sequence[socket.socket], health: Sequence[socket.socket]) -> int:
+        try:
+            await self._server.start(public, health)
+        except JackfieldError as error:
+            return _refuse(self._control, error)
+        self._listen_to_supervisor()
+        self._control.send(Ready(plugins={each.name: each.distribution for each in self._kernel.instances}))
+        # what start-up made lives as long as the process: the collector need not walk it again and again
+        gc.collect()
+        gc.freeze()
+        beating = asyncio.get_running_loop().create_task(self._beat())
+        await self._end.wait()
+        await self._server.close()
+        beating.cancel()
+        self._kernel.shutdown("gateway", self._report)
+        return 0
+
+    def _listen_to_supervisor(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._drain, self._kernel.manifest.kernel.drain_s)
+        loop.add_reader(self._control.fileno(), self._read)
+        loop.call_soon(self._read)
+
+    def _read(self) -> None:
+        try:
+            for message in self._control.receive():
+                self._obey(message)
+        except (PeerGone, ChannelError) as error:
+            self._orphaned(error)
+
+    def _obey(self, message: ToChild) -> None:
+        match message:
+            case WorkerStatus():
+                self._server.worker_changed(message)
+            case Attach():
+                self._server.attach(message.model, self._control.take())
+            case Drain():
+                self._drain(message.timeout_s)
+            case Stop():
+                self._end.set()
+            case _:
+                raise ChannelError(f"{type(message).__name__} is no message for a running gateway")
+
+    def _drain(self, timeout_s: float) -> None:
+        if self._drained is None:
+            self._drained = asyncio.get_running_loop().create_task(self._drain_and_end(timeout_s))
+
+    async def _drain_and_end(self, timeout_s: float) -> None:
+        self._log.info("draining", timeout_s=timeout_s)
+        finished = await self._server.drain(timeout_s)
+        self._log.info("drained", finished=finished)
+        self._end.set()
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                self._control.send(Heartbeat())
+            except PeerGone as error:
+                self._orphaned(error)
+            await asyncio.sleep(HEARTBEAT_INTERVAL_S)
+
+    def _orphaned(self, error: Exception) -> None:
+        """Nobody would restart or end us, and nobody says where the workers are."""
+        self._log.error("supervisor lost", reason=type(error).__name__)
+        os._exit(0)
+
+    def _report(self, error: PluginError) -> None:
+        self._log.error("plugin failed to shut down", reason=error.message)

@@ -1,0 +1,87 @@
+"""Errors as responses: the frontend's body, the kernel's headers."""
+
+from __future__ import annotations
+
+import math
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from jackfield.errors import (
+    BodyTooLarge,
+    ClientError,
+    InternalError,
+    InvalidRequest,
+    JackfieldError,
+    MalformedBody,
+    MethodNotAllowed,
+    RouteNotFound,
+    http,
+)
+from jackfield.gateway.faults import traceback_of
+from jackfield.ports.frontend import ErrorPayload
+
+if TYPE_CHECKING:
+    from jackfield.ports.frontend import Frontend
+
+_PATH_SHOWN: Final = 200
+"""Characters of an unknown path that an error repeats."""
+
+
+def render(error: JackfieldError, frontend: Frontend | None, request_id: str) -> web.Response:
+    """*error* as a response in *frontend*'s shape, with the headers that clients' retry logic reads.
+
+    ``Retry-After`` is in whole seconds; openai-python prefers ``retry-after-ms`` and obeys ``x-should-retry``.
+    """
+    payload = _payload(error, frontend, request_id)
+    response = web.Response(
+        status=payload.status, body=payload.body, headers=dict(payload.headers), content_type=payload.content_type
+    )
+    headers = response.headers
+    headers["x-request-id"] = request_id
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+        headers["retry-after-ms"] = str(math.ceil(error.retry_after * 1000))
+    if not http(error).retriable:
+        headers["x-should-retry"] = "false"
+    return response
+
+
+def translate(error: web.HTTPException, method: str, path: str) -> JackfieldError:
+    """What aiohttp itself refuses, in our terms. Its own texts are not passed on: they may quote the request."""
+    shown = path if len(path) <= _PATH_SHOWN else f"{path[:_PATH_SHOWN]}…"
+    if isinstance(error, web.HTTPNotFound):
+        return RouteNotFound(f"nothing is served at {method} {shown}")
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return MethodNotAllowed(f"{shown} does not take {method}, only {', '.join(sorted(error.allowed_methods))}")
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return BodyTooLarge("the request body is larger than this server accepts")
+    if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return InvalidRequest(f"the request cannot be served: {error.reason}")
+    return InternalError(f"the request failed: {error.reason}")
+
+
+def unreadable_body() -> JackfieldError:
+    """The body's transfer or content encoding is damaged."""
+    return MalformedBody("the request body cannot be read: its transfer or content encoding is damaged")
+
+
+def bad_http() -> JackfieldError:
+    """What came is not an HTTP request."""
+    return ClientError("the request is not valid HTTP/1.1")
+
+
+def _payload(error: JackfieldError, frontend: Frontend | None, request_id: str) -> ErrorPayload:
+    if frontend is not None:
+        try:
+            return frontend.render_error(error, request_id)
+        except Exception as defect:  # noqa: BLE001 -- foreign code that must not raise; the client still gets its answer
+            structlog.get_logger("jackfield.gateway").error(
+                "frontend cannot render an error", request_id=request_id, traceback=traceback_of(defect)
+            )
+    spec = http(error)
+    body = {"error": {"message": error.message, "type": spec.type, "param": error.param, "code": spec.code}}
+    return ErrorPayload(status=spec.status, body=msgspec.json.encode(body))

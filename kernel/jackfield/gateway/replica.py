@@ -1,0 +1,95 @@
+"""One model as this gateway sees it: what is configured, where its worker stands, and the connection to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from jackfield.channel.messages import WorkerStatus
+from jackfield.errors import JackfieldError, ModelLoadError, ModelNotReady
+from jackfield.gateway.admission import Admission
+from jackfield.lifecycle import WorkerState
+from jackfield.ports.frontend import ModelCard
+
+if TYPE_CHECKING:
+    from jackfield.gateway.worker_link import WorkerLink
+    from jackfield.manifest import ModelConfig
+
+
+class ModelHealth(msgspec.Struct, frozen=True):
+    """A model's row in ``/readyz``."""
+
+    ready: bool
+    state: str
+    reason: str
+    restarts: int
+
+
+class Replica:
+    """A model and its worker.
+
+    Parameters:
+        name: The model's own name.
+        config: ``[models.NAME]``.
+        queue: ``kernel.queue``.
+
+    Event loop thread.
+    """
+
+    def __init__(self, name: str, config: ModelConfig, queue: int) -> None:
+        self.name = name
+        self.config = config
+        self.status = WorkerStatus(model=name, state=WorkerState.STARTING, reason="starting")
+        self.link: WorkerLink | None = None
+        self.admission = Admission(config.max_sequences, queue)
+
+    def update(self, status: WorkerStatus) -> None:
+        """Take the supervisor's word; what the model is stays known while its worker is being restarted."""
+        info, limits = status.info or self.status.info, status.limits or self.status.limits
+        self.status = msgspec.structs.replace(status, info=info, limits=limits)
+        if limits is not None:
+            self.admission.slots = limits.max_sequences
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker serves the model right now."""
+        return self.status.state == WorkerState.READY and self.link is not None and self.link.alive
+
+    def serving(self) -> WorkerLink:
+        """The connection to submit to.
+
+        Raises:
+            ModelNotReady: The worker is loading or being restarted.
+            ModelLoadError: The worker cannot work as configured.
+        """
+        if self.link is not None and self.ready:
+            return self.link
+        raise self._refusal()
+
+    def health(self) -> ModelHealth:
+        """For ``/readyz``."""
+        return ModelHealth(self.ready, self.status.state, self._reason(), self.status.restarts)
+
+    def card(self, created: int) -> ModelCard:
+        """For clients."""
+        limits, info = self.status.limits, self.status.info
+        return ModelCard(
+            name=self.name,
+            aliases=self.config.aliases,
+            created=created,
+            ready=self.ready,
+            context=limits.context if limits else None,
+            description=info.description if info else None,
+        )
+
+    def _refusal(self) -> JackfieldError:
+        if self.status.state == WorkerState.FAILED:
+            return ModelLoadError(f"the model {self.name} cannot be served: {self._reason() or 'it failed to load'}")
+        reason = self._reason() or self.status.state
+        return ModelNotReady(f"the model {self.name} is not ready: {reason}")
+
+    def _reason(self) -> str:
+        if self.status.state == WorkerState.READY and not self.ready:
+            return "the connection to its worker is being made"
+        return self.status.reason

@@ -1,0 +1,125 @@
+"""Which frontend serves which path, and which one's dialect an error takes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from jackfield.errors import JackfieldError, PluginError
+from jackfield.ports.frontend import Frontend, Handler
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aiohttp import web
+
+    from jackfield.ports.frontend import FrontendFactory, Gateway, Route
+
+_VARIABLE: Final = re.compile(r"\{[^{}]*\}")
+
+_SEGMENTS_MAX: Final = 16
+"""Path segments that count when the nearest frontend is looked for: the path's length is the client's choice."""
+
+
+class Endpoint(NamedTuple):
+    """One route, with its owner."""
+
+    owner: str
+    frontend: Frontend
+    path: str
+    handler: Handler
+
+
+class Routes:
+    """All frontends and their routes. Built once, before anything is served.
+
+    Parameters:
+        factories: By name, in manifest order, as ``Kernel.frontends`` gives them.
+        gateway: What the frontends ask.
+
+    Raises:
+        PluginError: A factory failed, or two frontends claim one method and path; the message names them.
+    """
+
+    def __init__(self, factories: Mapping[str, FrontendFactory], gateway: Gateway) -> None:
+        self._claimed: dict[tuple[str, str], Endpoint] = {}
+        self._by_route: dict[web.AbstractRoute, Endpoint] = {}
+        self._first: Frontend | None = None
+        for name, factory in factories.items():
+            frontend, routes = _made(name, factory, gateway)
+            self._first = self._first or frontend
+            for route in routes:
+                self._claim(name, frontend, route)
+
+    def install(self, application: web.Application) -> None:
+        """Add every route to *application*; a path that is no pattern raises ``PluginError``."""
+        for (method, _), endpoint in self._claimed.items():
+            try:
+                added = application.router.add_route(method, endpoint.path, _unused, expect_handler=_expect)
+            except ValueError as error:
+                problem = f"{endpoint.path!r} is not a path pattern: {error}"
+                raise PluginError(f"frontend {endpoint.owner}: {problem}") from error
+            self._by_route[added] = endpoint
+
+    def endpoint(self, request: web.Request) -> Endpoint | None:
+        """What serves *request*; None where nothing does."""
+        return self._by_route.get(request.match_info.route)
+
+    def nearest(self, path: str) -> Frontend | None:
+        """The frontend whose paths are most like *path*, segment by segment; the first one listed among equals."""
+        segments = path.split("/", _SEGMENTS_MAX)[1:_SEGMENTS_MAX]
+        best, frontend = 0, self._first
+        for endpoint in self._claimed.values():
+            alike = _alike(segments, endpoint.path.split("/")[1:])
+            if alike > best:
+                best, frontend = alike, endpoint.frontend
+        return frontend
+
+    @property
+    def empty(self) -> bool:
+        """Whether no frontend serves anything."""
+        return not self._claimed
+
+    def _claim(self, name: str, frontend: Frontend, route: Route) -> None:
+        claim = (route.method, _VARIABLE.sub("{}", route.path))
+        other = self._claimed.get(claim)
+        if other is not None:
+            raise PluginError(
+                f"frontends {other.owner} and {name} both serve {route.method} {route.path}; enable one of them"
+            )
+        self._claimed[claim] = Endpoint(name, frontend, route.path, route.handler)
+
+
+def _made(name: str, factory: FrontendFactory, gateway: Gateway) -> tuple[Frontend, Sequence[Route]]:
+    try:
+        frontend = factory(gateway)
+        return frontend, frontend.routes()
+    except JackfieldError:
+        raise
+    except Exception as error:
+        raise PluginError(f"frontend {name} could not be made: {type(error).__name__}: {error}") from error
+
+
+def _alike(sent: Sequence[str], pattern: Sequence[str]) -> int:
+    count = 0
+    for ours, theirs in zip(sent, pattern, strict=False):
+        if ours != theirs and not theirs.startswith("{"):
+            break
+        count += 1
+    return count
+
+
+async def _unused(request: web.Request) -> web.StreamResponse:
+    raise AssertionError(f"the edge serves {request.match_info.route!r} itself")
+
+
+async def _expect(request: web.Request) -> None:
+    """Invite the body only where its announced size will be accepted.
+
+    An unknown expectation is ignored, as RFC 9110 section 10.1.1 allows.
+    """
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return
+    if (request.content_length or 0) <= request.client_max_size:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0

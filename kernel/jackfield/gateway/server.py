@@ -1,0 +1,128 @@
+"""``GatewayServer``: everything of the gateway process but the conversation with the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from jackfield.errors import ManifestError
+from jackfield.gateway.edge import Edge
+from jackfield.gateway.health import Health
+from jackfield.gateway.observing import Observers
+from jackfield.gateway.origin import OriginGuard, is_local, refuse_public_bind
+from jackfield.gateway.pipeline import Pipeline
+from jackfield.gateway.protocol import Listener
+from jackfield.gateway.routing import Routes
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from jackfield.channel.messages import WorkerStatus
+    from jackfield.gateway.worker_link import WorkerLink
+    from jackfield.plugins import Kernel
+
+FINISH_S: Final = 1.0
+"""How long ``close`` lets handlers write the error event that ends their stream."""
+
+
+class GatewayServer:
+    """HTTP in front, workers behind.
+
+    Parameters:
+        kernel: With its plugins; ``startup`` was called.
+        started: Unix seconds at which the server started.
+
+    Raises:
+        PluginError: Frontends or observers cannot be made, or claim the same route.
+        ManifestError: ``kernel.listen`` is public and nobody would check who calls; model names collide.
+
+    Made and used on one thread, the event loop's; only ``__init__`` may run before the loop.
+    """
+
+    def __init__(self, kernel: Kernel, *, started: int) -> None:
+        config = kernel.manifest.kernel
+        self._config = config
+        self._log = structlog.get_logger("jackfield.gateway")
+        refuse_public_bind(config.listen, authenticated=False)
+        self._observers = Observers(kernel.observers())
+        self._pipeline = Pipeline(kernel.manifest, self._observers, started)
+        self._routes = Routes(kernel.frontends(), self._pipeline)
+        self._guard = OriginGuard(config)
+        self._edge = Edge(self._routes, self._pipeline, self._observers, self._guard, config.body_limit_bytes)
+        self._public = Listener(self._edge.application(), self._edge.bad_request, FINISH_S)
+        self._health: Listener | None = None
+        self._attaching: set[asyncio.Task[None]] = set()
+
+    async def start(self, public: Sequence[socket.socket], health: Sequence[socket.socket]) -> None:
+        """Serve on these listening sockets (TCP or ``AF_UNIX``); they are closed by ``close``.
+
+        Raises:
+            ManifestError: A public socket is reachable from other machines and nobody would check who calls.
+        """
+        if not all(map(is_local, public)):
+            raise ManifestError("kernel.listen: the socket is reachable from other machines", param="kernel.listen")
+        if self._routes.empty:
+            self._log.warning("no frontend is enabled: only the health port answers")
+        await self._public.start(public)
+        local = all(map(is_local, health))
+        page = Health(
+            self._pipeline,
+            self._observers.exposition,
+            self._guard if local else None,
+            bare=not local,
+            metrics=local or self._config.health_metrics,
+        )
+        self._health = Listener(page.application(), page.bad_request, FINISH_S)
+        await self._health.start(health)
+
+    def attach(self, model: str, connection: socket.socket) -> None:
+        """Take a new connection to *model*'s worker; it replaces the one before, whose requests fail.
+
+        A model this gateway does not serve is logged, and the connection closed.
+        """
+        if model not in self._pipeline.replicas:
+            self._log.error("connection for an unknown model", model=model)
+            connection.close()
+            return
+        link = self._pipeline.connect(model)
+        task = asyncio.get_running_loop().create_task(self._connect(link, connection))
+        self._attaching.add(task)
+        task.add_done_callback(self._attaching.discard)
+
+    def worker_changed(self, status: WorkerStatus) -> None:
+        """A worker entered a state, or made progress in it."""
+        self._pipeline.worker_changed(status)
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Refuse new requests with 503 (``/readyz`` too) and wait for those that run.
+
+        Returns:
+            Whether all of them ended, and reached their clients' sockets, within *timeout_s* seconds.
+        """
+        self._pipeline.draining = True
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._edge.idle()
+                await self._public.flush()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """End now: running requests fail (a stream gets its error event), all sockets are closed."""
+        self._pipeline.draining = True
+        self._pipeline.close()
+        await self._public.close()
+        if self._health is not None:
+            await self._health.close()
+
+    async def _connect(self, link: WorkerLink, connection: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().create_unix_connection(lambda: link, sock=connection)
+        except OSError as error:
+            self._log.error("cannot connect to worker", model=link.model, error=type(error).__name__)
+            connection.close()
+            link.close()
