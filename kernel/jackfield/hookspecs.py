@@ -1,6 +1,7 @@
 """The contract: every hook a plugin may implement.
 
-Hooks wire, objects run. pluggy is synchronous, so hooks are called at start-up only; they hand over factories of objects
+Hooks wire, objects run. pluggy is synchronous, so hooks are called at start-up only; they hand over factories of
+objects
 that implement a *port* (``jackfield.ports``), and requests and tokens then travel through plain method calls on those.
 
 What fires when:
@@ -14,9 +15,10 @@ What fires when:
 4. In gateway and worker, after the last request: ``jackfield_shutdown``, in reverse order.
 
 A hook is called once per instance with that instance's ``PluginInstance``, first listed first. Names of factories are
-unique over all instances; two owners of one name are a start-up error that names both. Docstrings say, in this order: what
-the hook is for, what happens when nobody implements it, how several answers combine, parameters, returns, errors, process
-and thread, deadline and failure policy, since which API version.
+unique over all instances; two owners of one name are a start-up error that names both. Docstrings say, in this
+order: what
+the hook is for, what happens when nobody implements it, how several answers combine, parameters, returns, errors,
+process and thread, deadline and failure policy, since which API version.
 """
 
 from __future__ import annotations
@@ -79,7 +81,8 @@ def jackfield_config(instance: PluginInstance) -> type[msgspec.Struct]:
 def jackfield_backends(instance: PluginInstance) -> Mapping[str, BackendFactory]:
     """Hand over backends: what loads a model and computes it.
 
-    Nobody implements it: a model cannot be served; start-up refuses with the name that ``[models.NAME] backend`` asks for.
+    Nobody implements it: a model cannot be served; start-up refuses with the name that ``[models.NAME] backend``
+    asks for.
 
     Several answers: united; a name given twice is a ``PluginError`` that names both owners.
 

@@ -1,6 +1,7 @@
 """Discovery, order, blocking before import, and a typed facade over pluggy.
 
-A plugin is a module (usually ``__init__.py`` of a package) with hook implementations. ``build_kernel`` loads exactly the
+A plugin is a module (usually ``__init__.py`` of a package) with hook implementations. ``build_kernel`` loads
+exactly the
 names in ``enabled``: a plugin that is not listed is never imported. One plugin may run as several instances, each with
 its own ``[config.NAME]`` table; an instance is the module's hooks under another name.
 """
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from jackfield.ports.backend import BackendFactory, OptionValue
+    from jackfield.ports.backend import BackendFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.observer import ObserverFactory
     from jackfield.ports.scheduler import SchedulerFactory
@@ -38,8 +39,8 @@ GROUP: Final = "jackfield.plugins"
 """Entry-point group of plugins."""
 
 API_VERSION: Final = (0, 1)
-"""Version of hooks and ports. A plugin may state ``JACKFIELD_API = (0, 1)``; the first number must be ours, and the second
-at most ours."""
+"""Version of hooks and ports. A plugin may state ``JACKFIELD_API = (0, 1)``; the first number must be ours, and the
+second at most ours."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 Factory = TypeVar("Factory")
@@ -97,8 +98,8 @@ class PluginInstance:
 class Kernel:
     """The enabled plugins, frozen. Made by ``build_kernel``; one process may hold several.
 
-    One typed method per hook; each calls the hook instance by instance, in manifest order, and attributes what goes wrong
-    to its plugin.
+    One typed method per hook; each calls the hook instance by instance, in manifest order, and attributes what goes
+    wrong to its plugin.
     """
 
     def __init__(self, manifest: Manifest, manager: pluggy.PluginManager, instances: Sequence[PluginInstance]) -> None:
@@ -171,7 +172,9 @@ class Kernel:
                     factories[name] = factory
         return factories
 
-    def _ask(self, instance: PluginInstance, hook: str, kind: type) -> list[Any]:  # pluggy's relay is untyped: types begin here
+    def _ask(
+        self, instance: PluginInstance, hook: str, kind: type
+    ) -> list[Any]:  # pluggy's relay is untyped: types begin here
         answers = self._call(instance, hook)
         for answer in answers:
             if not isinstance(answer, kind):
@@ -307,7 +310,9 @@ def _check_config(kernel: Kernel) -> None:
             instance.config(struct)
         elif instance._table:
             where = kernel.manifest.origin(f"config.{instance.name}")
-            raise ManifestError(f"{where}: the plugin {instance.name} takes no options", param=f"config.{instance.name}")
+            raise ManifestError(
+                f"{where}: the plugin {instance.name} takes no options", param=f"config.{instance.name}"
+            )
 
 
 def _distribution(entry: importlib.metadata.EntryPoint) -> str:

@@ -10,7 +10,8 @@ from typing import Final
 from jackfield.errors import ChannelError
 
 FRAME_MAX: Final = 64 * 1024 * 1024
-"""Largest payload in bytes. A request body is at most ``kernel.body_limit_bytes``, far below; more is a damaged stream."""
+"""Largest payload in bytes. A request body is at most ``kernel.body_limit_bytes``, far below; more is a damaged
+stream."""
 
 _PREFIX: Final = 4
 

@@ -1,4 +1,6 @@
-"""The messages, as tagged structs. Two conversations:
+"""The messages, as tagged structs.
+
+Two conversations:
 
 * **control**: supervisor and one child (gateway or worker), for start-up, state, descriptors and shutdown;
 * **data**: one gateway and one worker, for requests and their events; one ``Events`` a step carries all sequences.
@@ -98,13 +100,13 @@ class BootWorker(msgspec.Struct, frozen=True, kw_only=True, tag="boot-worker"):
 
 
 class Attach(msgspec.Struct, frozen=True, kw_only=True, tag="attach"):
-    """A new data connection; the descriptor of our end comes with it. To a gateway it names the worker's model."""
+    """A new data connection; its descriptor comes with it. To a gateway it names the worker's model."""
 
     model: str
 
 
 class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
-    """To a gateway: readiness 503, refuse new requests, finish the others within the time, then end with exit code 0."""
+    """To a gateway: readiness 503, refuse new requests, finish the others in time, then end with exit code 0."""
 
     timeout_s: float
 

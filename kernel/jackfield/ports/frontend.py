@@ -1,6 +1,7 @@
 """Frontends: HTTP dialects.
 
-``jackfield_frontends`` hands over factories of ``Frontend``. A frontend decodes bodies into requests, asks the ``Gateway``
+``jackfield_frontends`` hands over factories of ``Frontend``. A frontend decodes bodies into requests, asks the
+``Gateway``
 port, encodes the events, and renders errors in its dialect's own shape. Everything runs on the gateway's event loop.
 """
 
@@ -85,7 +86,7 @@ class Frontend(Protocol):
         ...
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:
-        """*error* in this dialect's shape. Must not raise. ``Retry-After`` and ``x-request-id`` are added by the kernel."""
+        """*error* in this dialect's shape. Must not raise; the kernel adds ``Retry-After`` and ``x-request-id``."""
         ...
 
 

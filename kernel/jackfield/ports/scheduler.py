@@ -1,6 +1,7 @@
 """Schedulers: which sequences run in the next step, and with how many tokens.
 
-``jackfield_schedulers`` hands over factories of ``Scheduler``. The engine loop asks ``plan`` once a step. A scheduler is a
+``jackfield_schedulers`` hands over factories of ``Scheduler``. The engine loop asks ``plan`` once a step. A
+scheduler is a
 pure function of the view it is given: no I/O, no clock but ``view.now``, no change to anything in the view.
 """
 
@@ -61,8 +62,8 @@ class Chunk(NamedTuple):
 class StepPlan(NamedTuple):
     """What the engine does in one step.
 
-    The engine first takes back slots and cells of ``preempt`` (they wait again and are computed anew later), then computes
-    ``chunks``. A waiting sequence in ``chunks`` starts. An empty plan means nothing can run.
+    The engine first takes back slots and cells of ``preempt`` (they wait again and are computed anew later), then
+    computes ``chunks``. A waiting sequence in ``chunks`` starts. An empty plan means nothing can run.
     """
 
     chunks: Sequence[Chunk]
@@ -78,8 +79,8 @@ class Scheduler(Protocol):
     def plan(self, view: SchedulerView) -> StepPlan:
         """The next step.
 
-        Deadline 1 ms. A plan that breaks the rules of ``StepPlan``, or an exception, is a fault of the plugin: the worker
-        ends with its name in the log, and is restarted.
+        Deadline 1 ms. A plan that breaks the rules of ``StepPlan``, or an exception, is a fault of the plugin: the
+        worker ends with its name in the log, and is restarted.
 
         Progress is the scheduler's duty: while sequences run and cells are short it must preempt, and a view with
         sequences and nothing running must not give an empty plan for ever.

@@ -1,7 +1,8 @@
 """A backend that does what a script says: tokens, errors, delays and crashes on demand.
 
 It is shaped like a stranger's plugin: one module with hook implementations, loaded by path
-(``enabled = ["scripted=/…/scripted.py"]``), no private import. Its tokens are the 256 bytes and one end token, so prompts
+(``enabled = ["scripted=/…/scripted.py"]``), no private import. Its tokens are the 256 bytes and one end token, so
+prompts
 and answers of any text can be read off the ids. Without a script it answers with the text of its last user message.
 
 A prompt may carry directives, which the answer obeys and does not repeat:
@@ -95,7 +96,7 @@ class ScriptedTokenizer:
     vocabulary = VOCABULARY
     end_tokens = frozenset({END})
     chat_template: str | None = TEMPLATE
-    template_tokens: Mapping[str, str] = {}  # noqa: RUF012 - a constant of the port's type
+    template_tokens: Mapping[str, str] = {}
 
     def encode(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
         """The bytes of *text*; lone surrogates become question marks."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from jackfield.errors import ManifestError
 from jackfield.manifest import suggestion
 from jackfield.model_source import resolve_source
-from jackfield.ports.backend import ModelSpec
+from jackfield.ports.backend import ModelSpec, Runner
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.intake import Intake, Preparation
 from jackfield.worker.links import GatewayLinks
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jackfield.plugins import Kernel
-    from jackfield.ports.backend import Backend, ModelInfo, Runner, RunnerLimits
+    from jackfield.ports.backend import Backend, ModelInfo, RunnerLimits
 
 SWITCH_INTERVAL_S: Final = 0.0005
-"""How long a thread may keep the GIL from the engine loop: a tenth of Python's default, as a step's budget is 0.5 ms."""
+"""How long a thread may keep the GIL from the engine loop: a tenth of Python's default, as a step's budget is 0.5
+ms."""
 
 
 class _Serving(NamedTuple):

@@ -179,7 +179,7 @@ class GatewayLinks:
             link.send(message)
 
     def stop(self) -> None:
-        """Send what is left as far as the gateways take it, close everything, end the thread. Not the reading thread."""
+        """Send what gateways still take, close everything, end the thread. Not from the reading thread."""
         self._stopping = True
         self._wake()
         if self._thread.is_alive():
@@ -234,7 +234,7 @@ class GatewayLinks:
                     raise ConnectionResetError
                 self._take(link, link.frames.feed(data))
             except ChannelError as error:
-                log.error("closing a gateway's connection", error=error.message)
+                log.warning("closing a gateway's connection", error=error.message)
                 self._detach(link)
             except ConnectionResetError:
                 self._detach(link)

@@ -97,7 +97,7 @@ def _serve(kernel: Kernel, host: WorkerHost, conversation: Conversation, model: 
     try:
         host.run()
     except PluginError as error:
-        log.error("the worker cannot go on", error=error.message)
+        log.critical("the worker cannot go on", error=error.message)
         return 1
     finally:
         kernel.shutdown("worker", lambda error: log.error("shutdown hook failed", error=error.message))

@@ -8,15 +8,15 @@ Unicode and key order.
 from __future__ import annotations
 
 import ctypes
-import datetime
+import datetime as dt
 import json
 import threading
 import time
 from typing import TYPE_CHECKING, Final
 
 import jinja2
-from jinja2.ext import loopcontrols
 from jinja2.exceptions import SecurityError
+from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from jackfield.errors import BackendFault, InvalidRequest, ModelLoadError
@@ -35,14 +35,68 @@ RENDER_DEADLINE_S: Final = 2.0
 _OPERAND_MAX: Final = 1 << 24
 """Largest string or list that ``*``, ``+`` or a padding filter may make: as large as the largest request body."""
 
+_INTEGER_BITS_MAX: Final = 64
+"""Larger integers only come from repeated multiplication, which grows without end."""
+
+_INDENT_MAX: Final = 32
+"""Columns of indentation; templates use 2 and 4."""
+
 _FILTERS: Final = frozenset(
-    "abs batch capitalize count default d dictsort escape e first float forceescape groupby int items join last length"
-    " list lower map max min reject rejectattr reverse round safe select selectattr slice sort string sum title"
-    " trim unique upper".split()
+    (
+        "abs",
+        "batch",
+        "capitalize",
+        "count",
+        "default",
+        "d",
+        "dictsort",
+        "escape",
+        "e",
+        "first",
+        "float",
+        "forceescape",
+        "groupby",
+        "int",
+        "items",
+        "join",
+        "last",
+        "length",
+        "list",
+        "lower",
+        "map",
+        "max",
+        "min",
+        "reject",
+        "rejectattr",
+        "reverse",
+        "round",
+        "safe",
+        "select",
+        "selectattr",
+        "slice",
+        "sort",
+        "string",
+        "sum",
+        "title",
+        "trim",
+        "unique",
+        "upper",
+    )
 )
 """Jinja's own filters that cannot make something much larger than what they are given."""
 
-_GROWING_METHODS: Final = frozenset("center expandtabs format format_map ljust rjust translate zfill".split())
+_GROWING_METHODS: Final = frozenset(
+    (
+        "center",
+        "expandtabs",
+        "format",
+        "format_map",
+        "ljust",
+        "rjust",
+        "translate",
+        "zfill",
+    )
+)
 
 
 class TemplateRefused(Exception):
@@ -146,7 +200,7 @@ def _bound_product(left: object, right: object) -> None:
     for many, times in ((left, right), (right, left)):
         if isinstance(many, str | list | tuple) and isinstance(times, int):
             _bound(len(many) * times)
-        elif isinstance(many, int) and many.bit_length() > 64:
+        elif isinstance(many, int) and many.bit_length() > _INTEGER_BITS_MAX:
             raise SecurityError("number too large")
 
 
@@ -176,13 +230,13 @@ def _role(message: Message) -> str:
 
 
 def _to_json(value: object, indent: int | None = None) -> str:
-    if indent is not None and not 0 <= indent <= 8:
+    if indent is not None and not 0 <= indent <= _INDENT_MAX:
         raise SecurityError("indent too large")
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
-def _indent(text: str, width: int = 4, first: bool = False) -> str:
-    if not 0 <= width <= 32:
+def _indent(text: str, width: int = 4, first: bool = False) -> str:  # noqa: FBT001, FBT002 - Jinja's own signature
+    if not 0 <= width <= _INDENT_MAX:
         raise SecurityError("indent too large")
     _bound(len(text) + width * (text.count("\n") + 1))
     indented = text.replace("\n", "\n" + " " * width)
@@ -194,14 +248,15 @@ def _raise_exception(message: str) -> None:
 
 
 def _strftime_now(form: str) -> str:
-    return datetime.datetime.now().astimezone().strftime(form[:64])
+    return dt.datetime.now().astimezone().strftime(form[:64])
 
 
 class _TimeLimit:
     """Raises ``_TimeUp`` in the thread that entered it, once its time is up.
 
     ``PyThreadState_SetAsyncExc`` reaches any Python code, loops of a template included, without a tracing cost. The
-    exception arrives some bytecodes later, so leaving waits for one that is under way: it must not hit what comes after.
+    exception arrives some bytecodes later, so leaving waits for one that is under way: it must not hit what comes
+    after.
     """
 
     def __init__(self, seconds: float) -> None:

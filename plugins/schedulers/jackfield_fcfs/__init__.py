@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import msgspec
+
     from jackfield import PluginInstance
     from jackfield.ports.scheduler import Scheduler, SchedulerFactory
 
 
 @hookimpl
-def jackfield_config(instance: PluginInstance) -> type[msgspec.Struct]:
+def jackfield_config() -> type[msgspec.Struct]:
     """Its options."""
     return FcfsConfig
 

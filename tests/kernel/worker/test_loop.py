@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -14,13 +14,17 @@ from hypothesis import strategies as st
 from jackfield.channel.messages import RequestFailed, SequenceEvent
 from jackfield.errors import PluginError
 from jackfield.ports.backend import Batch, ModelInfo, RunnerLimits
-from jackfield.ports.observer import EngineStats
 from jackfield.ports.scheduler import Chunk, Scheduler, SchedulerView, StepPlan
 from jackfield.testing.scripted import ScriptedRunner
 from jackfield.types import Finished, SamplingParams, TextDelta
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.sequence import PreparedRequest
 from jackfield_fcfs.scheduler import FcfsScheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jackfield.ports.observer import EngineStats
 
 _INFO = ModelInfo(
     architecture="scripted", title="", description="", parameters=0, size_bytes=0, context_train=4096, vocabulary=257
@@ -304,7 +308,7 @@ _WORK = st.lists(
 def test_random_load_finishes_and_adds_up(
     work: list[tuple[int, int, int, bool]], sequences: int, batch: int, kv: int
 ) -> None:
-    """Whatever arrives, is cancelled or outgrows the pool: all others finish with their text, and slots and cells add up."""
+    """All that is not cancelled finishes with its text, and slots and cells add up."""
     limits = _limits(sequences=sequences, kv=kv, batch=batch, context=256)
     askers = []
     with _running(limits) as (loop, _):

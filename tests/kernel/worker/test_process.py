@@ -8,12 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-import jackfield.testing.scripted as scripted
 from jackfield.channel import messages
 from jackfield.channel.local import MessageSocket
 from jackfield.channel.messages import (
@@ -30,7 +29,11 @@ from jackfield.channel.messages import (
     ToSupervisor,
 )
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
+from jackfield.testing import scripted
 from jackfield.types import GenerateRequest, TextDelta, TextPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Child:

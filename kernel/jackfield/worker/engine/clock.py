@@ -12,7 +12,7 @@ REPORT_INTERVAL_S: Final = 0.25
 
 
 class StepClock:
-    """Counters of the engine loop since the worker started. Written by the engine loop thread; ``busy_s`` read by any."""
+    """Counters of the engine loop since the worker started; its thread writes them, any may read ``busy_s``."""
 
     __slots__ = (
         "_began",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -16,14 +15,16 @@ from jackfield.channel.messages import RequestFailed
 from jackfield.errors import BackendFault, ErrorRecord, InternalError, JackfieldError, KVExhausted, PluginError
 from jackfield.lifecycle import RequestEvent, RequestState
 from jackfield.ports.backend import Batch
-from jackfield.ports.observer import EngineStats
 from jackfield.types import Finished, FinishReason, TextDelta, Timings, Usage
 from jackfield.worker.engine.clock import REPORT_INTERVAL_S, StepClock
 from jackfield.worker.engine.sequence import NO_SLOT, PreparedRequest, Sequence
 from jackfield.worker.engine.table import SequenceTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jackfield.ports.backend import Runner
+    from jackfield.ports.observer import EngineStats
     from jackfield.ports.scheduler import Scheduler, StepPlan
 
 log = structlog.get_logger("jackfield.engine")
@@ -182,7 +183,7 @@ class EngineLoop:
             self._relieve()
             return False
         except BackendFault as error:
-            log.error("decode failed", error=error.message, sequences=len(chunks))
+            log.warning("decode failed", error=error.message, sequences=len(chunks))
             for sequence, _ in chunks:
                 self._fail(sequence, error)
             return False
