@@ -1,0 +1,124 @@
+"""One child process and the control conversation with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from jackfield.channel.local import MessageSocket, PeerGone
+from jackfield.channel.messages import ToChild, ToSupervisor, to_child, to_supervisor
+from jackfield.errors import ChannelError
+
+SEND_TIMEOUT_S: Final = 2.0
+"""How long one message may wait for a child to read. A socket buffer holds hundreds: who makes us wait hangs."""
+
+_PYTHON: Final = (sys.executable, "-P", "-m")
+"""``-P``: a file in the current folder must not shadow a module of ours."""
+
+
+class ChildCommands(NamedTuple):
+    """What is executed for each kind of child; ``--control-fd N`` is appended."""
+
+    gateway: Sequence[str] = (*_PYTHON, "jackfield.gateway")
+    worker: Sequence[str] = (*_PYTHON, "jackfield.worker")
+
+
+class Child:
+    """A running child process. Used by the supervisor's only thread."""
+
+    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket) -> None:
+        self._process = process
+        control.settimeout(SEND_TIMEOUT_S)
+        self._control: MessageSocket[ToSupervisor, ToChild] = MessageSocket(control, to_supervisor(), to_child())
+        self.closed = False
+        """Whether the conversation is over: end-of-file, or something that is no message."""
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def fileno(self) -> int:
+        """Of the control socket, for the selector."""
+        return self._control.fileno()
+
+    def send(self, message: ToChild, descriptors: Sequence[int] = ()) -> None:
+        """Send *message*. A child that is dead or does not read is ended; its exit is seen by ``exit_code``."""
+        if self.closed:
+            return
+        try:
+            self._control.send(message, descriptors)
+        except (PeerGone, OSError):
+            self.kill()
+
+    def receive(self) -> list[ToSupervisor]:
+        """What it has said. Call when the control socket is readable; nothing once ``closed``."""
+        if self.closed:
+            return []
+        try:
+            return self._control.receive()
+        except (PeerGone, ChannelError, OSError):
+            self.closed = True
+            return []
+
+    def kill(self) -> None:
+        """SIGKILL; harmless if it has ended already."""
+        self._process.kill()
+
+    def exit_code(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs. Leaves no zombie."""
+        return self._process.poll()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for its end, at most *timeout_s* seconds."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return
+
+    def close(self) -> None:
+        """Close the control socket, which also ends a child that still runs."""
+        self.closed = True
+        self._control.close()
+
+
+def spawn(command: Sequence[str]) -> Child:
+    """Start a child.
+
+    It has its own session: Ctrl-C on the terminal reaches the supervisor only, which decides what it means. It writes
+    what it prints to standard error, so that standard output is the supervisor's alone.
+
+    Raises:
+        OSError: The system cannot start a process now.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with theirs:
+            process = subprocess.Popen(
+                [*command, "--control-fd", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=sys.__stderr__ or subprocess.DEVNULL,
+                # a backtrace of ggml forks a debugger, which can hang the dying process
+                env={**os.environ, "GGML_NO_BACKTRACE": "1"},
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+    except OSError:
+        ours.close()
+        raise
+    return Child(process, ours)
+
+
+def how_it_ended(exit_code: int) -> str:
+    """``ended with exit code 1`` or ``ended by SIGKILL``."""
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    try:
+        return f"ended by {signal.Signals(-exit_code).name}"
+    except ValueError:
+        return f"ended by signal {-exit_code}"

@@ -1,0 +1,76 @@
+"""Listening sockets: bound once by the supervisor, so that a gateway that dies refuses no connection."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING, Final
+
+from jackfield.errors import ManifestError
+from jackfield.manifest import split_address
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BACKLOG: Final = 1024
+"""Connections the system holds while nobody accepts: as many as may come while a gateway is restarted."""
+
+_HINTS: Final = {
+    errno.EADDRINUSE: "already in use; stop the other server, or choose another port (0 takes a free one)",
+    errno.EACCES: "not allowed; ports below 1024 need a privilege",
+    errno.EADDRNOTAVAIL: "no address of this machine",
+}
+
+
+def bind(address: str, *, key: str, where: str) -> list[socket.socket]:
+    """Listen at *address*; a name with several addresses gives several sockets.
+
+    Parameters:
+        address: ``HOST:PORT``; port 0 takes a free one, the same for all sockets.
+        key: Key path of the address, for messages.
+        where: Layer and place it comes from.
+
+    Raises:
+        ManifestError: Nobody may listen there; the message names the address and what to do.
+    """
+    host, port = split_address(address)
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, target in dict.fromkeys((family, target[:2]) for family, _, _, _, target in found):
+            sockets.append(_listen(family, str(target[0]), port, several=len(found) > 1))
+            port = sockets[0].getsockname()[1]
+    except OSError as error:
+        for one in sockets:
+            one.close()
+        cause = _HINTS.get(error.errno or 0) or _words(error)
+        raise ManifestError(f"{where}: {key}: cannot listen at {address}: {cause}", param=key) from error
+    return sockets
+
+
+def urls(sockets: Sequence[socket.socket]) -> list[str]:
+    """``http://127.0.0.1:8080`` for each of *sockets*, with the port it really has."""
+    names = [one.getsockname()[:2] for one in sockets]
+    return [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}" for host, port in names]
+
+
+def _listen(family: int, host: str, port: int, *, several: bool) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if several and family == socket.AF_INET6:
+            # a name such as localhost has an address of each family; they may share the port only this way
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "no such host"
+    return os.strerror(error.errno).lower() if error.errno else str(error)

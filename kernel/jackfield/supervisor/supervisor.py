@@ -1,0 +1,311 @@
+"""The supervisor itself: one loop over control sockets, signals and deadlines."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from jackfield.channel.messages import Attach, BootGateway, BootWorker, Drain, Stop, WorkerStatus
+from jackfield.lifecycle import WorkerState
+from jackfield.supervisor import listeners
+from jackfield.supervisor.backoff import Backoff
+from jackfield.supervisor.child import Child, ChildCommands, how_it_ended, spawn
+from jackfield.supervisor.signals import SignalReader
+from jackfield.supervisor.slot import Patience, Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jackfield.manifest import Manifest
+    from jackfield.supervisor.report import Report
+    from jackfield.supervisor.slot import Process
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+"""The gateway cannot be kept running, or a second signal cut the shutdown short."""
+EXIT_REFUSED: Final = 2
+"""The gateway cannot work as configured."""
+
+WORKER_BACKOFF_S: Final = 1.0
+"""A worker's first restart delay: what killed it, such as memory pressure, gets a moment to pass."""
+
+GATEWAY_BACKOFF_S: Final = 0.1
+"""A gateway's first restart delay: connections wait in the listening sockets meanwhile, so it is short."""
+
+GATEWAY_START_S: Final = 60.0
+"""A gateway only imports plugins; one that is not ready by then hangs."""
+
+FALSE_STARTS_MAX: Final = 3
+"""A gateway that dies this often without ever having served will not come up by itself."""
+
+STOP_GRACE_S: Final = 5.0
+"""From ``Stop``, or from the end of a drain, until SIGKILL."""
+
+HANG_UP_GRACE_S: Final = 1.0
+"""From the end of the control conversation until SIGKILL; a child that ends normally is gone by then."""
+
+TICK_S: Final = 1.0
+"""Longest sleep of the loop; deadlines are ten times as long."""
+
+HELD_UP_S: Final = 5.0
+"""A loop that took this much longer than its sleep was stopped (a suspended machine, a debugger), not busy."""
+
+
+class _Phase(Enum):
+    SERVING = auto()
+    DRAINING = auto()
+    STOPPING = auto()
+
+
+class Supervisor:
+    """Keeps one gateway and one worker per model running until a signal ends it.
+
+    Parameters:
+        manifest: What to run.
+        report: Told what happens.
+        children: Commands of the child processes.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        report: Report,
+        *,
+        children: ChildCommands = ChildCommands(),  # noqa: B008  immutable
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._manifest = manifest
+        self._dump = manifest.dump()
+        self._report = report
+        self._commands = children
+        self._clock = clock
+        self._started = int(time.time())
+        self._generation = 0
+        self._served = False
+        self._phase = _Phase.SERVING
+        self._exit_code = EXIT_OK
+        self._cut_short = False
+        self._public: list[socket.socket] = []
+        self._health: list[socket.socket] = []
+        self._selector = selectors.DefaultSelector()
+        self._children: dict[Child, Slot] = {}
+        kernel = manifest.kernel
+        self._gateway = Slot(
+            "gateway",
+            start=self._start_gateway,
+            changed=self._gateway_changed,
+            patience=Patience(GATEWAY_START_S, kernel.step_timeout_s),
+            backoff=Backoff(GATEWAY_BACKOFF_S),
+            clock=clock,
+        )
+        self._workers = [self._worker_slot(model) for model in manifest.models]
+
+    def run(self) -> int:
+        """Serve until told to stop. Main thread; whatever happens, no child process survives it.
+
+        Returns:
+            The exit code of ``jackfield serve``.
+
+        Raises:
+            ManifestError: An address cannot be listened at; nothing was started.
+        """
+        with SignalReader() as signals, self._selector:
+            try:
+                self._listen()
+                self._selector.register(signals, selectors.EVENT_READ, signals)
+                self._gateway.start()
+                self._report.listening(listeners.urls(self._public), listeners.urls(self._health))
+                for worker in self._workers:
+                    worker.start()
+                while not self._done():
+                    self._turn(signals)
+            finally:
+                self._end_everything()
+        return self._exit_code
+
+    def _worker_slot(self, model: str) -> Slot:
+        kernel = self._manifest.kernel
+        return Slot(
+            model,
+            start=self._start_worker,
+            changed=self._worker_changed,
+            patience=Patience(kernel.load_timeout_s, kernel.step_timeout_s),
+            backoff=Backoff(WORKER_BACKOFF_S),
+            clock=self._clock,
+        )
+
+    def _slots(self) -> list[Slot]:
+        return [self._gateway, *self._workers]
+
+    # --- the loop ----------------------------------------------------------------------------------------------------
+
+    def _turn(self, signals: SignalReader) -> None:
+        before = self._clock()
+        sleep = self._sleep(before)
+        for key, _ in self._selector.select(sleep):
+            if key.data is signals:
+                for _number in signals.take():
+                    self._shut_down()
+            else:
+                self._hear(key.data)
+        if self._cut_short:
+            return
+        late = self._clock() - before - sleep
+        if late > HELD_UP_S:
+            for slot in self._slots():
+                slot.forgive(late)
+        self._reap()
+        for slot in self._slots():
+            slot.tick()
+        self._advance()
+
+    def _sleep(self, now: float) -> float:
+        due = [slot.restart_at - now for slot in self._slots() if slot.restart_at is not None]
+        return max(0.0, min([TICK_S, *due]))
+
+    def _hear(self, child: Child) -> None:
+        """Act on what a child said; at end-of-file stop listening to it."""
+        for message in child.receive():
+            self._children[child].take(message)
+        if child.closed:
+            self._selector.unregister(child)
+            self._children[child].hung_up(HANG_UP_GRACE_S)
+
+    def _reap(self) -> None:
+        for child, slot in list(self._children.items()):
+            exit_code = child.exit_code()
+            if exit_code is None:
+                continue
+            while not child.closed:  # its last words: why it refused
+                self._hear(child)
+            del self._children[child]
+            child.close()
+            slot.exited(how_it_ended(exit_code))
+
+    # --- children ----------------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        kernel, where = self._manifest.kernel, self._manifest.origin
+        self._public = listeners.bind(kernel.listen, key="kernel.listen", where=where("kernel.listen"))
+        self._health = listeners.bind(kernel.health, key="kernel.health", where=where("kernel.health"))
+
+    def _start_gateway(self, gateway: Slot) -> Child:
+        child = self._spawn(self._commands.gateway, gateway)
+        self._generation += 1
+        sockets = [*self._public, *self._health]
+        boot = BootGateway(
+            generation=self._generation,
+            manifest=self._dump,
+            public_listeners=len(self._public),
+            health_listeners=len(self._health),
+            started=self._started,
+        )
+        child.send(boot, [one.fileno() for one in sockets])
+        for worker in self._workers:
+            child.send(_status(worker))
+            if worker.state is WorkerState.READY:
+                self._connect(child, worker)
+        return child
+
+    def _start_worker(self, worker: Slot) -> Child:
+        child = self._spawn(self._commands.worker, worker)
+        child.send(BootWorker(model=worker.name, manifest=self._dump))
+        return child
+
+    def _spawn(self, command: Sequence[str], slot: Slot) -> Child:
+        child = spawn(command)
+        self._children[child] = slot
+        self._selector.register(child, selectors.EVENT_READ, child)
+        return child
+
+    def _connect(self, gateway: Process, worker: Slot) -> None:
+        """Give the gateway and a ready worker the two ends of a new data connection."""
+        if worker.child is None:
+            return
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with ours, theirs:
+            worker.child.send(Attach(model=worker.name), [ours.fileno()])
+            gateway.send(Attach(model=worker.name), [theirs.fileno()])
+
+    def _worker_changed(self, worker: Slot) -> None:
+        gateway = self._gateway.child
+        if gateway is not None:
+            if worker.state is WorkerState.READY:
+                self._connect(gateway, worker)
+            gateway.send(_status(worker))
+        self._report.worker(_status(worker))
+
+    def _gateway_changed(self, gateway: Slot) -> None:
+        if gateway.state is WorkerState.READY and gateway.ready is not None:
+            self._served = True
+            self._report.gateway_ready(gateway.ready.plugins)
+        elif gateway.state is WorkerState.FAILED and gateway.child is not None:
+            self._report.trouble(f"the gateway refuses to start: {gateway.reason}")
+            if not self._served:
+                self._give_up(EXIT_REFUSED)
+        elif gateway.state is WorkerState.FAILED and self._served:
+            gateway.retry()
+        elif gateway.state is WorkerState.BACKOFF:
+            self._report.trouble(f"the gateway {gateway.reason}")
+            if not self._served and gateway.restarts + 1 >= FALSE_STARTS_MAX:
+                self._report.trouble(f"the gateway died {FALSE_STARTS_MAX} times before it served; giving up")
+                self._give_up(EXIT_FAILED)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def _shut_down(self) -> None:
+        """First signal: drain. Second one: end at once."""
+        if self._phase is not _Phase.SERVING:
+            self._exit_code = EXIT_FAILED
+            self._cut_short = True
+            return
+        self._phase = _Phase.DRAINING
+        timeout_s = self._manifest.kernel.drain_s
+        self._report.stopping(timeout_s)
+        self._close_listeners()
+        self._gateway.stop(Drain(timeout_s=timeout_s), timeout_s + STOP_GRACE_S)
+
+    def _give_up(self, exit_code: int) -> None:
+        self._exit_code = exit_code
+        self._phase = _Phase.DRAINING
+        self._gateway.stop(Stop(), STOP_GRACE_S)
+
+    def _advance(self) -> None:
+        """Stop the workers once no gateway needs them."""
+        if self._phase is _Phase.DRAINING and self._gateway.stopped:
+            self._phase = _Phase.STOPPING
+            for worker in self._workers:
+                worker.stop(Stop(), STOP_GRACE_S)
+
+    def _done(self) -> bool:
+        return self._cut_short or (self._phase is _Phase.STOPPING and not self._children)
+
+    def _end_everything(self) -> None:
+        self._close_listeners()
+        for child in self._children:
+            child.kill()
+        for child in self._children:
+            child.wait(STOP_GRACE_S)
+            child.close()
+        self._children.clear()
+
+    def _close_listeners(self) -> None:
+        for one in (*self._public, *self._health):
+            one.close()
+        self._public, self._health = [], []
+
+
+def _status(worker: Slot) -> WorkerStatus:
+    ready = worker.ready
+    return WorkerStatus(
+        model=worker.name,
+        state=worker.state,
+        reason=worker.reason,
+        restarts=worker.restarts,
+        info=ready.info if ready is not None else None,
+        limits=ready.limits if ready is not None else None,
+    )

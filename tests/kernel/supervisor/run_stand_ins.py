@@ -1,0 +1,63 @@
+"""Runs a supervisor over stand-in children: ``python run_stand_ins.py GATEWAY_MODE WORKER_MODE LOG``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jackfield.manifest import KernelConfig, Manifest, ModelConfig
+from jackfield.supervisor.child import ChildCommands
+from jackfield.supervisor.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jackfield.channel.messages import WorkerStatus
+
+GATEWAY_MODE, WORKER_MODE, LOG = sys.argv[1:4]
+
+
+class Lines:
+    """A report of JSON lines on standard output."""
+
+    def listening(self, api: Sequence[str], health: Sequence[str]) -> None:
+        """One line."""
+        self._line("listening", api=api, health=health)
+
+    def gateway_ready(self, plugins: Mapping[str, str]) -> None:
+        """One line."""
+        self._line("gateway", plugins=plugins)
+
+    def worker(self, status: WorkerStatus) -> None:
+        """One line."""
+        self._line("worker", state=status.state, reason=status.reason, restarts=status.restarts)
+
+    def trouble(self, text: str) -> None:
+        """One line."""
+        self._line("trouble", text=text)
+
+    def stopping(self, timeout_s: float) -> None:
+        """One line."""
+        self._line("stopping", timeout_s=timeout_s)
+
+    def _line(self, event: str, **more: object) -> None:
+        print(json.dumps({"event": event, **more}), flush=True)
+
+
+stand_in = str(Path(__file__).with_name("stand_in.py"))
+sys.exit(
+    Supervisor(
+        Manifest(
+            enabled=(),
+            kernel=KernelConfig(listen="127.0.0.1:0", health="127.0.0.1:0", drain_s=20, step_timeout_s=5),
+            models={"m": ModelConfig(source="m.gguf")},
+        ),
+        Lines(),
+        children=ChildCommands(
+            gateway=(sys.executable, "-P", stand_in, "gateway", GATEWAY_MODE, LOG),
+            worker=(sys.executable, "-P", stand_in, "worker", WORKER_MODE, LOG),
+        ),
+    ).run()
+)

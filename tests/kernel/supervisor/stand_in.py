@@ -1,0 +1,76 @@
+"""A child process that only speaks the control conversation; tests run it in place of the real gateway and worker.
+
+``python stand_in.py KIND MODE LOG --control-fd N``. It appends what it lives through to LOG, one JSON line each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from jackfield.channel import messages
+from jackfield.channel.local import MessageSocket, PeerGone
+from jackfield.errors import ErrorRecord, ModelLoadError
+
+KIND, MODE, LOG, _, FD = sys.argv[1:6]
+
+
+def note(what: str, **more: object) -> None:
+    """Append one line to the log."""
+    with Path(LOG).open("a") as log:
+        log.write(json.dumps({"kind": KIND, "pid": os.getpid(), "what": what, **more}) + "\n")
+
+
+def main() -> None:
+    """Live as MODE says."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    control = MessageSocket(socket.socket(fileno=int(FD)), messages.to_child(), messages.to_supervisor())
+    note("started", backtrace=os.environ.get("GGML_NO_BACKTRACE"))
+    if MODE == "crash":
+        sys.exit(1)
+    if MODE == "refuse":
+        control.send(messages.Refused(error=ErrorRecord.of(ModelLoadError("m.gguf is truncated"))))
+        sys.exit(3)
+    if MODE == "garbage":
+        os.write(control.fileno(), b"\xff\xff\xff\xff nonsense")
+    else:
+        threading.Thread(target=speak, args=(control,), daemon=True).start()
+    connections = []
+    while True:
+        try:
+            received = control.receive()
+        except PeerGone:
+            note("orphaned")
+            os._exit(0)
+        for message in received:
+            note(type(message).__name__, state=getattr(message, "state", None), reason=getattr(message, "reason", None))
+            if isinstance(message, messages.Attach):
+                connections.append(control.take())
+            elif isinstance(message, messages.BootGateway):
+                count = message.public_listeners + message.health_listeners
+                connections += [control.take() for _ in range(count)]
+            elif isinstance(message, messages.Stop | messages.Drain) and MODE != "deaf":
+                note("ends")
+                os._exit(0)
+
+
+def speak(control: MessageSocket[messages.ToChild, messages.ToSupervisor]) -> None:
+    """Heartbeats, and the start-up story."""
+    busy_s = 99.0 if MODE == "busy" else 0.0
+    if KIND == "worker" and MODE != "loading":
+        control.send(messages.Progress(fraction=0.43))
+    if MODE != "loading":
+        control.send(messages.Ready(plugins={KIND: "stand-in 1"}))
+    while True:
+        control.send(messages.Heartbeat(busy_s=busy_s))
+        time.sleep(messages.HEARTBEAT_INTERVAL_S)
+
+
+main()

@@ -1,0 +1,248 @@
+"""The supervisor with real processes: start, restart, shutdown, and no orphan whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Run: TypeAlias = "Callable[..., Running]"
+
+DEADLINE_S = 30.0
+RUNNER = Path(__file__).with_name("run_stand_ins.py")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class Running:
+    """A supervisor process, its events and what its children noted."""
+
+    def __init__(self, gateway: str, worker: str, log: Path) -> None:
+        self._log = log
+        log.touch()
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", str(RUNNER), gateway, worker, str(log)], stdout=subprocess.PIPE
+        )
+        self._events: queue.Queue[dict[str, object] | None] = queue.Queue()
+        assert self.process.stdout is not None
+        threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self._events.put(json.loads(line))
+        self._events.put(None)
+
+    def event(self, name: str, **fields: object) -> dict[str, object]:
+        """The next event of that name with those fields; earlier others are skipped."""
+        deadline = time.monotonic() + DEADLINE_S
+        while (event := self._events.get(timeout=max(0.0, deadline - time.monotonic()))) is not None:
+            if event["event"] == name and all(event.get(key) == value for key, value in fields.items()):
+                return event
+        pytest.fail(f"the supervisor ended without the event {name} {fields}")
+
+    def notes(self, kind: str) -> list[dict[str, object]]:
+        """What the children of that kind noted so far."""
+        lines = [json.loads(line) for line in self._log.read_text().splitlines()]
+        return [line for line in lines if line["kind"] == kind]
+
+    def pid(self, kind: str) -> int:
+        """Of the latest child of that kind."""
+        return int(str(self.notes(kind)[-1]["pid"]))
+
+    def pids(self) -> set[int]:
+        """Of all children there ever were."""
+        return {int(str(note["pid"])) for kind in ("gateway", "worker") for note in self.notes(kind)}
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for *condition*."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            assert time.monotonic() < deadline, "timed out"
+            time.sleep(0.01)
+
+    def up(self) -> Running:
+        """Wait until gateway and worker are ready and connected."""
+        self.event("worker", state="ready")
+        self.until(lambda: any(note["what"] == "Attach" for note in self.notes("worker")))
+        return self
+
+    def send(self, number: int) -> None:
+        """Send a signal to the supervisor only."""
+        os.kill(self.process.pid, number)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Signal the supervisor and return its exit code; nothing may be left of its children."""
+        self.send(number)
+        return self.exit_code()
+
+    def exit_code(self) -> int:
+        """Wait for the end; nothing may be left of its children."""
+        code = self.process.wait(DEADLINE_S)
+        assert not [pid for pid in self.pids() if alive(pid)]
+        return code
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[[str, str], Running]]:
+    """Starts supervisors with children in the given modes."""
+    started: list[Running] = []
+
+    def start(gateway: str = "ok", worker: str = "ok") -> Running:
+        started.append(Running(gateway, worker, tmp_path / f"{len(started)}.jsonl"))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.process.kill()
+        running.process.wait()
+        if running.process.stdout is not None:
+            running.process.stdout.close()
+        for pid in running.pids():
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _connect(event: dict[str, object]) -> None:
+    urls = event["api"]
+    assert isinstance(urls, list)
+    url = urlsplit(urls[0])
+    socket.create_connection((url.hostname or "", url.port or 0), timeout=5).close()
+
+
+def _whats(running: Running, kind: str) -> list[object]:
+    return [note["what"] for note in running.notes(kind)]
+
+
+def test_start_and_orderly_end(run: Run) -> None:
+    """Sockets first, then loading with progress, then ready; at the end the gateway drains before workers stop."""
+    running = run()
+    _connect(running.event("listening"))
+    running.event("worker", state="loading", reason="loading 43 %")
+    running.up()
+    running.until(lambda: "ready" in [note.get("state") for note in running.notes("gateway")])
+    assert [note["state"] for note in running.notes("gateway") if note["what"] == "WorkerStatus"][-2:] == [
+        "loading",
+        "ready",
+    ]
+    assert "Attach" in _whats(running, "gateway")
+    assert running.notes("worker")[0]["backtrace"] == "1"
+    assert running.end() == 0
+    running.event("stopping", timeout_s=20)
+    running.event("worker", state="stopped")
+    assert _whats(running, "gateway")[-2:] == ["Drain", "ends"]
+    assert _whats(running, "worker")[-2:] == ["Stop", "ends"]
+
+
+def test_control_c_reaches_the_supervisor_only(run: Run) -> None:
+    """Children have sessions of their own, so the terminal's signal is the supervisor's to decide about."""
+    running = run().up()
+    sessions = {os.getsid(running.pid(kind)) for kind in ("gateway", "worker")}
+    assert sessions == {running.pid("gateway"), running.pid("worker")}
+    assert running.end(signal.SIGINT) == 0
+
+
+def test_a_killed_worker_comes_back_and_is_connected_again(run: Run) -> None:
+    """The gateway is told why it is away, and gets a new connection."""
+    running = run().up()
+    worker, gateway = running.pid("worker"), running.pid("gateway")
+    os.kill(worker, signal.SIGKILL)
+    assert str(running.event("worker", state="backoff")["reason"]).startswith("ended by SIGKILL; restarting in ")
+    running.event("worker", state="ready", restarts=1)
+    running.until(lambda: _whats(running, "gateway").count("Attach") == 2)
+    assert running.pid("worker") != worker
+    assert running.pid("gateway") == gateway
+    assert running.end() == 0
+
+
+def test_a_killed_gateway_comes_back_and_the_worker_stays(run: Run) -> None:
+    """Connections wait meanwhile: the listening sockets are the supervisor's. No descriptor is lost on the way."""
+    running = run()
+    listening = running.event("listening")
+    running.up()
+    worker = running.pid("worker")
+    descriptors = Path(f"/proc/{running.process.pid}/fd")
+    before = len(list(descriptors.iterdir()))
+    for times in (1, 2):
+        running.until(lambda times=times: _whats(running, "gateway").count("Attach") == times)
+        os.kill(running.pid("gateway"), signal.SIGKILL)
+        _connect(listening)
+        running.until(lambda times=times: _whats(running, "worker").count("Attach") == times + 1)
+    assert running.pid("worker") == worker
+    running.until(lambda: len(list(descriptors.iterdir())) == before)
+    assert running.end() == 0
+
+
+def test_a_killed_supervisor_leaves_no_orphan(run: Run) -> None:
+    """Children see the end of their conversation and go, within two seconds."""
+    running = run().up()
+    running.send(signal.SIGKILL)
+    deadline = time.monotonic() + 2
+    running.until(lambda: _whats(running, "gateway")[-1] == _whats(running, "worker")[-1] == "orphaned")
+    assert time.monotonic() < deadline
+    assert running.exit_code() == -signal.SIGKILL
+
+
+def test_a_worker_that_refuses_does_not_stop_the_rest(run: Run) -> None:
+    """No restart; the gateway knows the reason and serves on."""
+    running = run("ok", "refuse")
+    running.event("worker", state="failed", reason="m.gguf is truncated")
+    running.event("worker", state="failed", reason="m.gguf is truncated")
+    running.until(lambda: "failed" in [note.get("state") for note in running.notes("gateway")])
+    assert _whats(running, "worker").count("started") == 1
+    assert running.end() == 0
+
+
+def test_a_gateway_that_refuses_ends_the_start(run: Run) -> None:
+    """The configuration is wrong: say so and end with 2."""
+    running = run("refuse", "loading")
+    assert running.event("trouble")["text"] == "the gateway refuses to start: m.gguf is truncated"
+    assert running.exit_code() == 2
+
+
+def test_a_gateway_that_never_comes_up_ends_the_start(run: Run) -> None:
+    """Three deaths before it ever served; not an endless loop."""
+    running = run("crash", "ok")
+    assert str(running.event("trouble")["text"]).startswith("the gateway ended with exit code 1; restarting in 0.1 s")
+    assert running.exit_code() == 1
+    assert _whats(running, "gateway").count("started") == 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"), [("busy", "an engine step took longer than 5 s"), ("garbage", "ended by SIGKILL")]
+)
+def test_a_worker_that_hangs_or_talks_nonsense_is_restarted(run: Run, mode: str, reason: str) -> None:
+    """One engine step without an end, or bytes that are no message."""
+    running = run("ok", mode)
+    assert str(running.event("worker", state="backoff")["reason"]).startswith(reason)
+    running.event("worker", restarts=1)
+    assert running.end() == 0
+
+
+def test_a_second_signal_ends_everything_at_once(run: Run) -> None:
+    """Also children that do not listen."""
+    running = run("deaf", "deaf").up()
+    running.send(signal.SIGTERM)
+    running.event("stopping")
+    started = time.monotonic()
+    assert running.end(signal.SIGTERM) == 1
+    assert time.monotonic() - started < 5
