@@ -83,8 +83,13 @@ class Running:
     def up(self) -> Running:
         """Wait until gateway and worker are ready and connected."""
         self.event("worker", state="ready")
-        self.until(lambda: any(note["what"] == "Attach" for note in self.notes("worker")))
+        self.until_attached("gateway", 1)
+        self.until_attached("worker", 1)
         return self
+
+    def until_attached(self, kind: str, times: int) -> None:
+        """Wait until children of that kind were given so many data connections in all."""
+        self.until(lambda: [note["what"] for note in self.notes(kind)].count("Attach") >= times)
 
     def send(self, number: int) -> None:
         """Send a signal to the supervisor only."""
@@ -168,7 +173,7 @@ def test_a_killed_worker_comes_back_and_is_connected_again(run: Run) -> None:
     os.kill(worker, signal.SIGKILL)
     assert str(running.event("worker", state="backoff")["reason"]).startswith("ended by SIGKILL; restarting in ")
     running.event("worker", state="ready", restarts=1)
-    running.until(lambda: _whats(running, "gateway").count("Attach") == 2)
+    running.until_attached("gateway", 2)
     assert running.pid("worker") != worker
     assert running.pid("gateway") == gateway
     assert running.end() == 0
@@ -183,10 +188,10 @@ def test_a_killed_gateway_comes_back_and_the_worker_stays(run: Run) -> None:
     descriptors = Path(f"/proc/{running.process.pid}/fd")
     before = len(list(descriptors.iterdir()))
     for times in (1, 2):
-        running.until(lambda times=times: _whats(running, "gateway").count("Attach") == times)
+        running.until_attached("gateway", times)
         os.kill(running.pid("gateway"), signal.SIGKILL)
         _connect(listening)
-        running.until(lambda times=times: _whats(running, "worker").count("Attach") == times + 1)
+        running.until_attached("worker", times + 1)
     assert running.pid("worker") == worker
     running.until(lambda: len(list(descriptors.iterdir())) == before)
     assert running.end() == 0
