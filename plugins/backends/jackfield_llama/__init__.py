@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @hookimpl
-def jackfield_config(instance: PluginInstance) -> type[msgspec.Struct]:
+def jackfield_config() -> type[msgspec.Struct]:
     """Options of the backend."""
     from jackfield_llama.config import LlamaConfig
 
@@ -46,14 +46,14 @@ def jackfield_backends(instance: PluginInstance) -> Mapping[str, BackendFactory]
 
 
 @hookimpl
-def jackfield_startup(instance: PluginInstance, process: ProcessKind) -> None:
+def jackfield_startup(process: ProcessKind) -> None:
     """Set what ggml reads from the environment; the library itself is loaded by the worker that needs it."""
     if process == "worker":
         os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 
 
 @hookimpl
-def jackfield_shutdown(instance: PluginInstance, process: ProcessKind) -> None:
+def jackfield_shutdown() -> None:
     """Free the library, if this process loaded it."""
     if "jackfield_llama.runtime" in sys.modules:
         from jackfield_llama.runtime import RUNTIME
@@ -62,7 +62,7 @@ def jackfield_shutdown(instance: PluginInstance, process: ProcessKind) -> None:
 
 
 @hookimpl
-def jackfield_commands(instance: PluginInstance) -> Sequence[click.Command]:
+def jackfield_commands() -> Sequence[click.Command]:
     """``jackfield gguf``."""
     from jackfield_llama.commands import gguf
 

@@ -110,7 +110,7 @@ class _Loading:
         config, threads = self._config, self._threads()
         params = llama.context_default_params()
         params.n_ctx = sizes.kv_tokens
-        params.n_batch = config.batch
+        params.n_batch = max(config.batch, self._spec.max_sequences)  # one step must be able to serve all
         params.n_ubatch = config.ubatch_tokens
         params.n_seq_max = self._spec.max_sequences
         params.n_threads = threads

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,7 +25,7 @@ def gguf() -> None:
 def show(file: str, *, as_json: bool) -> None:
     """Show what model FILE holds, without loading its weights."""
     try:
-        report = _inspect(os.path.abspath(file))
+        report = _inspect(str(Path(file).absolute()))
     except JackfieldError as error:
         click.echo(f"Error: {error.message}", err=True)
         raise SystemExit(1) from error

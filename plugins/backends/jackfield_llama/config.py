@@ -26,14 +26,14 @@ class LlamaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Threads that compute steps with prompt chunks, 1 to 512. auto: as ``threads``."""
     batch: int = 512
     """Most tokens of one engine step, 1 to 65,536. Larger steps compute long prompts faster and make running answers
-    wait longer."""
+    wait longer. Raised to the model's ``max_sequences`` where it is less."""
     ubatch: int | Literal["auto"] = "auto"
     """Tokens computed in one go inside a step, 1 to ``batch``. auto: 512, or ``batch`` where that is less."""
     flash_attention: Literal["auto"] | bool = "auto"
     """Flash attention: a third of the time of plain attention with many sequences. auto: on where the model can."""
     kv_type: Literal["f16", "f32", "q8_0", "q4_0"] = "f16"
-    """How keys and values are stored. ``q8_0`` halves and ``q4_0`` quarters the KV pool's memory against ``f16``, at some
-    cost in quality; both need flash attention and a head size that is a multiple of 32."""
+    """How keys and values are stored. ``q8_0`` halves and ``q4_0`` quarters the KV pool's memory against ``f16``, at
+    some cost in quality; both need flash attention and a head size that is a multiple of 32."""
     mmap: bool = True
     """Map the model file instead of reading it: starts faster, and workers of one file share its memory."""
     mlock: bool = False

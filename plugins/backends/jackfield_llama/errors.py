@@ -1,7 +1,7 @@
 """From llama.cpp's return codes to our errors.
 
-``llama_decode`` returns 0 for success; ``llama.h`` documents the other codes. What is not listed there is a failure of the
-library that it does not explain.
+``llama_decode`` returns 0 for success; ``llama.h`` documents the other codes. What is not listed there is a failure
+of the library that it does not explain.
 """
 
 from __future__ import annotations

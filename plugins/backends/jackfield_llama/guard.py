@@ -1,9 +1,9 @@
 """Loading a file nobody vouches for, in a library that answers damage by aborting the process.
 
-llama.cpp checks much of a file and says no, but a hundredth of damaged headers fail an assertion (``GGML_ASSERT``), which
-ends the process. ggml calls a callback before it does. While something runs under ``run_guarded``, in a thread of its own,
-that callback never returns: the thread stays parked, and the caller gets an exception with the assertion's text. A parked
-thread holds its memory until the process ends, which after a failed load is soon.
+llama.cpp checks much of a file and says no, but a hundredth of damaged headers fail an assertion (``GGML_ASSERT``),
+which ends the process. ggml calls a callback before it does. While something runs under ``run_guarded``, in a thread
+of its own, that callback never returns: the thread stays parked, and the caller gets an exception with the
+assertion's text. A parked thread holds its memory until the process ends, which after a failed load is soon.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import queue
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 LOGGER: Final = logging.getLogger("jackfield.llama_cpp")
@@ -27,7 +28,8 @@ class AssertionFailed(Exception):
     """llama.cpp failed an assertion; the text says which."""
 
 
-class _Returned(NamedTuple, Generic[T]):
+@dataclass(frozen=True)
+class _Returned(Generic[T]):
     value: T
 
 
@@ -85,7 +87,7 @@ class AbortGuard:
         def body() -> None:
             try:
                 events.put(_Returned(work(events.put)))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                 events.put(_Raised(error))
 
         with self._turn:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from jackfield_llama import library as llama
 from jackfield_llama.guard import AssertionFailed
-from jackfield_llama.logs import printable
 from jackfield_llama.model import describe, open_model, quantisation, refused
 from jackfield_llama.runtime import RUNTIME
 
@@ -36,7 +35,7 @@ def inspect_file(path: str) -> FileReport:
     """
     RUNTIME.start()
     try:
-        return RUNTIME.guard.run_guarded(lambda report: _read(path), lambda fraction: None)
+        return RUNTIME.guard.run_guarded(lambda _report: _read(path), _unseen)
     except AssertionFailed as error:
         raise refused(PurePath(path).name, f"llama.cpp gave up on it ({error})") from error
 
@@ -44,13 +43,13 @@ def inspect_file(path: str) -> FileReport:
 def _read(path: str) -> FileReport:
     params = llama.model_default_params()
     params.vocab_only = True
-    model = open_model(path, params, lambda fraction: None)
+    model = open_model(path, params, _unseen)
     try:
         info = describe(model, path)
         return FileReport(
             file=PurePath(path).name,
-            title=printable(info.title),
-            architecture=printable(info.architecture),
+            title=info.title,
+            architecture=info.architecture,
             quantisation=quantisation(model),
             parameters=info.parameters,
             size_bytes=info.size_bytes,
@@ -60,3 +59,7 @@ def _read(path: str) -> FileReport:
         )
     finally:
         llama.model_free(model)
+
+
+def _unseen(_fraction: float) -> None:
+    """Nobody watches the progress of something this short."""

@@ -1,8 +1,8 @@
 """llama.cpp with types: the functions of ``llama_cpp.llama_cpp`` that this plugin calls, under their own names.
 
-llama-cpp-python binds the C API with ctypes and says nothing useful to a type checker. Here each function gets a signature
-once, as a plain assignment: a call costs what the bare ctypes call costs. Importing this module loads the shared libraries
-(about 0.4 s), so it happens in the process and at the moment that needs them.
+llama-cpp-python binds the C API with ctypes and says nothing useful to a type checker. Here each function gets a
+signature once, as a plain assignment: a call costs what the bare ctypes call costs. Importing this module loads the
+shared libraries (about 0.4 s), so it happens in the process and at the moment that needs them.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class FloatPointer(Protocol):
 
 
 class LogLevel:
-    """``ggml_log_level``."""
+    """``ggml_log_level`` of ``ggml.h``; llama-cpp-python 0.3.36 has an older numbering in its comments."""
 
-    INFO: Final = 1
-    WARN: Final = 2
-    ERROR: Final = 3
-    DEBUG: Final = 4
+    DEBUG: Final = 1
+    INFO: Final = 2
+    WARN: Final = 3
+    ERROR: Final = 4
     CONTINUED: Final = 5
 
 
@@ -252,7 +252,7 @@ def bind_batch(token: int, position: int, sequence_pointers: int, sequence_count
 
 def float_row(pointer: FloatPointer, length: int) -> npt.NDArray[np.float32]:
     """A writable view of *length* floats at *pointer*; nothing is copied."""
-    row: npt.NDArray[np.float32] = np.ctypeslib.as_array(pointer, shape=(length,))  # type: ignore[call-overload]
+    row: npt.NDArray[np.float32] = np.ctypeslib.as_array(pointer, shape=(length,))
     return row
 
 

@@ -1,4 +1,4 @@
-"""llama.cpp's messages: to ``logging`` at debug level, and the last warnings and errors to whoever must explain a failure.
+"""llama.cpp's messages: all of them to ``logging`` at debug level, the last complaints to who must explain a failure.
 
 Nothing of it reaches stderr by itself. Messages carry host paths, so what is quoted to users goes through ``reason``.
 """
@@ -23,7 +23,6 @@ REASON_MAX: Final = 300
 """Longest reason quoted in an error message, in characters: metadata of a hostile file can appear in it."""
 
 _PREFIX: Final = re.compile(r"^[a-z_0-9]+: (error loading model: |failed to load model: )*")
-_UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]+")
 
 
 class LogRing:
@@ -31,9 +30,9 @@ class LogRing:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._lines: deque[tuple[int, str]] = deque(maxlen=KEPT_LINES)
         self._partial = ""
-        self._level = LogLevel.DEBUG
+        self._level: int = LogLevel.DEBUG
 
     def take(self, level: int, data: bytes, _user_data: object) -> None:
         """One message or part of one, as ``llama_log_set`` hands it over; a part without line end is continued."""
@@ -51,7 +50,7 @@ class LogRing:
             return
         LOGGER.debug("%s", line)
         if self._level in (LogLevel.WARN, LogLevel.ERROR):
-            self._lines.append(line)
+            self._lines.append((self._level, line))
 
     def clear(self) -> None:
         """Forget what was kept: what comes from here on belongs to a new attempt."""
@@ -59,16 +58,18 @@ class LogRing:
             self._lines.clear()
 
     def reason(self, path: str) -> str:
-        """Why the last attempt failed, as llama.cpp put it first, without the folders of *path*; empty if it said nothing."""
+        """Why the last attempt failed: llama.cpp's first error, or else its first warning; empty if it said nothing.
+
+        The folders of *path* are taken out.
+        """
         with self._lock:
-            lines = list(self._lines)
-        for line in lines:
-            said = _PREFIX.sub("", line).strip()
-            if said:
-                return printable(said.replace(path, PurePath(path).name))
-        return ""
+            lines = sorted(self._lines, key=lambda kept: -kept[0])  # stable: the first of the worst
+        if not lines:
+            return ""
+        said = _PREFIX.sub("", lines[0][1]).strip()
+        return printable(said.replace(path, PurePath(path).name))
 
 
 def printable(text: str) -> str:
-    """*text* in printable ASCII and at most ``REASON_MAX`` characters."""
-    return _UNPRINTABLE.sub("?", text)[:REASON_MAX]
+    """*text* without control characters, and at most ``REASON_MAX`` characters of it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:REASON_MAX])

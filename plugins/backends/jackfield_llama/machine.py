@@ -6,13 +6,15 @@ Everything is read from ``/proc`` and ``/sys`` once, at load time. What cannot b
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SHARED_CORES_MAX: Final = 4
-"""Up to so many cores the gateway needs one for itself: on 2 shared cores a busy neighbour triples the time of a step that
-runs 2 threads, and leaves one with 1 thread alone."""
+"""Up to so many cores the gateway needs one for itself: on 2 shared cores a busy neighbour triples the time of a step
+that runs 2 threads, and leaves one with 1 thread alone."""
 
 _UNLIMITED: Final = 1 << 62
 """cgroup v1 writes a number near 2**63 for "no limit"."""
@@ -53,12 +55,9 @@ class Machine:
     def _quota(self) -> float:
         quotas = [float("inf")]
         for folder in self._groups("cpu"):
-            words = (_text(folder / "cpu.max") or "").split()
-            if len(words) == 2 and words[0].isdigit():
-                quotas.append(int(words[0]) / int(words[1]))
-            quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
-            if quota is not None and quota > 0 and period:
-                quotas.append(quota / period)
+            quota, _, period = (_text(folder / "cpu.max") or "").partition(" ")
+            pairs = [(quota, period), (_text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us"))]
+            quotas += [int(quota) / int(period) for quota, period in pairs if _positive(quota) and _positive(period)]
         return min(quotas)
 
     def _memory_rooms(self) -> Iterator[int]:
@@ -98,6 +97,10 @@ def _text(path: Path) -> str | None:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def _positive(text: str | None) -> TypeGuard[str]:
+    return text is not None and text.isdecimal() and int(text) > 0
 
 
 def _number(path: Path) -> int | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from jackfield.errors import ModelLoadError
 from jackfield.ports.backend import ModelInfo
 from jackfield_llama import library as llama
+from jackfield_llama.logs import printable
 from jackfield_llama.model_file import check_model_file
 from jackfield_llama.runtime import RUNTIME
 
@@ -53,14 +54,13 @@ def refused(name: str, reason: str) -> ModelLoadError:
 
 
 def describe(model: llama.Model, path: str) -> ModelInfo:
-    """What *model*, loaded from *path*, says about itself."""
-    name = PurePath(path).name
-    architecture = llama.model_metadata(model, "general.architecture") or "unknown"
+    """What *model*, loaded from *path*, says about itself. A number that the file does not give is 0."""
+    architecture = printable(llama.model_metadata(model, "general.architecture") or "unknown")
     parameters = llama.model_n_params(model)
     trained = llama.model_metadata(model, f"{architecture}.context_length") or ""
     return ModelInfo(
         architecture=architecture,
-        title=llama.model_metadata(model, "general.name") or name,
+        title=printable(llama.model_metadata(model, "general.name") or PurePath(path).name),
         description=f"{architecture} {short_count(parameters)} {quantisation(model)}",
         parameters=parameters,
         size_bytes=llama.model_size(model),

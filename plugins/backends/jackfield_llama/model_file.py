@@ -1,7 +1,8 @@
 """What can be said about a model file before llama.cpp touches it.
 
-Opening a FIFO or a device would hang, and llama.cpp's words for a folder or a text file help nobody. Truncation inside the
-tensors is left to llama.cpp, which compares every tensor's extent with the size of the file before it maps anything.
+Opening a FIFO or a device would hang, and llama.cpp's words for a folder or a text file help nobody. Truncation
+inside the tensors is left to llama.cpp, which compares every tensor's extent with the size of the file before it maps
+anything.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from pathlib import PurePath
+from pathlib import Path
 from typing import Final
 
 from jackfield.errors import ModelLoadError
@@ -31,9 +32,9 @@ def check_model_file(path: str) -> None:
 
     Follows symbolic links. Reads 24 bytes, never blocks.
     """
-    name = PurePath(path).name
+    name = Path(path).name
     try:
-        _require_regular(os.stat(path), name)
+        _require_regular(Path(path).stat(), name)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)

@@ -70,6 +70,8 @@ class LlamaRunner:
         self._vocabulary = self.tokenizer.vocabulary
         self._lengths = np.zeros(limits.max_sequences, np.int32)
         self._bound: BoundBatch | None = None
+        self.scratch = np.empty(self._vocabulary, np.float32)
+        """Room for one row of logits, for samplers; engine loop thread."""
         self._samplers: set[LlamaSampler] = set()
 
     def decode(self, batch: Batch) -> None:

@@ -1,12 +1,16 @@
-"""Drawing a token from a row of logits."""
+"""Samplers: how the next token of one sequence is drawn."""
 
 from __future__ import annotations
 
+import math
+import random
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from jackfield.errors import BackendFault
 from jackfield_llama import library as llama
+from jackfield_llama.draw import Drawer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +28,11 @@ class RowSource(Protocol):
         """The context whose last ``decode`` computed them."""
         ...
 
+    @property
+    def scratch(self) -> npt.NDArray[np.float32]:
+        """Room for one row, used within a call only."""
+        ...
+
     def logits(self, row: int) -> npt.NDArray[np.float32]:
         """A writable view of one row."""
         ...
@@ -31,6 +40,9 @@ class RowSource(Protocol):
 
 class LlamaSampler:
     """See ``jackfield.ports.backend.Sampler``.
+
+    Three ways to draw, whichever is fastest for the parameters: the most likely token (temperature 0), a llama.cpp
+    chain (with ``top_k``, which leaves the rest of the chain little to do), or ``Drawer``.
 
     Parameters:
         source: Where the logits are.
@@ -45,9 +57,25 @@ class LlamaSampler:
         self._source = source
         self._banned = np.asarray(banned, np.intp)
         self._closed = closed
-        self._chain = None if params.temperature == 0 else llama.sampler_chain(_links(params))
+        self._chain: llama.SamplerHandle | None = None
+        self._draw: Callable[[npt.NDArray[np.float32], int], int]
+        if params.temperature == 0:
+            self._draw = self._most_likely
+        elif 0 < params.top_k < len(source.scratch):
+            self._chain = llama.sampler_chain(_links(params))
+            self._draw = self._from_chain
+        else:
+            drawer = Drawer(
+                top_p=params.top_p,
+                min_p=params.min_p,
+                temperature=params.temperature,
+                generator=random.Random(params.seed),  # noqa: S311 - not for secrets; must repeat for a seed
+                buffer=source.scratch,
+            )
+            self._draw = lambda logits, _row: drawer.draw(logits)
 
     def sample(self, row: int) -> int:
+        """See ``jackfield.ports.backend.Sampler``."""
         logits = self._source.logits(row)
         if not self._banned.size:
             return self._draw(logits, row)
@@ -56,24 +84,30 @@ class LlamaSampler:
         try:
             return self._draw(logits, row)
         finally:
-            logits[self._banned] = kept
-
-    def _draw(self, logits: npt.NDArray[np.float32], row: int) -> int:
-        if self._chain is None:
-            return int(logits.argmax())
-        return llama.sampler_sample(self._chain, self._source.context, row)
+            logits[self._banned] = kept  # another sampler may draw from this row, with other bans
 
     def close(self) -> None:
+        """See ``jackfield.ports.backend.Sampler``."""
         chain, self._chain = self._chain, None
         if chain is not None:
             llama.sampler_free(chain)
         self._closed(self)
 
+    @staticmethod
+    def _most_likely(logits: npt.NDArray[np.float32], _row: int) -> int:
+        token = int(logits.argmax())
+        if not math.isfinite(logits[token]):
+            raise BackendFault("the model computed no usable logits")
+        return token
+
+    def _from_chain(self, _logits: npt.NDArray[np.float32], row: int) -> int:
+        if self._chain is None:
+            raise BackendFault("the sampler is closed")
+        return llama.sampler_sample(self._chain, self._source.context, row)
+
 
 def _links(params: SamplingParams) -> list[llama.SamplerHandle]:
-    links = []
-    if params.top_k > 0:
-        links.append(llama.sampler_init_top_k(params.top_k))
+    links = [llama.sampler_init_top_k(params.top_k)]
     if params.top_p < 1:
         links.append(llama.sampler_init_top_p(params.top_p, 1))
     if params.min_p > 0:
