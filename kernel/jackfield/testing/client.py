@@ -7,6 +7,7 @@ synchronous callers go through ``BackgroundLoop.run``.
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -201,7 +202,9 @@ class OpenStream:
 
     def _take(self, data: bytes) -> None:
         now = time.monotonic()
-        self._arrivals += [Arrival(item, now) for item in self._parser.feed(data) if isinstance(item, SseEvent)]
+        for item in self._parser.feed(data):
+            if isinstance(item, SseEvent):
+                self._arrivals.append(Arrival(item, now))
         self._announce()
 
     def _announce(self, _reader: asyncio.Task[str] | None = None) -> None:
@@ -285,7 +288,9 @@ class Client:
             )
         data = body if isinstance(body, bytes) else None if body is None else msgspec.json.encode(body)
         content = {} if data is None else {"Content-Type": "application/json"}
-        return self._session.request(method, self.url + path, data=data, headers={**content, **headers})
+        # aiohttp warns of large bodies that are plain bytes
+        payload = None if data is None else io.BytesIO(data)
+        return self._session.request(method, self.url + path, data=payload, headers={**content, **headers})
 
 
 class _Probe(msgspec.Struct):

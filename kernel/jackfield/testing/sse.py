@@ -9,9 +9,12 @@ here, because a parser that forgives hides the defects that tests look for.
 from __future__ import annotations
 
 import re
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EVENT_MAX: Final = 16 * 1024 * 1024
 """Most bytes of one event; a stream that never ends its event must not fill memory."""
@@ -58,24 +61,24 @@ class SseParser:
         self._named = False
         self._size = 0
 
-    def feed(self, data: bytes) -> list[SseItem]:
-        """Take *data* in and return what is complete now, in order.
+    def feed(self, data: bytes) -> Iterator[SseItem]:
+        """Take *data* in and yield what is complete now, in order; to be read to its end.
 
         Raises:
-            SseError: What came is not a well-formed event stream.
+            SseError: What came is not a well-formed event stream; whatever came before has been yielded.
         """
         if not data:
-            return []
+            return
         if self._after_cr and data.startswith(b"\n"):
             data = data[1:]
         self._after_cr = data.endswith(b"\r")
-        items: list[SseItem] = []
         *ended, rest = _LINE_END.split(data)
         for line in ended:
             self._take(line)
-            self._end_line(items)
+            item = self._end_line()
+            if item is not None:
+                yield item
         self._take(rest)
-        return items
 
     def close(self) -> None:
         """Say that the stream has ended.
@@ -92,18 +95,18 @@ class SseParser:
         if self._size > EVENT_MAX:
             raise SseError(f"an event of more than {EVENT_MAX} bytes")
 
-    def _end_line(self, items: list[SseItem]) -> None:
+    def _end_line(self) -> SseItem | None:
         try:
             line = self._line.decode()
         except UnicodeDecodeError as error:
             raise SseError(f"a line is not UTF-8: {error.reason}") from error
         self._line.clear()
         if not line:
-            self._end_event(items)
-        elif line.startswith(":"):
-            items.append(SseComment(line[1:].removeprefix(" ")))
-        else:
-            self._field(line)
+            return self._end_event()
+        if line.startswith(":"):
+            return SseComment(line[1:].removeprefix(" "))
+        self._field(line)
+        return None
 
     def _field(self, line: str) -> None:
         name, _, value = line.partition(":")
@@ -116,9 +119,9 @@ class SseParser:
         elif name == "event":
             self._event = value
 
-    def _end_event(self, items: list[SseItem]) -> None:
+    def _end_event(self) -> SseEvent | None:
         if self._named and not self._data:
             raise SseError("an event without data")
-        if self._data:
-            items.append(SseEvent("\n".join(self._data), self._event))
+        event = SseEvent("\n".join(self._data), self._event) if self._data else None
         self._data, self._event, self._named, self._size = [], "", False, 0
+        return event

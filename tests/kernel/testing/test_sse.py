@@ -66,7 +66,7 @@ def test_damaged_streams_are_refused(stream: bytes, message: str) -> None:
         parse(stream)
 
 
-_lines = st.sampled_from(["data: x", "data: \u20ac", "data:", ": ping", "event: e", "id: 1", ""])
+_lines = st.sampled_from(["data: x", "data: \u20ac", "data:", ": ping", "event: e", "id: 1", "", "", "wrong: x"])
 _ends = st.sampled_from(["\n", "\r\n", "\r"])
 
 
@@ -81,8 +81,13 @@ def test_chunking_never_matters(stream: bytes, cuts: list[int]) -> None:
     assert outcome(*chunks) == outcome(stream)
 
 
-def outcome(*chunks: bytes) -> list[SseItem] | str:
+def outcome(*chunks: bytes) -> tuple[list[SseItem], str]:
+    parser = SseParser()
+    items: list[SseItem] = []
     try:
-        return parse(*chunks)
+        for chunk in chunks:
+            items.extend(parser.feed(chunk))
+        parser.close()
     except SseError as error:
-        return str(error)
+        return items, str(error)
+    return items, ""

@@ -1,0 +1,49 @@
+"""Manifests that tests start servers with, as the text of a ``plugins.toml``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from jackfield.testing import scripted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCRIPTED_PLUGIN: Final = Path(scripted.__file__)
+"""The scripted backend; enabled by its path, as a plugin that is being written."""
+
+DEMO_PLUGINS: Final = ("llama-cpu", "openai", "fcfs", "prometheus")
+"""What ``DEMO`` turns on."""
+
+DEMO: Final = f"""\
+enabled = {json.dumps(DEMO_PLUGINS)}
+
+[models.demo]
+source = "jackfield:demo"
+aliases = ["default"]
+"""
+"""The demo model, computed by llama.cpp."""
+
+
+def scripted_manifest(
+    models: Mapping[str, str] | None = None, *, kernel: str = "", plugin: str = "", enabled: tuple[str, ...] = ()
+) -> str:
+    """A manifest whose models are played by the scripted backend.
+
+    Parameters:
+        models: Model name → further lines of its table (``max_sequences = 1``); one model named ``scripted`` if None.
+        kernel: Lines of ``[kernel]``.
+        plugin: Lines of ``[config.scripted]``.
+        enabled: Further entries of ``enabled``.
+
+    Returns:
+        The text of a ``plugins.toml``.
+    """
+    source = json.dumps(str(SCRIPTED_PLUGIN))
+    entries = [f"scripted={SCRIPTED_PLUGIN}", "openai", "fcfs", "prometheus", *enabled]
+    tables = [f"enabled = {json.dumps(entries)}", f"[kernel]\n{kernel}", f"[config.scripted]\n{plugin}"]
+    for name, lines in ({"scripted": ""} if models is None else models).items():
+        tables.append(f'[models.{name}]\nbackend = "scripted"\nsource = {source}\n{lines}')
+    return "\n".join(tables) + "\n"

@@ -1,0 +1,86 @@
+"""Steps: questions and whole answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_bdd import then, when
+
+from jackfield.testing.steps.words import Table, fields, words
+
+if TYPE_CHECKING:
+    from jackfield.testing.client import Reply
+    from jackfield.testing.target import Target
+
+
+@when(words("I ask {prompt:Text}"), target_fixture="reply")
+@when(words("I ask {prompt:Text} with"), target_fixture="reply")
+def ask(server: Target, prompt: str, datatable: Table = None) -> Reply:
+    """One question; the table's rows join the request."""
+    return server.run(server.client.ask(prompt, **fields(datatable)))
+
+
+@when(words("I ask {prompt:Text} {times:d} times with"), target_fixture="replies")
+def ask_again(server: Target, prompt: str, times: int, datatable: Table = None) -> list[Reply]:
+    """The same question, one time after the other."""
+    return [server.run(server.client.ask(prompt, **fields(datatable))) for _ in range(times)]
+
+
+@when(words("I ask {prompt:Text} {times:d} times at once"), target_fixture="replies")
+def ask_at_once(server: Target, prompt: str, times: int) -> list[Reply]:
+    """The same question over as many connections."""
+    return server.run(server.client.asks([prompt] * times))
+
+
+@when(words("I ask with a prompt of {count:d} words"), target_fixture="reply")
+def ask_long(server: Target, count: int) -> Reply:
+    """A question of any length."""
+    return server.run(server.client.ask("word " * count))
+
+
+@then("the answer is text")
+def answer_is_text(reply: Reply) -> None:
+    """Some answer, whatever the model."""
+    assert reply.status == 200, reply.summary
+    assert reply.text.strip()
+
+
+@then(words("the answer is {text:Text}"))
+def answer_is(reply: Reply, text: str) -> None:
+    """This answer."""
+    assert reply.status == 200, reply.summary
+    assert reply.text == text
+
+
+@then(words("the answer ended because of {reason:Text}"))
+def answer_ended(reply: Reply, reason: str) -> None:
+    """``stop`` or ``length``."""
+    assert reply.finish_reason == reason
+
+
+@then(words("the answer took {count:d} tokens"))
+def answer_took(reply: Reply, count: int) -> None:
+    """As its usage says."""
+    assert reply.completion.usage.completion_tokens == count
+
+
+@then("its usage adds up")
+def usage_adds_up(reply: Reply) -> None:
+    """Prompt and answer were counted."""
+    usage = reply.completion.usage
+    assert usage.prompt_tokens > 0
+    assert usage.completion_tokens > 0
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+
+
+@then("all answers are the same")
+def answers_same(replies: list[Reply]) -> None:
+    """Letter for letter."""
+    assert len(replies) > 1
+    assert len({reply.text for reply in replies}) == 1
+
+
+@then(words("{count:d} are answered"))
+def some_answered(replies: list[Reply], count: int) -> None:
+    """That many, whichever."""
+    assert [reply.status for reply in replies].count(200) == count, [reply.summary for reply in replies]

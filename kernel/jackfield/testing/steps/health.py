@@ -1,0 +1,53 @@
+"""Steps: the health port."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from pytest_bdd import given, then, when
+
+from jackfield.testing.steps.words import words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jackfield.testing.client import Reply
+    from jackfield.testing.target import Target
+
+
+@when(words("I look at {path:Text}"), target_fixture="reply")
+def look(server: Target, path: str) -> Reply:
+    """A page of the health port."""
+    if server.health is None:
+        pytest.skip("the health port is not known; name it with --target-health")
+    return server.run(server.probe.request("GET", path))
+
+
+@then(words("the page mentions {text:Text}"))
+def mentions(reply: Reply, text: str) -> None:
+    """Somewhere on the page."""
+    assert text in reply.body.decode()
+
+
+@given("what /metrics says", target_fixture="before")
+def metrics_before(server: Target) -> Mapping[str, float]:
+    """All samples, before the scenario does something."""
+    return samples(look(server, "/metrics"))
+
+
+@then(words("{name:Text} has grown by {count:d}"))
+def grown(server: Target, before: Mapping[str, float], name: str, count: int) -> None:
+    """A counter, summed over its labels, has exactly so much more."""
+    after = samples(look(server, "/metrics"))
+    assert after.get(name, 0.0) - before.get(name, 0.0) == count, sorted(after)
+
+
+def samples(reply: Reply) -> dict[str, float]:
+    """Values by sample name, summed over labels."""
+    sums: dict[str, float] = {}
+    for family in text_string_to_metric_families(reply.body.decode()):
+        for sample in family.samples:
+            sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
+    return sums

@@ -1,0 +1,47 @@
+"""Steps: which server a scenario talks to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_bdd import given
+
+from jackfield.testing.manifests import scripted_manifest
+from jackfield.testing.steps.words import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jackfield.testing.serve import ServeProcess
+    from jackfield.testing.target import Target
+
+
+@pytest.fixture
+def server(service: ServeProcess) -> Target:
+    """The server of a scenario; where no ``Given`` named another one, that of ``jackfield serve``."""
+    return service.target
+
+
+@given("a server with the demo model", target_fixture="server")
+def demo_server(target: Target) -> Target:
+    """The server of ``--target``."""
+    return target
+
+
+@given("a server with a scripted model", target_fixture="server")
+def scripted_server(servers: Callable[[str], Target]) -> Target:
+    """A server in this process whose model does what the prompt says."""
+    return servers(scripted_manifest())
+
+
+@given(words("a server that runs {slots:d} request at a time and lets {queue:d} wait"), target_fixture="server")
+def small_server(servers: Callable[[str], Target], slots: int, queue: int) -> Target:
+    """A scripted server with little room."""
+    return servers(scripted_manifest({"scripted": f"max_sequences = {slots}"}, kernel=f"queue = {queue}"))
+
+
+@given(words("a server with a scripted model and a body limit of {size:d} bytes"), target_fixture="server")
+def strict_server(servers: Callable[[str], Target], size: int) -> Target:
+    """A scripted server that takes small bodies only."""
+    return servers(scripted_manifest(kernel=f"body_limit_bytes = {size}"))
