@@ -1,8 +1,8 @@
 """The contract: every hook a plugin may implement.
 
 Hooks wire, objects run. pluggy is synchronous, so hooks are called at start-up only; they hand over factories of
-objects
-that implement a *port* (``jackfield.ports``), and requests and tokens then travel through plain method calls on those.
+objects that implement a *port* (``jackfield.ports``), and requests and tokens then travel through plain method calls on
+those.
 
 What fires when:
 
@@ -15,9 +15,8 @@ What fires when:
 4. In gateway and worker, after the last request: ``jackfield_shutdown``, in reverse order.
 
 A hook is called once per instance with that instance's ``PluginInstance``, first listed first. Names of factories are
-unique over all instances; two owners of one name are a start-up error that names both. Docstrings say, in this
-order: what
-the hook is for, what happens when nobody implements it, how several answers combine, parameters, returns, errors,
+unique over all instances; two owners of one name are a start-up error that names both. Docstrings say, in this order:
+what the hook is for, what happens when nobody implements it, how several answers combine, parameters, returns, errors,
 process and thread, deadline and failure policy, since which API version.
 """
 

@@ -76,6 +76,7 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     step_timeout_s: float = 120.0
     """How long one engine step may take before the worker counts as hung and is restarted."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe messages that are logged."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """auto: console on a terminal, JSON lines elsewhere."""
 
