@@ -120,6 +120,8 @@ class ScriptedRunner:
 
     def decode(self, batch: Batch) -> None:
         """Take the rows in; obey delays, failures and crashes of the scripts that are due."""
+        if batch.rows > self.limits.max_batch_tokens:
+            raise BackendFault("the step has more rows than the runner takes")
         rows = range(batch.rows)
         sequences = [int(batch.sequence[row]) for row in rows]
         if sum(map(len, self.cells.values())) + len(rows) > self.limits.kv_tokens:

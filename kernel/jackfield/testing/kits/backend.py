@@ -1,0 +1,359 @@
+"""The conformance kit of ``jackfield.ports.backend``: what every backend, runner, tokenizer and sampler must do.
+
+A plugin's test subclasses it and says which backend loads what::
+
+    from jackfield.testing.kits.backend import BackendKit
+
+
+    class TestMyBackend(BackendKit):
+        def backend(self) -> Backend:
+            return MyBackend(...)
+
+        def spec(self) -> ModelSpec:
+            return ModelSpec(name="kit", path="/models/tiny.gguf")
+
+Nothing in it depends on what a model knows: answers are compared with each other, never with the truth.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from jackfield.errors import BackendFault, KVExhausted, ManifestError, ModelLoadError
+from jackfield.ports.backend import Batch
+from jackfield.types import SamplingParams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from jackfield.ports.backend import Backend, ModelSpec, Runner, Sampler
+
+SEQUENCES: Final = 4
+CONTEXT: Final = 256
+POOL: Final = 512
+
+GREEDY: Final = SamplingParams(temperature=0.0, seed=0)
+RANDOM: Final = SamplingParams(temperature=1.0, seed=7)
+
+_kit_settings = settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+)
+
+
+class BackendKit:
+    """The tests. Override ``backend`` and ``spec``, and ``prompts`` where these are a close call for the model."""
+
+    prompts: Sequence[str] = ("Hello", "The quick brown fox jumps over the lazy dog", "1 2 3 4 5 6 7")
+    """Three texts of different lengths, all below 64 tokens, with clear continuations."""
+
+    def backend(self) -> Backend:
+        """The backend under test."""
+        raise NotImplementedError
+
+    def spec(self) -> ModelSpec:
+        """A small model it can load; sizes are the kit's."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def runner(self) -> Iterator[Runner]:
+        """The model, loaded with ``SEQUENCES``, ``CONTEXT`` and ``POOL``."""
+        spec = msgspec.structs.replace(self.spec(), max_sequences=SEQUENCES, context=CONTEXT, kv_tokens=POOL)
+        runner = self.backend().load(spec, lambda _fraction: None)
+        yield runner
+        runner.close()
+
+    # --- loading -----------------------------------------------------------------------------------------------------
+
+    def test_loading_reports_rising_progress_up_to_1(self) -> None:
+        """Progress starts somewhere, rises, ends at 1 and does not flood the channel."""
+        fractions: list[float] = []
+        self.backend().load(self.spec(), fractions.append).close()
+        assert fractions == sorted(fractions)
+        assert fractions[0] >= 0
+        assert fractions[-1] == 1
+        assert len(fractions) <= 110
+
+    def test_a_missing_file_is_named_without_its_folder(self, tmp_path: Path) -> None:
+        """The error names the file, not where it should be."""
+        missing = tmp_path / "not-there.gguf"
+        with pytest.raises(ModelLoadError, match="not-there") as caught:
+            self.backend().load(msgspec.structs.replace(self.spec(), path=str(missing)), lambda _fraction: None)
+        assert str(tmp_path) not in caught.value.message
+
+    def test_an_unknown_option_is_refused_by_its_key_path(self) -> None:
+        """A misspelt option of a model is a start-up error that says where it stands."""
+        spec = msgspec.structs.replace(self.spec(), options={**self.spec().options, "no_such_option": 1})
+        with pytest.raises(ManifestError) as caught:
+            self.backend().load(spec, lambda _fraction: None)
+        assert caught.value.param == f"models.{spec.name}.options.no_such_option"
+
+    def test_limits_are_usable_and_at_least_what_was_asked_for(self, runner: Runner) -> None:
+        """An engine can run all sequences in one step, and one request fits the pool."""
+        limits = runner.limits
+        assert limits.context == CONTEXT
+        assert limits.max_sequences == SEQUENCES
+        assert limits.kv_tokens >= POOL
+        assert limits.max_batch_tokens >= SEQUENCES
+
+    def test_the_model_describes_itself(self, runner: Runner) -> None:
+        """Listings have something to show."""
+        info = runner.info
+        assert info.architecture
+        assert info.title
+        assert info.description
+        assert info.vocabulary == runner.tokenizer.vocabulary
+
+    # --- tokenizer ---------------------------------------------------------------------------------------------------
+
+    @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
+    @example(text="")
+    @example(text="\0 a NUL \0")
+    @example(text="Grüße, 世界 🎛️ e\u0301")
+    @example(text="<|im_end|></s><eos>")
+    @example(text="a" * 5000)
+    @_kit_settings
+    def test_pieces_give_the_text_back(self, runner: Runner, text: str) -> None:
+        """Text that is no markup survives the way to tokens and back, but for one leading space some models add."""
+        tokenizer = runner.tokenizer
+        tokens = tokenizer.encode(text, add_bos=False, parse_special=False)
+        assert all(0 <= token < tokenizer.vocabulary for token in tokens)
+        assert b"".join(map(tokenizer.piece, tokens)) in (text.encode(), b" " + text.encode())
+
+    def test_a_lone_surrogate_is_tokenised_as_something(self, runner: Runner) -> None:
+        """Half a character from a client's JSON is replaced, not an error."""
+        assert runner.tokenizer.encode("a\ud800b", add_bos=True, parse_special=True)
+
+    def test_every_token_has_a_piece(self, runner: Runner) -> None:
+        """All ids of the vocabulary can be rendered."""
+        tokenizer = runner.tokenizer
+        step = max(1, tokenizer.vocabulary // 5000)
+        assert all(isinstance(tokenizer.piece(token), bytes) for token in range(0, tokenizer.vocabulary, step))
+
+    def test_end_tokens_are_in_the_vocabulary(self, runner: Runner) -> None:
+        """Generation can end, and the engine can ban these ids."""
+        tokenizer = runner.tokenizer
+        assert tokenizer.end_tokens
+        assert all(0 <= token < tokenizer.vocabulary for token in tokenizer.end_tokens)
+
+    def test_encoding_goes_on_while_the_engine_decodes(self, runner: Runner) -> None:
+        """The intake thread tokenises during decode steps and gets the same tokens."""
+        expected = [self._encode(runner, text) for text in self.prompts]
+        found: list[list[list[int]]] = []
+        done = threading.Event()
+
+        def intake() -> None:
+            while not done.is_set():
+                found.append([self._encode(runner, text) for text in self.prompts])
+
+        thread = threading.Thread(target=intake)
+        thread.start()
+        try:
+            self._answer(runner, 0, expected[0], steps=8)
+        finally:
+            done.set()
+            thread.join()
+        assert all(tokens == expected for tokens in found)
+
+    # --- decoding ----------------------------------------------------------------------------------------------------
+
+    def test_the_most_likely_answer_repeats(self, runner: Runner) -> None:
+        """Temperature 0 gives the same tokens again, in another sequence too."""
+        prompt = self._encode(runner, self.prompts[0])
+        first = self._answer(runner, 0, prompt)
+        runner.remove(0)
+        assert self._answer(runner, SEQUENCES - 1, prompt) == first
+
+    def test_a_crowd_gets_the_answers_of_each_alone(self, runner: Runner) -> None:
+        """Sequences computed in common steps do not see each other, and each row has its own logits."""
+        prompts = [self._encode(runner, text) for text in self.prompts]
+        alone = []
+        for prompt in prompts:
+            alone.append(self._answer(runner, 0, prompt))
+            runner.remove(0)
+        assert self._answer_together(runner, prompts) == alone
+
+    def test_a_prompt_in_chunks_gives_the_same_answer(self, runner: Runner) -> None:
+        """How a prompt is cut into steps makes no difference."""
+        prompt = self._encode(runner, self.prompts[1])
+        whole = self._answer(runner, 0, prompt)
+        cut = len(prompt) // 2
+        self._decode(runner, 1, 0, prompt[:cut], wants_logits=False)
+        assert self._answer(runner, 1, prompt[cut:], position=cut) == whole
+
+    def test_a_full_pool_changes_nothing_and_removing_makes_room(self, runner: Runner) -> None:
+        """``KVExhausted`` leaves the state as it was; the cells of a removed sequence can be used again."""
+        prompt = self._encode(runner, self.prompts[1])
+        filled = self._fill(runner, 0, prompt, runner.limits.kv_tokens - len(prompt) + 1)
+        with pytest.raises(KVExhausted):
+            self._decode(runner, 1, 0, prompt)
+        self._decode(runner, 0, filled, prompt[:1])
+        runner.remove(0)
+        crowded = self._answer(runner, 1, prompt)
+        runner.remove(1)
+        assert self._answer(runner, 0, prompt) == crowded
+
+    def test_removing_what_holds_nothing_is_fine(self, runner: Runner) -> None:
+        """An engine may clean up twice."""
+        runner.remove(0)
+        runner.remove(0)
+        self._answer(runner, 0, self._encode(runner, self.prompts[0]))
+
+    @pytest.mark.parametrize(
+        ("sequence", "position", "token"),
+        [
+            pytest.param(SEQUENCES, 0, 0, id="sequence beyond the last"),
+            pytest.param(-1, 0, 0, id="negative sequence"),
+            pytest.param(1_000_000, 0, 0, id="absurd sequence"),
+            pytest.param(1, 1, 0, id="start beyond the end"),
+            pytest.param(0, 0, 0, id="position held already"),
+            pytest.param(1, -1, 0, id="negative position"),
+            pytest.param(1, 0, -1, id="negative token"),
+            pytest.param(1, 0, 2**31 - 1, id="token outside the vocabulary"),
+        ],
+    )
+    def test_an_illegal_row_is_an_error_not_a_crash(
+        self, runner: Runner, sequence: int, position: int, token: int
+    ) -> None:
+        """A defect of an engine fails its step; the process and the other sequences live."""
+        prompt = self._encode(runner, self.prompts[0])
+        self._decode(runner, 0, 0, prompt)
+        with pytest.raises(BackendFault):
+            self._decode(runner, sequence, position, [token])
+        runner.remove(0)
+        runner.remove(1)
+        self._answer(runner, 1, prompt)
+
+    def test_too_many_rows_are_an_error_not_a_crash(self, runner: Runner) -> None:
+        """A batch beyond the runner's limit is refused before it reaches a library that would abort."""
+        rows = runner.limits.max_batch_tokens + 1
+        batch = Batch(rows)
+        batch.add(0, 0, [0] * rows, wants_logits=True)
+        with pytest.raises(BackendFault):
+            runner.decode(batch)
+
+    def test_a_batch_object_is_read_anew_each_step(self, runner: Runner) -> None:
+        """Engines keep one batch and rewrite it; another batch object in between is no trouble."""
+        prompt = self._encode(runner, self.prompts[0])
+        expected = self._answer(runner, 0, prompt, steps=3)
+        batches = [Batch(runner.limits.max_batch_tokens) for _ in range(2)]
+        sampler = runner.sampler(GREEDY)
+        tokens, position, drawn = prompt, 0, []
+        for step in range(3):
+            batch = batches[step % 2]
+            batch.clear()
+            row = batch.add(1, position, tokens, wants_logits=True)
+            runner.decode(batch)
+            drawn.append(sampler.sample(row))
+            position, tokens = position + len(tokens), drawn[-1:]
+        sampler.close()
+        assert drawn == expected
+
+    # --- sampling ----------------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        "params",
+        [
+            RANDOM,
+            SamplingParams(temperature=0.7, top_p=0.9, seed=7),
+            SamplingParams(temperature=1.3, top_k=40, seed=7),
+            SamplingParams(temperature=1.0, min_p=0.05, seed=7),
+            SamplingParams(temperature=2.0, top_k=50, top_p=0.8, min_p=0.01, seed=7),
+        ],
+        ids=["temperature", "top_p", "top_k", "min_p", "all"],
+    )
+    def test_a_seed_repeats_its_draws(self, runner: Runner, params: SamplingParams) -> None:
+        """Two samplers with one seed draw the same tokens from the same logits."""
+        row = self._decode(runner, 0, 0, self._encode(runner, self.prompts[0]))
+        first, second = runner.sampler(params), runner.sampler(params)
+        assert [first.sample(row) for _ in range(12)] == [second.sample(row) for _ in range(12)]
+        first.close()
+        second.close()
+
+    @pytest.mark.parametrize(
+        "params", [GREEDY, RANDOM, SamplingParams(temperature=1.0, top_k=5, seed=7)], ids=["greedy", "random", "top_k"]
+    )
+    def test_banned_tokens_are_never_drawn(self, runner: Runner, params: SamplingParams) -> None:
+        """Not even the most likely one; a sampler without the ban still draws it from the same row."""
+        row = self._decode(runner, 0, 0, self._encode(runner, self.prompts[0]))
+        free = runner.sampler(GREEDY)
+        favourite = free.sample(row)
+        bound = runner.sampler(params, banned=[favourite, *sorted(runner.tokenizer.end_tokens)])
+        draws = {bound.sample(row) for _ in range(20)}
+        assert favourite not in draws
+        assert not draws & runner.tokenizer.end_tokens
+        assert free.sample(row) == favourite
+        bound.close()
+        free.close()
+
+    def test_samplers_may_outnumber_sequences(self, runner: Runner) -> None:
+        """Samplers hold no slot of the runner."""
+        row = self._decode(runner, 0, 0, self._encode(runner, self.prompts[0]))
+        samplers = [runner.sampler(RANDOM) for _ in range(4 * SEQUENCES)]
+        assert len({sampler.sample(row) for sampler in samplers}) == 1
+        for sampler in samplers:
+            sampler.close()
+
+    # --- helpers -----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _encode(runner: Runner, text: str) -> list[int]:
+        return runner.tokenizer.encode(text, add_bos=True, parse_special=True)
+
+    @staticmethod
+    def _decode(
+        runner: Runner, sequence: int, position: int, tokens: Sequence[int], *, wants_logits: bool = True
+    ) -> int:
+        batch = Batch(max(len(tokens), 1))
+        row = batch.add(sequence, position, tokens, wants_logits=wants_logits)
+        runner.decode(batch)
+        return row
+
+    def _answer(
+        self, runner: Runner, sequence: int, prompt: Sequence[int], *, position: int = 0, steps: int = 6
+    ) -> list[int]:
+        sampler = runner.sampler(GREEDY)
+        drawn: list[int] = []
+        tokens = prompt
+        for _ in range(steps):
+            row = self._decode(runner, sequence, position, tokens)
+            drawn.append(sampler.sample(row))
+            position, tokens = position + len(tokens), drawn[-1:]
+        sampler.close()
+        return drawn
+
+    @staticmethod
+    def _answer_together(runner: Runner, prompts: Sequence[Sequence[int]], steps: int = 6) -> list[list[int]]:
+        batch = Batch(runner.limits.max_batch_tokens)
+        samplers: list[Sampler] = [runner.sampler(GREEDY) for _ in prompts]
+        pending = [list(prompt) for prompt in prompts]
+        positions = [0] * len(prompts)
+        drawn: list[list[int]] = [[] for _ in prompts]
+        for _ in range(steps):
+            batch.clear()
+            rows = [
+                batch.add(sequence, positions[sequence], tokens, wants_logits=True)
+                for sequence, tokens in enumerate(pending)
+            ]
+            runner.decode(batch)
+            for sequence in reversed(range(len(prompts))):  # rows are addressed, not taken in order
+                token = samplers[sequence].sample(rows[sequence])
+                positions[sequence] += len(pending[sequence])
+                pending[sequence] = [token]
+                drawn[sequence].append(token)
+        for sampler in samplers:
+            sampler.close()
+        return drawn
+
+    def _fill(self, runner: Runner, sequence: int, unit: Sequence[int], length: int) -> int:
+        tokens = [unit[index % len(unit)] for index in range(length)]
+        step = runner.limits.max_batch_tokens
+        for start in range(0, length, step):
+            self._decode(runner, sequence, start, tokens[start : start + step], wants_logits=False)
+        return length
