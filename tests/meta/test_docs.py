@@ -36,3 +36,16 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_the_threat_model_names_files_that_exist() -> None:
+    """A mitigation that was moved or removed must not stay on paper."""
+    seen = 0
+    for line in (ROOT / "THREAT_MODEL.md").read_text().splitlines():
+        folder = ROOT
+        for name in re.findall(r"`([\w./*-]+(?:\.py|/|\.lock))`", line):
+            found = [*ROOT.glob(name.rstrip("/")), *folder.glob(name.rstrip("/"))]
+            assert found, f"{name} in: {line}"
+            folder = found[0].parent
+            seen += 1
+    assert seen > 20
