@@ -132,6 +132,9 @@ class _Layers:
         for path in [path for path in self.origins if path[:size] == override.path]:
             del self.origins[path]
         self.origins[override.path] = override.origin
+        if isinstance(override.value, dict):
+            for path, _ in _leaves(override.value, override.path):
+                self.origins[path] = override.origin
         _check_value(override.value, ".".join(override.path), self.where)
 
     def names(self, overrides: Iterable[Override]) -> Mapping[str, Sequence[str]]:

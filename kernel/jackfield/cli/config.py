@@ -1,0 +1,202 @@
+"""``jackfield config``: show, check, schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from jackfield.cli.errors import warn
+from jackfield.cli.options import file_option, json_option, manifest_options
+from jackfield.errors import JackfieldError, ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jackfield.manifest import Manifest
+    from jackfield.plugins import Kernel
+
+
+@click.group("config")
+def command() -> None:
+    """Show and check the configuration."""
+
+
+@command.command()
+@manifest_options
+@click.option("--origin", is_flag=True, help="Say where each value comes from.")
+@json_option
+def show(file: Path | None, sets: tuple[str, ...], *, origin: bool, as_json: bool) -> None:
+    """Print every setting in use.
+
+    \b
+    Later layers win:
+      packaged defaults < plugins.toml < JACKFIELD__SECTION__KEY < --set section.key=value
+
+    \b
+    Examples:
+      jackfield config show --origin
+      JACKFIELD__KERNEL__QUEUE=8 jackfield config show --json
+    """  # noqa: D301  \b is click's mark against wrapping
+    from jackfield.manifest_layers import load_manifest, origin_of
+
+    manifest = load_manifest(file, sets=sets)
+    tables = _tables(manifest)
+    if as_json:
+        values = {
+            f"{table}.{key}" if table else key: {"value": value, "origin": origin_of(manifest, _path(table, key))}
+            for table, rows in tables.items()
+            for key, value in rows.items()
+        }
+        click.echo(msgspec.json.format(msgspec.json.encode(values), indent=2))
+        return
+    for table, rows in tables.items():
+        if table:
+            click.echo(f"\n{click.style(_header(table), bold=True)}")
+        for key, value in rows.items():
+            place = click.style(f"  # {origin_of(manifest, _path(table, key))}", dim=True) if origin else ""
+            click.echo(f"{_toml_key(key)} = {_toml(value)}{place}")
+
+
+@command.command()
+@manifest_options
+@json_option
+def check(file: Path | None, sets: tuple[str, ...], *, as_json: bool) -> None:
+    """Load the manifest and every enabled plugin, and check all options, without serving.
+
+    \b
+    Examples:
+      jackfield config check
+      jackfield config check --config staging.toml --json
+    """  # noqa: D301  \b is click's mark against wrapping
+    from jackfield.manifest_layers import load_manifest
+    from jackfield.plugins import build_kernel
+
+    manifest = load_manifest(file, sets=sets)
+    kernel = build_kernel(manifest)
+    _check_models(manifest, kernel)
+    kernel.frontends()
+    kernel.observers()
+    plugins = [instance.name for instance in kernel.instances]
+    if as_json:
+        click.echo(msgspec.json.encode({"ok": True, "plugins": plugins, "models": list(manifest.models)}))
+        return
+    name = Path(manifest.file).name if manifest.file else "the packaged configuration"
+    click.echo(f"{name} is fine: plugins {', '.join(plugins)}; models {', '.join(manifest.models)}")
+
+
+@command.command()
+@file_option
+def schema(file: Path | None) -> None:
+    """Print the JSON Schema of plugins.toml, with the options of the enabled plugins.
+
+    \b
+    Example:
+      jackfield config schema > plugins.schema.json
+    """  # noqa: D301  \b is click's mark against wrapping
+    from jackfield.manifest_layers import load_manifest
+    from jackfield.plugins import build_kernel
+
+    document = _schema(build_kernel(load_manifest(file)))
+    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+
+
+def _tables(manifest: Manifest) -> Mapping[str, Mapping[str, object]]:
+    """All values by table, in the order of a manifest; plugins' defaults included where the plugins load."""
+    enabled = [ref.name if ref.name == ref.plugin else f"{ref.name}={ref.plugin}" for ref in manifest.enabled]
+    tables: dict[str, Mapping[str, object]] = {"": {"enabled": enabled}, "kernel": msgspec.to_builtins(manifest.kernel)}
+    tables |= {f"config.{name}": table for name, table in _plugin_tables(manifest)}
+    for name, model in manifest.models.items():
+        tables[f"models.{name}"] = msgspec.to_builtins(model)
+    return tables
+
+
+def _plugin_tables(manifest: Manifest) -> Iterator[tuple[str, Mapping[str, object]]]:
+    from jackfield.plugins import build_kernel
+
+    try:
+        kernel = build_kernel(manifest)
+        structs = kernel.config_structs()
+    except JackfieldError as error:
+        warn(f"options that plugins would add are missing: {error.message}")
+        yield from manifest.config.items()
+        return
+    for instance in kernel.instances:
+        struct = structs.get(instance.name)
+        if struct is not None:
+            yield instance.name, msgspec.to_builtins(instance.config(struct))
+
+
+def _check_models(manifest: Manifest, kernel: Kernel) -> None:
+    from jackfield.manifest import suggestion
+    from jackfield.model_source import resolve_source
+
+    backends = tuple(kernel.backends())
+    base = Path(manifest.file).parent if manifest.file else Path.cwd()
+    for name, model in manifest.models.items():
+        if model.backend not in backends:
+            key = f"models.{name}.backend"
+            hint = suggestion(model.backend, backends)
+            raise ManifestError(
+                f"{manifest.origin(key)}: {key}: no enabled plugin has the backend {model.backend}{hint}"
+            )
+        if not resolve_source(model.source, base).exists():
+            key = f"models.{name}.source"
+            raise ManifestError(f"{manifest.origin(key)}: {key}: there is no file {model.source}", param=key)
+
+
+def _schema(kernel: Kernel) -> Mapping[str, object]:
+    from jackfield.manifest import KernelConfig, ModelConfig
+
+    structs = kernel.config_structs()
+    types = [KernelConfig, ModelConfig, *structs.values()]
+    schemas, components = msgspec.json.schema_components(
+        types,
+        schema_hook=lambda _: {},  # object: a value of any kind
+        ref_template="#/$defs/{name}",
+    )
+    kernel_schema, model_schema, *options = schemas
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "plugins.toml",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "enabled": {"type": "array", "items": {"type": "string"}},
+            "kernel": kernel_schema,
+            "config": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": dict(zip(structs, options, strict=True)),
+            },
+            "models": {"type": "object", "additionalProperties": model_schema},
+        },
+        "$defs": components,
+    }
+
+
+def _path(table: str, key: str) -> str:
+    return f"{table}.{key}" if table else key
+
+
+def _header(table: str) -> str:
+    section, dot, name = table.partition(".")
+    return f"[{section}.{_toml_key(name)}]" if dot else f"[{section}]"
+
+
+def _toml_key(key: str) -> str:
+    import tomlkit
+
+    return str(tomlkit.key(key).as_string())
+
+
+def _toml(value: object) -> str:
+    import tomlkit
+
+    if isinstance(value, dict):
+        inline = tomlkit.inline_table()
+        inline.update(value)
+        return inline.as_string()
+    return "# not set" if value is None else str(tomlkit.item(value).as_string())

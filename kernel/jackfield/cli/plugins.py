@@ -1,0 +1,203 @@
+"""``jackfield plugins``: list, info, enable, disable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+import msgspec
+
+from jackfield.cli.errors import warn
+from jackfield.cli.options import file_option, json_option
+from jackfield.errors import JackfieldError, ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tomlkit.items import Array
+
+    from jackfield.manifest import Manifest
+    from jackfield.plugins import Kernel, PluginInstance
+
+
+class PluginRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of ``plugins list``."""
+
+    name: str
+    """Of the instance; of the plugin where no instance is on."""
+    plugin: str
+    state: Literal["on", "default", "off"]
+    """default: on without having been asked for, because its socket must not stay empty."""
+    distribution: str
+    hooks: Sequence[str] | None = None
+    """None where the plugin was not loaded."""
+
+
+@click.group("plugins")
+def command() -> None:
+    """See what is installed, and turn plugins on and off."""
+
+
+@command.command("list")
+@file_option
+@json_option
+def list_(file: Path | None, *, as_json: bool) -> None:
+    """List all installed plugins. Plugins that are off are not imported."""
+    rows = _rows(file)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
+        return
+    cells = [(row.name, row.plugin, row.state, row.distribution, _hooks(row)) for row in rows]
+    _print_table(("NAME", "PLUGIN", "STATE", "FROM", "HOOKS"), cells)
+
+
+@command.command()
+@click.argument("name")
+@file_option
+@json_option
+def info(name: str, file: Path | None, *, as_json: bool) -> None:
+    """Show one plugin: where it comes from, its hooks, its options."""
+    row = next((row for row in _rows(file) if name in (row.name, row.plugin)), None)
+    if row is None:
+        raise _nobody_provides(name)
+    options = _options(row, file) if row.state != "off" else {}
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode({**msgspec.to_builtins(row), "options": options}), indent=2))
+        return
+    facts = {"name": row.name, "plugin": row.plugin, "state": row.state, "from": row.distribution, "hooks": _hooks(row)}
+    for label, text in facts.items():
+        click.echo(f"{label:<8}  {text}")
+    for key, value in options.items():
+        click.echo(f"{'option':<8}  {key} = {value}")
+
+
+@command.command()
+@click.argument("name")
+@file_option
+def enable(name: str, file: Path | None) -> None:
+    """Turn a plugin on: add NAME to plugins.toml.
+
+    NAME is an installed plugin, INSTANCE=PLUGIN for a further instance of it, or the path of a .py file.
+
+    \b
+    Examples:
+      jackfield plugins enable prometheus
+      jackfield plugins enable ./my_plugin.py
+    """  # noqa: D301  \b is click's mark against wrapping
+    from jackfield.cli.manifest_edit import edit_enabled
+    from jackfield.manifest_layers import FILE_NAME
+    from jackfield.plugins import build_kernel
+
+    target = file or Path(FILE_NAME)
+
+    def change(listed: Array) -> None:
+        if name in listed:
+            raise ManifestError(f"{target.name}: {name} is enabled already", param="enabled")
+        listed.append(name)
+
+    edit_enabled(target, change, build_kernel)
+    click.echo(f"{name} is on in {target}; it runs from the next start")
+
+
+@command.command()
+@click.argument("name")
+@file_option
+def disable(name: str, file: Path | None) -> None:
+    """Turn a plugin off: remove NAME from plugins.toml."""
+    from jackfield.cli.manifest_edit import edit_enabled
+    from jackfield.manifest import suggestion
+    from jackfield.manifest_layers import FILE_NAME
+
+    target = file or Path(FILE_NAME)
+
+    def change(listed: Array) -> None:
+        for entry in list(listed):
+            if name in (entry, str(entry).partition("=")[0]):
+                listed.remove(entry)
+                return
+        raise ManifestError(f"{target.name}: {name} is not enabled{suggestion(name, tuple(map(str, listed)))}")
+
+    edit_enabled(target, change, lambda _: None)
+    click.echo(f"{name} is off in {target}; it stops with the next start")
+
+
+def _rows(file: Path | None) -> list[PluginRow]:
+    from jackfield.manifest_layers import load_manifest
+    from jackfield.plugins import build_kernel
+
+    manifest = load_manifest(file)
+    try:
+        kernel = build_kernel(manifest)
+    except JackfieldError as error:
+        warn(f"hooks are not shown: {error.message}")
+        return _unloaded_rows(manifest) + _off_rows(manifest)
+    return [_loaded_row(kernel, instance) for instance in kernel.instances] + _off_rows(manifest)
+
+
+def _loaded_row(kernel: Kernel, instance: PluginInstance) -> PluginRow:
+    return PluginRow(
+        name=instance.name,
+        plugin=instance.plugin,
+        state="default" if instance.defaulted else "on",
+        distribution=instance.distribution,
+        hooks=kernel.hooks_of(instance),
+    )
+
+
+def _unloaded_rows(manifest: Manifest) -> list[PluginRow]:
+    owners = _owners()
+    return [
+        PluginRow(name=ref.name, plugin=ref.plugin, state="on", distribution=owners.get(ref.plugin, "?"))
+        for ref in manifest.enabled
+    ]
+
+
+def _off_rows(manifest: Manifest) -> list[PluginRow]:
+    on = {ref.plugin for ref in manifest.enabled}
+    return [
+        PluginRow(name=name, plugin=name, state="off", distribution=owner)
+        for name, owner in sorted(_owners().items())
+        if name not in on
+    ]
+
+
+def _owners() -> Mapping[str, str]:
+    """Entry-point name → the distributions that provide it."""
+    from jackfield.plugins import installed_plugins
+
+    return {
+        name: ", ".join(sorted({f"{entry.dist.name} {entry.dist.version}" for entry in entries if entry.dist}))
+        for name, entries in installed_plugins().items()
+    }
+
+
+def _options(row: PluginRow, file: Path | None) -> Mapping[str, object]:
+    from jackfield.manifest_layers import load_manifest
+    from jackfield.plugins import build_kernel
+
+    kernel = build_kernel(load_manifest(file))
+    struct = kernel.config_structs().get(row.name)
+    instance = next(instance for instance in kernel.instances if instance.name == row.name)
+    options: Mapping[str, object] = msgspec.to_builtins(instance.config(struct)) if struct is not None else {}
+    return options
+
+
+def _nobody_provides(name: str) -> ManifestError:
+    from jackfield.manifest import suggestion
+
+    return ManifestError(f"no installed package provides the plugin {name!r}{suggestion(name, tuple(_owners()))}")
+
+
+def _hooks(row: PluginRow) -> str:
+    if row.hooks is None:
+        return "not loaded"
+    return ", ".join(hook.removeprefix("jackfield_") for hook in row.hooks)
+
+
+def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for number, row in enumerate((header, *rows)):
+        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(click.style(line, bold=number == 0))
