@@ -154,7 +154,7 @@ def _schema(kernel: Kernel) -> Mapping[str, object]:
     types = [KernelConfig, ModelConfig, *structs.values()]
     schemas, components = msgspec.json.schema_components(
         types,
-        schema_hook=lambda _: {},  # object: a value of any kind
+        schema_hook=lambda _: {"description": "a value of any kind"},
         ref_template="#/$defs/{name}",
     )
     kernel_schema, model_schema, *options = schemas

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -23,41 +22,22 @@ COMMANDS: Final[Mapping[str, str]] = {
 }
 """Built-in commands: name → module, which has an object ``command``."""
 
+_LOADED: Final = "jackfield.cli.plugin_commands"
+"""Key in click's per-run store."""
+
 
 class JackfieldGroup(click.Group):
     """Finds commands late. Plugins are loaded only for ``--help`` and for a name that is not built in."""
 
-    @cached_property
-    def plugin_commands(self) -> Mapping[str, click.Command]:
-        """Commands of enabled plugins; what is wrong with them is a warning, and the built-in commands still work."""
-        from jackfield.manifest_layers import load_manifest
-        from jackfield.plugins import build_kernel
-
-        owners: dict[str, str] = dict.fromkeys(COMMANDS, "jackfield")
-        commands: dict[str, click.Command] = {}
-        try:
-            for instance, command in build_kernel(load_manifest(None)).commands():
-                name = command.name or ""
-                if name in owners:
-                    warn(
-                        f"both {owners[name]} and the plugin {instance.name} have a command {name!r}; the first is used"
-                    )
-                    continue
-                owners[name] = f"the plugin {instance.name}"
-                commands[name] = command
-        except JackfieldError as error:
-            warn(f"commands of plugins are missing: {error.message}")
-        return commands
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, sorted."""
-        return sorted([*COMMANDS, *self.plugin_commands])
+        return sorted([*COMMANDS, *_plugin_commands(ctx)])
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, or None."""
         module = COMMANDS.get(cmd_name)
         if module is None:
-            return self.plugin_commands.get(cmd_name)
+            return _plugin_commands(ctx).get(cmd_name)
         command = importlib.import_module(module).command
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}.command is not a command")
@@ -76,3 +56,29 @@ def jackfield() -> None:
       jackfield plugins list               what is installed and what is on
       jackfield config show --origin       every setting, and where it comes from
     """  # noqa: D301  \b is click's mark against wrapping
+
+
+def _plugin_commands(ctx: click.Context) -> Mapping[str, click.Command]:
+    """Commands of enabled plugins, loaded once; what is wrong with them is a warning and costs no built-in command."""
+    found: dict[str, click.Command] | None = ctx.meta.get(_LOADED)
+    if found is None:
+        found = ctx.meta[_LOADED] = {}
+        try:
+            _load_plugin_commands(found)
+        except JackfieldError as error:
+            warn(f"commands of plugins are missing: {error.message}")
+    return found
+
+
+def _load_plugin_commands(found: dict[str, click.Command]) -> None:
+    from jackfield.manifest_layers import load_manifest
+    from jackfield.plugins import build_kernel
+
+    owners = dict.fromkeys(COMMANDS, "jackfield itself")
+    for instance, command in build_kernel(load_manifest(None)).commands():
+        name = command.name or ""
+        if name in owners:
+            warn(f"both {owners[name]} and the plugin {instance.name} have a command {name}; the first one is used")
+            continue
+        owners[name] = f"the plugin {instance.name}"
+        found[name] = command

@@ -43,6 +43,14 @@ def edit_enabled(file: Path, change: Callable[[Array], None], check: Callable[[M
     _replace(file, tomlkit.dumps(document), check)
 
 
+def enabled_entries(file: Path) -> list[str]:
+    """The entries of ``enabled`` as *file* has them; the packaged list where it says nothing or is not there."""
+    if not file.exists():
+        return list(DEFAULT_ENABLED)
+    load_manifest(file, environ={})
+    return [str(entry) for entry in tomlkit.parse(file.read_text(encoding="utf-8")).get("enabled", DEFAULT_ENABLED)]
+
+
 def _replace(file: Path, text: str, check: Callable[[Manifest], object]) -> None:
     """Write next to *file*, so that paths in it mean the same, check that, and move it over."""
     target = file.resolve()

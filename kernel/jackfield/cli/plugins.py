@@ -86,18 +86,16 @@ def enable(name: str, file: Path | None) -> None:
       jackfield plugins enable prometheus
       jackfield plugins enable ./my_plugin.py
     """  # noqa: D301  \b is click's mark against wrapping
-    from jackfield.cli.manifest_edit import edit_enabled
+    from jackfield.cli.manifest_edit import edit_enabled, enabled_entries
     from jackfield.manifest_layers import FILE_NAME
     from jackfield.plugins import build_kernel
 
     target = file or Path(FILE_NAME)
 
-    def change(listed: Array) -> None:
-        if name in listed:
-            raise ManifestError(f"{target.name}: {name} is enabled already", param="enabled")
-        listed.append(name)
-
-    edit_enabled(target, change, build_kernel)
+    if name in enabled_entries(target):
+        click.echo(f"{name} is on already")
+        return
+    edit_enabled(target, lambda listed: listed.append(name), build_kernel)
     click.echo(f"{name} is on in {target}; it runs from the next start")
 
 
@@ -119,7 +117,15 @@ def disable(name: str, file: Path | None) -> None:
                 return
         raise ManifestError(f"{target.name}: {name} is not enabled{suggestion(name, tuple(map(str, listed)))}")
 
-    edit_enabled(target, change, lambda _: None)
+    try:
+        edit_enabled(target, change, lambda _: None)
+    except ManifestError as error:
+        if error.param != f"config.{name}":
+            raise
+        place = error.message.partition(": ")[0]
+        raise ManifestError(
+            f"{place}: remove the table [config.{name}] first: it has no meaning without {name}"
+        ) from error
     click.echo(f"{name} is off in {target}; it stops with the next start")
 
 
