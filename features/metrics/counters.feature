@@ -7,5 +7,5 @@ Feature: Counters
     And what /metrics says
     When I ask "hello"
     Then the answer took 6 tokens
-    And "jackfield_generated_tokens_total" has grown by 6
+    And "jackfield_generation_tokens_total" has grown by 6
     And "jackfield_time_to_first_token_seconds_count" has grown by 1

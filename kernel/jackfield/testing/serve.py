@@ -66,7 +66,7 @@ class ServeProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._seen: set[int] = {self._process.pid}
+        self._seen: set[int] = set()
 
     @property
     def pid(self) -> int:
@@ -86,7 +86,8 @@ class ServeProcess:
 
     def survivors(self) -> set[int]:
         """Process ids, of all ever seen here, that still live."""
-        return {pid for pid in self._seen if alive(pid)}
+        own = {self.pid} if self._process.poll() is None else set()
+        return own | {pid for pid in self._seen if alive(pid)}
 
     def wait_ready(self) -> None:
         """Wait until ``/readyz`` says 200."""
@@ -128,6 +129,11 @@ class ServeProcess:
         kill(pid)
         return pid
 
+    def kill_supervisor(self) -> None:
+        """``kill -9`` the supervisor."""
+        self._process.kill()
+        self._process.wait(STOP_DEADLINE_S)
+
     def wait_exit(self, *, deadline_s: float = STOP_DEADLINE_S) -> int:
         """Wait for the supervisor's end; return its exit code (a signal's number, negative)."""
         try:
@@ -138,7 +144,7 @@ class ServeProcess:
     def close(self) -> None:
         """Kill what is left; for the end of a test, whatever happened."""
         self._seen |= descendants(self.pid).keys()
+        self.kill_supervisor()
         for pid in self._seen:
             kill(pid)
-        self._process.wait(STOP_DEADLINE_S)
         self.target.close()

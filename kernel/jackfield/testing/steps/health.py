@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from jackfield.testing.client import Reply
     from jackfield.testing.target import Target
+
+COUNTED_S: Final = 2.0
+"""A request is counted when its answer is out, which its client may see first."""
 
 
 @when(words("I look at {path:Text}"), target_fixture="reply")
@@ -39,9 +43,12 @@ def metrics_before(server: Target) -> Mapping[str, float]:
 
 @then(words("{name:Text} has grown by {count:d}"))
 def grown(server: Target, before: Mapping[str, float], name: str, count: int) -> None:
-    """A counter, summed over its labels, has exactly so much more."""
-    after = samples(look(server, "/metrics"))
-    assert after.get(name, 0.0) - before.get(name, 0.0) == count, sorted(after)
+    """A counter, summed over its labels, has exactly so much more, at once or very soon."""
+    deadline = time.monotonic() + COUNTED_S
+    growth = -1.0
+    while growth < count and time.monotonic() < deadline:
+        growth = samples(look(server, "/metrics")).get(name, 0.0) - before.get(name, 0.0)
+    assert growth == count
 
 
 def samples(reply: Reply) -> dict[str, float]:

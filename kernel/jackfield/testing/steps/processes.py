@@ -13,7 +13,6 @@ import pytest
 from pytest_bdd import given, then, when
 
 from jackfield.testing.manifests import scripted_manifest
-from jackfield.testing.processes import kill
 from jackfield.testing.steps.words import words
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def kill_gateway(service: ServeProcess) -> list[int]:
 @when("the supervisor is killed")
 def kill_supervisor(service: ServeProcess) -> None:
     """``kill -9``."""
-    kill(service.pid)
+    service.kill_supervisor()
 
 
 @when(words("it is told to stop"))
