@@ -18,9 +18,9 @@ from jackfield.types import (
     TokenPrompt,
 )
 from jackfield_openai import fields
-from jackfield_openai.errors import malformed, not_of_kind
-from jackfield_openai.messages import MessageBody, read_messages
-from jackfield_openai.rules import Mode, Names, Screening, as_field_name, is_null
+from jackfield_openai.errors import not_of_kind
+from jackfield_openai.messages import read_messages
+from jackfield_openai.rules import Mode, Names, NamesDecoder, Screening, is_null
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ class StreamOptions(msgspec.Struct, frozen=True):
 class SharedBody(msgspec.Struct, frozen=True, kw_only=True):
     """The honoured fields that both bodies have; null counts as absent.
 
-    A completion has one more, ``prompt``, whose many shapes are told apart one by one.
+    What to continue is read apart: ``messages`` within limits, ``prompt`` by its many shapes.
     """
 
     model: str | None = None
@@ -67,7 +67,6 @@ class SharedBody(msgspec.Struct, frozen=True, kw_only=True):
 class ChatBody(SharedBody, frozen=True, kw_only=True):
     """The honoured fields of ``/v1/chat/completions``."""
 
-    messages: list[MessageBody] | None = None
     max_completion_tokens: Count | None = None
     service_tier: str | None = None
     """Judged by its rule; read here because a set one is answered."""
@@ -86,7 +85,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """Paths of the fields that were left out; only mode ``warn`` has any."""
 
 
-_NAMES: Final = msgspec.json.Decoder(Names, dec_hook=as_field_name)
+_NAMES: Final = NamesDecoder(Names)
 _CHAT: Final = msgspec.json.Decoder(ChatBody)
 _COMPLETION: Final = msgspec.json.Decoder(SharedBody)
 _TEXT: Final = msgspec.json.Decoder(str)
@@ -106,14 +105,11 @@ def decode_chat(data: bytes, mode: Mode) -> Call:
         MalformedBody: Not a JSON object.
         InvalidRequest: ``param`` is the path of the field at fault.
     """
-    names = _names(data)
+    names = _NAMES.decode(data)
     screening = Screening(mode)
     screening.screen(names, fields.CHAT_HONOURED, fields.CHAT)
     body = _typed(_CHAT, data)
-    raw = _find(names, "messages")
-    if raw is None or body.messages is None:
-        raise InvalidRequest("messages is required", param="messages")
-    prompt = ChatPrompt(read_messages(body.messages, raw, screening))
+    prompt = ChatPrompt(read_messages(_required(names, "messages"), screening))
     limit = _limit(body.max_tokens, body.max_completion_tokens)
     call = _call(body, prompt, limit, names, screening)
     return msgspec.structs.replace(call, names_tier=body.service_tier is not None)
@@ -121,23 +117,11 @@ def decode_chat(data: bytes, mode: Mode) -> Call:
 
 def decode_completion(data: bytes, mode: Mode) -> Call:
     """Decode a body of ``/v1/completions``; parameters and errors as in ``decode_chat``."""
-    names = _names(data)
+    names = _NAMES.decode(data)
     screening = Screening(mode)
     screening.screen(names, fields.COMPLETION_HONOURED, fields.COMPLETION)
     body = _typed(_COMPLETION, data)
-    raw = _find(names, "prompt")
-    if raw is None or is_null(raw):
-        raise InvalidRequest("prompt is required", param="prompt")
-    return _call(body, _prompt(raw), body.max_tokens, names, screening)
-
-
-def _names(data: bytes | msgspec.Raw) -> Names:
-    try:
-        return _NAMES.decode(data)
-    except msgspec.ValidationError as error:
-        raise not_of_kind(error) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise malformed(error) from error
+    return _call(body, _prompt(_required(names, "prompt")), body.max_tokens, names, screening)
 
 
 def _typed(decoder: msgspec.json.Decoder[Body], data: bytes | msgspec.Raw, path: str = "") -> Body:
@@ -145,12 +129,17 @@ def _typed(decoder: msgspec.json.Decoder[Body], data: bytes | msgspec.Raw, path:
         return decoder.decode(data)
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
         raise not_of_kind(error, path) from error
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise malformed(error) from error
 
 
 def _find(names: Names, wanted: str) -> msgspec.Raw | None:
     return next((raw for name, raw in names.items() if str(name) == wanted), None)
+
+
+def _required(names: Names, wanted: str) -> msgspec.Raw:
+    raw = _find(names, wanted)
+    if raw is None or is_null(raw):
+        raise InvalidRequest(f"{wanted} is required", param=wanted)
+    return raw
 
 
 def _call(body: SharedBody, prompt: Prompt, limit: int | None, names: Names, screening: Screening) -> Call:
@@ -158,7 +147,12 @@ def _call(body: SharedBody, prompt: Prompt, limit: int | None, names: Names, scr
         raise InvalidRequest("model is required", param="model")
     options = _find(names, "stream_options")
     if options is not None and body.stream_options is not None:
-        screening.screen(_names(options), fields.STREAM_OPTIONS_HONOURED, fields.STREAM_OPTIONS, "stream_options.")
+        screening.screen(
+            _NAMES.decode(options, "stream_options"),
+            fields.STREAM_OPTIONS_HONOURED,
+            fields.STREAM_OPTIONS,
+            "stream_options.",
+        )
     request = GenerateRequest(
         model=body.model,
         prompt=prompt,

@@ -9,8 +9,8 @@ import msgspec
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.types import Message
 from jackfield_openai import fields
-from jackfield_openai.errors import malformed, not_of_kind
-from jackfield_openai.rules import Names, as_field_name
+from jackfield_openai.errors import not_of_kind
+from jackfield_openai.rules import Names, NamesDecoder
 
 if TYPE_CHECKING:
     from jackfield_openai.rules import Screening
@@ -37,22 +37,28 @@ class MessageBody(msgspec.Struct, frozen=True):
     content: str | list[PartBody] | None = None
 
 
-_OBJECTS: Final = msgspec.json.Decoder(list[Names], dec_hook=as_field_name)
+_OBJECTS: Final = NamesDecoder(list[Names])
+_BODIES: Final = msgspec.json.Decoder(list[MessageBody])
+
+MESSAGES_MAX: Final = 2048
+"""Most messages, and most parts of one; OpenAI's own limit of messages."""
 
 
-def read_messages(bodies: list[MessageBody], raw: msgspec.Raw, screening: Screening) -> tuple[Message, ...]:
-    """Check and convert the messages.
+def read_messages(raw: msgspec.Raw, screening: Screening) -> tuple[Message, ...]:
+    """Decode and check the messages.
 
     Parameters:
-        bodies: The messages, decoded.
-        raw: The same array as it was sent, for the names of its fields.
+        raw: The array as it was sent.
         screening: Judges the fields that are not honoured.
 
     Raises:
         InvalidRequest: ``param`` is a path such as ``messages[2].content[0].type``.
+        MalformedBody: Too many fields, or a string that is not UTF-8.
     """
+    objects = _OBJECTS.decode(raw, "messages")
+    _bounded(len(objects), "messages")
     messages: list[Message] = []
-    for index, (body, names) in enumerate(zip(bodies, _objects(raw), strict=True)):
+    for index, (body, names) in enumerate(zip(_bodies(raw), objects, strict=True)):
         path = f"messages[{index}]"
         role = _role(body.role, path)
         screening.screen(names, fields.MESSAGE_HONOURED, fields.MESSAGE, path + ".")
@@ -60,13 +66,16 @@ def read_messages(bodies: list[MessageBody], raw: msgspec.Raw, screening: Screen
     return tuple(messages)
 
 
-def _objects(raw: msgspec.Raw) -> list[Names]:
+def _bodies(raw: msgspec.Raw) -> list[MessageBody]:
     try:
-        return _OBJECTS.decode(raw)
-    except msgspec.ValidationError as error:
+        return _BODIES.decode(raw)
+    except (msgspec.ValidationError, UnicodeDecodeError) as error:
         raise not_of_kind(error, "messages") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise malformed(error) from error
+
+
+def _bounded(count: int, path: str) -> None:
+    if count > MESSAGES_MAX:
+        raise InvalidRequest(f"{path} may have at most {MESSAGES_MAX} elements", param=path)
 
 
 def _is_role(role: str | None) -> TypeGuard[Role]:
@@ -86,10 +95,11 @@ def _content(content: str | list[PartBody] | None, names: Names, path: str, scre
         return content
     if not content:
         raise InvalidRequest(f"{path}.content must be a string or an array of text parts", param=f"{path}.content")
+    _bounded(len(content), f"{path}.content")
     texts = [_text(part, f"{path}.content[{index}]") for index, part in enumerate(content)]
     raw = next(raw for name, raw in names.items() if str(name) == "content")
-    for index, part in enumerate(_objects(raw)):
-        screening.screen(part, fields.PART_HONOURED, fields.PART, f"{path}.content[{index}].")
+    for index, names_of_part in enumerate(_OBJECTS.decode(raw, f"{path}.content")):
+        screening.screen(names_of_part, fields.PART_HONOURED, fields.PART, f"{path}.content[{index}].")
     return "\n".join(texts)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias, 
 import msgspec
 
 from jackfield.errors import MalformedBody, UnknownField, UnsupportedField
-from jackfield_openai.errors import not_of_kind
+from jackfield_openai.errors import malformed, not_of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,9 @@ Mode: TypeAlias = Literal["strict", "warn"]
 
 NAME_SHOWN: Final = 64
 """Most characters of a client's own field name that an error or a header repeats."""
+
+FIELDS_MAX: Final = 16_384
+"""Most fields of one object, or of all objects of one array: eight for each of the most messages there may be."""
 
 IGNORED_SHOWN: Final = 20
 """Most names in ``x-jackfield-ignored``; proxies cut headers at a few kilobytes."""
@@ -45,9 +48,45 @@ Names: TypeAlias = dict[FieldName, msgspec.Raw]
 """The fields of one JSON object as they were sent, values undecoded."""
 
 
-def as_field_name(_kind: type, value: str) -> FieldName:
-    """msgspec's ``dec_hook`` for decoders of ``Names``."""
-    return FieldName(value)
+class NamesDecoder(Generic[Value]):
+    """Decodes ``Names``, or arrays of them, up to ``FIELDS_MAX`` fields. Gateway's event loop.
+
+    Parameters:
+        kind: What to decode: built of ``Names``.
+
+    Every name costs a call back into Python: without the limit a body of 16 MiB could hold the event loop for seconds.
+    """
+
+    __slots__ = ("_decoder", "_left")
+
+    def __init__(self, kind: type[Value]) -> None:
+        self._left = 0
+        self._decoder = msgspec.json.Decoder(kind, dec_hook=self._name)
+
+    def decode(self, data: bytes | msgspec.Raw, path: str = "") -> Value:
+        """The fields.
+
+        Parameters:
+            data: JSON.
+            path: Path of the value, for errors; empty for the body.
+
+        Raises:
+            MalformedBody: Not JSON, not an object, or too many fields.
+            InvalidRequest: An inner value is no object.
+        """
+        self._left = FIELDS_MAX
+        try:
+            return self._decoder.decode(data)
+        except msgspec.ValidationError as error:
+            raise not_of_kind(error, path) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise malformed(error) from error
+
+    def _name(self, _kind: type, value: str) -> FieldName:
+        self._left -= 1
+        if self._left < 0:
+            raise MalformedBody(f"the body has more than {FIELDS_MAX} fields")
+        return FieldName(value)
 
 
 def is_null(raw: msgspec.Raw) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -503,6 +505,49 @@ def test_a_name_given_twice_is_refused(body: bytes, param: str) -> None:
     with pytest.raises(MalformedBody) as refused:
         decode_chat(body, "warn")
     assert refused.value.param == param
+
+
+MESSAGE = b'{"role":"user","content":"x"}'
+PART = b'{"type":"text","text":"x"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"model":"a","messages":[' + b",".join([MESSAGE] * 2049) + b"]}", "messages"),
+        (
+            b'{"model":"a","messages":[{"role":"user","content":[' + b",".join([PART] * 2049) + b"]}]}",
+            "messages[0].content",
+        ),
+        (b'{"model":"a","messages":[' + b",".join([MESSAGE] * 300_000) + b"]}", None),
+        (b'{"model":"a","messages":[' + b",".join([b"{}"] * 3_000_000) + b"]}", "messages"),
+        (b'{"model":"a",' + b",".join(b'"f%d":1' % number for number in range(800_000)) + b"}", None),
+        (b'{"model":"a",' + b",".join([b'"n":1'] * 1_000_000) + b"}", None),
+    ],
+    ids=[
+        "messages",
+        "parts",
+        "millions of fields",
+        "millions of messages",
+        "millions of names",
+        "one name, millionfold",
+    ],
+)
+def test_what_is_too_much_is_refused_soon(body: bytes, param: str | None) -> None:
+    """Nobody may hold the event loop with a body that says nothing: a body of the largest size costs half a second."""
+    started = time.process_time()
+    with pytest.raises(InvalidRequest, match=r"more than|at most") as refused:
+        decode_chat(body, "warn")
+    assert refused.value.param == param
+    assert time.process_time() - started < 1.5
+
+
+def test_the_most_messages_and_parts_are_accepted() -> None:
+    """The limits themselves are inside."""
+    parts = [{"type": "text", "text": "x"}] * 2048
+    request = chat(messages=[{"role": "user", "content": parts}, *[{"role": "user", "content": "x"}] * 2047]).request
+    assert isinstance(request.prompt, ChatPrompt)
+    assert len(request.prompt.messages) == 2048
 
 
 json_values = st.recursive(
