@@ -24,7 +24,7 @@ STEPS: Final = "jackfield_engine_steps_total"
 OWN: Final = "jackfield_engine_own_seconds_total"
 STEP: Final = "jackfield_engine_step_seconds_total"
 SAMPLER: Final = "jackfield_engine_sampler_seconds_total"
-GENERATED: Final = "jackfield_generated_tokens_total"
+GENERATED: Final = "jackfield_engine_generated_tokens_total"
 
 
 def measure(sequences: int) -> dict[str, Any]:
