@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import signal
 import subprocess
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import aiohttp
+import msgspec
 
 from jackfield.testing.command import COMMAND, environment
-from jackfield.testing.processes import alive, descendants, free_ports, kill
+from jackfield.testing.processes import alive, descendants, kill
 from jackfield.testing.target import Target
 
 if TYPE_CHECKING:
-    import signal
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from jackfield.testing.background import BackgroundLoop
@@ -33,40 +33,52 @@ POLL_S: Final = 0.02
 """Between two looks at a condition."""
 
 
+_SERVE: Final = ("serve", "--json", "--listen", "127.0.0.1:0", "--health", "127.0.0.1:0")
+
+
+class _Listening(msgspec.Struct, tag_field="event", tag="listening"):
+    """What ``serve --json`` announces first."""
+
+    api: list[str]
+    health: list[str]
+    models: list[str]
+
+
 class ServeProcess:
     """A server that runs, and what a test may do to it.
 
     Parameters:
-        manifest: Text of its ``plugins.toml``; ``listen`` and ``health`` are overridden with free ports.
-        folder: Working folder; holds the manifest and the log.
+        manifest: Text of its ``plugins.toml``; its addresses are not used, it listens on free ports.
+        folder: Working folder; holds the manifest, the log and the announcements.
         loop: Runs the client.
-        arguments: Further arguments of ``serve``.
 
-    The process starts at once; ``wait_ready`` waits for its models.
+    It has bound its ports when the constructor returns; ``wait_live`` and ``wait_ready`` wait for more.
+
+    Raises:
+        AssertionError: The server ended before; with its log.
     """
 
-    def __init__(self, manifest: str, folder: Path, loop: BackgroundLoop, arguments: Sequence[str] = ()) -> None:
+    def __init__(self, manifest: str, folder: Path, loop: BackgroundLoop) -> None:
         self.folder: Final = folder
         self._log: Final = folder / "serve.log"
-        file = folder / "plugins.toml"
-        file.write_text(manifest)
-        public, health = free_ports(2)
-        model = next(iter(re.findall(r"^\[models\.([\w-]+)\]", manifest, re.MULTILINE)), "demo")
-        self.target: Final = Target.at(
-            f"http://127.0.0.1:{public}", loop, model=model, health=f"http://127.0.0.1:{health}"
-        )
-        overrides = ("--set", f"kernel.listen=127.0.0.1:{public}", "--set", f"kernel.health=127.0.0.1:{health}")
-        with self._log.open("wb") as log:
+        self._announced: Final = folder / "serve.jsonl"
+        (folder / "plugins.toml").write_text(manifest)
+        with self._log.open("wb") as log, self._announced.open("wb") as announced:
             self._process = subprocess.Popen(
-                [*COMMAND, "serve", *overrides, *arguments],
+                [*COMMAND, *_SERVE],
                 cwd=folder,
                 env=environment(),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=announced,
+                stderr=log,
                 start_new_session=True,
             )
         self._seen: set[int] = set()
+        try:
+            self.target: Final = self._listening(loop)
+        except BaseException:
+            self.kill_supervisor()
+            raise
 
     @property
     def pid(self) -> int:
@@ -112,7 +124,7 @@ class ServeProcess:
         """
         start = time.monotonic()
         while not reached():
-            if self._process.poll() is not None:
+            if self._process.poll() is not None and not reached():
                 raise AssertionError(f"the server ended with {self._process.returncode} before {what}:\n{self.log}")
             if time.monotonic() - start > deadline_s:
                 raise AssertionError(f"not {what} after {deadline_s:g} s:\n{self.log}")
@@ -122,6 +134,11 @@ class ServeProcess:
     def signal(self, number: signal.Signals) -> None:
         """Send *number* to the supervisor alone."""
         self._process.send_signal(number)
+
+    def stop(self) -> None:
+        """SIGTERM, and the wait until it took effect: the same signal sent twice in a row could arrive as one."""
+        self.signal(signal.SIGTERM)
+        self.wait("stopping", lambda: b'"event":"stopping"' in self._announced.read_bytes())
 
     def kill(self, kind: ChildKind) -> int:
         """``kill -9`` the gateway, or the oldest worker; return the process id it had."""
@@ -140,6 +157,12 @@ class ServeProcess:
             return self._process.wait(deadline_s)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {deadline_s:g} s:\n{self.log}") from None
+
+    def _listening(self, loop: BackgroundLoop) -> Target:
+        self.wait("listening", lambda: b"\n" in self._announced.read_bytes())
+        first, *_ = self._announced.read_bytes().splitlines()
+        said = msgspec.json.decode(first, type=_Listening)
+        return Target.at(said.api[0], loop, model=said.models[0], health=said.health[0])
 
     def close(self) -> None:
         """Kill what is left; for the end of a test, whatever happened."""

@@ -135,10 +135,15 @@ def kill_supervisor(service: ServeProcess) -> None:
     service.kill_supervisor()
 
 
-@when(words("it is told to stop"))
-@when(words("it is told to stop again"))
-def terminate(service: ServeProcess) -> None:
+@when("it is told to stop")
+def stop(service: ServeProcess) -> None:
     """``SIGTERM`` to the supervisor, and the wait until it took effect."""
+    service.stop()
+
+
+@when("it is told to stop again")
+def stop_again(service: ServeProcess) -> None:
+    """Another ``SIGTERM``."""
     service.signal(signal.SIGTERM)
 
 
