@@ -97,7 +97,7 @@ class LineReport:
         text = f"loading {status.model} {percent} %"
         if self._terminal:
             done = percent * _BAR // 100
-            _echo(f"\r\x1b[2K{'━' * done}{' ' * (_BAR - done)} {text}", newline=False)
+            _rewrite(f"{'━' * done}{' ' * (_BAR - done)} {text}")
             self._half_line = True
         elif percent >= self._shown.get(status.model, 0) + _STEP or percent < self._shown.get(status.model, 0):
             self._shown[status.model] = percent
@@ -105,12 +105,12 @@ class LineReport:
 
     def _line(self, text: str) -> None:
         self._end_half_line()
-        _echo(text, newline=True)
+        _echo(text)
 
     def _end_half_line(self) -> None:
         if self._half_line:
             self._half_line = False
-            _echo("\r\x1b[2K", newline=False)
+            _rewrite("")
 
 
 class JsonReport:
@@ -140,7 +140,7 @@ class JsonReport:
         self._line("stopping", timeout_s=timeout_s)
 
     def _line(self, event: str, **fields: object) -> None:
-        _echo(msgspec.json.encode({"event": event, **fields}).decode(), newline=True)
+        _echo(msgspec.json.encode({"event": event, **fields}).decode())
 
 
 def _loaded(status: WorkerStatus) -> str:
@@ -152,9 +152,14 @@ def _loaded(status: WorkerStatus) -> str:
     return ", ".join(parts)
 
 
-def _echo(text: str, *, newline: bool) -> None:
+def _rewrite(text: str) -> None:
+    """Replace the terminal's current line; also where colours are off, which would strip the control sequence."""
+    _echo(f"\r\x1b[2K{text}", newline=False, color=True)
+
+
+def _echo(text: str, *, newline: bool = True, color: bool | None = None) -> None:
     """Print; a reader that has gone away does not stop the server."""
     try:
-        click.echo(text, nl=newline)
+        click.echo(text, nl=newline, color=color)
     except OSError:
         give_up_output()

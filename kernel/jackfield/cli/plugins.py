@@ -138,8 +138,10 @@ def _rows(file: Path | None) -> list[PluginRow]:
         kernel = build_kernel(manifest)
     except JackfieldError as error:
         warn(f"hooks are not shown: {error.message}")
-        return _unloaded_rows(manifest) + _off_rows(manifest)
-    return [_loaded_row(kernel, instance) for instance in kernel.instances] + _off_rows(manifest)
+        rows = _unloaded_rows(manifest)
+    else:
+        rows = [_loaded_row(kernel, instance) for instance in kernel.instances]
+    return rows + _off_rows({row.plugin for row in rows})
 
 
 def _loaded_row(kernel: Kernel, instance: PluginInstance) -> PluginRow:
@@ -160,8 +162,7 @@ def _unloaded_rows(manifest: Manifest) -> list[PluginRow]:
     ]
 
 
-def _off_rows(manifest: Manifest) -> list[PluginRow]:
-    on = {ref.plugin for ref in manifest.enabled}
+def _off_rows(on: set[str]) -> list[PluginRow]:
     return [
         PluginRow(name=name, plugin=name, state="off", distribution=owner)
         for name, owner in sorted(_owners().items())

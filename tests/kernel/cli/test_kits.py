@@ -53,6 +53,12 @@ def jackfield_shutdown(instance, process):
 """
 
 
+@pytest.fixture(autouse=True)
+def _bare_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inner runs need none of the installed pytest plugins, which take seconds to load."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 def _run(pytester: pytest.Pytester, kit: str, module: str, plugin: str) -> pytest.RunResult:
     file: Path = pytester.path / "bad.py"
     file.write_text(plugin)
