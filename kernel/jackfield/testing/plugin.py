@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import inspect
+import time
 from typing import TYPE_CHECKING, Final
 
+import aiohttp
 import pytest
 
 from jackfield.testing import manifests
 from jackfield.testing.background import BackgroundLoop
+from jackfield.testing.client import Client
 from jackfield.testing.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pytest_bdd.parser import Scenario, Step
 
     from jackfield.testing.inprocess import InProcessServer
+    from jackfield.testing.openai_shapes import ModelEntry
     from jackfield.testing.serve import ServeProcess
 
 IN_PROCESS: Final = "inprocess"
@@ -27,6 +32,9 @@ _NEEDS: Final = {"llama-cpu": "llama_cpp", "prometheus": "prometheus_client"}
 """Plugins of the in-process target that may be absent, and the module each needs."""
 
 _REQUIRES: Final = "requires:"
+
+RETRY_S: Final = 0.1
+"""Between two attempts to reach a server that is starting."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--target-health", metavar="URL", help="the server's health port")
     group.addoption("--target-model", metavar="NAME", help="the model to ask; default: the first one it lists")
+    group.addoption(
+        "--target-wait", type=float, default=10.0, metavar="SECONDS", help="how long to wait for its first answer"
+    )
     group.addoption(
         "--target-plugins", default="", metavar="NAME,…", help="plugins the server has on, for @requires:NAME"
     )
@@ -174,17 +185,30 @@ def serve(background: BackgroundLoop, tmp_path: Path) -> Iterator[Callable[[str]
 
 def _live_target(config: pytest.Config, loop: BackgroundLoop) -> Target:
     url = _target_name(config)
-    asked: str | None = config.getoption("--target-model")
-    target = Target.at(url, loop, model=asked or "", health=config.getoption("--target-health"), live=True)
-    if asked:
-        return target
-    models = target.run(target.client.models())
-    target.close()
+    models = loop.run(_first_answer(url, config.getoption("--target-wait")))
+    if models is None:
+        pytest.exit(f"--target {url} does not answer GET /v1/models", returncode=pytest.ExitCode.INTERRUPTED)
     return Target.at(
         url,
         loop,
-        model=models[0].id,
+        model=config.getoption("--target-model") or models[0].id,
         health=config.getoption("--target-health"),
         live=True,
         plugins=_plugins(config),
     )
+
+
+async def _first_answer(url: str, wait_s: float) -> Sequence[ModelEntry] | None:
+    """The models of a server that may just be starting; None if it has not answered in time."""
+    client = Client(url, "")
+    deadline = time.monotonic() + wait_s
+    try:
+        while True:
+            try:
+                return await client.models()
+            except (aiohttp.ClientError, AssertionError):
+                if time.monotonic() > deadline:
+                    return None
+            await asyncio.sleep(RETRY_S)
+    finally:
+        await client.close()

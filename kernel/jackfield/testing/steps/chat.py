@@ -10,6 +10,7 @@ from jackfield.testing.steps.words import Table, fields, words
 
 if TYPE_CHECKING:
     from jackfield.testing.client import Reply
+    from jackfield.testing.openai_shapes import TextCompletion
     from jackfield.testing.target import Target
 
 
@@ -36,6 +37,31 @@ def ask_at_once(server: Target, prompt: str, times: int) -> list[Reply]:
 def ask_long(server: Target, count: int) -> Reply:
     """A question of any length."""
     return server.run(server.client.ask("word " * count))
+
+
+@when(words("I continue {text:Text} with"), target_fixture="continuation")
+def continue_text(server: Target, text: str, datatable: Table = None) -> TextCompletion:
+    """Raw text, without a conversation."""
+    return server.run(server.client.complete(text, **fields(datatable)))
+
+
+@when("I list the models", target_fixture="models")
+def list_models(server: Target) -> list[str]:
+    """Their names."""
+    return [model.id for model in server.run(server.client.models())]
+
+
+@then("the model I ask is one of them")
+def model_listed(server: Target, models: list[str]) -> None:
+    """A client can find out what to ask."""
+    assert server.client.model in models
+
+
+@then(words("the continuation has {count:d} tokens of text"))
+def continuation(continuation: TextCompletion, count: int) -> None:
+    """Counted by the server."""
+    assert continuation.choices[0].text
+    assert continuation.usage.completion_tokens == count
 
 
 @then("the answer is text")
@@ -78,6 +104,12 @@ def answers_same(replies: list[Reply]) -> None:
     """Letter for letter."""
     assert len(replies) > 1
     assert len({reply.text for reply in replies}) == 1
+
+
+@then(words("all are answered with {text:Text}"))
+def all_answered(replies: list[Reply], text: str) -> None:
+    """Every one of them."""
+    assert [reply.text for reply in replies] == [text] * len(replies)
 
 
 @then(words("{count:d} are answered"))

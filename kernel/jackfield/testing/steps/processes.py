@@ -184,6 +184,18 @@ def none_left(service: ServeProcess, seconds: float) -> None:
         time.sleep(0.02)
 
 
+@then(words("its log mentions {text:Text}"))
+def log_mentions(service: ServeProcess, text: str) -> None:
+    """At once or very soon."""
+    service.wait(f"{text} in the log", lambda: text in service.log, deadline_s=2.0)
+
+
+@then(words("its log does not mention {text:Text}"))
+def log_silent(service: ServeProcess, text: str) -> None:
+    """No process of it has written this."""
+    assert text not in service.log
+
+
 @then(words("it ends with exit code {code:d}"))
 def exit_code(service: ServeProcess, code: int) -> None:
     """All of it, and nothing is left."""

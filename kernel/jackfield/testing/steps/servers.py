@@ -41,6 +41,13 @@ def small_server(servers: Callable[[str], Target], slots: int, queue: int) -> Ta
     return servers(scripted_manifest({"scripted": f"max_sequences = {slots}"}, kernel=f"queue = {queue}"))
 
 
+@given(words("a server that runs {slots:d} requests at once on {tokens:d} tokens of memory"), target_fixture="server")
+def crowded_server(servers: Callable[[str], Target], slots: int, tokens: int) -> Target:
+    """A scripted server whose pool is smaller than what its requests may come to hold."""
+    lines = f"max_sequences = {slots}\nkv_tokens = {tokens}\ncontext = {tokens}"
+    return servers(scripted_manifest({"scripted": lines}))
+
+
 @given(words("a server with a scripted model and a body limit of {size:d} bytes"), target_fixture="server")
 def strict_server(servers: Callable[[str], Target], size: int) -> Target:
     """A scripted server that takes small bodies only."""
