@@ -58,8 +58,7 @@ def test_a_worker_that_dies_in_mid_stream(serve: Callable[[str], ServeProcess]) 
     with client_of(server) as client:
         stream = client.chat.completions.create(model="scripted", messages=CRASH, stream=True)
         with stream, pytest.raises(openai.APIError) as raised:
-            for chunk in stream:
-                texts += [choice.delta.content or "" for choice in chunk.choices]
+            texts.extend(choice.delta.content or "" for chunk in stream for choice in chunk.choices)
         assert raised.value.code == "worker_died"
         again = client.with_options(max_retries=5).chat.completions.create(model="scripted", messages=HELLO)
     assert "".join(texts) in {"H", "He", "Hel"}

@@ -1,8 +1,8 @@
 """A histogram that takes many observations at once.
 
 A request brings one gap per token when it ends. prometheus_client takes observations one by one, each through a lock
-and a walk along the buckets: milliseconds for a thousand tokens, on the event loop that serves all streams. Sorting them
-once and looking up each bucket's bound takes some 40 µs.
+and a walk along the buckets: milliseconds for a thousand tokens, on the event loop that serves all streams. Sorting the
+gaps once and looking up each bucket's bound takes some 40 µs.
 """
 
 from __future__ import annotations

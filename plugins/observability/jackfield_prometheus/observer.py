@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from jackfield.ports.observer import ObservedEvent
     from jackfield_prometheus.config import PrometheusConfig
 
+NONE: Final = "none"
+"""Label value where a request had none: no model was resolved."""
+
 OTHER: Final = "other"
-"""Label value of what has no name of its own."""
+"""Label value of whatever is beyond the limit."""
 
 LATENCY_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """Seconds: from a cached answer to the longest an answer on a processor takes."""
@@ -42,10 +45,12 @@ class Labels:
         self._limit = limit
 
     def bounded(self, value: str) -> str:
-        """*value*, or ``other``; an empty value is ``other`` too."""
+        """*value*, or ``other``; ``none`` for an empty one."""
         if value in self._known:
             return value
-        if not value or len(self._known) >= self._limit:
+        if not value:
+            return NONE
+        if len(self._known) >= self._limit:
             return OTHER
         self._known.add(value)
         return value
