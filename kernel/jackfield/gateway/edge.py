@@ -109,6 +109,7 @@ class Edge:
     async def _answer(
         self, request: web.Request, context: RequestContext, endpoint: Endpoint | None, handler: Handler
     ) -> web.StreamResponse:
+        allow: str | None = None
         try:
             await self._admit(request)
             if endpoint is None:
@@ -120,6 +121,7 @@ class Edge:
             if error.status < HTTPStatus.BAD_REQUEST:
                 return web.Response(status=error.status, headers=error.headers)
             fault = translate(error, request.method, request.path)
+            allow = error.headers.get("Allow")
         except web.RequestPayloadError:
             fault = unreadable_body()
         except Exception as error:
@@ -128,7 +130,10 @@ class Edge:
             fault = unexpected(error, context)
         context.code = http(fault).code
         frontend = endpoint.frontend if endpoint else self._routes.nearest(request.path)
-        return self._refuse(request, context, fault, frontend)
+        response = self._refuse(request, context, fault, frontend)
+        if allow is not None:
+            response.headers["Allow"] = allow
+        return response
 
     async def _admit(self, request: web.Request) -> None:
         if self._guard is not None:

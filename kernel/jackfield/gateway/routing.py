@@ -55,11 +55,12 @@ class Routes:
         """Add every route to *application*; a path that is no pattern raises ``PluginError``."""
         for (method, _), endpoint in self._claimed.items():
             try:
-                added = application.router.add_route(method, endpoint.path, _unused, expect_handler=_expect)
+                for verb in ("GET", "HEAD") if method == "GET" else (method,):
+                    added = application.router.add_route(verb, endpoint.path, _unused, expect_handler=_expect)
+                    self._by_route[added] = endpoint
             except ValueError as error:
                 problem = f"{endpoint.path!r} is not a path pattern: {error}"
                 raise PluginError(f"frontend {endpoint.owner}: {problem}") from error
-            self._by_route[added] = endpoint
 
     def endpoint(self, request: web.Request) -> Endpoint | None:
         """What serves *request*; None where nothing does."""

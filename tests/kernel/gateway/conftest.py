@@ -5,11 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import pluggy
@@ -18,22 +16,33 @@ from aiohttp import web
 
 from jackfield.channel.local import MessageSocket
 from jackfield.channel.messages import Cancel, Events, SequenceEvent, Submit, WorkerStatus, to_gateway, to_worker
-from jackfield.context import RequestContext
-from jackfield.errors import InternalError, JackfieldError, http as http_row
+from jackfield.errors import InternalError, JackfieldError
+from jackfield.errors import http as http_row
 from jackfield.gateway.server import GatewayServer
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
 from jackfield.plugins import Kernel
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.frontend import ErrorPayload, Frontend, FrontendFactory, Gateway, Route
-from jackfield.ports.observer import EngineStats, ObservedEvent, ObserverFactory
 from jackfield.testing.background import BackgroundLoop
 from jackfield.types import Finished, GenerateRequest, Started, TextDelta, TextPrompt, Timings, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from jackfield.context import RequestContext
+    from jackfield.ports.observer import EngineStats, ObservedEvent, ObserverFactory
 
 DEADLINE_S = 20.0
 """Nothing here takes a second on an idle machine."""
 
 INFO = ModelInfo(
-    architecture="llama", title="tiny", description="llama 2M", parameters=2, size_bytes=2, context_train=64, vocabulary=9
+    architecture="llama",
+    title="tiny",
+    description="llama 2M",
+    parameters=2,
+    size_bytes=2,
+    context_train=64,
+    vocabulary=9,
 )
 LIMITS = RunnerLimits(context=64, max_sequences=2, kv_tokens=128, max_batch_tokens=32)
 
@@ -52,7 +61,6 @@ class SmallFrontend:
     def __init__(self, gateway: Gateway, prefix: str = "") -> None:
         self.gateway = gateway
         self.prefix = prefix
-        self.chunk = threading.Event()
 
     def routes(self) -> Sequence[Route]:
         """``PREFIX/generate`` and friends."""
@@ -60,6 +68,7 @@ class SmallFrontend:
             Route("POST", f"{self.prefix}/generate", self.generate),
             Route("POST", f"{self.prefix}/length", self.length),
             Route("GET", f"{self.prefix}/models", self.models),
+            Route("POST", f"{self.prefix}/surrogate", self.surrogate),
             Route("GET", f"{self.prefix}/boom", self.boom),
             Route("GET", f"{self.prefix}/late-boom", self.late_boom),
             Route("GET", f"{self.prefix}/redirect", self.redirect),
@@ -76,7 +85,9 @@ class SmallFrontend:
             "param": error.param,
             "id": request_id,
         }
-        return ErrorPayload(status=row.status, body=json.dumps(body).encode(), headers={"x-dialect": self.prefix or "/"})
+        return ErrorPayload(
+            status=row.status, body=json.dumps(body).encode(), headers={"x-dialect": self.prefix or "/"}
+        )
 
     async def generate(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """The text, at once or as server-sent events."""
@@ -84,7 +95,9 @@ class SmallFrontend:
         asked = GenerateRequest(model=body.model, prompt=TextPrompt(body.prompt))
         async with aclosing(self.gateway.generate(context, asked)) as events:
             if not body.stream:
-                return web.Response(text="".join([event.text async for event in events if isinstance(event, TextDelta)]))
+                return web.Response(
+                    text="".join([event.text async for event in events if isinstance(event, TextDelta)])
+                )
             await anext(events)
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             await response.prepare(request)
@@ -103,6 +116,12 @@ class SmallFrontend:
     async def models(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
         """The model cards."""
         return web.Response(body=msgspec.json.encode(self.gateway.models()))
+
+    async def surrogate(self, _request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """Ask for text that UTF-8 cannot write."""
+        async for _ in self.gateway.generate(context, GenerateRequest(model="demo", prompt=TextPrompt("\ud800"))):
+            pass
+        return web.Response()
 
     async def boom(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
         """A defect."""

@@ -1,0 +1,165 @@
+"""The gateway's parts that need no socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from jackfield.context import RequestContext
+from jackfield.errors import JackfieldError, QueueFull, WorkerDied
+from jackfield.gateway.admission import RETRY_MAX_S, RETRY_MIN_S, Admission
+from jackfield.gateway.faults import traceback_of
+from jackfield.gateway.logs import relay_standard_loggers
+from jackfield.gateway.origin import host_of, is_loopback
+from jackfield.gateway.receiver import Receiver
+from jackfield.types import Finished, Started, TextDelta, Timings, Usage
+
+END = Finished("stop", Usage(1, 2), Timings(0.0, 0.5, 0.5))
+
+
+def timings(service_s: float) -> Timings:
+    """A request that held its slot so long."""
+    return Timings(queue_s=100.0, prefill_s=service_s / 2, decode_s=service_s / 2)
+
+
+@pytest.mark.parametrize(("in_flight", "admitted"), [(0, True), (5, True), (6, False), (7, False)])
+def test_admission_counts_slots_and_queue(in_flight: int, admitted: bool) -> None:  # noqa: FBT001 -- a table's column
+    """Four slots and two places to wait."""
+    admission = Admission(slots=4, queue=2)
+    if admitted:
+        admission.admit(in_flight)
+    else:
+        with pytest.raises(QueueFull):
+            admission.admit(in_flight)
+
+
+def test_retry_after_follows_throughput() -> None:
+    """Nine wait before the newcomer, four at a time, two seconds each: five seconds."""
+    admission = Admission(slots=4, queue=9)
+    for _ in range(50):
+        admission.ended(timings(2.0))
+    assert admission.retry_after(13) == pytest.approx(5.0)
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=5), st.integers(1, 256), st.integers(0, 10_000))
+def test_retry_after_is_sane(services: list[float], slots: int, waiting: int) -> None:
+    """Whatever was measured, a client is told between one second and one minute."""
+    admission = Admission(slots, queue=0)
+    for service in services:
+        admission.ended(timings(service))
+    assert RETRY_MIN_S <= admission.retry_after(slots + waiting) <= RETRY_MAX_S
+
+
+@given(st.lists(st.one_of(st.text(min_size=1), st.none()), max_size=300))
+def test_receiver_gives_all_text_in_order(steps: list[str | None]) -> None:
+    """However arrivals (text) and reads (None) interleave, the text and its token count are whole."""
+
+    async def play() -> None:
+        receiver = Receiver(RequestContext("r", "/", ""))
+        assert not receiver.put(Started(1, 9), 0.0)
+        assert await receiver.next() == Started(1, 9)
+        taken: list[TextDelta] = []
+        untaken = 0
+        for step in steps:
+            if step is not None:
+                receiver.put(TextDelta(step, 1), 1.0)
+                untaken += 1
+            elif untaken:
+                event = await receiver.next()
+                assert isinstance(event, TextDelta)
+                taken.append(event)
+                untaken = 0
+        assert receiver.put(END, 2.0)
+        while not isinstance(event := await receiver.next(), Finished):
+            assert isinstance(event, TextDelta)
+            taken.append(event)
+        texts = [step for step in steps if step is not None]
+        assert "".join(delta.text for delta in taken) == "".join(texts)
+        assert sum(delta.tokens for delta in taken) == len(texts)
+
+    asyncio.run(play())
+
+
+def test_receiver_gives_what_came_before_the_failure() -> None:
+    """Text that had arrived is not lost with the worker."""
+
+    async def play() -> None:
+        receiver = Receiver(RequestContext("r", "/", ""))
+        receiver.put(Started(1, 9), 0.0)
+        receiver.put(TextDelta("a", 1), 0.0)
+        receiver.fail(WorkerDied("gone"))
+        assert await receiver.next() == Started(1, 9)
+        assert await receiver.next() == TextDelta("a", 1)
+        with pytest.raises(WorkerDied):
+            await receiver.next()
+
+    asyncio.run(play())
+
+
+def test_receiver_keeps_times() -> None:
+    """Time to the first token, gaps after it, and the sum of several generations of one request."""
+    context = RequestContext("r", "/", "")
+    for start in (10.0, 20.0):
+        receiver = Receiver(context)
+        receiver.put(Started(1, 9), start)
+        for later in (0.0, 0.5, 0.75):
+            receiver.put(TextDelta("a", 1), start + later)
+        receiver.put(END, start + 1)
+    assert context.first_token == 10.0
+    assert context.gaps == [0.5, 0.25, 0.5, 0.25]
+    assert context.finished is not None
+    assert context.finished.usage == Usage(2, 4)
+
+
+@given(st.text(max_size=400))
+def test_host_header_parser_never_raises(text: str) -> None:
+    """Whatever a client sends, the answer is a host or None, and no host with an at sign, slash or space."""
+    host = host_of(text)
+    assert host is None or not set(host) & set("@/ \t#?%")
+    is_loopback(text)
+
+
+def test_traceback_has_causes_but_no_messages() -> None:
+    """Both exceptions with their places; neither text."""
+    try:
+        try:
+            raise KeyError("secret one")
+        except KeyError as cause:
+            raise ValueError("secret two") from cause
+    except ValueError as error:
+        text = traceback_of(error)
+    assert text.index("KeyError") < text.index("ValueError")
+    assert "test_traceback_has_causes" in text
+    assert "secret" not in text
+    assert ".py" not in text
+
+
+def test_standard_loggers_are_relayed() -> None:
+    """A plugin's warnings come out in full; of asyncio's and aiohttp's, which quote requests, the constant part."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    try:
+        relay_standard_loggers()
+        with capture_logs() as lines:
+            logging.getLogger("a_plugin").warning("lost %s", "connection")
+            logging.getLogger("asyncio").error("Task failed\nfuture: secret")
+            logging.getLogger("aiohttp.server").error("cannot read %s", "secret", exc_info=JackfieldError("secret"))
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+    assert [line["event"] for line in lines] == ["lost connection", "Task failed", "cannot read %s"]
+    assert lines[2]["error"] == "JackfieldError"
+    assert "secret" not in str(lines)
+
+
+def test_import_jackfield_imports_no_http_server() -> None:
+    """A plugin author's import stays cheap."""
+    code = "import sys, jackfield; sys.exit('aiohttp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,267 @@
+"""A real gateway process, with the test as its supervisor."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jackfield.channel.local import MessageSocket
+from jackfield.channel.messages import (
+    Attach,
+    BootGateway,
+    Drain,
+    Events,
+    Heartbeat,
+    Progress,
+    Ready,
+    Refused,
+    Stop,
+    Submit,
+    ToChild,
+    ToSupervisor,
+    WorkerStatus,
+    to_child,
+    to_gateway,
+    to_supervisor,
+    to_worker,
+)
+from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
+from jackfield.types import Finished, Started, TextDelta, Timings, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEADLINE_S = 30.0
+
+PLUGIN = """
+import sys
+from aiohttp import web
+from jackfield import hookimpl
+from jackfield.errors import http
+from jackfield.ports.frontend import ErrorPayload, Route
+from jackfield.types import GenerateRequest, TextDelta, TextPrompt
+
+
+class Frontend:
+    def __init__(self, gateway):
+        self.gateway = gateway
+
+    def routes(self):
+        return [Route("POST", "/say", self.say)]
+
+    def render_error(self, error, request_id):
+        return ErrorPayload(status=http(error).status, body=http(error).code.encode(), content_type="text/plain")
+
+    async def say(self, request, context):
+        asked = GenerateRequest(model="demo", prompt=TextPrompt((await request.read()).decode()))
+        texts = [event.text async for event in self.gateway.generate(context, asked) if isinstance(event, TextDelta)]
+        return web.Response(text="".join(texts))
+
+
+@hookimpl
+def jackfield_frontends(instance):
+    return {instance.name: Frontend}
+
+
+@hookimpl
+def jackfield_shutdown(instance, process):
+    print(f"{process} has shut down", file=sys.stderr)
+"""
+
+
+class GatewayProcess:
+    """The process, its control conversation and its sockets."""
+
+    def __init__(self, manifest: Manifest, resources: ExitStack) -> None:
+        self._resources = resources
+        ours, theirs = socket.socketpair()
+        ours.settimeout(DEADLINE_S)
+        self.control: MessageSocket[ToSupervisor, ToChild] = MessageSocket(ours, to_supervisor(), to_child())
+        resources.callback(self.control.close)
+        self.public, self.health = (resources.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
+        command = [sys.executable, "-m", "jackfield.gateway", "--control-fd", str(theirs.fileno())]
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True)
+        resources.callback(self._end)
+        theirs.close()
+        boot = BootGateway(
+            generation=1, manifest=manifest.dump(), public_listeners=1, health_listeners=1, started=1_700_000_000
+        )
+        self.control.send(boot, [self.public.fileno(), self.health.fileno()])
+        self.heard: list[ToSupervisor] = []
+
+    def outcome(self) -> Ready | Refused:
+        """Wait until it serves, or says why not."""
+        while True:
+            self.heard += self.control.receive()
+            for message in self.heard:
+                if isinstance(message, Ready | Refused):
+                    return message
+
+    def attach_worker(self) -> MessageSocket[object, object]:
+        """Our end of a new worker connection."""
+        ours, theirs = socket.socketpair()
+        ours.settimeout(DEADLINE_S)
+        with theirs:
+            self.control.send(WorkerStatus(model="demo", state="ready"))
+            self.control.send(Attach(model="demo"), [theirs.fileno()])
+        return MessageSocket(ours, to_worker(), to_gateway())  # type: ignore[arg-type]
+
+    def status(self, path: str) -> int:
+        """Status of a page on the health port."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.health.getsockname()[1], timeout=DEADLINE_S)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def ask(self) -> http.client.HTTPConnection:
+        """Send a request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.public.getsockname()[1], timeout=DEADLINE_S)
+        self._resources.callback(connection.close)
+        connection.request("POST", "/say", b"hello")
+        return connection
+
+    def ended(self) -> tuple[int, list[str]]:
+        """Wait for its end: exit code and log lines."""
+        _, log = self.process.communicate(timeout=DEADLINE_S)
+        return self.process.returncode, log.splitlines()
+
+    def _end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    """One model, one frontend from a file."""
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(PLUGIN)
+    return Manifest(
+        enabled=(InstanceRef("say", str(plugin)),),
+        kernel=KernelConfig(),
+        models={"demo": ModelConfig(source="demo.gguf")},
+    )
+
+
+@pytest.fixture
+def resources() -> Iterator[ExitStack]:
+    """Ends what a test started."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_life(manifest: Manifest, resources: ExitStack) -> None:
+    """Heartbeats from the start, Ready with the plugins, serving, draining what runs, exit 0."""
+    gateway = GatewayProcess(manifest, resources)
+    ready = gateway.outcome()
+    assert isinstance(gateway.heard[0], Heartbeat)
+    assert any(isinstance(message, Progress) for message in gateway.heard)
+    assert isinstance(ready, Ready)
+    assert ready.plugins["say"] == "plugin.py"
+    assert gateway.status("/livez") == 200
+    worker = gateway.attach_worker()
+    while gateway.status("/readyz") != 200:
+        assert gateway.process.poll() is None
+    client = gateway.ask()
+    submit = next(iter(worker.receive()))
+    assert isinstance(submit, Submit)
+    gateway.control.send(Drain(timeout_s=DEADLINE_S))
+    while gateway.status("/readyz") != 503:
+        assert gateway.process.poll() is None
+    refused = gateway.ask().getresponse()
+    assert (refused.status, refused.read()) == (503, b"draining")
+    end = Finished("stop", Usage(1, 1), Timings(0, 0, 0))
+    worker.send(Events([(submit.id, Started(1, 9)), (submit.id, TextDelta("hi", 1)), (submit.id, end)]))
+    response = client.getresponse()
+    assert (response.status, response.read()) == (200, b"hi")
+    code, log = gateway.ended()
+    assert code == 0
+    assert "gateway has shut down" in log
+    lines = [json.loads(line) for line in log if line.startswith("{")]
+    assert [line["event"] for line in lines] == ["draining", "request", "request", "drained"]
+    assert "hello" not in "".join(log)
+    worker.close()
+
+
+def test_stop_is_at_once(manifest: Manifest, resources: ExitStack) -> None:
+    """A drain that would last is overtaken by Stop; the running request is told."""
+    gateway = GatewayProcess(manifest, resources)
+    gateway.outcome()
+    worker = gateway.attach_worker()
+    while gateway.status("/readyz") != 200:
+        assert gateway.process.poll() is None
+    client = gateway.ask()
+    worker.receive()
+    gateway.control.send(Drain(timeout_s=600))
+    gateway.control.send(Stop())
+    response = client.getresponse()
+    assert (response.status, response.read()) == (503, b"draining")
+    assert gateway.ended()[0] == 0
+    worker.close()
+
+
+def test_sigterm_drains_and_sigint_is_ignored(manifest: Manifest, resources: ExitStack) -> None:
+    """A signal to the whole group does not tear running requests."""
+    gateway = GatewayProcess(manifest, resources)
+    gateway.outcome()
+    os.kill(gateway.process.pid, signal.SIGINT)
+    assert gateway.status("/livez") == 200
+    os.kill(gateway.process.pid, signal.SIGTERM)
+    assert gateway.ended()[0] == 0
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_end_with_the_supervisor(manifest: Manifest, resources: ExitStack, *, early: bool) -> None:
+    """End-of-file on the control socket ends the process, before and after Ready."""
+    gateway = GatewayProcess(manifest, resources)
+    if not early:
+        gateway.outcome()
+    gateway.control.close()
+    assert gateway.ended()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("enabled", "listen", "code", "text"),
+    [
+        ("nothing-like-it", "127.0.0.1:0", "manifest_error", "no installed package provides"),
+        (None, "0.0.0.0:0", "manifest_error", "kernel.listen"),
+    ],
+)
+def test_refusal(
+    manifest: Manifest, resources: ExitStack, enabled: str | None, listen: str, code: str, text: str
+) -> None:
+    """What cannot work as configured is said, with exit code 3."""
+    refs = (InstanceRef(enabled, enabled),) if enabled else manifest.enabled
+    odd = Manifest(enabled=refs, kernel=KernelConfig(listen=listen), models=manifest.models)
+    gateway = GatewayProcess(odd, resources)
+    refused = gateway.outcome()
+    assert isinstance(refused, Refused)
+    assert refused.error.code == code
+    assert text in refused.error.message
+    assert gateway.ended()[0] == 3
+
+
+def test_listening_soon_and_small(manifest: Manifest, resources: ExitStack) -> None:
+    """Live within a second of CPU time, and at most 90 MB at rest."""
+    gateway = GatewayProcess(manifest, resources)
+    gateway.outcome()
+    assert gateway.status("/livez") == 200
+    proc = Path(f"/proc/{gateway.process.pid}")
+    fields = (proc / "stat").read_text().rpartition(")")[2].split()
+    seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    assert seconds < 1.0
+    rss = next(int(line.split()[1]) for line in (proc / "status").read_text().splitlines() if line.startswith("VmRSS:"))
+    assert rss < 90_000
