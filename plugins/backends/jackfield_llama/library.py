@@ -81,7 +81,10 @@ KV_TYPES: Final = {
 }
 """``ggml_type`` by option value."""
 
-VOCABULARY_NONE: Final = _api.LLAMA_VOCAB_TYPE_NONE
+VOCABULARY_NONE: Final[int] = _api.LLAMA_VOCAB_TYPE_NONE
+VOCABULARY_BPE: Final[int] = _api.LLAMA_VOCAB_TYPE_BPE
+MARKER_ATTRIBUTES: Final[int] = _api.LLAMA_TOKEN_ATTR_CONTROL | _api.LLAMA_TOKEN_ATTR_USER_DEFINED
+"""Tokens that are found in a text before anything else is done with it."""
 
 
 class ModelParams(Protocol):
@@ -158,6 +161,7 @@ vocab_is_eog: Callable[[Vocabulary, int], bool] = _api.llama_vocab_is_eog
 vocab_get_add_bos: Callable[[Vocabulary], bool] = _api.llama_vocab_get_add_bos
 vocab_bos: Callable[[Vocabulary], int] = _api.llama_vocab_bos
 vocab_eos: Callable[[Vocabulary], int] = _api.llama_vocab_eos
+vocab_get_attr: Callable[[Vocabulary, int], int] = _api.llama_vocab_get_attr
 vocab_get_text: Callable[[Vocabulary, int], bytes | None] = _api.llama_vocab_get_text
 
 sampler_init_dist: Callable[[int], SamplerHandle] = _api.llama_sampler_init_dist

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from jackfield.errors import BackendFault, InvalidRequest
 from jackfield_llama import library as llama
+from jackfield_llama.pretokens import CHARACTERS_MAX, Cutter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class LlamaTokenizer:
@@ -33,14 +35,10 @@ class LlamaTokenizer:
 
     def encode(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
         """See ``jackfield.ports.backend.Tokenizer``. A lone surrogate counts as U+FFFD."""
-        try:
-            data = text.encode()
-        except UnicodeEncodeError:
-            data = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
-        tokens = llama.tokenize(self._vocabulary, data, parse_special=parse_special) if data else []
-        if tokens is None:
-            raise InvalidRequest("the text is too long to be tokenised", param="prompt")
-        return self._prefix + tokens if add_bos else tokens
+        tokens = list(self._prefix) if add_bos else []
+        for piece in self._cut(text):
+            tokens += self._tokenize(piece, parse_special=parse_special)
+        return tokens
 
     def piece(self, token: int) -> bytes:
         """See ``jackfield.ports.backend.Tokenizer``."""
@@ -50,6 +48,32 @@ class LlamaTokenizer:
         if known is None:
             known = self._pieces[token] = llama.token_to_piece(self._vocabulary, token)
         return known
+
+    def _cut(self, text: str) -> Iterable[str]:
+        if len(text) <= CHARACTERS_MAX or llama.vocab_type(self._vocabulary) != llama.VOCABULARY_BPE:
+            return (text,)
+        return self._cutter.pieces(text)
+
+    @cached_property
+    def _cutter(self) -> Cutter:
+        """Made for the first long text: collecting the markers of a large vocabulary takes 50 ms."""
+        return Cutter(
+            frozenset(
+                self._token_text(token)
+                for token in range(self.vocabulary)
+                if llama.vocab_get_attr(self._vocabulary, token) & llama.MARKER_ATTRIBUTES
+            )
+        )
+
+    def _tokenize(self, text: str, *, parse_special: bool) -> list[int]:
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            data = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+        tokens = llama.tokenize(self._vocabulary, data, parse_special=parse_special) if data else []
+        if tokens is None:
+            raise InvalidRequest("the text is too long to be tokenised", param="prompt")
+        return tokens
 
     def _token_text(self, token: int) -> str:
         text = llama.vocab_get_text(self._vocabulary, token) if token >= 0 else None
