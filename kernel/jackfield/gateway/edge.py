@@ -11,7 +11,17 @@ import structlog
 from aiohttp import web
 
 from jackfield.context import RequestContext
-from jackfield.errors import BodyTooLarge, DeadlineExceeded, Draining, InternalError, JackfieldError, http
+from jackfield.errors import (
+    HTTP,
+    BodyTooLarge,
+    DeadlineExceeded,
+    Draining,
+    ForeignOrigin,
+    InternalError,
+    JackfieldError,
+    http,
+)
+from jackfield.gateway.cors import is_preflight, open_to_page, preflight
 from jackfield.gateway.faults import unexpected
 from jackfield.gateway.rendering import bad_http, render, translate, unreadable_body
 from jackfield.gateway.request_ids import request_id
@@ -112,6 +122,8 @@ class Edge:
         allow: str | None = None
         try:
             await self._admit(request)
+            if self._guard is not None and is_preflight(request):
+                return preflight(request)
             if endpoint is None:
                 return await handler(request)
             return await endpoint.handler(request, context)
@@ -174,6 +186,8 @@ class Edge:
         headers = response.headers
         headers["x-request-id"] = context.request_id if context is not None else request_id(None)
         headers.update(_KERNEL_HEADERS)
+        if self._guard is not None and context is not None and context.code != _FOREIGN:
+            open_to_page(request, headers)
         request[RESPONSE] = response
 
     def _enter(self) -> None:
@@ -208,6 +222,7 @@ class Edge:
         self._log.info("request", **fields)
 
 
+_FOREIGN: Final = HTTP[ForeignOrigin].code
 _KERNEL_HEADERS: Final = {"Server": "jackfield", "X-Content-Type-Options": "nosniff"}
 
 

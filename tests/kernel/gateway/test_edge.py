@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from jackfield.errors import PluginError
+from jackfield.gateway import edge, protocol
 from jackfield.gateway.server import GatewayServer
 from jackfield.manifest import KernelConfig
 from jackfield.ports.observer import RequestEnded
@@ -348,3 +349,49 @@ def test_path_that_is_no_pattern(
     """A plugin's broken path is a start-up error with its name."""
     with pytest.raises(PluginError, match="frontend odd"):
         GatewayServer(kernel_of(frontends={"odd": small(path)}), started=0)
+
+
+PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,authorization"}
+
+
+def test_page_of_an_allowed_origin_may_read(serve: Serve) -> None:
+    """Its preflight is answered, and its answers, errors too, name it; a listed origin would be of no use otherwise."""
+    served = serve(kernel=KernelConfig(allowed_origins=("https://chat.example",)))
+    origin = {"Origin": "https://chat.example"}
+    asked = served.request("OPTIONS", "/generate", headers={**origin, **PREFLIGHT})
+    assert asked.status == 204
+    assert asked.getheader("Access-Control-Allow-Headers") == "content-type,authorization"
+    assert "POST" in asked.getheader("Access-Control-Allow-Methods", "")
+    for path in ("/models", "/nothing"):
+        response = served.request("GET", path, headers=origin)
+        assert response.getheader("Access-Control-Allow-Origin") == "https://chat.example"
+        assert response.getheader("Vary") == "Origin"
+
+
+def test_page_of_a_foreign_origin_may_not_read(served: Served) -> None:
+    """Neither the preflight nor the refusal opens anything."""
+    for method, more in (("OPTIONS", PREFLIGHT), ("GET", {})):
+        response = served.request(method, "/models", headers={"Origin": "https://evil.example", **more})
+        assert response.status == 403
+        assert response.getheader("Access-Control-Allow-Origin") is None
+
+
+def test_body_that_does_not_arrive(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that announces a body and goes quiet is told 408."""
+    monkeypatch.setattr(edge, "BODY_S", 0.05)
+    client = served.raw(b"POST /length HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc")
+    response = http.client.HTTPResponse(client)
+    response.begin()
+    assert (response.status, json.loads(response.read())["code"]) == (408, "deadline_exceeded")
+
+
+def test_connection_that_asks_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection whose first request's headers do not arrive in time is closed; one that is served is not."""
+    monkeypatch.setattr(protocol, "FIRST_REQUEST_S", 0.2)
+    busy = served.connection()
+    busy.request("GET", "/models")
+    busy.getresponse().read()
+    silent = served.raw(b"GET /models HTTP/1.1\r\nHost: loc")
+    assert silent.recv(1) == b""
+    busy.request("GET", "/models")
+    assert busy.getresponse().status == 200
