@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from jackfield.testing.kits.frontend import Exchange, FrontendConformance, ReadStream
+from jackfield.testing.kits.frontend import Exchange, FrontendKit, ReadStream
 from jackfield.testing.sse import SseEvent, SseParser
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.frontend import OpenAIFrontend
@@ -32,7 +32,7 @@ def stream_reader(text_of: Callable[[dict[str, dict[str, str]]], str]) -> Callab
     return read
 
 
-class OpenAIKit(FrontendConformance):
+class OpenAIKit(FrontendKit):
     """Both generations are served by one frontend."""
 
     __test__ = False

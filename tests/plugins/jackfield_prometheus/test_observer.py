@@ -19,7 +19,7 @@ from jackfield.lifecycle import WorkerState
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.observer import EngineStats, WorkerChanged, WorkerReported
-from jackfield.testing.kits.observer import ObserverConformance, ended
+from jackfield.testing.kits.observer import ObserverKit, ended
 from jackfield_prometheus.config import PrometheusConfig
 from jackfield_prometheus.histogram import BulkHistogram
 from jackfield_prometheus.observer import PrometheusObserver
@@ -46,7 +46,7 @@ STATS = EngineStats(
 )
 
 
-class TestConformance(ObserverConformance):
+class TestConformance(ObserverKit):
     """The observer passes the kit that every observer must pass."""
 
     @pytest.fixture

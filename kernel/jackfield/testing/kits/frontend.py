@@ -1,8 +1,8 @@
 """What every ``Frontend`` must pass.
 
-Subclass ``FrontendConformance`` in a test module and give it two fixtures::
+Subclass ``FrontendKit`` in a test module and give it two fixtures::
 
-    class TestConformance(FrontendConformance):
+    class TestConformance(FrontendKit):
         @pytest.fixture
         def make_frontend(self) -> FrontendFactory:
             return lambda gateway: MyFrontend(gateway, MyConfig())
@@ -97,7 +97,7 @@ Answer: TypeAlias = tuple[int, bytes]
 """Status and body."""
 
 
-class FrontendConformance:
+class FrontendKit:
     """The kit. Each test plays a script behind the frontend and reads its answers over HTTP."""
 
     @pytest.fixture

@@ -1,8 +1,8 @@
 """What every ``Observer`` must pass.
 
-Subclass ``ObserverConformance`` in a test module and give it one fixture::
+Subclass ``ObserverKit`` in a test module and give it one fixture::
 
-    class TestConformance(ObserverConformance):
+    class TestConformance(ObserverKit):
         @pytest.fixture
         def make_observer(self) -> ObserverFactory:
             return lambda: MyObserver(MyConfig())
@@ -80,7 +80,7 @@ ACCEPTS: Final = (
 """``Accept`` headers: usual ones, a browser's, and nonsense."""
 
 
-class ObserverConformance:
+class ObserverKit:
     """The kit."""
 
     @pytest.fixture
