@@ -116,8 +116,8 @@ class ServeProcess:
             return self.target.run(self.target.probe.request("GET", path)).status
         return None
 
-    def wait(self, what: str, reached: Callable[[], bool], *, deadline_s: float = START_DEADLINE_S) -> float:
-        """Wait until *reached*; return the seconds it took.
+    def wait(self, what: str, reached: Callable[[], bool], *, deadline_s: float = START_DEADLINE_S) -> None:
+        """Wait until *reached*.
 
         Raises:
             AssertionError: The deadline passed, or the server ended; with its log.
@@ -129,7 +129,6 @@ class ServeProcess:
             if time.monotonic() - start > deadline_s:
                 raise AssertionError(f"not {what} after {deadline_s:g} s:\n{self.log}")
             time.sleep(POLL_S)
-        return time.monotonic() - start
 
     def signal(self, number: signal.Signals) -> None:
         """Send *number* to the supervisor alone."""
@@ -170,4 +169,7 @@ class ServeProcess:
         self.kill_supervisor()
         for pid in self._seen:
             kill(pid)
+        deadline = time.monotonic() + STOP_DEADLINE_S
+        while self.survivors() and time.monotonic() < deadline:
+            time.sleep(POLL_S)
         self.target.close()
