@@ -38,18 +38,19 @@ class Answer:
     whole_object: ClassVar[str]
     chunk_object: ClassVar[str]
 
-    __slots__ = ("_common", "_start", "_stop", "_tail", "_usage")
+    __slots__ = ("_head", "_start", "_stop", "_tail", "_usage")
 
     def __init__(self, call: Call, model: str) -> None:
-        self._common: dict[str, object] = {
+        self._head: dict[str, object] = {
             "id": self.prefix + os.urandom(_ID_BYTES).hex(),
+            "object": self.chunk_object,
             "created": int(time.time()),
             "model": model,
         }
         if call.names_tier:
-            self._common["service_tier"] = "default"
+            self._head["service_tier"] = "default"
         self._usage = call.include_usage
-        head = _encode({"object": self.chunk_object, **self._common})[:-1]
+        head = _encode(self._head)[:-1]
         self._start = b"data: " + head + b',"choices":['
         self._tail = b'],"usage":null}\n\n' if call.include_usage else b"]}\n\n"
 
@@ -72,8 +73,8 @@ class Answer:
         """The answer in one object."""
         return _encode(
             {
+                **self._head,
                 "object": self.whole_object,
-                **self._common,
                 "choices": [self._choice(text, finished.reason)],
                 "usage": usage_object(finished.usage),
             }
