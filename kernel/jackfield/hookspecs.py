@@ -128,7 +128,7 @@ def jackfield_frontends(instance: PluginInstance) -> Mapping[str, FrontendFactor
     Nobody implements it: the server answers on its health port only; start-up warns.
 
     Several answers: united; all serve. Two frontends with one method and path are a ``PluginError`` naming both. A path
-    nobody serves is answered in the dialect of the first one listed.
+    nobody serves is answered in the dialect of the one whose paths are most like it, else of the first one listed.
 
     :param instance: The instance asked.
     :returns: Factories by name.

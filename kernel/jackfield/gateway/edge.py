@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from jackfield.gateway.origin import OriginGuard
     from jackfield.gateway.pipeline import Pipeline
     from jackfield.gateway.routing import Endpoint, Routes
-    from jackfield.ports.frontend import Frontend
 
 CONTEXT: Final = web.RequestKey("context", RequestContext)
 RESPONSE: Final = web.RequestKey("response", web.StreamResponse)
@@ -119,33 +118,29 @@ class Edge:
     async def _answer(
         self, request: web.Request, context: RequestContext, endpoint: Endpoint | None, handler: Handler
     ) -> web.StreamResponse:
-        allow: str | None = None
         try:
-            await self._admit(request)
-            if self._guard is not None and is_preflight(request):
-                return preflight(request)
-            if endpoint is None:
-                return await handler(request)
-            return await endpoint.handler(request, context)
-        except JackfieldError as error:
-            fault = error
+            return await self._dispatch(request, context, endpoint, handler)
         except web.HTTPException as error:
             if error.status < HTTPStatus.BAD_REQUEST:
                 return web.Response(status=error.status, headers=error.headers)
-            fault = translate(error, request.method, request.path)
-            allow = error.headers.get("Allow")
-        except web.RequestPayloadError:
-            fault = unreadable_body()
+            response = self._refuse(request, context, endpoint, translate(error, request.method, request.path))
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+            return response
         except Exception as error:
-            if _gone(request):
+            if not isinstance(error, JackfieldError) and _gone(request):
                 raise
-            fault = unexpected(error, context)
-        context.code = http(fault).code
-        frontend = endpoint.frontend if endpoint else self._routes.nearest(request.path)
-        response = self._refuse(request, context, fault, frontend)
-        if allow is not None:
-            response.headers["Allow"] = allow
-        return response
+            return self._refuse(request, context, endpoint, _fault(error, context))
+
+    async def _dispatch(
+        self, request: web.Request, context: RequestContext, endpoint: Endpoint | None, handler: Handler
+    ) -> web.StreamResponse:
+        await self._admit(request)
+        if self._guard is not None and is_preflight(request):
+            return preflight(request)
+        if endpoint is None:
+            return await handler(request)
+        return await endpoint.handler(request, context)
 
     async def _admit(self, request: web.Request) -> None:
         if self._guard is not None:
@@ -169,13 +164,15 @@ class Edge:
         return BodyTooLarge(f"the request body is larger than this server accepts ({self._body_limit} bytes)")
 
     def _refuse(
-        self, request: web.Request, context: RequestContext, fault: JackfieldError, frontend: Frontend | None
+        self, request: web.Request, context: RequestContext, endpoint: Endpoint | None, fault: JackfieldError
     ) -> web.StreamResponse:
+        context.code = http(fault).code
         if RESPONSE in request:
             # the frontend let go of a stream it had begun: only a broken connection still says that it is incomplete
             if request.transport is not None:
                 request.transport.abort()
             return request[RESPONSE]
+        frontend = endpoint.frontend if endpoint else self._routes.nearest(request.path)
         response = render(fault, frontend, context.request_id)
         if isinstance(fault, Draining | BodyTooLarge):
             response.force_close()
@@ -244,6 +241,14 @@ def _ended(context: RequestContext, status: int) -> RequestEnded:
         completion_tokens=finished.usage.completion_tokens if finished else 0,
         cached_tokens=finished.usage.cached_tokens if finished else 0,
     )
+
+
+def _fault(error: Exception, context: RequestContext) -> JackfieldError:
+    if isinstance(error, JackfieldError):
+        return error
+    if isinstance(error, web.RequestPayloadError):
+        return unreadable_body()
+    return unexpected(error, context)
 
 
 def _gone(request: web.Request) -> bool:

@@ -91,5 +91,6 @@ class Replica:
 
     def _reason(self) -> str:
         if self.status.state == WorkerState.READY and not self.ready:
-            return "the connection to its worker is being made"
+            lost = self.link is not None and self.link.closed
+            return "the connection to its worker was lost" if lost else "the connection to its worker is being made"
         return self.status.reason

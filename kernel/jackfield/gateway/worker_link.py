@@ -57,6 +57,11 @@ class WorkerLink(asyncio.Protocol):
         return self._transport is not None and not self._closed
 
     @property
+    def closed(self) -> bool:
+        """Whether it has ended for good."""
+        return self._closed
+
+    @property
     def in_flight(self) -> int:
         """Requests that the worker has not ended yet."""
         return len(self._open)

@@ -49,9 +49,9 @@ class Gateway(Protocol):
             One ``Started``, then ``TextDelta``s, then one ``Finished``.
 
         Raises:
-            JackfieldError: Whatever refused or broke it. Before ``Started`` it belongs into an HTTP status; after it,
-                into one error event. Closing the generator (``aclose``, or cancelling the task) cancels the request
-                in the worker within one engine step.
+            JackfieldError: Whatever refused or broke it, and nothing else; ``context.code`` names it. Before
+                ``Started`` it belongs into an HTTP status; after it, into one error event. Closing the generator
+                (``aclose``, or cancelling the task) cancels the request in the worker within one engine step.
         """
         ...
 
@@ -66,7 +66,12 @@ class ErrorPayload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Handler: TypeAlias = "Callable[[web.Request, RequestContext], Awaitable[web.StreamResponse]]"
-"""Serves one request. It raises ``JackfieldError`` to refuse; the kernel renders it through the frontend."""
+"""Serves one request. It raises ``JackfieldError`` to refuse; the kernel renders it through the frontend.
+
+Once the handler has prepared a stream, errors are its own business: it writes one error event and ends. Whatever
+escapes after that makes the kernel break the connection, so that the answer does not look whole. The body has been
+read, in bounded size and time, before the handler is called; every response gets ``x-request-id`` from the kernel.
+"""
 
 
 class Route(msgspec.Struct, frozen=True):

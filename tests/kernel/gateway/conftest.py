@@ -27,10 +27,11 @@ from jackfield.testing.background import BackgroundLoop
 from jackfield.types import Finished, GenerateRequest, Started, TextDelta, TextPrompt, Timings, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 
     from jackfield.context import RequestContext
     from jackfield.ports.observer import EngineStats, ObservedEvent, ObserverFactory
+    from jackfield.types import GenerateEvent
 
 DEADLINE_S = 20.0
 """Nothing here takes a second on an idle machine."""
@@ -61,6 +62,7 @@ class SmallFrontend:
     def __init__(self, gateway: Gateway, prefix: str = "") -> None:
         self.gateway = gateway
         self.prefix = prefix
+        self.kept: list[AsyncGenerator[GenerateEvent, None]] = []
 
     def routes(self) -> Sequence[Route]:
         """``PREFIX/generate`` and friends."""
@@ -69,6 +71,7 @@ class SmallFrontend:
             Route("POST", f"{self.prefix}/length", self.length),
             Route("GET", f"{self.prefix}/models", self.models),
             Route("POST", f"{self.prefix}/surrogate", self.surrogate),
+            Route("POST", f"{self.prefix}/abandon", self.abandon),
             Route("GET", f"{self.prefix}/boom", self.boom),
             Route("GET", f"{self.prefix}/late-boom", self.late_boom),
             Route("GET", f"{self.prefix}/redirect", self.redirect),
@@ -122,6 +125,13 @@ class SmallFrontend:
         async for _ in self.gateway.generate(context, GenerateRequest(model="demo", prompt=TextPrompt("\ud800"))):
             pass
         return web.Response()
+
+    async def abandon(self, _request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """Begin a generation and forget to close it."""
+        asked = GenerateRequest(model="demo", prompt=TextPrompt("hi"))
+        self.kept.append(self.gateway.generate(context, asked))
+        await anext(self.kept[-1])
+        return web.Response(text="whatever")
 
     async def boom(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
         """A defect."""

@@ -292,3 +292,14 @@ def test_unsendable_text_is_the_clients_fault(serve: Serve) -> None:
     connection.request("POST", "/surrogate")
     response = connection.getresponse()
     assert (response.status, json.loads(response.read())["code"]) == (400, "invalid_value")
+
+
+def test_abandoned_generation_is_cancelled(served: Served) -> None:
+    """A frontend that forgets to close its generator costs the worker nothing after the response."""
+    worker = served.worker()
+    connection = served.connection()
+    connection.request("POST", "/abandon")
+    submit = worker.submitted()
+    worker.send(submit.id, Started(3, 16))
+    assert connection.getresponse().status == 200
+    assert worker.cancelled() == submit.id
