@@ -1,9 +1,10 @@
 """Loading a file nobody vouches for, in a library that answers damage by aborting the process.
 
-llama.cpp checks much of a file and says no, but a hundredth of damaged headers fail an assertion (``GGML_ASSERT``),
-which ends the process. ggml calls a callback before it does. While something runs under ``run_guarded``, in a thread
-of its own, that callback never returns: the thread stays parked, and the caller gets an exception with the
-assertion's text. A parked thread holds its memory until the process ends, which after a failed load is soon.
+llama.cpp checks much of a file and says no, but one in two hundred damaged headers fails an assertion
+(``GGML_ASSERT``), which ends the process. ggml calls a callback before it does. While something runs under
+``run_guarded``, in a thread of its own, that callback never returns: the thread stays parked, and the caller gets an
+exception with the assertion's text. A parked thread holds its memory until the process ends, which after a failed
+load is soon.
 """
 
 from __future__ import annotations

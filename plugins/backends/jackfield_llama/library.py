@@ -137,6 +137,7 @@ model_n_params: Callable[[Model], int] = _api.llama_model_n_params
 model_size: Callable[[Model], int] = _api.llama_model_size
 model_has_encoder: Callable[[Model], bool] = _api.llama_model_has_encoder
 model_has_decoder: Callable[[Model], bool] = _api.llama_model_has_decoder
+model_is_recurrent: Callable[[Model], bool] = _api.llama_model_is_recurrent
 model_is_diffusion: Callable[[Model], bool] = _api.llama_model_is_diffusion
 ftype_name: Callable[[int], bytes | None] = _api.llama_ftype_name
 

@@ -84,7 +84,7 @@ class Machine:
             _, controllers, path = line.split(":", 2)
             if controllers and controller not in controllers.split(","):
                 continue
-            top = self._root / "sys/fs/cgroup" / (controllers and controller)
+            top = self._root / "sys/fs/cgroup" / controllers  # v2 has one tree, v1 one for each set of controllers
             here = top / path.lstrip("/")
             while here != top and top in here.parents:
                 yield here

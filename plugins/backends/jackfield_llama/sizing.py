@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.errors import ManifestError, ModelLoadError
@@ -25,6 +26,9 @@ BITS_PER_VALUE: Final = {"f32": 32.0, "f16": 16.0, "q8_0": 8.5, "q4_0": 4.5}
 """Bits that one key or value number takes, block scales included (ggml: blocks of 32 values and an f16 scale)."""
 
 
+_NUMBER: Final = re.compile(r"\d+")
+
+
 class Sizes(NamedTuple):
     """What the context is created with."""
 
@@ -45,7 +49,7 @@ def choose_sizes(spec: ModelSpec, trained: int, cell_bytes: float, free_bytes: i
 
     Raises:
         ManifestError: The pool is smaller than one request, or a number exceeds what llama.cpp can count.
-        ModelLoadError: Not even one request fits the memory.
+        ModelLoadError: The pool does not fit the memory; llama.cpp would fill it with zeros until the kernel kills it.
     """
     context = _context(spec, trained)
     if spec.kv_tokens == "auto":
@@ -59,6 +63,12 @@ def choose_sizes(spec: ModelSpec, trained: int, cell_bytes: float, free_bytes: i
             raise _bad(spec, key, f"must be at most {CELLS_MAX}")
     if cells < context:
         raise _bad(spec, "kv_tokens", f"must be at least the context of {context} tokens")
+    if free_bytes is not None and cells * cell_bytes > free_bytes:
+        key = "context" if spec.kv_tokens == "auto" else "kv_tokens"
+        raise ModelLoadError(
+            f"the model fits, but {cells} tokens take {_mib(cells * cell_bytes)} of KV memory and {_mib(free_bytes)}"
+            f" are free; lower models.{spec.name}.{key} or set kv_type q8_0"
+        )
     return Sizes(context, cells)
 
 
@@ -79,25 +89,30 @@ def _pool_for_memory(spec: ModelSpec, context: int, cell_bytes: float, free_byte
     wish = spec.max_sequences * context
     if free_bytes is None:
         return wish
-    if context * cell_bytes > free_bytes:
-        raise ModelLoadError(
-            f"the model fits, but one request of {context} tokens takes {_mib(context * cell_bytes)} of KV memory and"
-            f" {_mib(free_bytes)} are free; lower models.{spec.name}.context or set kv_type q8_0"
-        )
-    return max(context, min(wish, int(free_bytes * KV_SHARE / cell_bytes)))
+    return max(context, min(wish, int(free_bytes * KV_SHARE / cell_bytes)) if cell_bytes else wish)
 
 
 def kv_cell_bytes(model: llama.Model, kv_type: str) -> float:
-    """Memory of one KV cell over all layers, in bytes; too much rather than too little.
+    """Memory of one KV cell over all layers, in bytes; 0 for recurrent models, which have none.
 
-    Counts every layer as attention with the heads of the first one, so hybrid and sliding-window models need less.
+    Sliding-window layers count in full, as their cache is kept in full.
     """
+    if llama.model_is_recurrent(model):
+        return 0.0
     architecture = llama.model_metadata(model, "general.architecture") or ""
-    heads = max(1, llama.model_n_head(model))
-    head_size = llama.model_n_embd(model) // heads
-    lengths = [llama.model_metadata(model, f"{architecture}.attention.{part}_length") for part in ("key", "value")]
-    values = sum(int(length) if length and length.isdigit() else head_size for length in lengths)
-    return max(1.0, llama.model_n_layer(model) * llama.model_n_head_kv(model) * values * BITS_PER_VALUE[kv_type] / 8)
+
+    def field(name: str) -> str:
+        return llama.model_metadata(model, f"{architecture}.{name}") or ""
+
+    head_size = llama.model_n_embd(model) // max(1, llama.model_n_head(model))
+    lengths = [field("attention.key_length"), field("attention.value_length")]
+    values = sum(int(length) if length.isdecimal() else head_size for length in lengths)
+    per_layer = [int(count) for count in _NUMBER.findall(field("attention.head_count_kv"))]
+    heads = sum(per_layer) if len(per_layer) > 1 else llama.model_n_layer(model) * llama.model_n_head_kv(model)
+    interval = field("full_attention_interval")  # hybrid models: only every so manyth layer has attention
+    if interval.isdecimal() and int(interval) > 1:
+        heads = -(-heads // int(interval))
+    return heads * values * BITS_PER_VALUE[kv_type] / 8
 
 
 def _bad(spec: ModelSpec, key: str, rule: str) -> ManifestError:
