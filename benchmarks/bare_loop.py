@@ -46,7 +46,7 @@ class BareLoop:
         self.batch = llama.llama_batch_init(BATCH, 0, 1)
 
     def run(self, *, prompt: int, tokens: int) -> float:
-        """Decode *tokens* tokens of every sequence after a prompt of *prompt* tokens; return tokens per second, in all."""
+        """Decode *tokens* tokens of every sequence after a prompt of *prompt* tokens; return tokens per second."""
         llama.llama_memory_clear(self.memory, True)
         for sequence in range(self.sequences):
             self._fill([(sequence + 1, position, sequence, position == prompt - 1) for position in range(prompt)])

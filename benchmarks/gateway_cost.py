@@ -1,7 +1,8 @@
 """What the gateway costs: CPU time per request and per SSE event, memory at rest, time until it listens.
 
-``python benchmarks/gateway_cost.py``. The process's own CPU clock is read around runs that differ in one thing only:
-many short answers and as many long ones. The difference is what events cost; what is left of the short ones is the request.
+``python benchmarks/gateway_cost.py``. The process's own CPU clock is read around runs that differ in one thing:
+many short answers and as many long ones. The difference is what events cost; what is left of the short ones is the
+request.
 """
 
 from __future__ import annotations

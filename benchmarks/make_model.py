@@ -1,7 +1,7 @@
 """Write GGUF models of a given shape with random weights: ``python benchmarks/make_model.py qwen2-0.5b build/models``.
 
 Speed depends on shapes and types, not on what the weights say, so nothing needs to be downloaded. The vocabulary is
-made up too: the byte alphabet of GPT-2's tokenizer and words of two to four letters, with merges that really build them.
+made up too: the byte alphabet of GPT-2's tokenizer and words of two to four letters, with merges that build them.
 """
 
 from __future__ import annotations

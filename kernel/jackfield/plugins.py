@@ -43,7 +43,6 @@ API_VERSION: Final = (0, 1)
 second at most ours."""
 
 T = TypeVar("T", bound=msgspec.Struct)
-Factory = TypeVar("Factory")
 
 
 class HookSet:
@@ -160,9 +159,9 @@ class Kernel:
         """Names of the hooks that *instance* implements, sorted."""
         return sorted(caller.name for caller in self._manager.get_hookcallers(instance._hooks) or ())
 
-    def _unite(self, hook: str) -> Mapping[str, Factory]:
+    def _unite(self, hook: str) -> Mapping[str, Any]:
         owners: dict[str, PluginInstance] = {}
-        factories: dict[str, Factory] = {}
+        factories: dict[str, Any] = {}
         for instance in self.instances:
             for answer in self._ask(instance, hook, Mapping):
                 for name, factory in answer.items():
@@ -172,9 +171,8 @@ class Kernel:
                     factories[name] = factory
         return factories
 
-    def _ask(
-        self, instance: PluginInstance, hook: str, kind: type
-    ) -> list[Any]:  # pluggy's relay is untyped: types begin here
+    # pluggy's relay is untyped: types begin with the return annotations of the public methods
+    def _ask(self, instance: PluginInstance, hook: str, kind: type) -> list[Any]:
         answers = self._call(instance, hook)
         for answer in answers:
             if not isinstance(answer, kind):

@@ -185,7 +185,7 @@ def serve(background: BackgroundLoop, tmp_path: Path) -> Iterator[Callable[[str]
 
 def _live_target(config: pytest.Config, loop: BackgroundLoop) -> Target:
     url = _target_name(config)
-    models = loop.run(_first_answer(url, config.getoption("--target-wait")))
+    models = loop.run(_first_answer(url, float(config.option.target_wait or 0)))
     if models is None:
         pytest.exit(f"--target {url} does not answer GET /v1/models", returncode=pytest.ExitCode.INTERRUPTED)
     return Target.at(
