@@ -214,7 +214,8 @@ class Runner(Protocol):
 
         Raises:
             KVExhausted: The pool has no room; the runner's state is as before the call.
-            BackendFault: The batch is illegal or the library failed; the engine treats the sequences in it as lost.
+            BackendFault: The batch is illegal or the library failed. The engine removes the sequences of the batch and
+                computes each anew in a call of its own; one that fails alone gets the error.
         """
         ...
 

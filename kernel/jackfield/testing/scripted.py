@@ -166,7 +166,7 @@ class ScriptedRunner:
         cells = self.cells[sequence]
         if sequence not in self._scripts:
             text = bytes(token for token in cells if token < END).decode(errors="replace")
-            end = text.find("\n<assistant>")
+            end = text.rfind("\n<assistant>")
             prompt = text[: end + len("\n<assistant>")] if end >= 0 else text
             length = len(prompt.encode()) if end >= 0 else len(cells)
             self._scripts[sequence] = (length, Script.read(prompt))

@@ -237,6 +237,15 @@ def test_a_failed_decode_fails_its_sequences_and_no_others() -> None:
     assert after.text == "fine"
 
 
+def test_a_fault_costs_the_culprit_and_nobody_else() -> None:
+    """Sequences that shared the broken call are computed anew, each alone; all but the culprit give their whole text."""
+    with _running(_limits()) as (loop, _):
+        askers = _serve(loop, ["[repeat:30:a]", "[fail:5][repeat:30:b]", "[repeat:30:c]"])
+    assert [asker.text for asker in askers] == ["a" * 30, "b" * 5, "c" * 30]
+    assert isinstance(askers[1].events[-1], RequestFailed)
+    assert {askers[0].finished.reason, askers[2].finished.reason} == {"stop"}
+
+
 def test_stopping_fails_what_runs() -> None:
     """Whoever still runs when the loop ends is told."""
     asker = Asker()

@@ -140,9 +140,10 @@ class EngineLoop:
             self._preempt(next(sequence for sequence in self.table.running if sequence.id == number))
         if not chunks:
             return bool(plan.preempt)
-        rows = self._fill(chunks)
-        if self._decode(chunks):
-            self._sample(chunks, rows)
+        for group in _isolated(chunks):
+            rows = self._fill(group)
+            if self._decode(group):
+                self._sample(group, rows)
         self._flush()
         self.clock.end()
         self._report_if_due()
@@ -184,8 +185,7 @@ class EngineLoop:
             return False
         except BackendFault as error:
             log.warning("decode failed", error=error.message, sequences=len(chunks))
-            for sequence, _ in chunks:
-                self._fail(sequence, error)
+            self._isolate(chunks, error)
             return False
         finally:
             self.clock.decode_s += time.perf_counter() - began
@@ -213,6 +213,7 @@ class EngineLoop:
             finally:
                 clock.sampler_s += time.perf_counter() - began
             clock.generated_tokens += 1
+            sequence.suspect = False
             self._advance(sequence, token)
 
     def _advance(self, sequence: Sequence, token: int) -> None:
@@ -262,6 +263,15 @@ class EngineLoop:
         self.table.preempt(sequence)
         self.clock.preemptions += 1
 
+    def _isolate(self, chunks: list[tuple[Sequence, int]], error: BackendFault) -> None:
+        """One of *chunks* broke the step. Alone, it is the culprit; else each is computed anew in a call of its own."""
+        for sequence, _ in chunks:
+            if len(chunks) == 1:
+                self._fail(sequence, error)
+            else:
+                sequence.suspect = True
+                self._preempt(sequence)
+
     def _relieve(self) -> None:
         """The pool was full although it should not have been: make room by preempting the youngest."""
         youngest = max(self.table.running, key=lambda sequence: sequence.id)
@@ -300,6 +310,13 @@ class EngineLoop:
                 kv_total=self._runner.limits.kv_tokens,
             )
         )
+
+
+def _isolated(chunks: list[tuple[Sequence, int]]) -> list[list[tuple[Sequence, int]]]:
+    """The backend calls of a step: one for all, and one for each sequence that was in a call that failed."""
+    shared = [chunk for chunk in chunks if not chunk[0].suspect]
+    alone = [[chunk] for chunk in chunks if chunk[0].suspect]
+    return [shared, *alone] if shared else alone
 
 
 def _timings(sequence: Sequence) -> Timings:

@@ -75,6 +75,7 @@ class Sequence:
         "sampler",
         "slot",
         "started",
+        "suspect",
         "tokens",
     )
 
@@ -90,6 +91,8 @@ class Sequence:
         """Tokens whose KV cells exist."""
         self.slot = NO_SLOT
         self.sampler: Sampler | None = None
+        self.suspect = False
+        """Whether it was in a backend call that failed, and has not drawn a token since."""
         self.life: LifeCycle[RequestState, RequestEvent] = LifeCycle(REQUEST, RequestState.WAITING)
         self.arrived = now
         self.started: float | None = None
