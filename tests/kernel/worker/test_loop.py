@@ -238,7 +238,7 @@ def test_a_failed_decode_fails_its_sequences_and_no_others() -> None:
 
 
 def test_a_fault_costs_the_culprit_and_nobody_else() -> None:
-    """Sequences that shared the broken call are computed anew, each alone; all but the culprit give their whole text."""
+    """Sequences that shared the broken call are computed anew, each alone; all but the culprit give their text."""
     with _running(_limits()) as (loop, _):
         askers = _serve(loop, ["[repeat:30:a]", "[fail:5][repeat:30:b]", "[repeat:30:c]"])
     assert [asker.text for asker in askers] == ["a" * 30, "b" * 5, "c" * 30]
