@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import ManifestError, ModelLoadError
-from jackfield.ports.backend import RunnerLimits
+from jackfield.ports.backend import Batch, RunnerLimits
 from jackfield_llama import library as llama
 from jackfield_llama.config import LlamaConfig
 from jackfield_llama.guard import AssertionFailed
@@ -141,8 +141,6 @@ class _Loading:
 
     def _warm_up(self, context: llama.Context) -> None:
         """Compute one token: pages the weights in, and a model that cannot be computed fails here, not in a request."""
-        from jackfield.ports.backend import Batch
-
         batch = Batch(1)
         batch.add(0, 0, [0], wants_logits=True)
         bound = BoundBatch(batch)
