@@ -183,6 +183,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             return False
         return super().is_safe_attribute(obj, attr, value)
 
+    def wrap_str_format(self, value: object) -> None:
+        """No formatting at all: Jinja checks what a format string reads, not how wide it writes."""
+
     def call(self, context: jinja2.runtime.Context, function: object, *args: object, **kwargs: object) -> object:
         """Bounds ``text.replace``, the one growing method that templates really use."""
         owner = getattr(function, "__self__", None)
