@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -56,7 +57,7 @@ def run(control_fd: int) -> int:
         with BootHeartbeat(control):
             boot, public, health = control.boot()
             kernel, server = _build(boot, control)
-    except (PeerGone, ChannelError):
+    except PeerGone:
         return 0
     except JackfieldError as error:
         return _refuse(control, error)
@@ -86,7 +87,8 @@ def _build(boot: BootGateway, control: Control) -> tuple[Kernel, GatewayServer]:
 
 def _refuse(control: Control, error: JackfieldError) -> int:
     structlog.get_logger("jackfield.gateway").error("gateway refuses to start", reason=error.message)
-    control.send(Refused(error=ErrorRecord.of(error)))
+    with suppress(PeerGone):
+        control.send(Refused(error=ErrorRecord.of(error)))
     return EXIT_REFUSED
 
 

@@ -83,7 +83,7 @@ def jackfield_shutdown(instance, process):
 class GatewayProcess:
     """The process, its control conversation and its sockets."""
 
-    def __init__(self, manifest: Manifest, resources: ExitStack) -> None:
+    def __init__(self, manifest: Manifest, resources: ExitStack, first: ToChild | None = None) -> None:
         self._resources = resources
         ours, theirs = socket.socketpair()
         ours.settimeout(DEADLINE_S)
@@ -98,7 +98,7 @@ class GatewayProcess:
         boot = BootGateway(
             generation=1, manifest=manifest.dump(), public_listeners=1, health_listeners=1, started=1_700_000_000
         )
-        self.control.send(boot, [self.public.fileno(), self.health.fileno()])
+        self.control.send(first or boot, [self.public.fileno(), self.health.fileno()])
         self.heard: list[ToSupervisor] = []
 
     def outcome(self) -> Ready | Refused:
@@ -265,3 +265,12 @@ def test_listening_soon_and_small(manifest: Manifest, resources: ExitStack) -> N
     assert seconds < 1.0
     rss = next(int(line.split()[1]) for line in (proc / "status").read_text().splitlines() if line.startswith("VmRSS:"))
     assert rss < 90_000
+
+
+def test_first_message_must_be_the_boot(manifest: Manifest, resources: ExitStack) -> None:
+    """A supervisor that speaks another language is refused, not waited for."""
+    gateway = GatewayProcess(manifest, resources, first=Stop())
+    refused = gateway.outcome()
+    assert isinstance(refused, Refused)
+    assert refused.error.code == "channel_error"
+    assert gateway.ended()[0] == 3
