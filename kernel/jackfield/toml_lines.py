@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 KeyPath: TypeAlias = tuple[str, ...]
 
-PARSED_BYTES_MAX: Final = 4 * 1024 * 1024
+PARSED_BYTES_MAX: Final = 512 * 1024
 """A statement over n lines is parsed n times, so a list of many lines would take quadratic time; past this many bytes
-the remaining keys have no line. A list of 400 lines of 40 characters stays below."""
+the remaining keys have no line. A list of 150 lines of 40 characters stays below."""
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:

@@ -57,7 +57,9 @@ def main(control_fd: int) -> int:
         Exit code: 0 after ``Stop``, ``EXIT_REFUSED`` if it cannot work as configured.
     """
     die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+    # a terminal's Ctrl-C and a service manager's SIGTERM may reach every process of the server; the supervisor decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     control = MessageSocket(socket.socket(fileno=control_fd), messages.to_child(), messages.to_supervisor())
     boot = _await_boot(control)
     manifest = Manifest.restore(boot.manifest)

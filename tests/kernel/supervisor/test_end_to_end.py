@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,6 @@ from jackfield.testing.processes import alive, descendants, kill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 pytest.importorskip("llama_cpp")
 
@@ -98,6 +98,13 @@ class Server:
             return bool(json.load(answer)["choices"][0]["message"]["content"])
 
 
+def _survives(pid: int) -> set[int]:
+    """Signals that a process ignores or handles: a service manager sends SIGTERM to all processes of a service."""
+    status = (Path("/proc") / str(pid) / "status").read_text()
+    masks = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigIgn:", "SigCgt:"))]
+    return {number for number in range(1, 32) if any(mask >> (number - 1) & 1 for mask in masks)}
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server that is ready."""
@@ -117,6 +124,8 @@ def test_faults_are_repaired_and_the_end_is_orderly(server: Server, tmp_path: Pa
     assert server.status(f"{server.health}/livez") == 200
     assert server.answers()
     gateway, worker = server.pid("gateway"), server.pid("worker")
+    assert _survives(gateway) >= {signal.SIGINT, signal.SIGTERM}
+    assert _survives(worker) >= {signal.SIGINT, signal.SIGTERM}
     os.kill(worker, signal.SIGKILL)
     server.event("worker", state="ready", restarts=1)
     server.until_ready()
