@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from typing import Final, Literal
 
 import msgspec
@@ -15,11 +16,17 @@ import structlog
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
+_QUOTING: Final = ("asyncio", "aiohttp")
+"""Libraries whose messages may quote what a client sent; only the constant part of theirs is logged."""
+
+_OWN: Final = "jackfield"
+"""Loggers of the standard library below this name are plugins' own and follow the configured level."""
+
 
 def configure_logs(
     level: Literal["debug", "info", "warning", "error"], form: Literal["auto", "console", "json"]
 ) -> None:
-    """Set up structlog for this process.
+    """Set up structlog for this process, and route the standard library's loggers into it.
 
     Parameters:
         level: Lines below it cost one attribute look-up.
@@ -42,6 +49,36 @@ def configure_logs(
         else structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(handlers=[_Relay()], level=logging.WARNING, force=True)
+    logging.getLogger(_OWN).setLevel(LEVELS[level])
+
+
+def traceback_of(error: BaseException) -> str:
+    """Where *error* came from, as modules, lines and exception types.
+
+    Messages of exceptions are left out because they quote the data at fault (a prompt, a key), and paths of files since
+    they tell of the host.
+    """
+    lines = ["Traceback (most recent call last):"]
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        module = frame.f_globals.get("__name__", "?")
+        lines.append(f"  {module}, line {line}, in {frame.f_code.co_name}")
+    lines.append(type(error).__qualname__)
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is None:
+        return "\n".join(lines)
+    return f"{traceback_of(cause)}\n\nwhich led to:\n\n" + "\n".join(lines)
+
+
+class _Relay(logging.Handler):
+    """Passes records of the standard library's loggers (aiohttp's, asyncio's, plugins') on to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        quoting = record.name.partition(".")[0] in _QUOTING
+        text = str(record.msg).partition("\n")[0] if quoting else record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
+        fields = {} if error is None else {"error": type(error).__name__, "traceback": traceback_of(error)}
+        structlog.get_logger(_OWN).log(record.levelno, text, logger=record.name, **fields)
 
 
 def _renderers(*, console: bool) -> list[structlog.typing.Processor]:

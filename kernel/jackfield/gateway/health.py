@@ -14,8 +14,8 @@ import structlog
 from aiohttp import web
 
 from jackfield.errors import ForeignOrigin
-from jackfield.gateway.faults import traceback_of
 from jackfield.gateway.replica import ModelHealth  # msgspec reads the annotation at run time
+from jackfield.logs import traceback_of
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler

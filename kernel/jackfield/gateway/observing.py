@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from jackfield.errors import JackfieldError, PluginError
-from jackfield.gateway.faults import traceback_of
+from jackfield.logs import traceback_of
 from jackfield.ports.observer import Exposition
 
 if TYPE_CHECKING:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import os
 import signal
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -25,9 +24,9 @@ from jackfield.channel.messages import (
     Stop,
     WorkerStatus,
 )
+from jackfield.child_process import EXIT_REFUSED, belong_to_supervisor
 from jackfield.errors import ChannelError, ErrorRecord, JackfieldError, PluginError
 from jackfield.gateway.control import BootHeartbeat, Control
-from jackfield.gateway.logs import relay_standard_loggers
 from jackfield.logs import configure_logs
 from jackfield.manifest import Manifest
 from jackfield.plugins import Kernel, build_kernel
@@ -38,12 +37,6 @@ if TYPE_CHECKING:
     from jackfield.channel.messages import BootGateway, ToChild
     from jackfield.gateway.server import GatewayServer
 
-EXIT_REFUSED: Final = 3
-"""Tells the supervisor that a restart would refuse again."""
-
-_PR_SET_PDEATHSIG: Final = 1
-"""``prctl(2)``: the signal this process gets when the thread that made it ends."""
-
 
 def run(control_fd: int) -> int:
     """The whole life of a gateway process; returns its exit code.
@@ -51,7 +44,7 @@ def run(control_fd: int) -> int:
     Parameters:
         control_fd: Inherited end of the socketpair to the supervisor.
     """
-    _outlive_nobody()
+    belong_to_supervisor()
     control = Control(socket.socket(fileno=control_fd))
     try:
         with BootHeartbeat(control):
@@ -66,16 +59,9 @@ def run(control_fd: int) -> int:
     return uvloop.run(_GatewayProcess(control, kernel, server).serve(public, health))
 
 
-def _outlive_nobody() -> None:
-    """End with the supervisor, and leave Ctrl-C, which the terminal sends to the whole group, to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
 def _build(boot: BootGateway, control: Control) -> tuple[Kernel, GatewayServer]:
     manifest = Manifest.restore(boot.manifest)
     configure_logs(manifest.kernel.log_level, manifest.kernel.log_format)
-    relay_standard_loggers()
     control.send(Progress(fraction=0.1))
     from jackfield.gateway.server import GatewayServer  # aiohttp: a quarter of a second
 

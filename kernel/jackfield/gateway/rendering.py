@@ -21,7 +21,7 @@ from jackfield.errors import (
     RouteNotFound,
     http,
 )
-from jackfield.gateway.faults import traceback_of
+from jackfield.logs import traceback_of
 from jackfield.ports.frontend import ErrorPayload
 
 if TYPE_CHECKING:

@@ -1,15 +1,11 @@
-"""``python -m jackfield.worker --control-fd N``: started by the supervisor, not by people."""
+"""``python -m jackfield.worker --control-fd N``: started by the supervisor only."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from jackfield.worker.process import main
+from jackfield.child_process import control_descriptor
+from jackfield.worker.process import run
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        prog="jackfield.worker", description="Serves one model; started by the supervisor."
-    )
-    parser.add_argument("--control-fd", type=int, required=True, help="inherited control socket")
-    sys.exit(main(parser.parse_args().control_fd))
+    sys.exit(run(control_descriptor("jackfield.worker")))

@@ -19,6 +19,7 @@ from jackfield.errors import (
     JackfieldError,
     UnsupportedField,
 )
+from jackfield.logs import traceback_of
 from jackfield.types import SEED_MAX, ChatPrompt, Started, TextPrompt, TokenPrompt
 from jackfield.worker.engine.sequence import PreparedRequest
 from jackfield.worker.template import ChatTemplate
@@ -163,8 +164,8 @@ class Intake:
             prepared = self._preparation.prepare(message.request, handle)
         except JackfieldError as error:
             handle.send(RequestFailed(ErrorRecord.of(error)))
-        except Exception:  # a defect must cost one request, not the thread that serves all others
-            log.exception("preparing a request failed")
+        except Exception as error:  # noqa: BLE001 - a defect must cost one request, not the thread that serves all others
+            log.critical("preparing a request failed", traceback=traceback_of(error))
             handle.send(RequestFailed(ErrorRecord.of(InternalError("preparing the request failed"))))
         else:
             handle.send(Started(len(prepared.prompt), prepared.max_tokens))

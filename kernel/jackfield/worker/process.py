@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import selectors
 import signal
@@ -27,8 +26,9 @@ from jackfield.channel.messages import (
     ToChild,
     ToSupervisor,
 )
+from jackfield.child_process import EXIT_REFUSED, belong_to_supervisor
 from jackfield.errors import ChannelError, ErrorRecord, JackfieldError, PluginError
-from jackfield.logs import configure_logs
+from jackfield.logs import configure_logs, traceback_of
 from jackfield.manifest import Manifest
 from jackfield.plugins import build_kernel
 from jackfield.worker.host import WorkerHost
@@ -38,16 +38,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("jackfield.worker")
 
-EXIT_REFUSED: Final = 3
-"""The worker cannot work as configured; the supervisor does not restart it."""
-
-_PR_SET_PDEATHSIG: Final = 1
-"""``prctl(2)``: the kernel sends us a signal when the thread that spawned us ends."""
-
 _PROGRESS_STEP: Final = 0.01
 
 
-def main(control_fd: int) -> int:
+def run(control_fd: int) -> int:
     """Run a worker until it is told to stop.
 
     Parameters:
@@ -56,10 +50,8 @@ def main(control_fd: int) -> int:
     Returns:
         Exit code: 0 after ``Stop``, ``EXIT_REFUSED`` if it cannot work as configured.
     """
-    die_with_parent()
-    # a terminal's Ctrl-C and a service manager's SIGTERM may reach every process of the server; the supervisor decides
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    belong_to_supervisor()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager's may reach every process; the supervisor decides
     control = MessageSocket(socket.socket(fileno=control_fd), messages.to_child(), messages.to_supervisor())
     boot = _await_boot(control)
     manifest = Manifest.restore(boot.manifest)
@@ -74,12 +66,10 @@ def main(control_fd: int) -> int:
     except JackfieldError as error:
         conversation.send(Refused(error=ErrorRecord.of(error)))
         return EXIT_REFUSED
+    except Exception as error:  # noqa: BLE001 - plugins' code; the supervisor restarts us, the log says where it broke
+        log.critical("the worker could not start", traceback=traceback_of(error))
+        return 1
     return _serve(kernel, host, conversation, boot.model)
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies: a second line behind end-of-file on the channel."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _await_boot(control: MessageSocket[ToChild, ToSupervisor]) -> BootWorker:
@@ -100,6 +90,9 @@ def _serve(kernel: Kernel, host: WorkerHost, conversation: Conversation, model: 
         host.run()
     except PluginError as error:
         log.critical("the worker cannot go on", error=error.message)
+        return 1
+    except Exception as error:  # noqa: BLE001 - a defect: this worker ends, its gateways tell their clients
+        log.critical("the engine loop broke", traceback=traceback_of(error))
         return 1
     finally:
         kernel.shutdown("worker", lambda error: log.error("shutdown hook failed", error=error.message))

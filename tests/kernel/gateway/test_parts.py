@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import subprocess
 import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from jackfield.context import RequestContext
-from jackfield.errors import JackfieldError, QueueFull, WorkerDied
+from jackfield.errors import QueueFull, WorkerDied
 from jackfield.gateway.admission import RETRY_MAX_S, RETRY_MIN_S, Admission
-from jackfield.gateway.faults import traceback_of
-from jackfield.gateway.logs import relay_standard_loggers
 from jackfield.gateway.origin import host_of, is_loopback
 from jackfield.gateway.receiver import Receiver
 from jackfield.types import Finished, Started, TextDelta, Timings, Usage
@@ -124,39 +120,6 @@ def test_host_header_parser_never_raises(text: str) -> None:
     host = host_of(text)
     assert host is None or not set(host) & set("@/ \t#?%")
     is_loopback(text)
-
-
-def test_traceback_has_causes_but_no_messages() -> None:
-    """Both exceptions with their places; neither text."""
-    try:
-        try:
-            raise KeyError("secret one")
-        except KeyError as cause:
-            raise ValueError("secret two") from cause
-    except ValueError as error:
-        text = traceback_of(error)
-    assert text.index("KeyError") < text.index("ValueError")
-    assert "test_traceback_has_causes" in text
-    assert "secret" not in text
-    assert ".py" not in text
-
-
-def test_standard_loggers_are_relayed() -> None:
-    """A plugin's warnings come out in full; of asyncio's and aiohttp's, which quote requests, the constant part."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    try:
-        relay_standard_loggers()
-        with capture_logs() as lines:
-            logging.getLogger("a_plugin").warning("lost %s", "connection")
-            logging.getLogger("asyncio").error("Task failed\nfuture: secret")
-            logging.getLogger("aiohttp.server").error("cannot read %s", "secret", exc_info=JackfieldError("secret"))
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
-    assert [line["event"] for line in lines] == ["lost connection", "Task failed", "cannot read %s"]
-    assert lines[2]["error"] == "JackfieldError"
-    assert "secret" not in str(lines)
 
 
 def test_import_jackfield_imports_no_http_server() -> None:
