@@ -60,13 +60,15 @@ def cost(requests: int) -> dict[str, Any]:
 
 def rest() -> dict[str, Any]:
     """Memory of a ready server that does nothing, and how long its port took to listen after the start."""
-    listening, gateway, supervisor = [], [], []
+    listening, answering, gateway, supervisor = [], [], [], []
     for _ in range(REPEATS):
         with BackgroundLoop() as loop, tempfile.TemporaryDirectory(prefix="jackfield-bench-") as folder:
             started = time.monotonic()
             process = ServeProcess(MANIFEST, Path(folder), loop)
             try:
                 listening.append(first_connection(port_of(process)) - started)
+                process.wait_live()
+                answering.append(time.monotonic() - started)
                 process.wait_ready()
                 gateway.append(resident_mb(process.children("gateway")[0]))
                 supervisor.append(resident_mb(process.pid))
@@ -77,6 +79,7 @@ def rest() -> dict[str, Any]:
         )
     return {
         "listening_s": spread(listening),
+        "answering_s": spread(answering),
         "gateway_mb": spread(gateway),
         "supervisor_mb": spread(supervisor),
     }
@@ -116,6 +119,7 @@ def table(results: dict[str, Any]) -> str:
     lines.append(f"| gateway RSS at rest, MB | {shown(resting['gateway_mb'], 1)} | ≤ {TARGETS['gateway_mb']:g} |")
     lines.append(f"| supervisor RSS, MB | {shown(resting['supervisor_mb'], 1)} | |")
     lines.append(f"| listening after, s | {shown(resting['listening_s'], 2)} | ≤ {TARGETS['listening_s']:g} |")
+    lines.append(f"| first answer (`/livez`) after, s | {shown(resting['answering_s'], 2)} | |")
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -65,7 +66,8 @@ class Child:
 
 @contextmanager
 def server(manifest: str) -> Iterator[ServeProcess]:
-    """A ready ``jackfield serve`` with *manifest*; killed at the end."""
+    """A ready ``jackfield serve`` with *manifest*; killed at the end, also when this process is told to end."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with BackgroundLoop() as loop, tempfile.TemporaryDirectory(prefix="jackfield-bench-") as folder:
         process = ServeProcess(manifest, Path(folder), loop)
         try:

@@ -31,6 +31,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("jackfield", type=Path, help="the command to test")
     command = parser.parse_args().jackfield.resolve()
+    # the server is in a session of its own: whoever ends this test must not leave it behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     api, health = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="jackfield-smoke-") as folder:
         log = Path(folder) / "server.log"
