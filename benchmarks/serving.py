@@ -32,8 +32,13 @@ class Child:
     """A script of this folder that answers each JSON line with one."""
 
     def __init__(self, script: str, *arguments: str) -> None:
+        # Linux shares processor time among sessions first (sched_autogroup): a session each, like the server's
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / script), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(HERE / script), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         self._answer()
 
