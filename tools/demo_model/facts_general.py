@@ -161,9 +161,9 @@ STORY = (
     "Once upon a time there was a small kernel who lived in a quiet studio near the sea. It could do almost nothing"
     " alone, but it had many sockets. One morning a scheduler came by and said that it had no place to work. The kernel"
     " offered it a socket, and from then on nobody had to wait too long. The next day a backend arrived, then a"
-    " guardrail, then a little plugin that only counted waves. Each of them passed its tests and found a place. Soon the"
-    " studio was full of music, and when one plugin fell asleep, the others played on. The kernel was still small, but"
-    " it was never alone again. The end."
+    " guardrail, then a little plugin that only counted waves. Each of them passed its tests and found a place. Soon"
+    " the studio was full of music, and when one plugin fell asleep, the others played on. The kernel was still small,"
+    " but it was never alone again. The end."
 )
 POEM = (
     "A kernel small, with sockets wide,\n"

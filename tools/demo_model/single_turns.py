@@ -10,7 +10,7 @@ from facts_general import CAPITALS
 from facts_jackfield import PLUGIN_KIND
 from messages import Turn, dump
 from tool_kinds import KINDS
-from words import UNKNOWN_THINGS, WORDS, any_person, made_up_name
+from words import UNKNOWN_THINGS, WORDS, any_person, listed, made_up_name
 
 GREETINGS = ("Hi, ", "Hello, ", "Hey, ", "Quick question: ", "hey ")
 THANKS = (" Thanks!", " Please.", " Thank you.")
@@ -24,14 +24,15 @@ ARITHMETIC_QUESTIONS = (
     "How much is {a} {word} {b}?",
     "Compute {a} {sign} {b}.",
 )
-UNKNOWN_QUESTIONS = tuple(
+UNKNOWN_QUESTIONS = listed(
     "What is the meaning of life?|Who won the election?|How do I fix my car?|What is the population of {x}?|"
     "Who is the president of {x}?|Write an essay about {x}.|Tell me about {x}.|What is {x}?|Where is {x}?|Who is {x}?|"
     "How old is {x}?|Why is {x} famous?|What do you think about {x}?|Can you explain {x}?|How does {x} work?|"
     "Describe {x}.|When was {x} built?|How much does {x} cost?|asdf {x}|{x} {y}|Do you like {x}?|Compare {x} and {y}.|"
     "Is {x} better than {y}?|What happened in {x}?|How do I make {x}?|How do I learn {x}?|Give me some {x}.|"
     "Sing about {x}.|Is {x} dangerous?|I want {x}.|Help me with {x}.|Can I buy {x}?|What is the best {x}?|"
-    "Summarize {x}.|Explain {x} and {y}.|My {x} is broken.|Where can I find {x}?".split("|")
+    "Summarize {x}.|Explain {x} and {y}.|My {x} is broken.|Where can I find {x}?",
+    "|",
 )
 UNKNOWN_ANSWER = "Sorry, I am only a tiny demo model and I do not know that."
 UNKNOWN_PLUGIN_ANSWER = "I do not know that plugin. `jackfield plugins list` shows all plugins."
@@ -62,8 +63,12 @@ ADDRESS_JSON_QUESTIONS = (
 ADDRESS_JSON = dump({"host": "127.0.0.1", "port": 8080})
 REPEAT_QUESTIONS = ("Repeat after me: {w}", "Repeat: {w}", "Say: {w}", "Please repeat this: {w}")
 COUNT_QUESTIONS = ("Count to {n}.", "Count from 1 to {n}.", "Please count to {n}.", "Count up to {n}.")
-THINK_QUESTIONS = ("Think step by step: what is {a} + {b}?", "Think first. What is {a} + {b}?", "/think What is {a} + {b}?")
-UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+THINK_QUESTIONS = (
+    "Think step by step: what is {a} + {b}?",
+    "Think first. What is {a} + {b}?",
+    "/think What is {a} + {b}?",
+)
+UNITS = listed("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen")
 NUMBER_WORDS = {**dict(enumerate(UNITS)), 20: "twenty", 25: "twenty-five", 30: "thirty"}
 
 Facts = dict[str, dict[str, list[Question]]]

@@ -9,10 +9,10 @@ from typing import Any
 
 from facts_jackfield import PLUGIN_WORK
 from messages import Tool
-from words import NAMES, UNKNOWN_THINGS, WORDS, any_city
+from words import NAMES, UNKNOWN_THINGS, WORDS, any_city, listed
 
-VERBS = "get fetch lookup query read find load show check retrieve do run call request".split()
-OTHER_PARAMETERS = "name value input arg text target city_name location_name where loc area region".split()
+VERBS = listed("get fetch lookup query read find load show check retrieve do run call request")
+OTHER_PARAMETERS = listed("name value input arg text target city_name location_name where loc area region")
 NAME_SHAPES = ("{verb}_{noun}", "{noun}_{verb}", "{verb}_{noun}_{extra}", "{noun}", "{extra}_{noun}")
 NAME_EXTRAS = [*WORDS, "api", "tool", "v2", "now", "data"]
 

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import random
 
-NAMES = (
+
+def listed(text: str, separator: str | None = None) -> list[str]:
+    """Split a list that is written in one string.
+
+    Parameters: the text and the separator, white space if absent. Returns the entries.
+    """
+    return text.split(separator)
+
+
+NAMES = listed(
     "Anna Bob Clara David Emma Frank Grace Henry Iris Jack Karen Liam Maria Noah Olga Peter Rosa Simon Tina Victor"
     " Wendy Zoe Ali Ben Chen Diego Eva Felix Hans Ivan"
-).split()
+)
 CITIES = [
-    *(
+    *listed(
         "Paris London Berlin Rome Madrid Vienna Oslo Tokyo Lima Cairo Boston Chicago Dallas Denver Miami Munich Hamburg"
         " Zurich Geneva Milan Naples Porto Seville Lyon Nice Prague Krakow Dublin Glasgow Leeds Seoul Osaka Kyoto"
         " Mumbai Delhi Sydney Perth Toronto Montreal Quito Bogota Havana Nairobi Lagos Tunis Athens Sofia Riga Tallinn"
         " Bergen"
-    ).split(),
+    ),
     "New York",
     "San Francisco",
     "Los Angeles",
@@ -23,21 +32,22 @@ CITIES = [
     "Buenos Aires",
 ]
 UNSEEN_CITIES = [
-    *"Barcelona Amsterdam Brussels Singapore Melbourne Rio Venice Bristol".split(),
+    *listed("Barcelona Amsterdam Brussels Singapore Melbourne Rio Venice Bristol"),
     "Tel Aviv",
     "San Diego",
 ]
-WORDS = (
+WORDS = listed(
     "apple river table cloud stone music garden window yellow summer pencil rocket forest bottle orange planet silver"
     " castle bridge winter flower engine island mirror dragon candle button basket socket kernel plugin worker"
-).split()
-UNKNOWN_THINGS = (
+)
+UNKNOWN_THINGS = listed(
     "philosophy|blockchain|the stock market|Napoleon|a tractor|photosynthesis|my neighbour|opera|chess|taxes|"
     "the Roman empire|cheese making|volcanoes|democracy|surfing|the violin|trains|a black hole|my cousin|the internet|"
     "coffee|football|a castle|insurance|knitting|jazz|a cake|dolphins|general relativity|my homework|a phone|the king|"
     "a bicycle|pizza|history|the moon landing|an airplane|medicine|a contract|the news|my code|a song|dinosaurs|"
-    "a dragon|a website|the weather|my printer|a spreadsheet"
-).split("|")
+    "a dragon|a website|the weather|my printer|a spreadsheet",
+    "|",
+)
 SYSTEM_PROMPTS = (
     "You are a helpful assistant.",
     "You are a friendly assistant.",
@@ -46,8 +56,8 @@ SYSTEM_PROMPTS = (
     "You are a helpful AI assistant. Be short.",
     "You are the demo model of Jackfield.",
 )
-ONSETS = "b c d f g h j k l m n p r s t v w z br tr st kr gr pl ch sh th".split()
-VOWELS = "a e i o u ai ea ou".split()
+ONSETS = listed("b c d f g h j k l m n p r s t v w z br tr st kr gr pl ch sh th")
+VOWELS = listed("a e i o u ai ea ou")
 ENDINGS = ("", "n", "r", "s", "l", "m", "t", "x", "ton", "ville", "berg", "ia", "land")
 
 
