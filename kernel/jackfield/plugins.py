@@ -21,7 +21,7 @@ import msgspec
 import pluggy
 
 from jackfield import hookspecs
-from jackfield.errors import JackfieldError, ManifestError, PluginError
+from jackfield.errors import ManifestError, PluginError
 from jackfield.hookspecs import PROJECT, ProcessKind
 from jackfield.manifest import DEFAULT_SCHEDULER, InstanceRef, Manifest, Table, Where, decode_table, suggestion
 
@@ -186,8 +186,8 @@ class Kernel:
         caller = self._manager.subset_hook_caller(hook, others)
         try:
             answers: list[Any] = caller(instance=instance, **arguments)
-        except JackfieldError:
-            raise
+        except (ManifestError, PluginError):
+            raise  # they name a key, or the plugin, themselves
         except Exception as error:
             raise PluginError(f"plugin {instance.name}: {hook} raised {type(error).__name__}: {error}") from error
         return answers

@@ -394,6 +394,15 @@ def test_a_hook_that_raises_is_attributed(site: Site, hook: str) -> None:
         asked(hook)(kernel_of("raiser", "fcfs"))
 
 
+def test_an_error_of_ours_raised_by_a_hook_is_attributed(site: Site) -> None:
+    """A plugin cannot pass its own trouble off as the kernel's."""
+    hook = "@hookimpl\ndef jackfield_backends(instance):\n    raise BackendFault('x')"
+    body = f"from jackfield.errors import BackendFault\n{hook}"
+    site.add("raiser", body)
+    with pytest.raises(PluginError, match=r"^plugin raiser: jackfield_backends raised BackendFault: x"):
+        kernel_of("raiser", "fcfs").backends()
+
+
 @pytest.mark.parametrize("hook", [hook for hook in HOOKS if hook != "jackfield_startup"])
 def test_a_hook_that_answers_something_else_is_attributed(site: Site, hook: str) -> None:
     """Types begin at the facade: nothing else ever sees the number."""
