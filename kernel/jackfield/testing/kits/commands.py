@@ -9,7 +9,6 @@ Subclass ``CommandsKit`` in a test module and say how the plugin is turned on::
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import click
@@ -23,9 +22,6 @@ from jackfield.plugins import build_kernel
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-HOOK_DEADLINE_S: Final = 1.0
-"""What the hook's documentation allows."""
 
 USAGE: Final = 2
 """Exit code for a command line that cannot be used."""
@@ -43,11 +39,7 @@ class CommandsKit:
         file = tmp_path / "plugins.toml"
         file.write_text(self.manifest)
         kernel = build_kernel(load_manifest(file, environ={}))
-        start = time.monotonic()
         commands = [command for _, command in kernel.commands()]
-        assert time.monotonic() - start < HOOK_DEADLINE_S, (
-            "jackfield_commands is slow; heavy imports belong into commands"
-        )
         assert commands, "the plugin hands over no command"
         return commands
 

@@ -9,7 +9,6 @@ Subclass ``LifecycleKit`` in a test module and say how the plugin is turned on::
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
     from jackfield.errors import PluginError
     from jackfield.hookspecs import ProcessKind
     from jackfield.plugins import Kernel
-
-STARTUP_DEADLINE_S: Final = 10.0
-SHUTDOWN_DEADLINE_S: Final = 2.0
-"""What the hooks' documentation allows."""
 
 _PROCESSES: Final = ("gateway", "worker")
 _DESCRIPTORS: Final = Path("/proc/self/fd")
@@ -50,14 +45,9 @@ class LifecycleKit:
         return build_kernel(load_manifest(file, environ={}))
 
     @in_each_process
-    def test_start_and_end_are_quick_and_quiet(self, kernel: Kernel, process: ProcessKind) -> None:
-        """Within the documented deadlines, and without an error."""
-        start = time.monotonic()
-        kernel.startup(process)
-        started = time.monotonic()
-        assert started - start < STARTUP_DEADLINE_S
-        _shut_down(kernel, process)
-        assert time.monotonic() - started < SHUTDOWN_DEADLINE_S
+    def test_start_and_end_are_quiet(self, kernel: Kernel, process: ProcessKind) -> None:
+        """Without an error."""
+        _round(kernel, process)
 
     @in_each_process
     def test_nothing_is_left_behind(self, kernel: Kernel, process: ProcessKind) -> None:
