@@ -40,8 +40,8 @@ def configure_logs(
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.StackInfoRenderer(),
-            *_renderers(console=console),
+            _without_data,
+            _renderer(console=console),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr)
@@ -81,10 +81,19 @@ class _Relay(logging.Handler):
         structlog.get_logger(_OWN).log(record.levelno, text, logger=record.name, **fields)
 
 
-def _renderers(*, console: bool) -> list[structlog.typing.Processor]:
+def _without_data(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What ``log.exception()`` of a plugin adds; structlog itself would print messages, and local variables too."""
+    info = event.pop("exc_info", None)
+    error = info if isinstance(info, BaseException) else sys.exc_info()[1] if info else None
+    if error is not None:
+        event.update(error=type(error).__name__, traceback=traceback_of(error))
+    return event
+
+
+def _renderer(*, console: bool) -> structlog.typing.Processor:
     if console:
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and "NO_COLOR" not in os.environ)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_to_json)]
+        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
+    return structlog.processors.JSONRenderer(serializer=_to_json)
 
 
 def _to_json(event: structlog.typing.EventDict, **_: object) -> bytes:
