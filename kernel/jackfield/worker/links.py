@@ -6,10 +6,10 @@ buffered up to a bound and sent by the reading thread.
 
 from __future__ import annotations
 
-import os
 import selectors
 import socket
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -31,6 +31,9 @@ BACKLOG_MAX: Final = 64 * 1024 * 1024
 """Bytes a gateway may leave unread before its connection counts as hung: hours of events at any real rate."""
 
 _READ_BYTES: Final = 1 << 18
+
+_WRITE_BYTES: Final = 1 << 18
+"""Of a backlog offered at once: a socket takes no more, and what is offered is copied while the engine may wait."""
 
 
 class GatewayLink:
@@ -90,7 +93,7 @@ class GatewayLink:
         """Send more of the backlog. Reading thread only."""
         with self._lock:
             if not self._closed:
-                del self._backlog[: self._send_some(bytes(self._backlog))]
+                del self._backlog[: self._send_some(bytes(self._backlog[:_WRITE_BYTES]))]
 
     def close(self) -> None:
         """Shut the connection down; the reading thread sees end-of-file and takes the link apart. Any thread."""
@@ -202,12 +205,8 @@ class GatewayLinks:
         self._wake_write.close()
 
     def _wake(self) -> None:
-        try:
+        with suppress(OSError):  # plenty of wake-ups are waiting already, or the thread has ended
             self._wake_write.send(b"\0")
-        except BlockingIOError:  # plenty of wake-ups are waiting already
-            return
-        except OSError:
-            os.sched_yield()  # the thread has ended: nothing is left to wake
 
     def _serve_wake(self) -> None:
         self._wake_read.recv(4096)
@@ -233,10 +232,12 @@ class GatewayLinks:
                 if not data:
                     raise ConnectionResetError
                 self._take(link, link.frames.feed(data))
+            except BlockingIOError:  # readiness may be spurious
+                return
             except ChannelError as error:
                 log.warning("closing a gateway's connection", error=error.message)
                 self._detach(link)
-            except ConnectionResetError:
+            except OSError:  # whatever is wrong with one connection must not end the thread that reads all
                 self._detach(link)
 
     def _take(self, link: GatewayLink, payloads: list[bytes]) -> None:

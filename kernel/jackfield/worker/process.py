@@ -53,10 +53,13 @@ def run(control_fd: int) -> int:
     belong_to_supervisor()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager's may reach every process; the supervisor decides
     control = MessageSocket(socket.socket(fileno=control_fd), messages.to_child(), messages.to_supervisor())
-    boot = _await_boot(control)
+    try:
+        boot, early = _await_boot(control)
+    except PeerGone:
+        return 0
     manifest = Manifest.restore(boot.manifest)
     configure_logs(manifest.kernel.log_level, manifest.kernel.log_format)
-    conversation = Conversation(control)
+    conversation = Conversation(control, early)
     conversation.start()
     try:
         kernel = build_kernel(manifest)
@@ -72,13 +75,16 @@ def run(control_fd: int) -> int:
     return _serve(kernel, host, conversation, boot.model)
 
 
-def _await_boot(control: MessageSocket[ToChild, ToSupervisor]) -> BootWorker:
+def _await_boot(control: MessageSocket[ToChild, ToSupervisor]) -> tuple[BootWorker, list[ToChild]]:
+    """The first message, and what came along with it: a ``Stop`` may follow at once."""
     control.send(Heartbeat())
-    while True:
-        for message in control.receive():
-            if isinstance(message, BootWorker):
-                return message
-            raise ChannelError(f"a worker's first message must be its boot, not {type(message).__name__}")
+    received: list[ToChild] = []
+    while not received:
+        received = control.receive()
+    boot, *early = received
+    if not isinstance(boot, BootWorker):
+        raise ChannelError(f"a worker's first message must be its boot, not {type(boot).__name__}")
+    return boot, early
 
 
 def _serve(kernel: Kernel, host: WorkerHost, conversation: Conversation, model: str) -> int:
@@ -104,12 +110,14 @@ class Conversation:
 
     Parameters:
         control: Connected control socket.
+        early: Messages that came together with the boot.
 
     Its thread ends the process at once when the supervisor is gone: nobody could ever reach this worker again.
     """
 
-    def __init__(self, control: MessageSocket[ToChild, ToSupervisor]) -> None:
+    def __init__(self, control: MessageSocket[ToChild, ToSupervisor], early: list[ToChild]) -> None:
         self._control = control
+        self._early = early
         self._sending = threading.Lock()
         self._host: WorkerHost | None = None
         self._fraction = -1.0
@@ -141,6 +149,8 @@ class Conversation:
         selector = selectors.DefaultSelector()
         selector.register(self._control, selectors.EVENT_READ)
         beat = time.monotonic()
+        for message in self._early:
+            self._handle(message)
         while True:
             if selector.select(max(0.0, beat - time.monotonic())):
                 self._receive()

@@ -141,3 +141,10 @@ def test_stop_while_loading(child: Child) -> None:
     child.until(Progress)
     child.control.send(Stop())
     assert child.process.wait(10) == 0
+
+
+def test_stop_right_behind_the_boot(child: Child) -> None:
+    """Both messages are there when the worker begins to read: the second one is not lost."""
+    child.boot(load_s=60.0)
+    child.control.send(Stop())
+    assert child.process.wait(10) == 0
