@@ -213,11 +213,11 @@ def jackfield_commands(instance: PluginInstance) -> Sequence[click.Command]:
 
     Nobody implements it: ``jackfield`` has its own commands only.
 
-    Several answers: united; a command whose name exists already is a ``PluginError`` that names both owners.
+    Several answers: united; a command whose name exists already is left out, with a warning that names both owners.
 
     :param instance: The instance asked.
     :returns: click commands or groups.
-    :raises: Anything raised is a ``PluginError`` that names the plugin; the built-in commands still work.
+    :raises: Anything raised becomes a warning that names the plugin; the built-in commands still work.
 
     Process and thread: command line, main thread. Deadline: 1 s. Failure policy: open, with a warning.
 
