@@ -103,7 +103,6 @@ class ContextParams(Protocol):
     n_batch: int
     n_ubatch: int
     n_seq_max: int
-    n_outputs_max: int
     n_threads: int
     n_threads_batch: int
     flash_attn_type: int
