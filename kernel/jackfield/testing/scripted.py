@@ -2,8 +2,7 @@
 
 It is shaped like a stranger's plugin: one module with hook implementations, loaded by path
 (``enabled = ["scripted=/…/scripted.py"]``), no private import. Its tokens are the 256 bytes and one end token, so
-prompts
-and answers of any text can be read off the ids. Without a script it answers with the text of its last user message.
+prompts and answers of any text can be read off the ids. Without a script it answers with its last user message.
 
 A prompt may carry directives, which the answer obeys and does not repeat:
 
