@@ -35,6 +35,17 @@ class PluginRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """None where the plugin was not loaded."""
 
 
+class PluginChange(msgspec.Struct, frozen=True):
+    """What ``plugins enable`` or ``plugins disable`` did."""
+
+    name: str
+    state: Literal["on", "off"]
+    """From the next start."""
+    file: str
+    changed: bool
+    """False where it was so already."""
+
+
 @click.group("plugins")
 def command() -> None:
     """See what is installed, and turn plugins on and off."""
@@ -76,7 +87,8 @@ def info(name: str, file: Path | None, *, as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @file_option
-def enable(name: str, file: Path | None) -> None:
+@json_option
+def enable(name: str, file: Path | None, *, as_json: bool) -> None:
     """Turn a plugin on: add NAME to plugins.toml.
 
     NAME is an installed plugin, INSTANCE=PLUGIN for a further instance of it, or the path of a .py file.
@@ -92,17 +104,18 @@ def enable(name: str, file: Path | None) -> None:
 
     target = file or Path(FILE_NAME)
 
-    if name in enabled_entries(target):
-        click.echo(f"{name} is on already")
-        return
-    edit_enabled(target, lambda listed: listed.append(name), build_kernel)
-    click.echo(f"{name} is on in {target}; it runs from the next start")
+    changed = name not in enabled_entries(target)
+    if changed:
+        edit_enabled(target, lambda listed: listed.append(name), build_kernel)
+    text = f"{name} is on in {target}; it runs from the next start" if changed else f"{name} is on already"
+    _tell(PluginChange(name, "on", str(target), changed), text, as_json=as_json)
 
 
 @command.command()
 @click.argument("name")
 @file_option
-def disable(name: str, file: Path | None) -> None:
+@json_option
+def disable(name: str, file: Path | None, *, as_json: bool) -> None:
     """Turn a plugin off: remove NAME from plugins.toml."""
     from jackfield.cli.manifest_edit import edit_enabled
     from jackfield.manifest import suggestion
@@ -126,7 +139,12 @@ def disable(name: str, file: Path | None) -> None:
         raise ManifestError(
             f"{place}: remove the table [config.{name}] first: it has no meaning without {name}"
         ) from error
-    click.echo(f"{name} is off in {target}; it stops with the next start")
+    text = f"{name} is off in {target}; it stops with the next start"
+    _tell(PluginChange(name, "off", str(target), changed=True), text, as_json=as_json)
+
+
+def _tell(change: PluginChange, text: str, *, as_json: bool) -> None:
+    click.echo(msgspec.json.encode(change).decode() if as_json else text)
 
 
 def _rows(file: Path | None) -> list[PluginRow]:

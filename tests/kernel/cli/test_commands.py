@@ -13,6 +13,8 @@ from jackfield import __version__
 from jackfield.cli.errors import guarded
 from jackfield.cli.group import jackfield as jackfield_command
 from jackfield.errors import ModelLoadError
+from jackfield.manifest import Manifest, ModelConfig
+from jackfield.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +119,50 @@ def test_mistakes_are_named_with_exit_code_2_and_no_traceback(
     assert message in done.err
     assert "Traceback" not in done.err
     assert list(Path().iterdir()) == []
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Manifest]:
+    """What ``serve`` would run; nothing is started."""
+    manifests: list[Manifest] = []
+
+    class Recorder(Supervisor):
+        def run(self) -> int:
+            manifests.append(self._manifest)
+            return 0
+
+    monkeypatch.setattr("jackfield.supervisor.supervisor.Supervisor", Recorder)
+    return manifests
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "aliases"),
+    [
+        ("model.gguf", "model", ("default",)),
+        ("models/Qwen2 0.5B (q8).gguf", "Qwen2-0.5B-q8", ("default",)),
+        ("default.gguf", "default", ()),
+        ("Öl.gguf", "l", ("default",)),
+        ("世界.gguf", "model", ("default",)),
+    ],
+)
+def test_a_model_file_of_the_command_line(
+    cli: Cli, served: list[Manifest], tmp_path: Path, path: str, name: str, aliases: tuple[str, ...]
+) -> None:
+    """It replaces the manifest's models, under a name made of the file's."""
+    (tmp_path / path).parent.mkdir(exist_ok=True)
+    (tmp_path / path).touch()
+    (tmp_path / "plugins.toml").write_text('[models.other]\nsource = "other.gguf"\n')
+    done = cli("serve", path, "--context", "8192", "--set", "kernel.queue=3")
+    assert done == Done(0, "", "")
+    [manifest] = served
+    assert manifest.models == {name: ModelConfig(source=str(tmp_path / path), context=8192, aliases=aliases)}
+    assert manifest.kernel.queue == 3
+
+
+def test_serve_alone_serves_the_demo_model(cli: Cli, served: list[Manifest]) -> None:
+    """Also under the name default; a context applies to it."""
+    assert cli("serve", "--context", "64").code == 0
+    assert served[0].models == {"demo": ModelConfig(source="jackfield:demo", context=64, aliases=("default",))}
 
 
 def test_context_without_a_model_needs_a_single_one(cli: Cli) -> None:
@@ -269,6 +315,20 @@ def test_enabling_twice_is_no_mistake(cli: Cli) -> None:
     """Scripts may repeat themselves."""
     done = cli("plugins", "enable", "openai")
     assert (done.code, done.out) == (0, "openai is on already\n")
+
+
+def test_changes_as_json(cli: Cli) -> None:
+    """For scripts: what is so from the next start, and whether that is new."""
+    told = [
+        json.loads(cli("plugins", *change, "--json").out)
+        for change in (("disable", "openai"), ("enable", "openai"), ("enable", "openai"))
+    ]
+    common = {"name": "openai", "file": "plugins.toml"}
+    assert told == [
+        {**common, "state": "off", "changed": True},
+        {**common, "state": "on", "changed": True},
+        {**common, "state": "on", "changed": False},
+    ]
 
 
 def test_a_plugin_that_does_not_import_is_not_turned_on(cli: Cli) -> None:
