@@ -1,8 +1,8 @@
 """Discovery, order, blocking before import, and a typed facade over pluggy.
 
 A plugin is a module (usually ``__init__.py`` of a package) with hook implementations. ``build_kernel`` loads exactly
-the names in ``enabled``: a plugin that is not listed is never imported. One plugin may run as several instances, each with
-its own ``[config.NAME]`` table; an instance is the module's hooks under another name.
+the names in ``enabled``: a plugin that is not listed is never imported. One plugin may run as several instances, each
+with its own ``[config.NAME]`` table; an instance is the module's hooks under another name.
 """
 
 from __future__ import annotations

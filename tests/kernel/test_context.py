@@ -31,4 +31,4 @@ def test_contexts_share_no_state() -> None:
 def test_a_misspelt_attribute_is_an_error() -> None:
     """Stages write known fields only."""
     with pytest.raises(AttributeError):
-        RequestContext("req-1", "/", "").modle = "demo"  # type: ignore[attr-defined]
+        RequestContext("req-1", "/", "").modle = "demo"  # type: ignore[attr-defined]  # the point

@@ -50,7 +50,7 @@ PROMPT = TextPrompt("once")
 )
 def test_sampling_takes_the_whole_range(field: str, value: float | None) -> None:
     """Both ends included."""
-    assert getattr(SamplingParams(**{field: value}), field) == value  # type: ignore[arg-type]
+    assert getattr(SamplingParams(**{field: value}), field) == value  # type: ignore[arg-type]  # fields by name
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_sampling_takes_the_whole_range(field: str, value: float | None) -> None
 def test_sampling_refuses_what_is_out_of_range(field: str, value: float) -> None:
     """The error names the field."""
     with pytest.raises(InvalidRequest, match=f"^{field} must be between") as caught:
-        SamplingParams(**{field: value})  # type: ignore[arg-type]
+        SamplingParams(**{field: value})  # type: ignore[arg-type]  # fields by name
     assert caught.value.param == field
 
 

@@ -39,7 +39,7 @@ def test_an_unknown_field_is_a_bad_request(client: OpenAI) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_unknown_model_is_not_found(client: OpenAI, stream: bool) -> None:  # noqa: FBT001
+def test_an_unknown_model_is_not_found(client: OpenAI, stream: bool) -> None:  # noqa: FBT001 -- pytest passes by name
     """Whatever is asked of it."""
     with pytest.raises(openai.NotFoundError) as raised:
         client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=stream)
@@ -93,7 +93,7 @@ def test_the_client_does_not_retry_what_cannot(client: OpenAI) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_failure_before_the_first_token_is_a_status(client: OpenAI, stream: bool) -> None:  # noqa: FBT001
+def test_a_failure_before_the_first_token_is_a_status(client: OpenAI, stream: bool) -> None:  # noqa: FBT001 -- pytest passes by name
     """Also of a stream: nothing was sent yet."""
     with pytest.raises(openai.InternalServerError) as raised:
         client.completions.create(model="scripted", prompt="[say:Hello][fail:0]", stream=stream)

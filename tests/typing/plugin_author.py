@@ -87,8 +87,8 @@ def what_is_a_port() -> None:
     """By structure, not by inheritance."""
     takes_scheduler(OneByOne(1))
     takes_observer(Silent())
-    takes_scheduler(Misspelt())  # type: ignore[arg-type]
-    takes_scheduler(Silent())  # type: ignore[arg-type]
+    takes_scheduler(Misspelt())  # type: ignore[arg-type]  # no method plan
+    takes_scheduler(Silent())  # type: ignore[arg-type]  # an observer
 
 
 def takes_scheduler(scheduler: Scheduler) -> None:
@@ -102,4 +102,4 @@ def takes_observer(observer: Observer) -> None:
 def what_a_frontend_gets(gateway: Gateway, context: RequestContext, request: GenerateRequest) -> None:
     """One typed stream of events."""
     assert_type(gateway.generate(context, request), AsyncGenerator[GenerateEvent, None])
-    gateway.generate(request, context)  # type: ignore[arg-type]
+    gateway.generate(request, context)  # type: ignore[arg-type]  # the wrong way round

@@ -58,7 +58,7 @@ class EdgeProtocol(web.RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,  # noqa: ARG002 -- aiohttp's signature; its texts quote the request
-        message: str | None = None,  # noqa: ARG002
+        message: str | None = None,  # noqa: ARG002 -- as above
     ) -> web.StreamResponse:
         """Called by aiohttp for what is not HTTP (400), and for defects outside of any handler (500)."""
         if request.writer.output_size > 0:

@@ -49,7 +49,7 @@ class SignalReader:
     ) -> None:
         for number, handler in self._before.items():
             with contextlib.suppress(TypeError):  # a handler that was not set from Python cannot be put back
-                signal.signal(number, handler)  # type: ignore[arg-type]
+                signal.signal(number, handler)  # type: ignore[arg-type]  # one of signal's own
         signal.set_wakeup_fd(self._wakeup)
         self._read.close()
         self._write.close()

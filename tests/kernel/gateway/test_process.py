@@ -29,7 +29,9 @@ from jackfield.channel.messages import (
     Stop,
     Submit,
     ToChild,
+    ToGateway,
     ToSupervisor,
+    ToWorker,
     WorkerStatus,
     to_child,
     to_gateway,
@@ -109,14 +111,14 @@ class GatewayProcess:
                 if isinstance(message, Ready | Refused):
                     return message
 
-    def attach_worker(self) -> MessageSocket[object, object]:
+    def attach_worker(self) -> MessageSocket[ToWorker, ToGateway]:
         """Our end of a new worker connection."""
         ours, theirs = socket.socketpair()
         ours.settimeout(DEADLINE_S)
         with theirs:
             self.control.send(WorkerStatus(model="demo", state="ready"))
             self.control.send(Attach(model="demo"), [theirs.fileno()])
-        return MessageSocket(ours, to_worker(), to_gateway())  # type: ignore[arg-type]
+        return MessageSocket(ours, to_worker(), to_gateway())
 
     def status(self, path: str) -> int:
         """Status of a page on the health port."""

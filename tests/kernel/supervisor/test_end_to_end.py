@@ -44,8 +44,8 @@ class Server:
         assert self.process.stdout is not None
         threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
         listening = self.event("listening")
-        self.api = str(listening["api"][0])  # type: ignore[index]
-        self.health = str(listening["health"][0])  # type: ignore[index]
+        self.api = str(listening["api"][0])  # type: ignore[index]  # two lists of texts
+        self.health = str(listening["health"][0])  # type: ignore[index]  # two lists of texts
         self.seen: set[int] = set()
 
     def _read(self, stream: IO[bytes]) -> None:

@@ -42,7 +42,7 @@ _DEADLINE_S = 20.0
 
 def _manifest(**model: object) -> Manifest:
     fields: dict[str, object] = {"backend": "scripted", "source": __file__, "context": 512, "max_sequences": 2}
-    config = ModelConfig(**{**fields, **model})  # type: ignore[arg-type]
+    config = ModelConfig(**{**fields, **model})  # type: ignore[arg-type]  # fields by name
     return Manifest(
         enabled=(InstanceRef("fcfs", "fcfs"), InstanceRef("scripted", str(Path(scripted.__file__)))),
         kernel=KernelConfig(default_max_tokens=100),
@@ -72,7 +72,7 @@ class Peer:
 
     def submit(self, number: int, prompt: Prompt, **fields: object) -> None:
         """Ask for a generation."""
-        request = GenerateRequest(model="m", prompt=prompt, sampling=SamplingParams(temperature=0), **fields)  # type: ignore[arg-type]
+        request = GenerateRequest(model="m", prompt=prompt, sampling=SamplingParams(temperature=0), **fields)  # type: ignore[arg-type]  # fields by name
         self.messages.send(Submit(number, request))
 
     def receive(self) -> None:

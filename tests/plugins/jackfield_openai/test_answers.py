@@ -46,7 +46,7 @@ def stream(answer: Answer, deltas: Sequence[str], reason: FinishReason = "stop")
 
 
 @given(deltas=texts, include_usage=st.booleans(), reason=st.sampled_from(["stop", "length"]))
-def test_chat_streams_keep_their_promises(deltas: list[str], include_usage: bool, reason: FinishReason) -> None:  # noqa: FBT001
+def test_chat_streams_keep_their_promises(deltas: list[str], include_usage: bool, reason: FinishReason) -> None:  # noqa: FBT001 -- pytest passes by name
     """One role, first; no empty delta; one finish reason, last; one id; usage where asked for; then the end mark."""
     *data, end = stream(ChatAnswer(call(include_usage=include_usage), "demo"), deltas, reason)
     assert end == "[DONE]"
@@ -68,7 +68,7 @@ def test_chat_streams_keep_their_promises(deltas: list[str], include_usage: bool
 
 
 @given(deltas=texts, include_usage=st.booleans())
-def test_completion_streams_keep_their_promises(deltas: list[str], include_usage: bool) -> None:  # noqa: FBT001
+def test_completion_streams_keep_their_promises(deltas: list[str], include_usage: bool) -> None:  # noqa: FBT001 -- pytest passes by name
     """As for chats, in the one shape that completions have."""
     *data, end = stream(CompletionAnswer(call(include_usage=include_usage), "demo"), deltas)
     assert end == "[DONE]"

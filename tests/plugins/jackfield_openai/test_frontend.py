@@ -228,7 +228,7 @@ WARN = OpenAIConfig(unknown_fields="warn")
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_left_out_fields_are_listed_in_a_header(stream: bool) -> None:  # noqa: FBT001
+def test_left_out_fields_are_listed_in_a_header(stream: bool) -> None:  # noqa: FBT001 -- pytest passes by name
     """In mode ``warn``; a request that has none gets no header."""
     _, headers, _ = ask(ScriptedGateway(), WARN, stream=stream, zzz=1, verbosity="low")
     assert headers[IGNORED_HEADER] == "zzz,verbosity"

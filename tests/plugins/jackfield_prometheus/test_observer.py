@@ -195,7 +195,7 @@ def test_openmetrics_for_those_who_ask(observer: PrometheusObserver) -> None:
     content_type, page = observer.render("application/openmetrics-text; version=1.0.0,text/plain;q=0.5")
     assert content_type.startswith("application/openmetrics-text")
     assert page.endswith(b"# EOF\n")
-    read = parse_openmetrics(page.decode())  # type: ignore[no-untyped-call]
+    read = parse_openmetrics(page.decode())  # type: ignore[no-untyped-call]  # prometheus_client's own
     assert {family.name for family in read} == {family.name for family in families(observer)}
     assert observer.render("text/html")[0].startswith("text/plain")
 

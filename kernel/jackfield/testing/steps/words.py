@@ -21,7 +21,7 @@ def _text(quoted: str) -> str:
 
 
 # parse's own {} would run over closing quotes, and one step's text would match another step
-_text.pattern = r'"[^"]*"'  # type: ignore[attr-defined]
+_text.pattern = r'"[^"]*"'  # type: ignore[attr-defined]  # parse's protocol
 
 
 def words(text: str) -> parsers.parse:
