@@ -15,7 +15,8 @@ from jackfield.errors import QueueFull, WorkerDied
 from jackfield.gateway.admission import RETRY_MAX_S, RETRY_MIN_S, Admission
 from jackfield.gateway.origin import host_of, is_loopback
 from jackfield.gateway.receiver import Receiver
-from jackfield.types import Finished, Started, TextDelta, Timings, Usage
+from jackfield.gateway.worker_link import UNSENT_MAX, WorkerLink
+from jackfield.types import Finished, GenerateRequest, Started, TextDelta, TextPrompt, Timings, Usage
 
 END = Finished("stop", Usage(1, 2), Timings(0.0, 0.5, 0.5))
 
@@ -126,3 +127,34 @@ def test_import_jackfield_imports_no_http_server() -> None:
     """A plugin author's import stays cheap."""
     code = "import sys, jackfield; sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class FullTransport(asyncio.Transport):
+    """To a worker that reads nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.waiting += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+
+def test_a_worker_that_does_not_read_is_given_no_more_than_the_bound() -> None:
+    """Requests are refused for now instead of filling the memory; what was cancelled may still be said."""
+    link = WorkerLink("demo", finished=lambda _: None, reported=lambda _: None)
+    transport = FullTransport()
+    link.connection_made(transport)
+    context = RequestContext("req-1", "/", "")
+    request = GenerateRequest(model="demo", prompt=TextPrompt("x" * (16 << 20)))
+    numbers = [link.submit(context, request)[0] for _ in range(4)]
+    assert transport.waiting > UNSENT_MAX
+    with pytest.raises(QueueFull):
+        link.submit(context, request)
+    before = transport.waiting
+    link.cancel(numbers[0])
+    assert before < transport.waiting < before + 100
+    assert link.in_flight == 3
