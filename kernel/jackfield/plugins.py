@@ -138,7 +138,7 @@ class Kernel:
         found: list[tuple[PluginInstance, click.Command]] = []
         for instance in self.instances:
             for commands in self._ask(instance, "jackfield_commands", Sequence):
-                found += [(instance, command) for command in commands]
+                found += [(instance, _checked_command(instance, command)) for command in commands]
         return found
 
     def startup(self, process: ProcessKind) -> None:
@@ -164,6 +164,7 @@ class Kernel:
         for instance in self.instances:
             for answer in self._ask(instance, hook, Mapping):
                 for name, factory in answer.items():
+                    _check_factory(instance, hook, name, factory)
                     if name in owners:
                         raise PluginError(f"{hook}: both {owners[name].name} and {instance.name} hand over {name!r}")
                     owners[name] = instance
@@ -214,10 +215,9 @@ def _connect(manifest: Manifest, instances: Sequence[PluginInstance]) -> Kernel:
     # pluggy asks the last registered first; we promise that the first listed is asked first
     for instance in reversed(instances):
         _register(manager, instance)
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginError(f"{error}; hooks are listed in jackfield.hookspecs") from error
+    for instance in instances:
+        _check_hooks(manager, instance)
+    manager.check_pending()
     kernel = Kernel(manifest, manager, instances)
     _check_config(kernel)
     return kernel
@@ -232,7 +232,7 @@ def installed_plugins() -> Mapping[str, Sequence[importlib.metadata.EntryPoint]]
 
 
 def _load(ref: InstanceRef, manifest: Manifest) -> PluginInstance:
-    module, distribution = _load_file(ref) if ref.plugin.endswith(".py") else _load_entry_point(ref, manifest)
+    module, distribution = _load_file(ref, manifest) if ref.plugin.endswith(".py") else _load_entry_point(ref, manifest)
     _check_api_version(ref, module)
     hooks = HookSet(module)
     table = manifest.config.get(ref.name, {})
@@ -262,10 +262,10 @@ def _load_entry_point(ref: InstanceRef, manifest: Manifest) -> tuple[ModuleType,
     return module, owners[0]
 
 
-def _load_file(ref: InstanceRef) -> tuple[ModuleType, str]:
+def _load_file(ref: InstanceRef, manifest: Manifest) -> tuple[ModuleType, str]:
     path = Path(ref.plugin)
     if not path.is_file():
-        raise ManifestError(f"enabled: there is no plugin file {path.name}", param="enabled")
+        raise ManifestError(f"{manifest.origin('enabled')}: there is no plugin file {path.name}", param="enabled")
     spec = importlib.util.spec_from_file_location(f"jackfield_path_plugin_{ref.name.replace('-', '_')}", path)
     if spec is None or spec.loader is None:
         raise PluginError(f"plugin {ref.name}: {path.name} is not a Python file")
@@ -297,6 +297,45 @@ def _register(manager: pluggy.PluginManager, instance: PluginInstance) -> None:
         raise PluginError(f"plugin {instance.name} ({instance.distribution}): {error}") from error
     except ValueError as error:
         raise ManifestError(f"enabled: {instance.name} is listed twice", param="enabled") from error
+
+
+def _check_hooks(manager: pluggy.PluginManager, instance: PluginInstance) -> None:
+    callers = manager.get_hookcallers(instance._hooks) or ()
+    if not callers:
+        raise PluginError(
+            f"plugin {instance.name} ({instance.distribution}) implements no hook;"
+            " its hook functions must be marked with @jackfield.hookimpl"
+        )
+    known = tuple(name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_"))
+    for caller in callers:
+        if not caller.has_spec():
+            raise PluginError(
+                f"plugin {instance.name} ({instance.distribution}): unknown hook"
+                f" {caller.name}{suggestion(caller.name, known)}; hooks are listed in jackfield.hookspecs"
+            )
+        if inspect.iscoroutinefunction(getattr(instance._hooks, caller.name, None)):
+            raise PluginError(
+                f"plugin {instance.name} ({instance.distribution}): {caller.name} must not be async; hooks are called"
+                " once at start-up, what they hand over does the work"
+            )
+
+
+def _check_factory(instance: PluginInstance, hook: str, name: object, factory: object) -> None:
+    if not (isinstance(name, str) and callable(factory)):
+        raise PluginError(
+            f"plugin {instance.name}: {hook} must hand over factories by name, not {type(factory).__name__}"
+            f" under a {type(name).__name__}"
+        )
+
+
+def _checked_command(instance: PluginInstance, command: object) -> click.Command:
+    import click  # only the command line calls this, and has it
+
+    if not isinstance(command, click.Command):
+        raise PluginError(
+            f"plugin {instance.name}: jackfield_commands must return click commands, not {type(command).__name__}"
+        )
+    return command
 
 
 def _check_config(kernel: Kernel) -> None:

@@ -183,7 +183,7 @@ def test_a_path_without_a_file(tmp_path: Path) -> None:
     """Only the base name is shown."""
     with pytest.raises(ManifestError) as caught:
         kernel_of(f"mine={tmp_path / 'absent.py'}")
-    assert str(caught.value) == "enabled: there is no plugin file absent.py"
+    assert str(caught.value) == "plugins.toml:2: there is no plugin file absent.py"
 
 
 def test_a_path_that_does_not_import(tmp_path: Path) -> None:
@@ -229,9 +229,30 @@ def test_an_api_version_that_is_none(site: Site, value: str) -> None:
 def test_an_unknown_hook(site: Site) -> None:
     """A misspelt hook would never be called; it is refused."""
     site.add("typo", "@hookimpl\ndef jackfield_bakcends(instance):\n    return {}\n")
-    with pytest.raises(PluginError, match="jackfield_bakcends") as caught:
+    with pytest.raises(PluginError) as caught:
         kernel_of("typo", "fcfs")
-    assert "jackfield.hookspecs" in str(caught.value)
+    assert str(caught.value) == (
+        "plugin typo (dist-typo 1.0): unknown hook jackfield_bakcends; did you mean jackfield_backends?;"
+        " hooks are listed in jackfield.hookspecs"
+    )
+
+
+def test_a_plugin_without_hooks(site: Site) -> None:
+    """A forgotten mark would make it do nothing at all, in silence."""
+    site.add("bare", "def jackfield_backends(instance):\n    return {}\n")
+    with pytest.raises(
+        PluginError, match=r"^plugin bare \(dist-bare 1\.0\) implements no hook; .*@jackfield\.hookimpl"
+    ):
+        kernel_of("bare", "fcfs")
+
+
+def test_a_hook_that_is_async(site: Site) -> None:
+    """Nobody would await it."""
+    site.add("waiting", "@hookimpl\nasync def jackfield_backends(instance):\n    return {}\n")
+    with pytest.raises(
+        PluginError, match=r"^plugin waiting \(dist-waiting 1\.0\): jackfield_backends must not be async"
+    ):
+        kernel_of("waiting", "fcfs")
 
 
 def test_a_hook_with_an_unknown_argument(site: Site) -> None:
@@ -409,6 +430,24 @@ def test_a_hook_that_answers_something_else_is_attributed(site: Site, hook: str)
     site.add("confused", f"@hookimpl\ndef {hook}(instance):\n    return 42\n")
     with pytest.raises(PluginError, match=rf"^plugin confused: {hook} returned int"):
         asked(hook)(kernel_of("confused", "fcfs"))
+
+
+@pytest.mark.parametrize(
+    "hook", ["jackfield_backends", "jackfield_schedulers", "jackfield_frontends", "jackfield_observers"]
+)
+@pytest.mark.parametrize("answer", ["{'x': 42}", "{42: dict}"])
+def test_what_is_no_factory_is_attributed(site: Site, hook: str, answer: str) -> None:
+    """The plugin is named at start-up; nobody else has to call the number."""
+    site.add("confused", f"@hookimpl\ndef {hook}(instance):\n    return {answer}\n")
+    with pytest.raises(PluginError, match=rf"^plugin confused: {hook} must hand over factories by name"):
+        asked(hook)(kernel_of("confused", "fcfs"))
+
+
+def test_what_is_no_command_is_attributed(site: Site) -> None:
+    """The command line goes on without it, and without a traceback."""
+    site.add("confused", "@hookimpl\ndef jackfield_commands(instance):\n    return [42]\n")
+    with pytest.raises(PluginError, match=r"^plugin confused: jackfield_commands must return click commands, not int"):
+        kernel_of("confused", "fcfs").commands()
 
 
 def test_a_config_that_is_no_struct(site: Site) -> None:
