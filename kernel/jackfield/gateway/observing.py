@@ -27,7 +27,7 @@ class Observers:
         factories: By name, as ``Kernel.observers`` gives them.
 
     Raises:
-        PluginError: A factory failed; the message names it.
+        PluginError: A factory failed, or made what cannot observe; the message names it.
     """
 
     def __init__(self, factories: Mapping[str, ObserverFactory]) -> None:
@@ -58,8 +58,11 @@ class Observers:
 
 def _made(name: str, factory: ObserverFactory) -> Observer:
     try:
-        return factory()
+        observer = factory()
     except JackfieldError:
         raise
     except Exception as error:
         raise PluginError(f"observer {name}: its factory raised {type(error).__name__}: {error}") from error
+    if not callable(getattr(observer, "observe", None)):
+        raise PluginError(f"observer {name}: its factory made {type(observer).__name__}, which has no observe()")
+    return observer

@@ -27,7 +27,7 @@ from jackfield.channel.messages import (
 from jackfield.child_process import EXIT_REFUSED, belong_to_supervisor
 from jackfield.errors import ChannelError, ErrorRecord, JackfieldError, PluginError
 from jackfield.gateway.control import BootHeartbeat, Control
-from jackfield.logs import configure_logs
+from jackfield.logs import configure_logs, traceback_of
 from jackfield.manifest import Manifest
 from jackfield.plugins import Kernel, build_kernel
 
@@ -54,9 +54,14 @@ def run(control_fd: int) -> int:
         return 0
     except JackfieldError as error:
         return _refuse(control, error)
+    except Exception as error:  # noqa: BLE001 -- plugins' code; the supervisor restarts us, the log says where it broke
+        return _broken(error)
     import uvloop  # only now: the supervisor already knows that we live
 
-    return uvloop.run(_GatewayProcess(control, kernel, server).serve(public, health))
+    try:
+        return uvloop.run(_GatewayProcess(control, kernel, server).serve(public, health))
+    except Exception as error:  # noqa: BLE001 -- a defect: as above
+        return _broken(error)
 
 
 def _build(boot: BootGateway, control: Control) -> tuple[Kernel, GatewayServer]:
@@ -76,6 +81,11 @@ def _refuse(control: Control, error: JackfieldError) -> int:
     with suppress(PeerGone):
         control.send(Refused(error=ErrorRecord.of(error)))
     return EXIT_REFUSED
+
+
+def _broken(error: Exception) -> int:
+    structlog.get_logger("jackfield.gateway").critical("the gateway broke", traceback=traceback_of(error))
+    return 1
 
 
 class _GatewayProcess:

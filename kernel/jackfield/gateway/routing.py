@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.errors import JackfieldError, PluginError
-from jackfield.ports.frontend import Frontend, Handler
+from jackfield.ports.frontend import Frontend, Handler, Route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aiohttp import web
 
-    from jackfield.ports.frontend import FrontendFactory, Gateway, Route
+    from jackfield.ports.frontend import FrontendFactory, Gateway
 
 _VARIABLE: Final = re.compile(r"\{[^{}]*\}")
 
@@ -94,11 +94,15 @@ class Routes:
 def _made(name: str, factory: FrontendFactory, gateway: Gateway) -> tuple[Frontend, Sequence[Route]]:
     try:
         frontend = factory(gateway)
-        return frontend, frontend.routes()
+        routes = list(frontend.routes())
     except JackfieldError:
         raise
     except Exception as error:
         raise PluginError(f"frontend {name} could not be made: {type(error).__name__}: {error}") from error
+    for route in routes:
+        if not isinstance(route, Route):
+            raise PluginError(f"frontend {name}: routes() must give Route records, not {type(route).__name__}")
+    return frontend, routes
 
 
 def _alike(sent: Sequence[str], pattern: Sequence[str]) -> int:

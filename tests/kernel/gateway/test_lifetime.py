@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.kernel.gateway.conftest import Notes, Serve, Served
 
     from jackfield.plugins import Kernel
+    from jackfield.ports.frontend import Gateway
     from jackfield.testing.background import BackgroundLoop
 
 
@@ -220,6 +221,22 @@ def test_factory_that_raises(kernel_of: Callable[..., Kernel]) -> None:
         GatewayServer(kernel_of(observers={"bad": broken}), started=0)
     with pytest.raises(PluginError, match="frontend bad could not be made: KeyError"):
         GatewayServer(kernel_of(frontends={"bad": broken}), started=0)
+
+
+def test_factory_that_makes_something_else(kernel_of: Callable[..., Kernel]) -> None:
+    """Said at the start, not at the first event or request."""
+
+    class Routeless:
+        def __init__(self, gateway: Gateway) -> None:
+            self.gateway = gateway
+
+        def routes(self) -> list[str]:
+            return ["/v1"]
+
+    with pytest.raises(PluginError, match=r"observer bad: its factory made dict, which has no observe\(\)"):
+        GatewayServer(kernel_of(observers={"bad": dict}), started=0)
+    with pytest.raises(PluginError, match=r"frontend bad: routes\(\) must give Route records, not str"):
+        GatewayServer(kernel_of(frontends={"bad": Routeless}), started=0)
 
 
 def test_connection_for_an_unknown_model(served: Served) -> None:

@@ -256,6 +256,17 @@ def test_refusal(
     assert gateway.ended()[0] == 3
 
 
+def test_defect_at_start_is_logged_without_paths(manifest: Manifest, resources: ExitStack, tmp_path: Path) -> None:
+    """What a plugin breaks in a way that nobody foresaw ends the process with one log line."""
+    (tmp_path / "plugin.py").write_text(PLUGIN.replace('"/say"', "42"))
+    gateway = GatewayProcess(manifest, resources)
+    exit_code, log = gateway.ended()
+    assert exit_code == 1
+    assert "the gateway broke" in log[0]
+    assert len(log) == 1
+    assert str(Path(__file__).parents[3]) not in log[0]
+
+
 def test_listening_soon_and_small(manifest: Manifest, resources: ExitStack) -> None:
     """Live within a second of CPU time, and at most 90 MB at rest."""
     gateway = GatewayProcess(manifest, resources)
