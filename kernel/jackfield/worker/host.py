@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from jackfield.errors import ManifestError
+from jackfield.errors import JackfieldError, ManifestError, PluginError
 from jackfield.manifest import suggestion
 from jackfield.model_source import resolve_source
 from jackfield.ports.backend import ModelSpec, Runner
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from jackfield.plugins import Kernel
     from jackfield.ports.backend import Backend, ModelInfo, RunnerLimits
+    from jackfield.ports.scheduler import Scheduler
 
 SWITCH_INTERVAL_S: Final = 0.0005
 """How long a thread may keep the GIL from the engine loop: a tenth of Python's default, as a step's budget is 0.5
@@ -63,8 +64,7 @@ class WorkerHost:
         """
         manifest = self._kernel.manifest
         spec = self._spec()
-        schedulers = self._kernel.schedulers()
-        scheduler = next(iter(schedulers.values()))()
+        scheduler = self._scheduler()
         runner = self._backend()().load(spec, progress)
         preparation = Preparation(runner, manifest.kernel.default_max_tokens)
         links = GatewayLinks()
@@ -129,6 +129,18 @@ class WorkerHost:
             kv_tokens=config.kv_tokens,
             options=config.options,
         )
+
+    def _scheduler(self) -> Scheduler:
+        name, factory = next(iter(self._kernel.schedulers().items()))
+        try:
+            scheduler = factory()
+        except JackfieldError:
+            raise
+        except Exception as error:
+            raise PluginError(f"scheduler {name}: its factory raised {type(error).__name__}: {error}") from error
+        if not callable(getattr(scheduler, "plan", None)):
+            raise PluginError(f"scheduler {name}: its factory made {type(scheduler).__name__}, which has no plan()")
+        return scheduler
 
     def _backend(self) -> Callable[[], Backend]:
         name = self._kernel.manifest.models[self._model].backend

@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from jackfield import build_kernel
 from jackfield.channel import messages
 from jackfield.channel.local import MessageSocket, PeerGone
 from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit, ToGateway, ToWorker
-from jackfield.errors import ManifestError, ModelLoadError
+from jackfield.errors import ManifestError, ModelLoadError, PluginError
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
 from jackfield.testing import scripted
 from jackfield.types import (
@@ -256,6 +257,25 @@ def test_a_backend_nobody_hands_over_is_named_with_a_suggestion() -> None:
     with pytest.raises(ManifestError, match="did you mean scripted") as caught:
         host.load(lambda _: None)
     assert caught.value.param == "models.m.backend"
+
+
+@pytest.mark.parametrize(
+    ("factory", "text"),
+    [
+        ("dict", r"^scheduler odd: its factory made dict, which has no plan\(\)"),
+        ("lambda: 1 / 0", "^scheduler odd: its factory raised ZeroDivisionError"),
+    ],
+)
+def test_a_scheduler_that_cannot_plan_is_refused(tmp_path: Path, factory: str, text: str) -> None:
+    """At the start: a worker that dies at its first request would be restarted for ever."""
+    plugin = tmp_path / "odd.py"
+    head = "from jackfield import hookimpl\n@hookimpl\ndef jackfield_schedulers(instance):\n"
+    plugin.write_text(f"{head}    return {{instance.name: {factory}}}\n")
+    manifest = _manifest()
+    enabled = (InstanceRef("odd", str(plugin)), manifest.enabled[1])
+    host = WorkerHost(build_kernel(msgspec.structs.replace(manifest, enabled=enabled)), "m")
+    with pytest.raises(PluginError, match=text):
+        host.load(lambda _: None)
 
 
 @pytest.mark.parametrize("options", [{"refus": True}, {"refuse": "yes"}])
