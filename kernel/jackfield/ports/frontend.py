@@ -1,8 +1,8 @@
 """Frontends: HTTP dialects.
 
 ``jackfield_frontends`` hands over factories of ``Frontend``. A frontend decodes bodies into requests, asks the
-``Gateway``
-port, encodes the events, and renders errors in its dialect's own shape. Everything runs on the gateway's event loop.
+``Gateway`` port, encodes the events, and renders errors in its dialect's own shape. Everything runs on the gateway's
+event loop.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Schedulers: which sequences run in the next step, and with how many tokens.
 
 ``jackfield_schedulers`` hands over factories of ``Scheduler``. The engine loop asks ``plan`` once a step. A
-scheduler is a
-pure function of the view it is given: no I/O, no clock but ``view.now``, no change to anything in the view.
+scheduler is a pure function of the view it is given: no I/O, no clock but ``view.now``, no change to anything in the
+view.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ class FullTransport(asyncio.Transport):
 
 
 def test_a_worker_that_does_not_read_is_given_no_more_than_the_bound() -> None:
-    """Requests are refused for now instead of filling the memory; what was cancelled may still be said."""
+    """Requests are refused instead of filling the memory; what was cancelled may still be said."""
     link = WorkerLink("demo", finished=lambda _: None, reported=lambda _: None)
     transport = FullTransport()
     link.connection_made(transport)

@@ -300,7 +300,7 @@ class BackendKit:
         for sampler in samplers:
             sampler.close()
 
-    # --- helpers -----------------------------------------------------------------------------------------------------
+    # --- steps by hand -----------------------------------------------------------------------------------------------
 
     @staticmethod
     def _encode(runner: Runner, text: str) -> list[int]:
