@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import gateway_cost
 import loop_overhead
 import served_decode
 
 import jackfield
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REPORTS: Final = Path(__file__).resolve().parent.parent / "reports" / "benchmarks"
 
@@ -37,23 +41,58 @@ def machine() -> dict[str, str]:
 
 
 def main() -> None:
-    """Run, write, show."""
+    """Run what was asked for, write, show."""
+    asked = arguments().only or list(PARTS)
     about = machine()
-    decode, loop, gateway = served_decode.run(), loop_overhead.run(), gateway_cost.run()
-    text = "\n\n".join(
-        [
-            "# Benchmarks",
-            "Median (least to greatest). " + ", ".join(f"{key} {value}" for key, value in about.items()),
-            "## Served decode against a bare loop\n\n" + served_decode.table(decode),
-            "## Engine loop and channel\n\n" + loop_overhead.table(loop),
-            "## Gateway\n\n" + gateway_cost.table(gateway),
-        ]
-    )
+    sections = [
+        "# Benchmarks",
+        "Median (least to greatest). " + ", ".join(f"{key} {value}" for key, value in about.items()),
+    ]
+    results: dict[str, object] = {"machine": about}
+    for name in asked:
+        heading, run = PARTS[name]
+        results[name], table = run()
+        sections.append(f"## {heading}\n\n{table}")
+    text = "\n\n".join(sections)
     REPORTS.mkdir(parents=True, exist_ok=True)
-    results = {"machine": about, "served_decode": decode, "loop_overhead": loop, "gateway_cost": gateway}
     (REPORTS / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (REPORTS / "results.md").write_text(text + "\n")
     print(text)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description="Run the benchmarks; they need an otherwise idle machine. Results go to reports/benchmarks.",
+        epilog="Example: python benchmarks/run.py --only gateway_cost loop_overhead",
+    )
+    parser.add_argument("--only", nargs="+", choices=sorted(PARTS), metavar="PART", help=f"of {', '.join(PARTS)}")
+    return parser.parse_args()
+
+
+def decode() -> tuple[object, str]:
+    """Served decode against a bare loop."""
+    measured = served_decode.run()
+    return measured, served_decode.table(measured)
+
+
+def loop() -> tuple[object, str]:
+    """The engine loop's own share."""
+    measured = loop_overhead.run()
+    return measured, loop_overhead.table(measured)
+
+
+def gateway() -> tuple[object, str]:
+    """What the gateway costs."""
+    measured = gateway_cost.run()
+    return measured, gateway_cost.table(measured)
+
+
+PARTS: Final[dict[str, tuple[str, Callable[[], tuple[object, str]]]]] = {
+    "served_decode": ("Served decode against a bare loop", decode),
+    "loop_overhead": ("Engine loop and channel", loop),
+    "gateway_cost": ("Gateway", gateway),
+}
 
 
 if __name__ == "__main__":
