@@ -66,7 +66,16 @@ def jackfield_config(instance):
     [
         ("JACKFIELD_API = (0, 99)", "", "plugin mine speaks API 0.99; this Jackfield speaks 0.1: upgrade the server"),
         ("1 / 0", "", "plugin mine (mine.py) does not import: ZeroDivisionError: division by zero"),
-        ("", "[config.mine]\nx = 1", "plugins.toml:2: the plugin mine takes no options"),
+        (
+            "",
+            "",
+            "plugin mine (mine.py) implements no hook; its hook functions must be marked with @jackfield.hookimpl",
+        ),
+        (
+            "@jackfield.hookimpl\ndef jackfield_startup(): pass",
+            "[config.mine]\nx = 1",
+            "plugins.toml:2: the plugin mine takes no options",
+        ),
         (
             _WITH_OPTIONS,
             "[config.mine]\n\ndepht = 1",
@@ -80,7 +89,7 @@ def jackfield_config(instance):
     ],
 )
 def test_a_plugin_that_does_not_fit(tmp_path: Path, source: str, table: str, message: str) -> None:
-    """API version, failing import, options where there are none, a misspelt option, a wrong type."""
+    """API version, failing import, no hook, options where there are none, a misspelt option, a wrong type."""
     (tmp_path / "mine.py").write_text(f"import jackfield, msgspec\n{source}\n")
     with pytest.raises(JackfieldError) as caught:
         _build(tmp_path, f'enabled = ["./mine.py"]\n{table}')
