@@ -121,6 +121,10 @@ class Kernel:
         """Backend factories by name."""
         return self._unite("jackfield_backends")
 
+    def backend_owners(self) -> Mapping[str, PluginInstance]:
+        """Which instance hands over each backend: the one whose options ``[models.NAME.options]`` overrides."""
+        return {name: owner for name, (owner, _) in self._collect("jackfield_backends").items()}
+
     def schedulers(self) -> Mapping[str, SchedulerFactory]:
         """Scheduler factories by name, in manifest order."""
         return self._unite("jackfield_schedulers")
@@ -159,17 +163,18 @@ class Kernel:
         return sorted(caller.name for caller in self._manager.get_hookcallers(instance._hooks) or ())
 
     def _unite(self, hook: str) -> Mapping[str, Any]:
-        owners: dict[str, PluginInstance] = {}
-        factories: dict[str, Any] = {}
+        return {name: factory for name, (_, factory) in self._collect(hook).items()}
+
+    def _collect(self, hook: str) -> Mapping[str, tuple[PluginInstance, Any]]:
+        found: dict[str, tuple[PluginInstance, Any]] = {}
         for instance in self.instances:
             for answer in self._ask(instance, hook, Mapping):
                 for name, factory in answer.items():
                     _check_factory(instance, hook, name, factory)
-                    if name in owners:
-                        raise PluginError(f"{hook}: both {owners[name].name} and {instance.name} hand over {name!r}")
-                    owners[name] = instance
-                    factories[name] = factory
-        return factories
+                    if name in found:
+                        raise PluginError(f"{hook}: both {found[name][0].name} and {instance.name} hand over {name!r}")
+                    found[name] = instance, factory
+        return found
 
     # pluggy's relay is untyped: types begin with the return annotations of the public methods
     def _ask(self, instance: PluginInstance, hook: str, kind: type) -> list[Any]:

@@ -477,6 +477,13 @@ def test_answers_are_united_in_manifest_order(site: Site) -> None:
     assert list(kernel_of("pair", "fcfs").schedulers()) == ["p", "q", "fcfs"]
 
 
+def test_backends_keep_their_owners(site: Site) -> None:
+    """A model's options are those of the instance behind its backend, whatever that is called."""
+    site.add("engine", "@hookimpl\ndef jackfield_backends(instance):\n    return {'fast': dict}\n")
+    kernel = kernel_of("mine=engine", "fcfs")
+    assert kernel.backend_owners() == {"fast": kernel.instances[0]}
+
+
 def test_commands_keep_their_owners(site: Site) -> None:
     """So that a clash can name both."""
     site.add(

@@ -71,10 +71,12 @@ def check(file: Path | None, sets: tuple[str, ...], *, as_json: bool) -> None:
       jackfield config check
       jackfield config check --config staging.toml --json
     """  # noqa: D301  \b is click's mark against wrapping
+    from jackfield.gateway.origin import refuse_public_bind
     from jackfield.manifest_layers import load_manifest
     from jackfield.plugins import build_kernel
 
     manifest = load_manifest(file, sets=sets)
+    refuse_public_bind(manifest.kernel.listen, authenticated=False)
     kernel = build_kernel(manifest)
     _check_models(manifest, kernel)
     kernel.frontends()
@@ -133,18 +135,22 @@ def _check_models(manifest: Manifest, kernel: Kernel) -> None:
     from jackfield.manifest import suggestion
     from jackfield.model_source import resolve_source
 
-    backends = tuple(kernel.backends())
+    owners = kernel.backend_owners()
+    structs = kernel.config_structs()
     base = Path(manifest.file).parent if manifest.file else Path.cwd()
     for name, model in manifest.models.items():
-        if model.backend not in backends:
+        if model.backend not in owners:
             key = f"models.{name}.backend"
-            hint = suggestion(model.backend, backends)
+            hint = suggestion(model.backend, tuple(owners))
             raise ManifestError(
                 f"{manifest.origin(key)}: {key}: no enabled plugin has the backend {model.backend}{hint}"
             )
         if not resolve_source(model.source, base).exists():
             key = f"models.{name}.source"
             raise ManifestError(f"{manifest.origin(key)}: {key}: there is no file {model.source}", param=key)
+        owner = owners[model.backend]
+        if owner.name in structs:
+            owner.config(structs[owner.name], model.options, key=f"models.{name}.options")
 
 
 def _schema(kernel: Kernel) -> Mapping[str, object]:

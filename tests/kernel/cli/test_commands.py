@@ -108,6 +108,12 @@ def test_completion_scripts(cli: Cli, shell: str) -> None:
             ("config", "check", "--set", "models.demo.backend=llama-cpp"),
             "models.demo.backend: no enabled plugin has the backend llama-cpp; did you mean llama-cpu?",
         ),
+        (
+            ("config", "check", "--set", "models.demo.options.treads=3"),
+            "unknown key models.demo.options.treads; did you mean threads?",
+        ),
+        (("config", "check", "--set", "models.demo.options.threads=0"), "models.demo.options.threads: must be between"),
+        (("config", "check", "--set", "kernel.listen=0.0.0.0:0"), "no authenticator is enabled"),
     ],
 )
 def test_mistakes_are_named_with_exit_code_2_and_no_traceback(
