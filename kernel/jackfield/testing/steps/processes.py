@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 MARKING_PLUGIN = """\
 from pathlib import Path
 
+from jackfield import hookimpl
+
 Path(__file__).with_suffix(".mark").touch()
+
+@hookimpl
+def jackfield_startup():
+    pass
 """
 
 
