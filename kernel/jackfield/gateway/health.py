@@ -58,6 +58,7 @@ class Health:
     def application(self) -> web.Application:
         """The health port as an aiohttp application."""
         application = web.Application(middlewares=[self._check])
+        application.on_response_prepare.append(_name)
         for path, handler in zip(PUBLIC_PATHS, (self._livez, self._readyz, self._metrics), strict=True):
             application.router.add_get(path, handler)
         return application
@@ -100,3 +101,8 @@ class Health:
         draining = self._pipeline.draining
         ready = not draining and all(model.ready for model in models.values())
         return Readiness(ready, draining, models)
+
+
+async def _name(_request: web.Request, response: web.StreamResponse) -> None:
+    """Say who answers; aiohttp would say which version of what."""
+    response.headers["Server"] = "jackfield"

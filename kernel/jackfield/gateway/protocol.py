@@ -67,6 +67,15 @@ class EdgeProtocol(web.RequestHandler):
         response.force_close()
         return response
 
+    def log_exception(self, *args: object, **kw: object) -> None:
+        """Called by aiohttp for what ends a connection after its answer.
+
+        A damaged body that is read to its end once more is no defect: its sender got 400, and may send it again and
+        again.
+        """
+        if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **kw)
+
     def _close_silent(self) -> None:
         if self._request_count == 0:
             self.force_close()
