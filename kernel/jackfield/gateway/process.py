@@ -67,6 +67,7 @@ def run(control_fd: int) -> int:
 def _build(boot: BootGateway, control: Control) -> tuple[Kernel, GatewayServer]:
     manifest = Manifest.restore(boot.manifest)
     configure_logs(manifest.kernel.log_level, manifest.kernel.log_format)
+    structlog.get_logger("jackfield.gateway").debug("gateway starts", generation=boot.generation)
     control.send(Progress(fraction=0.1))
     from jackfield.gateway.server import GatewayServer  # aiohttp: a quarter of a second
 

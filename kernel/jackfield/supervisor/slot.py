@@ -124,7 +124,7 @@ class Slot:
         match message:
             case Heartbeat(busy_s=busy_s):
                 if busy_s > self._patience.step_s:
-                    self._end(f"an engine step took longer than {self._patience.step_s:g} s")
+                    self.end(f"an engine step took longer than {self._patience.step_s:g} s")
             case Progress(fraction=fraction):
                 self._progress(fraction)
             case Ready():
@@ -176,6 +176,12 @@ class Slot:
         if self._kill_at is None:
             self._kill_at = self._clock() + grace_s
 
+    def end(self, blame: str) -> None:
+        """Kill the child, and restart it after the back-off; *blame* says why."""
+        if self._blame is None and self.child is not None:
+            self._blame = blame
+            self.child.kill()
+
     def _progress(self, fraction: float) -> None:
         if not (0 <= fraction <= 1 and self._life.allows(WorkerEvent.PROGRESS)):
             self._breach(WorkerEvent.PROGRESS)
@@ -208,12 +214,7 @@ class Slot:
 
     def _breach(self, event: WorkerEvent) -> None:
         if self.state is not WorkerState.STOPPING:
-            self._end(f"said {event!s} while {self.state!s}")
-
-    def _end(self, blame: str) -> None:
-        if self._blame is None and self.child is not None:
-            self._blame = blame
-            self.child.kill()
+            self.end(f"said {event!s} while {self.state!s}")
 
     def _watch(self, child: Process, now: float) -> None:
         if self._kill_at is not None:
@@ -222,9 +223,9 @@ class Slot:
             return
         heard, limit = (self._started, FIRST_WORD_S) if self._heard is None else (self._heard, SILENCE_S)
         if now - heard > limit:
-            self._end(f"no heartbeat for {limit:g} s")
+            self.end(f"no heartbeat for {limit:g} s")
         elif self._ready_at is None and now - self._started > self._patience.load_s:
-            self._end(f"not ready after {self._patience.load_s:g} s")
+            self.end(f"not ready after {self._patience.load_s:g} s")
 
     def _died(self, how: str) -> None:
         if self._life.final:

@@ -226,7 +226,11 @@ class Supervisor:
         """Give the gateway and a ready worker the two ends of a new data connection."""
         if worker.child is None:
             return
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError as error:  # no descriptors left: the next start of the worker tries again
+            worker.end(f"could not be connected: {error.strerror}")
+            return
         with ours, theirs:
             worker.child.send(Attach(model=worker.name), [ours.fileno()])
             gateway.send(Attach(model=worker.name), [theirs.fileno()])

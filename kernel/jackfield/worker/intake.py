@@ -19,6 +19,7 @@ from jackfield.errors import (
     JackfieldError,
     UnsupportedField,
 )
+from jackfield.lifecycle import RequestEvent
 from jackfield.logs import traceback_of
 from jackfield.types import SEED_MAX, ChatPrompt, Started, TextPrompt, TokenPrompt
 from jackfield.worker.engine.sequence import PreparedRequest
@@ -156,20 +157,28 @@ class Intake:
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
             handle, message = item
-            if not handle.cancelled:
+            if handle.cancelled:
+                handle.life.fire(RequestEvent.CANCEL)
+            else:
                 self._serve(handle, message)
 
     def _serve(self, handle: RequestHandle, message: Submit) -> None:
         try:
             prepared = self._preparation.prepare(message.request, handle)
         except JackfieldError as error:
-            handle.send(RequestFailed(ErrorRecord.of(error)))
+            self._refuse(handle, error)
         except Exception as error:  # noqa: BLE001 - a defect must cost one request, not the thread that serves all others
             log.critical("preparing a request failed", traceback=traceback_of(error))
-            handle.send(RequestFailed(ErrorRecord.of(InternalError("preparing the request failed"))))
+            self._refuse(handle, InternalError("preparing the request failed"))
         else:
+            handle.life.fire(RequestEvent.PREPARED)
             handle.send(Started(len(prepared.prompt), prepared.max_tokens))
             self._submit(prepared)
+
+    @staticmethod
+    def _refuse(handle: RequestHandle, error: JackfieldError) -> None:
+        handle.life.fire(RequestEvent.FAIL)
+        handle.send(RequestFailed(ErrorRecord.of(error)))
 
 
 def _param(request: GenerateRequest) -> str:

@@ -18,6 +18,7 @@ from jackfield.channel import messages
 from jackfield.channel.framing import FrameDecoder
 from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit
 from jackfield.errors import ChannelError
+from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.types import Finished
 
 if TYPE_CHECKING:
@@ -118,12 +119,13 @@ class GatewayLink:
 class RequestHandle:
     """Who asked: one request of one gateway. Implements the engine's ``Recipient``."""
 
-    __slots__ = ("cancelled", "id", "link")
+    __slots__ = ("cancelled", "id", "life", "link")
 
     def __init__(self, link: GatewayLink, number: int) -> None:
         self.link = link
         self.id = number
         self.cancelled = False
+        self.life = LifeCycle(REQUEST, RequestState.PREPARING)
 
     def post(self, event: SequenceEvent) -> None:
         """Queue *event* for the step's message. Engine loop thread."""

@@ -342,3 +342,14 @@ class AnyStory(RuleBasedStateMachine):
 
 AnyStory.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestAnyStory = AnyStory.TestCase
+
+
+def test_a_child_that_is_ended_says_why_and_comes_back() -> None:
+    """Whoever ends it is the reason that people read, not the signal it died of."""
+    bench = Bench()
+    bench.slot.start()
+    bench.slot.end("could not be connected: Too many open files")
+    assert bench.process.killed
+    bench.slot.exited("ended by SIGKILL")
+    assert bench.slot.state is WorkerState.BACKOFF
+    assert bench.slot.reason.startswith("could not be connected: Too many open files; restarting in")

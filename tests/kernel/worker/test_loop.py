@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from jackfield.channel.messages import RequestFailed, SequenceEvent
 from jackfield.errors import PluginError
+from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import Batch, ModelInfo, RunnerLimits
 from jackfield.ports.scheduler import Chunk, Scheduler, SchedulerView, StepPlan
 from jackfield.testing.scripted import ScriptedRunner
@@ -36,6 +37,7 @@ class Asker:
 
     def __init__(self) -> None:
         self.cancelled = False
+        self.life = LifeCycle(REQUEST, RequestState.WAITING)
         self.events: list[SequenceEvent] = []
         self.ended = threading.Event()
         self.first = threading.Event()
@@ -116,6 +118,7 @@ def test_one_request() -> None:
     with _running(_limits()) as (loop, _):
         (asker,) = _serve(loop, ["[say:hello]"])
     assert asker.text == "hello"
+    assert asker.life.state is RequestState.FINISHED
     assert asker.finished.reason == "stop"
     assert asker.finished.usage.completion_tokens == len("hello") + 1
     assert asker.finished.usage.prompt_tokens == len("<user>[say:hello]\n<assistant>")
@@ -191,6 +194,7 @@ def test_cancelled_while_waiting_never_runs() -> None:
         loop.wake()
         assert first.ended.wait(10)
     assert second.events == []
+    assert second.life.state is RequestState.CANCELLED
 
 
 def test_more_requests_than_slots_are_served_in_order() -> None:

@@ -120,6 +120,7 @@ class EngineLoop:
 
     def _admit(self, request: PreparedRequest) -> None:
         if request.recipient.cancelled:
+            request.recipient.life.fire(RequestEvent.CANCEL)
             return
         self._arrivals += 1
         self.table.add(Sequence(self._arrivals, request, time.monotonic()))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from jackfield.lifecycle import REQUEST, LifeCycle, RequestEvent, RequestState
 from jackfield.worker.engine.text import TextStream
 
 if TYPE_CHECKING:
     from jackfield.channel.messages import SequenceEvent
+    from jackfield.lifecycle import LifeCycle, RequestEvent, RequestState
     from jackfield.ports.backend import Sampler
     from jackfield.types import SamplingParams
 
@@ -20,6 +20,8 @@ class Recipient(Protocol):
 
     cancelled: bool
     """Set by another thread when nobody wants the answer any more; the engine drops the sequence at its next step."""
+    life: LifeCycle[RequestState, RequestEvent]
+    """Where the request stands; advanced by the intake thread until it is prepared, by the engine loop's after that."""
 
     def post(self, event: SequenceEvent) -> None:
         """Queue *event*; it leaves with the step's message."""
@@ -93,7 +95,7 @@ class Sequence:
         self.sampler: Sampler | None = None
         self.suspect = False
         """Whether it was in a backend call that failed, and has not drawn a token since."""
-        self.life: LifeCycle[RequestState, RequestEvent] = LifeCycle(REQUEST, RequestState.WAITING)
+        self.life = request.recipient.life
         self.arrived = now
         self.started: float | None = None
         """When it was first scheduled."""
