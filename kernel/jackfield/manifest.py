@@ -115,6 +115,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Overrides of the backend's ``[config.…]`` table for this model."""
 
     def __post_init__(self) -> None:
+        if not self.source:
+            raise ValueError("source must not be empty")
         if not 1 <= self.max_sequences <= SEQUENCES_MAX:
             raise ValueError(f"max_sequences must be between 1 and {SEQUENCES_MAX}")
         if self.context != "auto":

@@ -125,7 +125,7 @@ def disable(name: str, file: Path | None, *, as_json: bool) -> None:
 
     def change(listed: Array) -> None:
         for entry in list(listed):
-            if name in (entry, str(entry).partition("=")[0]):
+            if name in (entry, _instance_name(str(entry))):
                 listed.remove(entry)
                 return
         raise ManifestError(f"{target.name}: {name} is not enabled{suggestion(name, tuple(map(str, listed)))}")
@@ -141,6 +141,12 @@ def disable(name: str, file: Path | None, *, as_json: bool) -> None:
         ) from error
     text = f"{name} is off in {target}; it stops with the next start"
     _tell(PluginChange(name, "off", str(target), changed=True), text, as_json=as_json)
+
+
+def _instance_name(entry: str) -> str:
+    """What ``plugins list`` calls an entry of ``enabled``: ``mine`` for ``mine=other`` and for ``./mine.py``."""
+    name, equals, _ = entry.partition("=")
+    return Path(name).stem if name.endswith(".py") and not equals else name
 
 
 def _tell(change: PluginChange, text: str, *, as_json: bool) -> None:

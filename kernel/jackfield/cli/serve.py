@@ -52,7 +52,7 @@ def command(
     from jackfield.supervisor.supervisor import Supervisor
 
     addresses = [
-        f"kernel.{key}={json.dumps(value)}" for key, value in (("listen", listen), ("health", health)) if value
+        f"kernel.{key}={json.dumps(value)}" for key, value in (("listen", listen), ("health", health)) if value is not None
     ]
     manifest = _manifest(file, [*sets, *addresses], model, context)
     return Supervisor(manifest, _report(manifest, as_json=as_json)).run()
@@ -74,6 +74,8 @@ def _manifest(file: Path | None, sets: Sequence[str], model: str | None, context
 
 def _one_model(model: str, context: int | None) -> Mapping[str, Mapping[str, OptionValue]]:
     """The ``[models]`` table for a model named on the command line."""
+    if not model:
+        raise click.UsageError("MODEL must not be empty; leave it out for the models of the manifest")
     scheme = re.match(r"[a-z]+:", model)
     if not scheme and not Path(model).expanduser().exists():
         raise click.UsageError(f"there is no model file {model}")

@@ -98,6 +98,10 @@ def test_completion_scripts(cli: Cli, shell: str) -> None:
         (("serve", "--config", "no.toml"), "no.toml: there is no such file"),
         (("serve", "--set", "kernel.listen"), "must be section.key=value"),
         (("serve", "--listen", "nonsense"), "--set: kernel.listen: must be HOST:PORT"),
+        (("serve", "--listen", ""), "kernel.listen: must be HOST:PORT"),
+        (("serve", "--health", ""), "kernel.health: must be HOST:PORT"),
+        (("serve", ""), "MODEL must not be empty"),
+        (("config", "check", "--set", "models.demo.source="), "models.demo.source: must not be empty"),
         (("serve", "--listen", '1"2:3'), "kernel.listen: cannot listen at"),
         (("plugins", "info", "opnai"), "no installed package provides the plugin 'opnai'; did you mean openai?"),
         (("plugins", "enable", "opnai"), "no installed package provides the plugin 'opnai'; did you mean openai?"),
@@ -315,6 +319,14 @@ def test_disable_writes_the_default_list_out(cli: Cli) -> None:
     text = Path("plugins.toml").read_text()
     assert text.startswith('enabled = ["llama-cpu", "openai", "fcfs"]\n')
     assert text.endswith("[kernel]\nqueue = 3\n")
+
+
+@pytest.mark.parametrize("name", ["mine", "./mine.py"])
+def test_disable_takes_the_name_that_list_shows(cli: Cli, name: str) -> None:
+    """And the entry as it stands in the file."""
+    Path("plugins.toml").write_text('enabled = ["openai", "./mine.py"]\n')
+    assert cli("plugins", "disable", name).code == 0
+    assert Path("plugins.toml").read_text() == 'enabled = ["openai"]\n'
 
 
 def test_enabling_twice_is_no_mistake(cli: Cli) -> None:
