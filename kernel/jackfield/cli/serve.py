@@ -52,7 +52,9 @@ def command(
     from jackfield.supervisor.supervisor import Supervisor
 
     addresses = [
-        f"kernel.{key}={json.dumps(value)}" for key, value in (("listen", listen), ("health", health)) if value is not None
+        f"kernel.{key}={json.dumps(value)}"
+        for key, value in (("listen", listen), ("health", health))
+        if value is not None
     ]
     manifest = _manifest(file, [*sets, *addresses], model, context)
     return Supervisor(manifest, _report(manifest, as_json=as_json)).run()
