@@ -21,7 +21,7 @@ from jackfield.testing.command import COMMAND, environment
 from jackfield.testing.processes import alive, descendants, kill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 pytest.importorskip("llama_cpp")
 
@@ -31,9 +31,9 @@ DEADLINE_S = 60.0
 class Server:
     """A server on free ports, read through its JSON lines."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, launcher: Sequence[str] = ()) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, "serve", "--json", "--listen", "127.0.0.1:0", "--health", "127.0.0.1:0"],
+            [*launcher, *COMMAND, "serve", "--json", "--listen", "127.0.0.1:0", "--health", "127.0.0.1:0"],
             cwd=folder,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -106,9 +106,9 @@ def _survives(pid: int) -> set[int]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """A server that is ready."""
-    server = Server(tmp_path)
+def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server that is ready; a parameter is the command that launches it."""
+    server = Server(tmp_path, launcher=getattr(request, "param", ()))
     server.until_ready()
     yield server
     server.seen |= descendants(server.process.pid).keys()
@@ -141,6 +141,17 @@ def test_faults_are_repaired_and_the_end_is_orderly(server: Server, tmp_path: Pa
     assert server.process.wait(DEADLINE_S) == 0
     assert not [pid for pid in server.seen if alive(pid)]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("server", [("sh", "-c", 'exec "$0" "$@" <&- 2>&-')], indirect=True)
+def test_closed_standard_streams(server: Server) -> None:
+    """A launcher may close what it does not use; no socket takes the place of a stream."""
+    for kind in ("gateway", "worker"):
+        descriptors = Path(f"/proc/{server.pid(kind)}/fd")
+        assert {str((descriptors / str(number)).readlink()) for number in range(3)} == {os.devnull}
+    assert server.answers()
+    server.process.terminate()
+    assert server.process.wait(DEADLINE_S) == 0
 
 
 def test_a_killed_supervisor_leaves_nothing(server: Server) -> None:
