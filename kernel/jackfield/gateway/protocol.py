@@ -67,6 +67,15 @@ class EdgeProtocol(web.RequestHandler):
         response.force_close()
         return response
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        request = self._current_request
+        if request is None or not self._messages or request.content.is_eof():
+            return
+        # Only what is no HTTP can follow an unfinished body. aiohttp queues its refusal behind the request, which would
+        # wait for the rest of the body until its time is up.
+        request.content.set_exception(web.RequestPayloadError("the body's chunks are damaged"))
+
     def log_exception(self, *args: object, **kw: object) -> None:
         """Called by aiohttp for what ends a connection after its answer.
 

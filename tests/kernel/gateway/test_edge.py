@@ -243,6 +243,18 @@ def test_damaged_body_is_the_clients_fault(served: Served, caplog: pytest.LogCap
     assert caplog.records == []
 
 
+def test_damaged_chunk_is_refused_at_once(served: Served) -> None:
+    """The handler that reads the body does not wait for a rest that cannot come."""
+    client = served.raw(
+        b"POST /length HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    assert client.recv(64) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.sendall(b"5\r\nhello\r\nno length\r\n")
+    answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"malformed_body" in answer
+
+
 def test_too_large_body_is_not_invited(serve: Serve) -> None:
     """A client that asks before it sends (``Expect: 100-continue``) is told no at once."""
     served = serve(kernel=KernelConfig(body_limit_bytes=LIMIT))
