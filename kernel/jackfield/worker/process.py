@@ -91,7 +91,7 @@ def _serve(kernel: Kernel, host: WorkerHost, conversation: Conversation, model: 
     conversation.serve(host)
     plugins = {instance.name: instance.distribution for instance in kernel.instances}
     conversation.send(Ready(plugins=plugins, info=host.info, limits=host.limits))
-    log.info("model ready", model=model, description=host.info.description)
+    log.debug("model ready", model=model, description=host.info.description)
     try:
         host.run()
     except PluginError as error:
