@@ -23,6 +23,7 @@ from jackfield.errors import (
 )
 from jackfield.gateway.cors import is_preflight, open_to_page, preflight
 from jackfield.gateway.faults import unexpected
+from jackfield.gateway.large_bodies import LargeBodies
 from jackfield.gateway.rendering import bad_http, render, translate, unreadable_body
 from jackfield.gateway.request_ids import request_id
 from jackfield.ports.observer import RequestEnded
@@ -68,6 +69,7 @@ class Edge:
         self._observers = observers
         self._guard = guard
         self._body_limit = body_limit
+        self._large_bodies = LargeBodies()
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -112,6 +114,7 @@ class Edge:
             return response
         finally:
             self._leave()
+            self._large_bodies.served(request.content.total_bytes)
             self._pipeline.release(context)
             self._account(context, request.method, status)
 

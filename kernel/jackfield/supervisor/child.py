@@ -20,6 +20,11 @@ SEND_TIMEOUT_S: Final = 2.0
 _PYTHON: Final = (sys.executable, "-P", "-m")
 """``-P``: a file in the current folder must not shadow a module of ours."""
 
+CHILD_ENVIRONMENT: Final = {"MALLOC_MMAP_THRESHOLD_": "1048576"}
+"""Defaults for children. glibc's threshold otherwise grows with each large block that is freed (``mallopt(3)``), and
+then request bodies come from heaps that are never given back. ``GGML_NO_BACKTRACE`` is set besides, always: ggml's
+backtrace forks a debugger, which can hang the dying process."""
+
 
 class ChildCommands(NamedTuple):
     """What is executed for each kind of child; ``--control-fd N`` is appended."""
@@ -103,8 +108,7 @@ def spawn(command: Sequence[str]) -> Child:
                 [*command, "--control-fd", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__ or subprocess.DEVNULL,
-                # a backtrace of ggml forks a debugger, which can hang the dying process
-                env={**os.environ, "GGML_NO_BACKTRACE": "1"},
+                env={**CHILD_ENVIRONMENT, **os.environ, "GGML_NO_BACKTRACE": "1"},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )

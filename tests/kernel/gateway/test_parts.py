@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
+import weakref
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from jackfield.context import RequestContext
 from jackfield.errors import QueueFull, WorkerDied
 from jackfield.gateway.admission import RETRY_MAX_S, RETRY_MIN_S, Admission
+from jackfield.gateway.large_bodies import LARGE_BYTES, SOON_S, LargeBodies
 from jackfield.gateway.origin import host_of, is_loopback
 from jackfield.gateway.receiver import Receiver
 from jackfield.gateway.worker_link import UNSENT_MAX, WorkerLink
@@ -158,3 +162,31 @@ def test_a_worker_that_does_not_read_is_given_no_more_than_the_bound() -> None:
     link.cancel(numbers[0])
     assert before < transport.waiting < before + 100
     assert link.in_flight == 3
+
+
+class _Cycle:
+    """Garbage that only a collection finds."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+async def _collected(size: int, within_s: float) -> bool:
+    """Whether a body of *size* bytes leads to a collection in time, with Python's own switched off."""
+    gone = asyncio.Event()
+    garbage = weakref.ref(_Cycle(), lambda _: gone.set())
+    LargeBodies().served(size)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(gone.wait(), within_s)
+    return garbage() is None
+
+
+@pytest.mark.parametrize(("size", "within_s", "collected"), [(LARGE_BYTES, 10.0, True), (1000, 2 * SOON_S, False)])
+def test_large_bodies_are_collected(size: int, within_s: float, collected: bool) -> None:  # noqa: FBT001 -- a table's
+    """What a large body left behind goes soon; an ordinary request costs no collection."""
+    gc.collect()
+    gc.disable()
+    try:
+        assert asyncio.run(_collected(size, within_s)) is collected
+    finally:
+        gc.enable()
