@@ -46,6 +46,9 @@ CLIENT_LEFT: Final = 499
 BODY_S: Final = 120.0
 """How long a body may take to arrive: 16 MiB over 1.2 Mbit/s."""
 
+DRAIN_BODY_S: Final = 2.0
+"""The same while the server drains: nobody waits for a client that has not finished asking."""
+
 NO_ROUTE: Final = "none"
 """Route label of requests that no frontend serves: paths as sent would be unbounded labels."""
 
@@ -70,6 +73,7 @@ class Edge:
         self._guard = guard
         self._body_limit = body_limit
         self._large_bodies = LargeBodies()
+        self._receiving: set[asyncio.Timeout] = set()
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -95,6 +99,12 @@ class Edge:
         response.headers.update(_KERNEL_HEADERS)
         self._account(context, request.method, response.status)
         return response
+
+    def hurry(self) -> None:
+        """A drain has begun: bodies that are still arriving get a little time only, then 503."""
+        due = asyncio.get_running_loop().time() + DRAIN_BODY_S
+        for patience in self._receiving:
+            patience.reschedule(due)
 
     async def idle(self) -> None:
         """Return when no request is being served."""
@@ -149,19 +159,27 @@ class Edge:
         if self._guard is not None:
             self._guard.check(request.headers)
         if self._pipeline.draining:
-            raise Draining("this server is shutting down; try another one, or again in a moment")
+            raise _draining()
         if (request.content_length or 0) > self._body_limit:
             raise self._too_large()
-        if not request.can_read_body:
-            return
+        if request.can_read_body:
+            await self._receive(request)
+
+    async def _receive(self, request: web.Request) -> None:
+        """Read the body here, in bounded time and size; the frontend's own read gets the same bytes."""
+        patience = asyncio.timeout(BODY_S)
         try:
-            # read here, in bounded time and size; the frontend's own read gets the same bytes
-            async with asyncio.timeout(BODY_S):
+            async with patience:
+                self._receiving.add(patience)
                 await request.read()
         except TimeoutError:
+            if self._pipeline.draining:
+                raise _draining() from None
             raise DeadlineExceeded(f"the request body did not arrive within {BODY_S:g} seconds") from None
         except web.HTTPRequestEntityTooLarge:
             raise self._too_large() from None
+        finally:
+            self._receiving.discard(patience)
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"the request body is larger than this server accepts ({self._body_limit} bytes)")
@@ -224,6 +242,10 @@ class Edge:
 
 _FOREIGN: Final = HTTP[ForeignOrigin].code
 _KERNEL_HEADERS: Final = {"Server": "jackfield", "X-Content-Type-Options": "nosniff"}
+
+
+def _draining() -> Draining:
+    return Draining("this server is shutting down; try another one, or again in a moment")
 
 
 def _ended(context: RequestContext, status: int) -> RequestEnded:

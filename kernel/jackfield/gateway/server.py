@@ -103,6 +103,7 @@ class GatewayServer:
             Whether all of them ended, and reached their clients' sockets, within *timeout_s* seconds.
         """
         self._pipeline.draining = True
+        self._edge.hurry()
         try:
             async with asyncio.timeout(timeout_s):
                 await self._edge.idle()

@@ -135,6 +135,18 @@ def test_drain_gives_up(served: Served) -> None:
     assert served.loop.run(served.server.drain(0.05)) is False
 
 
+def test_drain_does_not_wait_for_half_a_request(served: Served) -> None:
+    """A body that has not arrived when the drain begins is refused with 503, long before the drain gives up."""
+    half = served.connection()
+    half.putrequest("POST", "/generate")
+    half.putheader("Content-Length", "100")
+    half.endheaders(b"{")
+    served.until(lambda: bool(served.server._edge._receiving))
+    assert served.loop.run(served.server.drain(60)) is True
+    refused = half.getresponse()
+    assert (refused.status, json.loads(refused.read())["code"]) == (503, "draining")
+
+
 def test_drain_when_idle(served: Served) -> None:
     """Nothing runs: done at once."""
     assert served.loop.run(served.server.drain(20)) is True
