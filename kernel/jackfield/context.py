@@ -20,7 +20,19 @@ class RequestContext:
         client: Address of the peer, for the access log.
     """
 
-    __slots__ = ("arrived", "client", "code", "finished", "first_token", "gaps", "model", "request_id", "route")
+    __slots__ = (
+        "arrived",
+        "client",
+        "code",
+        "completion_tokens",
+        "finished",
+        "first_token",
+        "gaps",
+        "model",
+        "prompt_tokens",
+        "request_id",
+        "route",
+    )
 
     def __init__(self, request_id: str, route: str, client: str) -> None:
         self.request_id = request_id
@@ -34,6 +46,10 @@ class RequestContext:
         """Monotonic seconds at which the first text arrived from the worker."""
         self.gaps: list[float] = []
         """Seconds between text events."""
+        self.prompt_tokens = 0
+        """Of the prompts that workers have accepted."""
+        self.completion_tokens = 0
+        """Whose text has arrived from the worker: what a client that left, or an error, has cost."""
         self.finished: Finished | None = None
         self.code: str | None = None
         """``error.code`` of what went wrong, also after the first byte."""

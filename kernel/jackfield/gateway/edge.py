@@ -235,6 +235,7 @@ class Edge:
             fields["ttft_ms"] = _ms(ended.ttft_s)
         if ended.queue_s is not None:
             fields["queue_ms"] = _ms(ended.queue_s)
+        if ended.prompt_tokens:
             fields["prompt_tokens"] = ended.prompt_tokens
             fields["completion_tokens"] = ended.completion_tokens
         self._log.info("request", **fields)
@@ -262,8 +263,8 @@ def _ended(context: RequestContext, status: int) -> RequestEnded:
         queue_s=finished.timings.queue_s if finished else None,
         ttft_s=context.first_token - context.arrived if context.first_token is not None else None,
         gaps_s=tuple(context.gaps),
-        prompt_tokens=finished.usage.prompt_tokens if finished else 0,
-        completion_tokens=finished.usage.completion_tokens if finished else 0,
+        prompt_tokens=finished.usage.prompt_tokens if finished else context.prompt_tokens,
+        completion_tokens=finished.usage.completion_tokens if finished else context.completion_tokens,
         cached_tokens=finished.usage.cached_tokens if finished else 0,
     )
 

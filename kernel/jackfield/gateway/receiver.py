@@ -55,6 +55,7 @@ class Receiver:
                 raise ChannelError("a worker started one request twice")
             self._accepted = True
             self._started = event
+            self._context.prompt_tokens += event.prompt_tokens
         else:
             self._put_finished(event)
         self._notify()
@@ -92,6 +93,7 @@ class Receiver:
         if not self._accepted:
             raise ChannelError("a worker sent text for a request it has not started")
         context = self._context
+        context.completion_tokens += delta.tokens
         if self._last_text is not None:
             context.gaps.append(now - self._last_text)
         elif context.first_token is None:

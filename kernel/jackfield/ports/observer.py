@@ -32,7 +32,9 @@ class RequestEnded(msgspec.Struct, frozen=True, kw_only=True):
     gaps_s: tuple[float, ...] = ()
     """Times between tokens at the gateway, one per text event after the first, in order."""
     prompt_tokens: int = 0
+    """Of the prompts that were accepted, also where the request failed or its client left."""
     completion_tokens: int = 0
+    """Drawn for it; where it did not end by itself, those whose text had arrived at the gateway."""
     cached_tokens: int = 0
 
 

@@ -208,6 +208,8 @@ def test_client_that_hangs_up(serve: Serve, notes: Notes, *, stream: bool) -> No
     served.until(lambda: any(isinstance(event, RequestEnded) for event in notes.events))
     ended = next(event for event in notes.events if isinstance(event, RequestEnded))
     assert (ended.status, ended.code, ended.model) == (499, "client_disconnected", "demo")
+    if stream:  # what it had received was computed for it
+        assert (ended.prompt_tokens, ended.completion_tokens) == (3, 1)
 
 
 def test_replaced_link(served: Served) -> None:
