@@ -22,9 +22,11 @@ class RequestContext:
 
     __slots__ = (
         "arrived",
+        "body_bytes",
         "client",
         "code",
         "completion_tokens",
+        "deadline",
         "finished",
         "first_token",
         "gaps",
@@ -40,6 +42,10 @@ class RequestContext:
         self.client = client
         self.arrived = time.monotonic()
         """Monotonic seconds."""
+        self.deadline: float | None = None
+        """Monotonic seconds after which nobody wants the answer any more; None waits for ever."""
+        self.body_bytes = 0
+        """Of the request's body, as it is held in memory."""
         self.model = ""
         """The model's own name, once resolved."""
         self.first_token: float | None = None

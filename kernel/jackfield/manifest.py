@@ -109,6 +109,9 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Requests that run at once, 1 to 256."""
     kv_tokens: int | Literal["auto"] = "auto"
     """Tokens in the pool all sequences share; auto gives each its context as far as memory allows."""
+    context_shift: bool = False
+    """At the end of the context drop the older half and go on, instead of ending with ``length``; answers get worse
+    without a sign. Needs a model that can."""
     aliases: tuple[str, ...] = ()
     """Other names that clients may use."""
     options: dict[str, OptionValue] = {}

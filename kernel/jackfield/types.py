@@ -7,11 +7,14 @@ check again. A value from a client that is out of range raises ``InvalidRequest`
 from __future__ import annotations
 
 import math
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
 from jackfield.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SEED_MAX: Final = 2**32 - 1
 """Seeds are unsigned 32-bit in llama.cpp (``LLAMA_DEFAULT_SEED`` is ``0xFFFFFFFF`` and means random)."""
@@ -21,6 +24,33 @@ STOP_MAX: Final = 16
 
 STOP_LENGTH_MAX: Final = 512
 """Longest stop string, in characters: as much text as a stream may have to hold back."""
+
+BREAKERS_MAX: Final = 16
+"""Most sequence breakers of one request; llama.cpp's default has 4."""
+
+BREAKER_LENGTH_MAX: Final = 40
+"""Longest sequence breaker that llama.cpp keeps whole, in characters (``llama_sampler_init_dry``)."""
+
+BIAS_MAX: Final = 100.0
+"""Largest logit bias (OpenAI's range)."""
+
+BIAS_LENGTH_MAX: Final = 256
+"""Longest text of a logit bias, in characters."""
+
+BIASES_MAX: Final = 1024
+"""Most logit biases of one request; OpenAI documents 300, and a ban of a small vocabulary must be possible."""
+
+TOP_LOGPROBS_MAX: Final = 20
+"""Most alternatives a token (OpenAI's limit)."""
+
+CHOICES_MAX: Final = 128
+"""Most answers to one request (OpenAI's limit); a model's ``max_sequences`` is the limit that counts."""
+
+STOP_TOKENS_MAX: Final = 128
+"""Most stop token ids of one request."""
+
+INPUTS_MAX: Final = 2048
+"""Most inputs of one pooled request (OpenAI's limit for embeddings)."""
 
 FinishReason: TypeAlias = Literal["stop", "length"]
 """Why generation ended: an end-of-generation token or stop string, or a token limit."""
@@ -35,7 +65,9 @@ def _in_range(param: str, value: float, low: float, high: float) -> None:
 class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     """How the next token is drawn from the logits; the neutral value of each field switches its filter off.
 
-    The filters apply in llama.cpp's order: top_k, top_p, min_p, temperature, draw.
+    Names, meaning and order are llama.cpp's (``common_sampler``, ``tools/server/README.md``): logit bias, penalties,
+    dry, top_n_sigma, top_k, typical_p, top_p, min_p, xtc, temperature (with dynatemp), draw. Mirostat replaces
+    everything between temperature and draw, as it does there.
     """
 
     temperature: float = 1.0
@@ -46,16 +78,102 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     """Only the k most likely tokens; 0 is off."""
     min_p: float = 0.0
     """Only tokens at least this fraction as likely as the most likely one; 0 is off."""
+    typical_p: float = 1.0
+    """Locally typical sampling: the tokens whose surprise is nearest the expected one, up to this mass; 1 is off."""
+    top_n_sigma: float = 0.0
+    """Only tokens within so many standard deviations of the highest logit; 0 is off."""
+    xtc_probability: float = 0.0
+    """How often, 0 to 1, all but the least likely of the tokens above ``xtc_threshold`` are left out; 0 is off."""
+    xtc_threshold: float = 0.1
+    """Least probability of a token that ``xtc_probability`` concerns; above 0.5 it is off."""
+    dynatemp_range: float = 0.0
+    """Temperature moves by so much up and down with the entropy of the distribution; 0 is off."""
+    dynatemp_exponent: float = 1.0
+    """How entropy maps to temperature within that range."""
+    mirostat: Literal[0, 1, 2] = 0
+    """Version of mirostat, which steers towards a constant surprise; 0 is off."""
+    mirostat_tau: float = 5.0
+    """Surprise that mirostat aims at, in bits."""
+    mirostat_eta: float = 0.1
+    """How fast mirostat learns."""
+    repeat_penalty: float = 1.0
+    """Divides the logits of tokens among the last ``repeat_last_n``; 1 is off."""
+    repeat_last_n: int = 64
+    """How many tokens, of prompt and answer, ``repeat_penalty`` looks at; 0 is none, -1 all."""
+    presence_penalty: float = 0.0
+    """Taken from the logit of each token that the answer already has; -2 to 2 (OpenAI's range)."""
+    frequency_penalty: float = 0.0
+    """Taken from the logit of each token once for each time that the answer already has it; -2 to 2."""
+    dry_multiplier: float = 0.0
+    """Strength of the penalty on tokens that would prolong a repetition; 0 is off."""
+    dry_base: float = 1.75
+    """By how much that penalty grows with each token of the repetition."""
+    dry_allowed_length: int = 2
+    """Repetitions up to so many tokens cost nothing."""
+    dry_penalty_last_n: int = -1
+    """How many tokens of prompt and answer are searched for repetitions; 0 is none, -1 all."""
+    dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+    """Texts that end a repetition."""
     seed: int | None = None
     """Seed of the draw, 0 to ``SEED_MAX`` - 1; None draws one."""
 
     def __post_init__(self) -> None:
-        _in_range("temperature", self.temperature, 0.0, 2.0)
-        _in_range("top_p", self.top_p, 0.0, 1.0)
-        _in_range("min_p", self.min_p, 0.0, 1.0)
-        _in_range("top_k", self.top_k, 0, 2**31 - 1)
+        for param, (low, high) in _SAMPLING_RANGES.items():
+            _in_range(param, getattr(self, param), low, high)
         if self.seed is not None:
             _in_range("seed", self.seed, 0, SEED_MAX - 1)
+        if len(self.dry_sequence_breakers) > BREAKERS_MAX:
+            raise InvalidRequest(
+                f"dry_sequence_breakers may have at most {BREAKERS_MAX} strings", param="dry_sequence_breakers"
+            )
+        for text in self.dry_sequence_breakers:
+            if not 0 < len(text) <= BREAKER_LENGTH_MAX:
+                raise InvalidRequest(
+                    f"each of dry_sequence_breakers must have 1 to {BREAKER_LENGTH_MAX} characters",
+                    param="dry_sequence_breakers",
+                )
+
+
+_SAMPLING_RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "top_k": (0, 2**31 - 1),
+    "min_p": (0, 1),
+    "typical_p": (0, 1),
+    "top_n_sigma": (0, 100),
+    "xtc_probability": (0, 1),
+    "xtc_threshold": (0, 1),
+    "dynatemp_range": (0, 2),
+    "dynatemp_exponent": (0, 100),
+    "mirostat_tau": (0, 100),
+    "mirostat_eta": (0, 1),
+    "repeat_penalty": (0.01, 100),
+    "repeat_last_n": (-1, 2**31 - 1),
+    "presence_penalty": (-2, 2),
+    "frequency_penalty": (-2, 2),
+    "dry_multiplier": (0, 100),
+    "dry_base": (1, 100),
+    "dry_allowed_length": (0, 2**31 - 1),
+    "dry_penalty_last_n": (-1, 2**31 - 1),
+}
+"""Least and greatest value of each field."""
+
+
+class LogitBias(msgspec.Struct, frozen=True, array_like=True):
+    """What is added to the logit of a token before anything else."""
+
+    token: int | str
+    """A token id, or a text: every token that the text consists of gets the bias."""
+    bias: float
+    """-100 to 100 (OpenAI's range); minus infinity bans the token."""
+
+    def __post_init__(self) -> None:
+        if self.bias != -math.inf:
+            _in_range("logit_bias", self.bias, -BIAS_MAX, BIAS_MAX)
+        if isinstance(self.token, str) and not 0 < len(self.token) <= BIAS_LENGTH_MAX:
+            raise InvalidRequest(
+                f"logit_bias: each text must have 1 to {BIAS_LENGTH_MAX} characters", param="logit_bias"
+            )
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -94,7 +212,7 @@ class TokenPrompt(msgspec.Struct, frozen=True, tag="tokens"):
 Prompt: TypeAlias = ChatPrompt | TextPrompt | TokenPrompt
 
 
-class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generate"):
     """One generation, whatever dialect asked for it."""
 
     model: str
@@ -105,10 +223,33 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Most tokens to generate; None takes ``default_max_tokens``. Always capped by the room left in the context."""
     stop: tuple[str, ...] = ()
     """Generation ends before any of these strings; the string itself is not returned."""
+    stop_token_ids: tuple[int, ...] = ()
+    """Generation ends when one of these is drawn; its text is not returned."""
     ignore_eos: bool = False
     """Never draw an end-of-generation token, so that generation runs to its limit (for benchmarks)."""
+    min_tokens: int = 0
+    """Tokens that are drawn before an end-of-generation or stop token may be, and before a stop string ends it."""
+    logit_bias: tuple[LogitBias, ...] = ()
+    n: int = 1
+    """How many answers, each drawn by itself; choice i uses seed + i where a seed is given."""
+    logprobs: int | None = None
+    """None gives no log probabilities; k gives that of each token drawn and of the k most likely ones, 0 to 20."""
+    echo: bool = False
+    """The answer begins with the prompt's text, with its log probabilities where those are asked for."""
 
     def __post_init__(self) -> None:
+        _in_range("n", self.n, 1, CHOICES_MAX)
+        _in_range("min_tokens", self.min_tokens, 0, 2**31 - 1)
+        if self.logprobs is not None:
+            _in_range("logprobs", self.logprobs, 0, TOP_LOGPROBS_MAX)
+        for param, values, most in (
+            ("stop_token_ids", self.stop_token_ids, STOP_TOKENS_MAX),
+            ("logit_bias", self.logit_bias, BIASES_MAX),
+        ):
+            if len(values) > most:
+                raise InvalidRequest(f"{param} may have at most {most} entries", param=param)
+        if self.max_tokens is not None and self.min_tokens > self.max_tokens:
+            raise InvalidRequest("min_tokens must not be more than max_tokens", param="min_tokens")
         if self.max_tokens is not None and self.max_tokens < 1:
             raise InvalidRequest("max_tokens must be at least 1", param="max_tokens")
         if len(self.stop) > STOP_MAX:
@@ -118,8 +259,43 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
                 raise InvalidRequest(f"each stop string must have 1 to {STOP_LENGTH_MAX} characters", param="stop")
 
 
+class PairPrompt(msgspec.Struct, frozen=True, tag="pair"):
+    """A query and a document, for a model that says how well they fit."""
+
+    query: str
+    document: str
+
+
+PoolTask: TypeAlias = Literal["embed", "rerank", "classify"]
+"""What a pooled model computes of an input: a vector, one score of a pair, or a score for each of its labels."""
+
+
+class PoolRequest(msgspec.Struct, frozen=True, kw_only=True, tag="pool"):
+    """Inputs that are read and not continued, whatever dialect asked for it."""
+
+    model: str
+    """The name the client used: a model's own name or an alias."""
+    task: PoolTask
+    inputs: tuple[TextPrompt | TokenPrompt | PairPrompt, ...]
+    """``rerank`` takes pairs, the other tasks take all but pairs."""
+    dimensions: int | None = None
+    """``embed``: only so many leading components, normalised again (Matryoshka); None gives all."""
+    normalize: bool = True
+    """``embed``: scale each vector to length 1 (L2)."""
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.inputs) <= INPUTS_MAX:
+            raise InvalidRequest(f"there must be 1 to {INPUTS_MAX} inputs", param="input")
+        if any(isinstance(each, PairPrompt) != (self.task == "rerank") for each in self.inputs):
+            raise InvalidRequest("rerank takes pairs of query and document, and nothing else does", param="input")
+        if self.dimensions is not None:
+            if self.task != "embed":
+                raise InvalidRequest("dimensions is for embeddings only", param="dimensions")
+            _in_range("dimensions", self.dimensions, 1, 2**31 - 1)
+
+
 class Usage(msgspec.Struct, frozen=True, array_like=True):
-    """Tokens of one request."""
+    """Tokens of one answer; a request with several has its prompt once and the sum of their completions."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -146,21 +322,63 @@ class Started(msgspec.Struct, frozen=True, tag="started", array_like=True):
     """The limit that applies after all caps."""
 
 
+class TopLogprob(msgspec.Struct, frozen=True, array_like=True):
+    """One of the most likely tokens at a position."""
+
+    token: int
+    piece: bytes
+    """Its bytes, which may be part of a character; for a control token its name (``<|im_end|>``)."""
+    logprob: float
+
+
+class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
+    """A token of the text, and how likely it was before bias, penalties and filters (natural logarithm)."""
+
+    token: int
+    piece: bytes
+    """As in ``TopLogprob``."""
+    logprob: float | None
+    """None for the first token of an echoed prompt, which nothing predicts."""
+    top: tuple[TopLogprob, ...] = ()
+    """The most likely tokens, most likely first."""
+
+
 class TextDelta(msgspec.Struct, frozen=True, tag="text", array_like=True):
     """Text that is final: never empty, never part of a stop string, never half a UTF-8 character."""
 
     text: str
     tokens: int
-    """How many tokens this text took."""
+    """How many drawn tokens this text took; 0 for an echoed prompt."""
+    index: int = 0
+    """Which of the ``n`` answers."""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Of this text's tokens, where they were asked for."""
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished", array_like=True):
-    """The last event of a request that succeeded."""
+    """The last event of one answer that succeeded."""
 
     reason: FinishReason
     usage: Usage
     timings: Timings
+    index: int = 0
+    """Which of the ``n`` answers."""
+    stopped_by: int | str | None = None
+    """The stop token id or stop string that ended it; None where an end-of-generation token or a limit did."""
 
 
 GenerateEvent: TypeAlias = Started | TextDelta | Finished
-"""What ``Gateway.generate`` yields: one ``Started``, any number of ``TextDelta``, one ``Finished``. Failure raises."""
+"""What ``Gateway.generate`` yields: one ``Started``, any number of ``TextDelta``, one ``Finished`` for each answer.
+Failure raises."""
+
+
+class Pooled(msgspec.Struct, frozen=True, tag="pooled", array_like=True):
+    """The result of a ``PoolRequest``."""
+
+    rows: tuple[bytes, ...]
+    """For each input its vector, as little-endian float32: ``embed`` the embedding, ``rerank`` one score (the model's
+    raw output), ``classify`` one probability a label, in the order of ``ModelInfo.labels``."""
+    prompt_tokens: int
+    """Of all inputs."""
+    labels: tuple[str, ...] = ()
+    """``classify``: the model's labels."""

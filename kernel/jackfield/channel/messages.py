@@ -19,7 +19,7 @@ from jackfield.channel.framing import encode_frame
 from jackfield.errors import ChannelError, ErrorRecord, JackfieldError
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.observer import EngineStats
-from jackfield.types import Finished, GenerateRequest, Started, TextDelta
+from jackfield.types import Finished, GenerateRequest, Pooled, PoolRequest, Started, TextDelta
 
 Message = TypeVar("Message")
 
@@ -31,7 +31,9 @@ class Submit(msgspec.Struct, frozen=True, tag="submit", array_like=True):
 
     id: int
     """Chosen by the gateway; unique on its connection."""
-    request: GenerateRequest
+    request: GenerateRequest | PoolRequest
+    timeout_s: float | None = None
+    """Seconds from now after which nobody wants the answer any more; the worker then fails it with 408."""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel", array_like=True):
@@ -51,7 +53,7 @@ class RequestFailed(msgspec.Struct, frozen=True, tag="failed", array_like=True):
     error: ErrorRecord
 
 
-SequenceEvent: TypeAlias = Started | TextDelta | Finished | RequestFailed
+SequenceEvent: TypeAlias = Started | TextDelta | Finished | Pooled | RequestFailed
 
 
 class Events(msgspec.Struct, frozen=True, tag="events", array_like=True):

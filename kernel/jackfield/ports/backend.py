@@ -1,15 +1,19 @@
 """Backends: how a model is loaded and computed, one engine step at a time.
 
 ``jackfield_backends`` hands over factories of ``Backend``. A worker process loads exactly one model through one backend
-and gets a ``Runner``. All methods run in the worker; each docstring names the thread.
+and gets a ``Runner`` (a model that continues text) or a ``PooledRunner`` (one that reads whole inputs: embeddings,
+reranking, classification). All methods but ``Backend.inspect`` run in the worker; each docstring names the thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
+
+from jackfield.types import PoolTask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +41,21 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """``[models.NAME.options]``: overrides of the backend's own ``[config.…]`` table for this model."""
 
 
+class MemoryEstimate(msgspec.Struct, frozen=True, kw_only=True):
+    """What serving the model takes, in bytes."""
+
+    weights: int
+    kv: int
+    """The KV pool as configured, and recurrent state."""
+    compute: int
+    """Buffers of a step: activations and logits."""
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.kv + self.compute
+
+
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What the model file says about itself, for listings and start-up messages."""
 
@@ -51,6 +70,23 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     context_train: int
     """Context the model was trained for, in tokens."""
     vocabulary: int
+    tasks: tuple[Literal["generate"] | PoolTask, ...] = ("generate",)
+    """What it can be asked for."""
+    quantisation: str = ""
+    """How most weights are stored, in the library's words: ``Q8_0``."""
+    modalities: tuple[str, ...] = ("text",)
+    """What it reads: ``text``, ``image``, ``audio``."""
+    n_experts: int = 0
+    """Experts of a mixture; 0 for dense models."""
+    n_experts_used: int = 0
+    """Experts that compute each token."""
+    has_chat_template: bool = False
+    embedding_size: int = 0
+    """Width of a hidden state, and of an embedding."""
+    labels: tuple[str, ...] = ()
+    """``classify``: names of its outputs, in order."""
+    memory: MemoryEstimate | None = None
+    """As configured; None where the backend cannot tell."""
 
 
 class RunnerLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +99,12 @@ class RunnerLimits(msgspec.Struct, frozen=True, kw_only=True):
     kv_tokens: int
     """Cells of the KV pool, in tokens, shared by all sequences; at least ``context``."""
     max_batch_tokens: int
-    """Most rows of one ``decode`` call."""
+    """Most rows of one ``decode`` or ``pool`` call."""
+    deterministic: bool = False
+    """Whether results depend on nothing but the sequence itself. The engine then computes one prefill a call, apart
+    from the decode rows."""
+    can_shift: bool = False
+    """Whether ``Runner.shift`` works."""
 
 
 class Batch:
@@ -98,7 +139,9 @@ class Batch:
         """Forget all rows."""
         self.rows = 0
 
-    def add(self, sequence: int, position: int, tokens: Sequence[int], *, wants_logits: bool) -> int:
+    def add(
+        self, sequence: int, position: int, tokens: Sequence[int], *, wants_logits: bool, every: bool = False
+    ) -> int:
         """Append ``len(tokens)`` rows of one sequence.
 
         Parameters:
@@ -106,6 +149,7 @@ class Batch:
             position: Position of the first token.
             tokens: Token ids, in order; at least one.
             wants_logits: Whether the last of these rows keeps its logits.
+            every: Whether all others do too (log probabilities of a prompt; inputs of a pooled model).
 
         Returns:
             Index of the last row, for ``Sampler.sample``.
@@ -122,7 +166,7 @@ class Batch:
         self.token[start:end] = tokens
         self.position[start:end] = range(position, position + count)
         self.sequence[start:end] = sequence
-        self.wants_logits[start:end] = 0
+        self.wants_logits[start:end] = every
         self.wants_logits[end - 1] = wants_logits
         self.rows = end
         return end - 1
@@ -168,9 +212,22 @@ class Tokenizer(Protocol):
         """The bytes that *token* stands for; empty for control tokens. May be part of a UTF-8 character."""
         ...
 
+    def name(self, token: int) -> bytes:
+        """As ``piece``, but a control token gives its name (``<|im_end|>``): for lists of likely tokens."""
+        ...
+
+
+class TokenScores(NamedTuple):
+    """How likely tokens are after one row, by the raw logits: natural logarithms of their softmax."""
+
+    logprob: float
+    """Of the token asked about."""
+    top: Sequence[tuple[int, float]]
+    """The most likely tokens with theirs, most likely first."""
+
 
 class Sampler(Protocol):
-    """Draws the tokens of one sequence, with the state that needs (random generator, later penalties)."""
+    """Draws the tokens of one sequence, with the state that needs (random generator, history of penalties)."""
 
     def sample(self, row: int) -> int:
         """Draw from the logits of *row* of the last ``decode``, and remember the token.
@@ -223,17 +280,98 @@ class Runner(Protocol):
         """Forget all of a sequence and free its cells. Safe for a sequence that holds nothing."""
         ...
 
-    def sampler(self, params: SamplingParams, *, banned: Sequence[int] = ()) -> Sampler:
+    def shift(self, sequence: int, keep: int, discard: int) -> None:
+        """Drop the ``discard`` tokens after the first ``keep`` of a sequence, and move the rest up to close the gap.
+
+        Called only where ``limits.can_shift``.
+
+        Raises:
+            BackendFault: The sequence has not so many tokens, or the library refused; its state is undefined.
+        """
+        ...
+
+    def scores(self, row: int, token: int, top: int) -> TokenScores:
+        """How likely *token* and the *top* most likely tokens are by the logits of *row* of the last ``decode``.
+
+        Of the logits as the model computed them, whatever samplers did. Engine loop thread.
+
+        Raises:
+            BackendFault: The row has no logits, or no usable ones.
+        """
+        ...
+
+    def sampler(
+        self,
+        params: SamplingParams,
+        *,
+        history: Sequence[int] = (),
+        bias: Mapping[int, float] = MappingProxyType({}),
+        banned: Sequence[int] = (),
+        banned_draws: int | None = None,
+    ) -> Sampler:
         """A sampler for one sequence.
 
         Parameters:
             params: Checked parameters; ``seed`` is never None here.
-            banned: Token ids that must never be drawn.
+            history: The prompt's token ids, for what looks back beyond the answer (repeat_penalty, dry).
+            bias: Added to the logits of these token ids; minus infinity bans one.
+            banned: Token ids that must not be drawn.
+            banned_draws: For how many draws ``banned`` holds; None means always.
         """
         ...
 
     def close(self) -> None:
         """Free the model. Nothing else is called afterwards. Engine loop thread, or main thread after it ended."""
+        ...
+
+
+class PooledRunner(Protocol):
+    """A loaded model that reads whole inputs: it embeds, scores pairs, or classifies, and never continues a text.
+
+    The worker's loop thread is the only caller of ``pool``, ``pooled`` and ``close``; the rest is read from any thread.
+    """
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is; ``tasks`` says what it can be asked for."""
+        ...
+
+    @property
+    def limits(self) -> RunnerLimits:
+        """What it can do: ``context`` is the longest input, ``max_sequences`` the most inputs of one call."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's own tokenizer; ``encode`` with ``add_bos`` gives a whole input, end token included."""
+        ...
+
+    def pair(self, query: str, document: str) -> list[int]:
+        """Token ids of one input for ``rerank``. Intake thread."""
+        ...
+
+    def pool(self, batch: Batch) -> None:
+        """Compute whole inputs: every sequence of *batch* starts at position 0 and is all there.
+
+        Nothing of it stays for the next call but what ``pooled`` gives. The call releases the GIL while it computes.
+
+        Raises:
+            BackendFault: The batch is illegal or the library failed; the runner can be used again.
+        """
+        ...
+
+    def pooled(self, sequence: int) -> npt.NDArray[np.float32]:
+        """The result of one sequence of the last ``pool``: its vector, its score, or its labels' probabilities.
+
+        A vector is as the model gives it, not normalised. A copy: the next ``pool`` does not change it.
+
+        Raises:
+            BackendFault: The sequence was not in the call, or the model computed no usable numbers.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model. Nothing else is called afterwards. Loop thread, or main thread after it ended."""
         ...
 
 
@@ -244,7 +382,18 @@ Progress: TypeAlias = Callable[[float], None]
 class Backend(Protocol):
     """Loads models."""
 
-    def load(self, spec: ModelSpec, progress: Progress) -> Runner:
+    def inspect(self, spec: ModelSpec) -> ModelInfo:
+        """What the model is and what it would take, without loading its weights.
+
+        Called by the command line, in a process of its own, and by the worker before ``load``.
+
+        Raises:
+            ModelLoadError: The file is missing, damaged or of an unknown kind.
+            ManifestError: An option is out of range; ``param`` is its key path.
+        """
+        ...
+
+    def load(self, spec: ModelSpec, progress: Progress) -> Runner | PooledRunner:
         """Load the model that *spec* names.
 
         Called once, in the worker's main thread, before anything else.

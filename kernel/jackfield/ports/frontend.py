@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from jackfield.ports.backend import ModelInfo
+
 if TYPE_CHECKING:
     from aiohttp import web
 
     from jackfield.context import RequestContext
     from jackfield.errors import JackfieldError
-    from jackfield.types import GenerateEvent, GenerateRequest
+    from jackfield.types import GenerateEvent, GenerateRequest, Pooled, PoolRequest
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """Longest request in tokens; None until a worker has loaded it."""
     description: str | None = None
     """One line from the model file; None until a worker has loaded it."""
+    info: ModelInfo | None = None
+    """All that is known of it; None until a worker has loaded it."""
 
 
 class Gateway(Protocol):
@@ -46,12 +50,22 @@ class Gateway(Protocol):
         """Walk *request* through the pipeline.
 
         Yields:
-            One ``Started``, then ``TextDelta``s, then one ``Finished``.
+            One ``Started``, then ``TextDelta``s, and one ``Finished`` for each of the ``n`` answers; after that one's
+            ``Finished`` nothing more of the same index.
 
         Raises:
             JackfieldError: Whatever refused or broke it, and nothing else; ``context.code`` names it. Before
                 ``Started`` it belongs into an HTTP status; after it, into one error event. Closing the generator
                 (``aclose``, or cancelling the task) cancels the request in the worker within one engine step.
+        """
+        ...
+
+    async def pool(self, context: RequestContext, request: PoolRequest) -> Pooled:
+        """Walk *request*, which asks a pooled model, through the pipeline.
+
+        Raises:
+            UnsupportedField: The model cannot do what is asked; the message says what it can.
+            JackfieldError: Whatever else refused or broke it. Cancelling the task cancels the request in the worker.
         """
         ...
 
