@@ -248,10 +248,11 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generate")
         ):
             if len(values) > most:
                 raise InvalidRequest(f"{param} may have at most {most} entries", param=param)
+        least = 0 if self.echo else 1  # an echo alone measures a prompt, as evaluation harnesses do
+        if self.max_tokens is not None and self.max_tokens < least:
+            raise InvalidRequest(f"max_tokens must be at least {least}", param="max_tokens")
         if self.max_tokens is not None and self.min_tokens > self.max_tokens:
             raise InvalidRequest("min_tokens must not be more than max_tokens", param="min_tokens")
-        if self.max_tokens is not None and self.max_tokens < 1:
-            raise InvalidRequest("max_tokens must be at least 1", param="max_tokens")
         if len(self.stop) > STOP_MAX:
             raise InvalidRequest(f"stop may have at most {STOP_MAX} strings", param="stop")
         for text in self.stop:

@@ -245,6 +245,7 @@ def test_model_cards(served: Served) -> None:
             "ready": False,
             "context": None,
             "description": None,
+            "info": None,
         }
     ]
     served.worker()
