@@ -18,7 +18,11 @@
     │   └── DeadlineExceeded           waited longer than the request allowed
     ├── PolicyDenied                   a policy said no
     ├── Overloaded                     retriable: too much work right now
-    │   ├── QueueFull                  the model's bounded queue is full
+    │   ├── AtCapacity                 a bound of this server is reached; status ``kernel.overload_status``
+    │   │   ├── QueueFull              the model's bounded queue is full
+    │   │   ├── DeadlineInfeasible     the queue is too long for the request's deadline
+    │   │   └── TooManyConnections     the server, or one address, has as many connections as it may
+    │   ├── BodiesInFlight             other requests' bodies take all the memory there is for them
     │   ├── ModelNotReady              the model is loading or its worker is being restarted
     │   └── Draining                   this server is going down; ask another replica
     ├── BackendFault                   ours: 5xx
@@ -36,6 +40,7 @@ operator needs beyond that goes to the log.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -57,6 +62,8 @@ class JackfieldError(Exception):
         super().__init__(message)
         self.message = message
         self.param = param
+        self.status: int | None = None
+        """What the kernel was configured to answer, where that is not the class's own status; see ``http``."""
         self.retry_after = retry_after if retry_after is not None else http(self).retry_after
 
 
@@ -120,8 +127,24 @@ class Overloaded(JackfieldError):
     """There is too much work right now; the same request may succeed later."""
 
 
-class QueueFull(Overloaded):
+class AtCapacity(Overloaded):
+    """A bound that the operator has set is reached; the operator chooses the status that says so."""
+
+
+class QueueFull(AtCapacity):
     """The bounded queue of the model is full."""
+
+
+class DeadlineInfeasible(AtCapacity):
+    """The requests that wait already will take longer than this one's deadline allows."""
+
+
+class TooManyConnections(AtCapacity):
+    """The server, or the client's address, has as many connections as it may have."""
+
+
+class BodiesInFlight(Overloaded):
+    """The bodies of other requests take all the memory there is for bodies."""
 
 
 class ModelNotReady(Overloaded):
@@ -178,6 +201,11 @@ class ErrorSpec(NamedTuple):
     retry_after: float | None = None
     """Default delay before a retry, in seconds, where the raiser knows no better."""
 
+    def at(self, status: int) -> ErrorSpec:
+        """This row for an overload that is answered with *status*: OpenAI knows 429, Anthropic 529."""
+        family = "rate_limit_error" if status == HTTPStatus.TOO_MANY_REQUESTS else "overloaded_error"
+        return self._replace(status=status, type=family)
+
 
 HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
     JackfieldError: ErrorSpec(500, "server_error", "error", False),
@@ -196,7 +224,11 @@ HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
     DeadlineExceeded: ErrorSpec(408, "timeout_error", "deadline_exceeded", True),
     PolicyDenied: ErrorSpec(403, "permission_error", "policy_denied", False),
     Overloaded: ErrorSpec(503, "overloaded_error", "overloaded", True, 1.0),
+    AtCapacity: ErrorSpec(429, "rate_limit_error", "at_capacity", True, 1.0),
     QueueFull: ErrorSpec(429, "rate_limit_error", "queue_full", True, 1.0),
+    DeadlineInfeasible: ErrorSpec(429, "rate_limit_error", "deadline_infeasible", True, 1.0),
+    TooManyConnections: ErrorSpec(429, "rate_limit_error", "too_many_connections", True, 1.0),
+    BodiesInFlight: ErrorSpec(503, "overloaded_error", "bodies_in_flight", True, 1.0),
     ModelNotReady: ErrorSpec(503, "overloaded_error", "model_not_ready", True, 2.0),
     Draining: ErrorSpec(503, "overloaded_error", "draining", True, 1.0),
     BackendFault: ErrorSpec(500, "server_error", "backend_fault", True),
@@ -214,11 +246,14 @@ _BY_CODE: Final = {spec.code: kind for kind, spec in HTTP.items()}
 
 
 def http(error: JackfieldError) -> ErrorSpec:
-    """The HTTP row of *error*; a class from outside the tree takes the row of its nearest listed ancestor."""
+    """The HTTP row of *error*; a class from outside the tree takes the row of its nearest listed ancestor.
+
+    Where the kernel was configured to answer another status, the row has that one and the family that goes with it.
+    """
     for kind in type(error).__mro__:
         spec = HTTP.get(kind)
         if spec is not None:
-            return spec
+            return spec if error.status is None else spec.at(error.status)
     raise AssertionError("JackfieldError itself is in the table")
 
 

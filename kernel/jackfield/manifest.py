@@ -65,6 +65,9 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Web origins (``https://chat.example``) that may call the API while no authenticator is enabled."""
     body_limit_bytes: int = 16 * 1024 * 1024
     """Largest request body; above it 413."""
+    body_budget_bytes: int = 256 * 1024 * 1024
+    """Bytes of all request bodies together, each from its arrival to the end of its request; above it 503 with
+    ``Retry-After``. At least ``body_limit_bytes``."""
     queue: int = 64
     """Requests per model that may wait for a slot, besides those that run; above it 429 with ``Retry-After``."""
     default_max_tokens: int = 1024
@@ -89,6 +92,7 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         _at_least("body_limit_bytes", self.body_limit_bytes, 1024)
         if self.body_limit_bytes > 48 * 1024 * 1024:
             raise ValueError("body_limit_bytes must be at most 50331648: a request must fit one channel frame")
+        _at_least("body_budget_bytes", self.body_budget_bytes, self.body_limit_bytes)
         _at_least("queue", self.queue, 0)
         _at_least("default_max_tokens", self.default_max_tokens, 1)
         _at_least("drain_s", self.drain_s, 0)

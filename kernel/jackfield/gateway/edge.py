@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from aiohttp import web
 
 from jackfield.context import RequestContext
 from jackfield.errors import (
     HTTP,
     BodyTooLarge,
-    DeadlineExceeded,
     Draining,
     ForeignOrigin,
     InternalError,
     JackfieldError,
     http,
 )
+from jackfield.gateway.accounting import CLIENT_LEFT, Accounting
+from jackfield.gateway.bodies import Bodies, draining
 from jackfield.gateway.cors import is_preflight, open_to_page, preflight
 from jackfield.gateway.faults import unexpected
-from jackfield.gateway.large_bodies import LargeBodies
 from jackfield.gateway.rendering import bad_http, render, translate, unreadable_body
 from jackfield.gateway.request_ids import request_id
-from jackfield.ports.observer import RequestEnded
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -39,15 +36,6 @@ if TYPE_CHECKING:
 CONTEXT: Final = web.RequestKey("context", RequestContext)
 RESPONSE: Final = web.RequestKey("response", web.StreamResponse)
 """Set when the response's headers go out."""
-
-CLIENT_LEFT: Final = 499
-"""nginx's status for a client that hung up first; nobody receives it, it is accounted."""
-
-BODY_S: Final = 120.0
-"""How long a body may take to arrive: 16 MiB over 1.2 Mbit/s."""
-
-DRAIN_BODY_S: Final = 2.0
-"""The same while the server drains: nobody waits for a client that has not finished asking."""
 
 NO_ROUTE: Final = "none"
 """Route label of requests that no frontend serves: paths as sent would be unbounded labels."""
@@ -62,22 +50,28 @@ class Edge:
         observers: Told of every request's end.
         guard: Checks host and origin; None where an authenticator does its work.
         body_limit: Largest body in bytes.
+        body_budget: Bytes of all bodies together.
     """
 
     def __init__(
-        self, routes: Routes, pipeline: Pipeline, observers: Observers, guard: OriginGuard | None, body_limit: int
+        self,
+        routes: Routes,
+        pipeline: Pipeline,
+        observers: Observers,
+        guard: OriginGuard | None,
+        *,
+        body_limit: int,
+        body_budget: int,
     ) -> None:
         self._routes = routes
         self._pipeline = pipeline
-        self._observers = observers
+        self._accounting = Accounting(observers)
         self._guard = guard
         self._body_limit = body_limit
-        self._large_bodies = LargeBodies()
-        self._receiving: set[asyncio.Timeout] = set()
+        self._bodies = Bodies(body_limit, body_budget)
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._log = structlog.get_logger("jackfield.gateway")
 
     def application(self) -> web.Application:
         """The API as an aiohttp application with all routes in it."""
@@ -97,14 +91,12 @@ class Edge:
         context.code = http(error).code
         response = render(error, self._routes.nearest(""), context.request_id)
         response.headers.update(_KERNEL_HEADERS)
-        self._account(context, request.method, response.status)
+        self._accounting.ended(context, request.method, response.status)
         return response
 
     def hurry(self) -> None:
         """A drain has begun: bodies that are still arriving get a little time only, then 503."""
-        due = asyncio.get_running_loop().time() + DRAIN_BODY_S
-        for patience in self._receiving:
-            patience.reschedule(due)
+        self._bodies.hurry()
 
     async def idle(self) -> None:
         """Return when no request is being served."""
@@ -124,9 +116,9 @@ class Edge:
             return response
         finally:
             self._leave()
-            self._large_bodies.served(request.content.total_bytes)
+            self._bodies.served(context)
             self._pipeline.release(context)
-            self._account(context, request.method, status)
+            self._accounting.ended(context, request.method, status)
 
     async def _answer(
         self, request: web.Request, context: RequestContext, endpoint: Endpoint | None, handler: Handler
@@ -148,41 +140,21 @@ class Edge:
     async def _dispatch(
         self, request: web.Request, context: RequestContext, endpoint: Endpoint | None, handler: Handler
     ) -> web.StreamResponse:
-        await self._admit(request)
+        self._check(request)
         if self._guard is not None and is_preflight(request):
             return preflight(request)
+        # who calls is found out here: a stranger's body is not even read
+        await self._bodies.receive(request, context)
         if endpoint is None:
             return await handler(request)
         return await endpoint.handler(request, context)
 
-    async def _admit(self, request: web.Request) -> None:
+    def _check(self, request: web.Request) -> None:
+        """Refuse what its headers alone, or the server's state, rule out."""
         if self._guard is not None:
             self._guard.check(request.headers)
         if self._pipeline.draining:
-            raise _draining()
-        if (request.content_length or 0) > self._body_limit:
-            raise self._too_large()
-        if request.can_read_body:
-            await self._receive(request)
-
-    async def _receive(self, request: web.Request) -> None:
-        """Read the body here, in bounded time and size; the frontend's own read gets the same bytes."""
-        patience = asyncio.timeout(BODY_S)
-        try:
-            async with patience:
-                self._receiving.add(patience)
-                await request.read()
-        except TimeoutError:
-            if self._pipeline.draining:
-                raise _draining() from None
-            raise DeadlineExceeded(f"the request body did not arrive within {BODY_S:g} seconds") from None
-        except web.HTTPRequestEntityTooLarge:
-            raise self._too_large() from None
-        finally:
-            self._receiving.discard(patience)
-
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"the request body is larger than this server accepts ({self._body_limit} bytes)")
+            raise draining()
 
     def _refuse(
         self, request: web.Request, context: RequestContext, endpoint: Endpoint | None, fault: JackfieldError
@@ -217,56 +189,9 @@ class Edge:
         if not self._active:
             self._idle.set()
 
-    def _account(self, context: RequestContext, method: str, status: int) -> None:
-        ended = _ended(context, status)
-        self._observers.tell(ended)
-        fields: dict[str, str | int | float] = {
-            "request_id": context.request_id,
-            "method": method,
-            "route": context.route,
-            "status": status,
-            "code": ended.code,
-            "duration_ms": _ms(ended.duration_s),
-            "client": context.client,
-        }
-        if context.model:
-            fields["model"] = context.model
-        if ended.ttft_s is not None:
-            fields["ttft_ms"] = _ms(ended.ttft_s)
-        if ended.queue_s is not None:
-            fields["queue_ms"] = _ms(ended.queue_s)
-        if ended.prompt_tokens:
-            fields["prompt_tokens"] = ended.prompt_tokens
-            fields["completion_tokens"] = ended.completion_tokens
-        self._log.info("request", **fields)
-
 
 _FOREIGN: Final = HTTP[ForeignOrigin].code
 _KERNEL_HEADERS: Final = {"Server": "jackfield", "X-Content-Type-Options": "nosniff"}
-
-
-def _draining() -> Draining:
-    return Draining("this server is shutting down; try another one, or again in a moment")
-
-
-def _ended(context: RequestContext, status: int) -> RequestEnded:
-    finished = context.finished
-    code = context.code or (finished.reason if finished else "ok")
-    if status == CLIENT_LEFT:
-        code = "client_disconnected"
-    return RequestEnded(
-        route=context.route,
-        model=context.model,
-        status=status,
-        code=code,
-        duration_s=time.monotonic() - context.arrived,
-        queue_s=finished.timings.queue_s if finished else None,
-        ttft_s=context.first_token - context.arrived if context.first_token is not None else None,
-        gaps_s=tuple(context.gaps),
-        prompt_tokens=finished.usage.prompt_tokens if finished else context.prompt_tokens,
-        completion_tokens=finished.usage.completion_tokens if finished else context.completion_tokens,
-        cached_tokens=finished.usage.cached_tokens if finished else 0,
-    )
 
 
 def _fault(error: Exception, context: RequestContext) -> JackfieldError:
@@ -279,7 +204,3 @@ def _fault(error: Exception, context: RequestContext) -> JackfieldError:
 
 def _gone(request: web.Request) -> bool:
     return request.transport is None or request.transport.is_closing()
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)

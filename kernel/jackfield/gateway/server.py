@@ -51,7 +51,14 @@ class GatewayServer:
         self._pipeline = Pipeline(kernel.manifest, self._observers, started)
         self._routes = Routes(kernel.frontends(), self._pipeline)
         self._guard = OriginGuard(config)
-        self._edge = Edge(self._routes, self._pipeline, self._observers, self._guard, config.body_limit_bytes)
+        self._edge = Edge(
+            self._routes,
+            self._pipeline,
+            self._observers,
+            self._guard,
+            body_limit=config.body_limit_bytes,
+            body_budget=config.body_budget_bytes,
+        )
         self._public = Listener(self._edge.application(), self._edge.bad_request, FINISH_S)
         self._health: Listener | None = None
         self._attaching: set[asyncio.Task[None]] = set()

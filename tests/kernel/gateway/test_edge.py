@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from jackfield.errors import PluginError
-from jackfield.gateway import edge, protocol
+from jackfield.gateway import bodies, protocol
 from jackfield.gateway.server import GatewayServer
 from jackfield.manifest import KernelConfig
 from jackfield.ports.observer import RequestEnded
@@ -399,7 +399,7 @@ def test_page_of_a_foreign_origin_may_not_read(served: Served) -> None:
 
 def test_body_that_does_not_arrive(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that announces a body and goes quiet is told 408."""
-    monkeypatch.setattr(edge, "BODY_S", 0.05)
+    monkeypatch.setattr(bodies, "BODY_S", 0.05)
     client = served.raw(b"POST /length HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc")
     response = http.client.HTTPResponse(client)
     response.begin()

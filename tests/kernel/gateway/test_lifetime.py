@@ -141,7 +141,7 @@ def test_drain_does_not_wait_for_half_a_request(served: Served) -> None:
     half.putrequest("POST", "/generate")
     half.putheader("Content-Length", "100")
     half.endheaders(b"{")
-    served.until(lambda: bool(served.server._edge._receiving))
+    served.until(lambda: bool(served.server._edge._bodies._receiving))
     assert served.loop.run(served.server.drain(60)) is True
     refused = half.getresponse()
     assert (refused.status, json.loads(refused.read())["code"]) == (503, "draining")
