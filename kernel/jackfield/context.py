@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jackfield.ports.identity import Principal
     from jackfield.types import Finished
 
 
@@ -27,10 +28,12 @@ class RequestContext:
         "code",
         "completion_tokens",
         "deadline",
+        "fingerprint",
         "finished",
         "first_token",
         "gaps",
         "model",
+        "principal",
         "prompt_tokens",
         "request_id",
         "route",
@@ -46,6 +49,10 @@ class RequestContext:
         """Monotonic seconds after which nobody wants the answer any more; None waits for ever."""
         self.body_bytes = 0
         """Of the request's body, as it is held in memory."""
+        self.principal: Principal | None = None
+        """Who calls; None where no authenticator is enabled, or before it was asked."""
+        self.fingerprint = ""
+        """Of the credential that was presented, where somebody knows it: also of one that was refused."""
         self.model = ""
         """The model's own name, once resolved."""
         self.first_token: float | None = None

@@ -14,9 +14,14 @@
     │   ├── MethodNotAllowed           the path exists, the method does not
     │   ├── BodyTooLarge               the body exceeds ``kernel.body_limit_bytes``
     │   ├── Unauthenticated            no authenticator gave a principal
+    │   │   ├── CredentialMissing      the request has none
+    │   │   ├── CredentialExpired      it was good until its time was over
+    │   │   └── CredentialRevoked      it was good until somebody took it back
+    │   ├── AuthenticationThrottled    too many bad credentials from one address
     │   ├── ForeignOrigin              Host or Origin is neither loopback nor allow-listed
     │   └── DeadlineExceeded           waited longer than the request allowed
     ├── PolicyDenied                   a policy said no
+    │   └── InsufficientScope          the caller is known and may not use this route
     ├── Overloaded                     retriable: too much work right now
     │   ├── AtCapacity                 a bound of this server is reached; status ``kernel.overload_status``
     │   │   ├── QueueFull              the model's bounded queue is full
@@ -28,6 +33,7 @@
     ├── BackendFault                   ours: 5xx
     │   ├── WorkerDied                 the worker process ended while it served the request
     │   ├── ModelLoadError             the model file cannot be loaded or does not fit
+    │   ├── AuthenticatorFailed        an authenticator broke, or did not answer in time
     │   ├── KVExhausted                the KV pool has no cell left (the engine preempts; a client never sees it)
     │   └── InternalError              a defect: an exception nobody expected
     ├── ManifestError                  start-up: plugins.toml cannot be used
@@ -108,7 +114,36 @@ class BodyTooLarge(ClientError):
 
 
 class Unauthenticated(ClientError):
-    """No enabled authenticator recognised the caller."""
+    """No enabled authenticator recognised the caller.
+
+    Parameters:
+        message: See ``JackfieldError``.
+        param: See ``JackfieldError``.
+        retry_after: See ``JackfieldError``.
+        fingerprint: Of the credential that was refused, for the log; empty where nobody knows the credential.
+    """
+
+    def __init__(
+        self, message: str, *, param: str | None = None, retry_after: float | None = None, fingerprint: str = ""
+    ) -> None:
+        super().__init__(message, param=param, retry_after=retry_after)
+        self.fingerprint = fingerprint
+
+
+class CredentialMissing(Unauthenticated):
+    """The request has no credential, and the route is not public."""
+
+
+class CredentialExpired(Unauthenticated):
+    """The credential was good once; its time is over."""
+
+
+class CredentialRevoked(Unauthenticated):
+    """The credential was good once; somebody took it back."""
+
+
+class AuthenticationThrottled(ClientError):
+    """One address has sent too many bad credentials; good ones still pass."""
 
 
 class ForeignOrigin(ClientError):
@@ -121,6 +156,10 @@ class DeadlineExceeded(ClientError):
 
 class PolicyDenied(JackfieldError):
     """A policy refused the request."""
+
+
+class InsufficientScope(PolicyDenied):
+    """The caller is known, and lacks the scope of the route."""
 
 
 class Overloaded(JackfieldError):
@@ -165,6 +204,10 @@ class WorkerDied(BackendFault):
 
 class ModelLoadError(BackendFault):
     """The model cannot be loaded. The message names the file by its base name and says what to do."""
+
+
+class AuthenticatorFailed(BackendFault):
+    """An authenticator broke or did not answer in time: nobody can tell who calls, so nobody is served."""
 
 
 class KVExhausted(BackendFault):
@@ -220,9 +263,14 @@ HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
     MethodNotAllowed: ErrorSpec(405, "invalid_request_error", "method_not_allowed", False),
     BodyTooLarge: ErrorSpec(413, "invalid_request_error", "request_too_large", False),
     Unauthenticated: ErrorSpec(401, "authentication_error", "invalid_api_key", False),
+    CredentialMissing: ErrorSpec(401, "authentication_error", "missing_api_key", False),
+    CredentialExpired: ErrorSpec(401, "authentication_error", "expired_api_key", False),
+    CredentialRevoked: ErrorSpec(401, "authentication_error", "revoked_api_key", False),
+    AuthenticationThrottled: ErrorSpec(429, "rate_limit_error", "too_many_failures", False),
     ForeignOrigin: ErrorSpec(403, "permission_error", "foreign_origin", False),
     DeadlineExceeded: ErrorSpec(408, "timeout_error", "deadline_exceeded", True),
     PolicyDenied: ErrorSpec(403, "permission_error", "policy_denied", False),
+    InsufficientScope: ErrorSpec(403, "permission_error", "insufficient_scope", False),
     Overloaded: ErrorSpec(503, "overloaded_error", "overloaded", True, 1.0),
     AtCapacity: ErrorSpec(429, "rate_limit_error", "at_capacity", True, 1.0),
     QueueFull: ErrorSpec(429, "rate_limit_error", "queue_full", True, 1.0),
@@ -234,6 +282,7 @@ HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
     BackendFault: ErrorSpec(500, "server_error", "backend_fault", True),
     WorkerDied: ErrorSpec(503, "server_error", "worker_died", True, 1.0),
     ModelLoadError: ErrorSpec(503, "server_error", "model_load_failed", False),
+    AuthenticatorFailed: ErrorSpec(503, "server_error", "authentication_unavailable", True, 1.0),
     KVExhausted: ErrorSpec(503, "server_error", "kv_exhausted", True, 1.0),
     InternalError: ErrorSpec(500, "server_error", "internal_error", False),
     ManifestError: ErrorSpec(500, "server_error", "manifest_error", False),

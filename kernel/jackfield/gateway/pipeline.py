@@ -51,9 +51,9 @@ class Pipeline:
         self._started = started
         self._open: dict[RequestContext, list[tuple[WorkerLink, int]]] = {}
 
-    def models(self) -> Sequence[ModelCard]:
-        """All configured models, in manifest order."""
-        return [replica.card(self._started) for replica in self.replicas.values()]
+    def models(self, context: RequestContext) -> Sequence[ModelCard]:
+        """The models that the caller may use, in manifest order."""
+        return [replica.card(self._started) for replica in self.replicas.values() if _may_use(context, replica)]
 
     async def generate(self, context: RequestContext, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
         """See ``Gateway.generate``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
@@ -108,7 +108,7 @@ class Pipeline:
                 replica.link.close(Draining("the server is shutting down; try again"))
 
     def _submit(self, context: RequestContext, request: GenerateRequest) -> tuple[WorkerLink, int, Receiver]:
-        replica = self._resolve(request.model)
+        replica = self._resolve(context, request.model)
         context.model = replica.name
         link = replica.serving()
         replica.admission.admit(link.in_flight)
@@ -116,15 +116,23 @@ class Pipeline:
         self._open.setdefault(context, []).append((link, number))
         return link, number, receiver
 
-    def _resolve(self, name: str) -> Replica:
+    def _resolve(self, context: RequestContext, name: str) -> Replica:
+        """The model of that name. One that the caller may not use is answered like one that does not exist."""
         replica = self._names.get(name)
-        if replica is not None:
+        if replica is not None and _may_use(context, replica):
             return replica
         shown = name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}…"
-        raise ModelNotFound(f"the model {shown!r} does not exist", param="model")
+        limited = context.principal is not None and context.principal.models is not None
+        hint = ", or this key may not use it" if limited else ""
+        raise ModelNotFound(f"the model {shown!r} does not exist{hint}", param="model")
 
     def _reported(self, model: str, stats: EngineStats) -> None:
         self._observers.tell(WorkerReported(model=model, stats=stats))
+
+
+def _may_use(context: RequestContext, replica: Replica) -> bool:
+    principal = context.principal
+    return principal is None or principal.may_use(replica.name, *replica.config.aliases)
 
 
 def _names(replicas: Mapping[str, Replica]) -> dict[str, Replica]:

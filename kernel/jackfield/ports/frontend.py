@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 import msgspec
 
 from jackfield.ports.backend import ModelInfo
+from jackfield.ports.identity import ALL
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -42,8 +43,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
 class Gateway(Protocol):
     """What the kernel offers a frontend."""
 
-    def models(self) -> Sequence[ModelCard]:
-        """All configured models, in manifest order."""
+    def models(self, context: RequestContext) -> Sequence[ModelCard]:
+        """The models that the caller may use, in manifest order."""
         ...
 
     def generate(self, context: RequestContext, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
@@ -89,12 +90,15 @@ read, in bounded size and time, before the handler is called; every response get
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One path that a frontend serves. Every route is private unless the kernel's public list has it."""
+    """One path that a frontend serves. Every route is private: the kernel's only public ones are on the health port."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     """aiohttp's pattern syntax: ``/v1/models/{id}``."""
     handler: Handler
+    scope: str = ALL
+    """What a principal must be allowed to do to use it, such as ``generate``; see ``jackfield.ports.identity.SCOPES``.
+    A route that names none is for principals that may do everything."""
 
 
 class Frontend(Protocol):

@@ -45,25 +45,25 @@ class OpenAIFrontend:
     def routes(self) -> Sequence[Route]:
         """The paths of the dialect."""
         return (
-            Route("GET", "/v1/models", self.models),
-            Route("GET", "/v1/models/{id:.+}", self.model),
-            Route("POST", "/v1/chat/completions", self.chat),
-            Route("POST", "/v1/completions", self.completion),
+            Route("GET", "/v1/models", self.models, scope="models:read"),
+            Route("GET", "/v1/models/{id:.+}", self.model, scope="models:read"),
+            Route("POST", "/v1/chat/completions", self.chat, scope="generate"),
+            Route("POST", "/v1/completions", self.completion, scope="generate"),
         )
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:  # noqa: ARG002 - the port's
         """``{"error": {message, type, param, code}}``."""
         return error_payload(error)
 
-    async def models(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
-        """``GET /v1/models``: every model under its own name."""
-        cards = [model_object(card) for card in self._gateway.models()]
+    async def models(self, _request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``GET /v1/models``: every model that the caller may use, under its own name."""
+        cards = [model_object(card) for card in self._gateway.models(context)]
         return _json(msgspec.json.encode({"object": "list", "data": cards}))
 
-    async def model(self, request: web.Request, _context: RequestContext) -> web.StreamResponse:
+    async def model(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /v1/models/{id}``: one model, by its name or an alias."""
         name = request.match_info["id"]
-        for card in self._gateway.models():
+        for card in self._gateway.models(context):
             if name == card.name or name in card.aliases:
                 return _json(msgspec.json.encode(model_object(card)))
         raise ModelNotFound(f"the model {shown(name)} does not exist", param="model")

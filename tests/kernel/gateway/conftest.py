@@ -116,9 +116,9 @@ class SmallFrontend:
         """How many bytes the body has."""
         return web.Response(text=str(len(await request.read())))
 
-    async def models(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
+    async def models(self, _request: web.Request, context: RequestContext) -> web.StreamResponse:
         """The model cards."""
-        return web.Response(body=msgspec.json.encode(self.gateway.models()))
+        return web.Response(body=msgspec.json.encode(self.gateway.models(context)))
 
     async def surrogate(self, _request: web.Request, context: RequestContext) -> web.StreamResponse:
         """Ask for text that UTF-8 cannot write."""

@@ -59,7 +59,7 @@ class ScriptedGateway:
         self.open = 0
         self.left = 0
 
-    def models(self) -> Sequence[ModelCard]:
+    def models(self, _context: RequestContext) -> Sequence[ModelCard]:
         """The scripted model, and one that is still loading."""
         return (
             ModelCard(name=MODEL, aliases=(ALIAS,), created=CREATED, ready=True, context=512, description="scripted"),

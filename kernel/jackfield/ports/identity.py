@@ -1,0 +1,119 @@
+"""Identity: who calls.
+
+``jackfield_authenticators`` hands over factories of ``Authenticator``. The kernel takes the credential from a request,
+asks the authenticators in the order of the manifest, and the first principal wins; it then checks the route's scope and
+the principal's models. Everything runs on the gateway's event loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, Protocol, TypeAlias
+
+import msgspec
+
+from jackfield.secret import Secret
+
+FINGERPRINT: Final = re.compile(r"[0-9a-z]{6}\Z")
+"""What a fingerprint looks like: enough to tell one's own keys apart, far too little to find one."""
+
+CREDENTIAL_MAX: Final = 8000
+"""Longest credential in characters. Tokens with claims take thousands; aiohttp takes header lines up to 8,190 bytes."""
+
+DEADLINE_S: Final = 2.0
+"""How long one authenticator may take for one credential."""
+
+ALL: Final = "*"
+"""A scope that contains all others, and the scope of routes that name none."""
+
+ADMIN: Final = "admin"
+"""Scope of whatever changes the server. Such routes need a principal also where no authenticator is enabled."""
+
+SCOPES: Final[Mapping[str, str]] = {
+    "generate": "have text generated: chat, completions",
+    "embed": "have embeddings computed",
+    "rerank": "have texts ranked or classified",
+    "models:read": "list models and read what is known of them",
+    ADMIN: "change the server",
+}
+"""The scopes of Jackfield's own routes, and what they allow. Frontends may use others."""
+
+SCOPE: Final = re.compile(r"\*\Z|[a-z][a-z0-9_.-]*(:[a-z][a-z0-9_.-]*)?\Z")
+"""What a scope looks like: ``generate``, ``models:read``, ``*``."""
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """What a caller presented: printable ASCII, not empty, at most ``CREDENTIAL_MAX`` characters."""
+
+    kind: Literal["bearer", "x-api-key"]
+    """The header it came in."""
+    value: Secret
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who calls, as an authenticator says."""
+
+    id: str
+    """Stable over renewals of the credential; unique among the principals of one authenticator."""
+    name: str
+    """For people and logs; no secret."""
+    fingerprint: str
+    """Six characters that tell the credential from the caller's others; see ``fingerprint``."""
+    owner: str = ""
+    """Who answers for it: a person, a team."""
+    scopes: frozenset[str] = frozenset()
+    """Which routes it may use; ``*`` is all."""
+    models: frozenset[str] | None = None
+    """Names or aliases of the models it may use; None is all."""
+    authenticator: str = ""
+    """Name of the authenticator; set by the kernel."""
+
+    def __post_init__(self) -> None:
+        if not FINGERPRINT.match(self.fingerprint):
+            raise ValueError("fingerprint must be six characters, 0-9 and a-z")
+        if not self.id or not self.name:
+            raise ValueError("id and name must not be empty")
+
+    def may(self, scope: str) -> bool:
+        """Whether it may use routes of *scope*."""
+        return scope in self.scopes or ALL in self.scopes
+
+    def may_use(self, *names: str) -> bool:
+        """Whether it may use the model that has these names."""
+        return self.models is None or not self.models.isdisjoint(names)
+
+
+class Authenticator(Protocol):
+    """Tells who presents a credential."""
+
+    async def authenticate(self, credential: Credential) -> Principal | None:
+        """Judge *credential*.
+
+        Called for every request that has one, on the gateway's event loop, which it must not block. It has
+        ``DEADLINE_S``; then it is cancelled. Two calls may overlap.
+
+        Returns:
+            The principal, or None if the credential is not one of this authenticator's: the next one is asked.
+
+        Raises:
+            Unauthenticated: It is one of this authenticator's and is refused: nobody else is asked.
+                ``CredentialExpired`` and ``CredentialRevoked`` say why; a message never has the credential in it.
+
+        Failure policy closed: anything else raised, and a deadline missed, answers 503 and is logged with the
+        authenticator's name.
+        """
+        ...
+
+
+AuthenticatorFactory: TypeAlias = Callable[[], Authenticator]
+"""What ``jackfield_authenticators`` hands over; raises ``ManifestError`` or ``PluginError`` to refuse the start."""
+
+
+def fingerprint(credential: str) -> str:
+    """Six characters for logs and listings: the beginning of the SHA-256 of *credential*, in hexadecimal.
+
+    24 bits: two of 400 keys share one with a probability of 0.5 %, and nobody can find a random key by it.
+    """
+    return hashlib.sha256(credential.encode(errors="surrogatepass")).hexdigest()[:6]
