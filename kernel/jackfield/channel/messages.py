@@ -134,6 +134,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
 
     plugins: Mapping[str, str] = {}
     """Instance name → "distribution version", for the banner."""
+    authenticators: tuple[str, ...] = ()
+    """Of a gateway: who says who calls, in the order they are asked; for the banner."""
     info: ModelInfo | None = None
     limits: RunnerLimits | None = None
 
