@@ -15,6 +15,7 @@ import msgspec
 
 from jackfield.errors import ChannelError, ManifestError
 from jackfield.ports.backend import OptionValue
+from jackfield.secret import holds_secret, read
 
 Table: TypeAlias = Mapping[str, OptionValue]
 Where: TypeAlias = "str | Callable[[str], str]"
@@ -30,6 +31,9 @@ PORT_MAX: Final = 65535
 
 SEQUENCES_MAX: Final = 256
 """llama.cpp's ``LLAMA_MAX_SEQ``: sequence ids of one context."""
+
+COMMAND_LINE: Final = "--set"
+"""Origin of values that were given on the command line."""
 
 TOP_LEVEL: Final = ("enabled", "kernel", "config", "models")
 """What may stand outside of any table."""
@@ -147,6 +151,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     file: str | None = None
     """Path of the ``plugins.toml`` in use, or None."""
 
+    def __repr__(self) -> str:
+        """Without options, which may be secrets."""
+        names = [ref.name for ref in self.enabled]
+        return f"<manifest {self.file or 'packaged'}: plugins {names}, models {list(self.models)}>"
+
     def dump(self) -> bytes:
         """For a child process."""
         return msgspec.msgpack.encode(self)
@@ -210,9 +219,13 @@ def decode_table(table: Table, struct: type[T], key: str, where: Where) -> T:
     fields = struct.__struct_encode_fields__
     refuse_unknown_keys(table, known=fields, key=key, where=where)
     try:
-        return msgspec.convert(table, struct)
+        decoded = msgspec.convert(table, struct, dec_hook=read)
     except (msgspec.ValidationError, ValueError) as error:
         raise _table_error(str(error), fields, key, where) from error
+    for attribute, name in zip(struct.__struct_fields__, fields, strict=True):
+        if name in table and holds_secret(getattr(decoded, attribute)):
+            _refuse_open_secret(f"{key}.{name}", where)
+    return decoded
 
 
 def refuse_unknown_keys(table: Table, *, known: tuple[str, ...], key: str, where: Where) -> None:
@@ -234,6 +247,16 @@ def suggestion(name: str, known: tuple[str, ...]) -> str:
     if close:
         return f"; did you mean {close[0]}?"
     return f"; known: {', '.join(sorted(known))}" if known else ""
+
+
+def _refuse_open_secret(path: str, where: Where) -> None:
+    if _place(where, path) == COMMAND_LINE:
+        variable = "__".join(re.sub(r"[^A-Z0-9]", "_", part.upper()) for part in path.split("."))
+        raise ManifestError(
+            f"{COMMAND_LINE}: {path}: every user of this machine can read command lines; write the secret into"
+            f" plugins.toml, or into the environment variable JACKFIELD__{variable}",
+            param=path,
+        )
 
 
 def _home(name: str, key: str) -> str:

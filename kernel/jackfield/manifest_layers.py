@@ -17,6 +17,7 @@ import tomli
 
 from jackfield.errors import ManifestError
 from jackfield.manifest import (
+    COMMAND_LINE,
     DEFAULT_ENABLED,
     INSTANCE_NAME,
     TOP_LEVEL,
@@ -325,7 +326,7 @@ def _from_argument(text: str) -> Override:
         raise ManifestError(f'--set {key}: not a key path; write models."a b".context for a name with dots or spaces')
     if path[0] not in TOP_LEVEL:
         raise ManifestError(f"--set {key}: unknown section {path[0]}{suggestion(path[0], TOP_LEVEL)}", param=path[0])
-    return Override(path, _value(value, f"--set {key}"), "--set")
+    return Override(path, _value(value, f"--set {key}"), COMMAND_LINE)
 
 
 def _dotted(key: str) -> KeyPath | None:

@@ -12,7 +12,10 @@ It is written as a plain text in ``plugins.toml``; ``jackfield config show``, er
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from typing import Final, NoReturn
+
+import msgspec
 
 HIDDEN: Final = "***"
 """What is shown instead, whatever the secret and its length."""
@@ -68,6 +71,17 @@ class Secret:
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise TypeError("a Secret is not pickled: it would be readable wherever the pickle goes")
+
+
+def holds_secret(value: object) -> bool:
+    """Whether there is a ``Secret`` in *value*: itself, or in its fields, values or elements."""
+    if isinstance(value, msgspec.Struct):
+        return any(holds_secret(getattr(value, name)) for name in value.__struct_fields__)
+    if isinstance(value, Mapping):
+        return any(map(holds_secret, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(map(holds_secret, value))
+    return isinstance(value, Secret)
 
 
 def show(value: object) -> object:
