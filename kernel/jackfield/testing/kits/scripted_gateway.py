@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import msgspec
 from aiohttp import web
 
 from jackfield.context import RequestContext
 from jackfield.errors import BodyTooLarge, JackfieldError
+from jackfield.ports.backend import ModelInfo
 from jackfield.ports.frontend import ModelCard
-from jackfield.types import Finished, Started, TextDelta, Timings, Usage
+from jackfield.types import Finished, Pooled, Started, TextDelta, Timings, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from jackfield.ports.frontend import Frontend, FrontendFactory, Handler
-    from jackfield.types import FinishReason, GenerateEvent, GenerateRequest
+    from jackfield.types import FinishReason, GenerateEvent, GenerateRequest, PoolRequest
 
 MODEL: Final = "demo"
 """Name of the only model."""
@@ -29,6 +32,30 @@ CREATED: Final = 1_700_000_000
 Step: TypeAlias = "GenerateEvent | JackfieldError | asyncio.Event"
 """One step of a script: an event to yield, an error to raise, or something to wait for."""
 
+PoolStep: TypeAlias = "Pooled | JackfieldError | asyncio.Event"
+"""One step of a pooled request's script: the result, an error to raise, or something to wait for."""
+
+VECTOR: Final = (0.5, -0.5, 0.5, -0.5)
+"""What every input is embedded as, where no script says otherwise; its length is 1."""
+
+LABELS: Final = ("cat", "dog")
+"""What inputs are classified as."""
+
+INFO: Final = ModelInfo(
+    architecture="scripted",
+    title="scripted",
+    description="scripted",
+    parameters=1000,
+    size_bytes=2000,
+    context_train=1024,
+    vocabulary=257,
+    tasks=("generate", "embed", "rerank", "classify"),
+    quantisation="Q8_0",
+    embedding_size=len(VECTOR),
+    labels=LABELS,
+)
+"""What the model is. It can be asked for everything."""
+
 
 def answer(*texts: str, reason: FinishReason = "stop", cached: int = 0) -> list[Step]:
     """The script of an answer in so many pieces, one token each."""
@@ -36,9 +63,24 @@ def answer(*texts: str, reason: FinishReason = "stop", cached: int = 0) -> list[
     return [Started(7, 64), *deltas, finished(len(texts), reason=reason, cached=cached)]
 
 
-def finished(tokens: int, *, reason: FinishReason = "stop", cached: int = 0) -> Finished:
-    """The end of an answer of *tokens* tokens to a prompt of 7."""
-    return Finished(reason, Usage(7, tokens, cached), Timings(0.0, 0.01, 0.1))
+def finished(tokens: int, *, reason: FinishReason = "stop", cached: int = 0, index: int = 0) -> Finished:
+    """The end of answer *index*, of *tokens* tokens, to a prompt of 7."""
+    return Finished(reason, Usage(7, tokens, cached), Timings(0.0, 0.01, 0.1), index)
+
+
+def row(*values: float) -> bytes:
+    """*values* as a row of ``Pooled``: little-endian float32."""
+    return struct.pack(f"<{len(values)}f", *values)
+
+
+def pooled(request: PoolRequest) -> Pooled:
+    """A result for *request*: ``VECTOR`` for each input, the inputs' own numbers as scores, or even probabilities."""
+    count = len(request.inputs)
+    if request.task == "rerank":
+        return Pooled(tuple(row(float(number)) for number in range(count)), 7 * count)
+    if request.task == "classify":
+        return Pooled((row(0.5, 0.5),) * count, 7 * count, LABELS)
+    return Pooled((row(*VECTOR[: request.dimensions]),) * count, 7 * count)
 
 
 class ScriptedGateway:
@@ -46,7 +88,9 @@ class ScriptedGateway:
 
     Attributes:
         script: What happens; may be replaced between requests.
+        pool_script: What happens to pooled requests; while it is empty each gets what ``pooled`` gives.
         requests: What was asked, in order.
+        pool_requests: Which pooled requests were, in order.
         contexts: The contexts that came with it.
         open: Requests that are being played right now; back to 0 when a frontend has closed all its generators.
         left: Requests whose generator was closed before its script ended.
@@ -54,15 +98,18 @@ class ScriptedGateway:
 
     def __init__(self, script: Sequence[Step] = ()) -> None:
         self.script: Sequence[Step] = script or answer("Hello")
+        self.pool_script: Sequence[PoolStep] = ()
         self.requests: list[GenerateRequest] = []
+        self.pool_requests: list[PoolRequest] = []
         self.contexts: list[RequestContext] = []
         self.open = 0
         self.left = 0
 
     def models(self, _context: RequestContext) -> Sequence[ModelCard]:
         """The scripted model, and one that is still loading."""
+        card = ModelCard(name=MODEL, aliases=(ALIAS,), created=CREATED, ready=True)
         return (
-            ModelCard(name=MODEL, aliases=(ALIAS,), created=CREATED, ready=True, context=512, description="scripted"),
+            msgspec.structs.replace(card, context=512, description=INFO.description, info=INFO),
             ModelCard(name="org/loading", aliases=(), created=CREATED, ready=False),
         )
 
@@ -83,6 +130,28 @@ class ScriptedGateway:
                     continue
                 ended = isinstance(step, Finished)
                 yield step
+        finally:
+            self.open -= 1
+            self.left += not ended
+
+    async def pool(self, context: RequestContext, request: PoolRequest) -> Pooled:
+        """Play the pooled script."""
+        self.pool_requests.append(request)
+        self.contexts.append(context)
+        context.model = MODEL
+        self.open += 1
+        ended = False
+        try:
+            for step in self.pool_script:
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                    continue
+                ended = True
+                if isinstance(step, JackfieldError):
+                    raise step
+                return step
+            ended = True
+            return pooled(request)
         finally:
             self.open -= 1
             self.left += not ended
