@@ -7,7 +7,8 @@ What a plugin author imports: this module, ``jackfield.ports``, ``jackfield.type
 from __future__ import annotations
 
 from jackfield.hookspecs import hookimpl
-from jackfield.plugins import API_VERSION, Kernel, PluginInstance, build_kernel
+from jackfield.plugin_modules import API_VERSION
+from jackfield.plugins import Kernel, PluginInstance, build_kernel
 
 __version__ = "0.1.0"
 

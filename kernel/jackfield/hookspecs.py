@@ -10,7 +10,7 @@ What fires when:
    registered as one *instance*, and ``check_pending()`` refuses hooks that are not in this file.
 2. ``jackfield_config`` of every instance; each ``[config.NAME]`` table is decoded and checked.
 3. In a worker: ``jackfield_startup``, ``jackfield_backends``, ``jackfield_schedulers``.
-   In a gateway: ``jackfield_startup``, ``jackfield_observers``, ``jackfield_frontends``.
+   In a gateway: ``jackfield_startup``, ``jackfield_observers``, ``jackfield_authenticators``, ``jackfield_frontends``.
    On the command line: ``jackfield_commands``.
 4. In gateway and worker, after the last request: ``jackfield_shutdown``, in reverse order.
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from jackfield.plugins import PluginInstance
     from jackfield.ports.backend import BackendFactory
     from jackfield.ports.frontend import FrontendFactory
+    from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.observer import ObserverFactory
     from jackfield.ports.scheduler import SchedulerFactory
 
@@ -142,6 +143,26 @@ def jackfield_frontends(instance: PluginInstance) -> Mapping[str, FrontendFactor
 
 
 @hookspec
+def jackfield_authenticators(instance: PluginInstance) -> Mapping[str, AuthenticatorFactory]:
+    """Hand over authenticators: what tells who presents a credential.
+
+    Nobody implements it: whoever reaches the port may use it, so the server listens on loopback only, and refuses hosts
+    and origins that are neither loopback nor allow-listed.
+
+    Several answers: united; each is asked in turn, first listed first, until one knows the credential or refuses it.
+
+    :param instance: The instance asked.
+    :returns: Factories by name.
+    :raises: Anything raised is a ``PluginError`` that names the plugin.
+
+    Process and thread: gateway, main thread, before its event loop serves. Deadline: 1 s. Failure policy: closed.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def jackfield_observers(instance: PluginInstance) -> Mapping[str, ObserverFactory]:
     """Hand over observers: metrics, traces, logs.
 
@@ -199,8 +220,8 @@ def jackfield_shutdown(instance: PluginInstance, process: ProcessKind) -> None:
     :returns: Nothing.
     :raises: Anything raised is logged with the plugin's name; the shutdown goes on.
 
-    Process and thread: gateway and worker, main thread, after the last request. Not called when a process is killed.
-    Deadline: 2 s. Failure policy: open.
+    Process and thread: gateway and worker, a thread of its own that the main thread waits for, after the last request.
+    Not called when a process is killed. Deadline: 2 s; then it is logged by name and left behind. Failure policy: open.
 
     Since API 0.1.
     """

@@ -54,6 +54,10 @@ DEFAULT_SCHEDULER: Final = InstanceRef("fcfs", "fcfs", defaulted=True)
 """Fills the scheduler socket where no enabled plugin does: without a scheduler nothing runs."""
 
 
+PLUGIN_TIMEOUT_MAX_S: Final = 50.0
+"""A gateway that is not ready after a minute is ended without a word about plugins."""
+
+
 class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[kernel]``: what no plugin decides."""
 
@@ -78,10 +82,16 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Tokens generated where the request gives no limit; always capped by the room left in the context."""
     drain_s: float = 30.0
     """How long SIGTERM waits for running requests before it ends them."""
+    load_at_once: int = 1
+    """Models that load at the same time; the others wait their turn, in the order of the manifest. More than one makes
+    big models fight for disk and memory."""
     load_timeout_s: float = 600.0
     """How long a worker may take to load its model before it is ended and restarted."""
     step_timeout_s: float = 120.0
     """How long one engine step may take before the worker counts as hung and is restarted."""
+    plugin_timeout_s: float = 30.0
+    """How long one plugin's import, hook or factory may take at a start; then the process refuses to start and names
+    it. At most 50."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe messages that are logged."""
     log_format: Literal["auto", "console", "json"] = "auto"
@@ -100,8 +110,11 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         _at_least("queue", self.queue, 0)
         _at_least("default_max_tokens", self.default_max_tokens, 1)
         _at_least("drain_s", self.drain_s, 0)
+        _at_least("load_at_once", self.load_at_once, 1)
         _at_least("load_timeout_s", self.load_timeout_s, 1)
         _at_least("step_timeout_s", self.step_timeout_s, 1)
+        if not 1 <= self.plugin_timeout_s <= PLUGIN_TIMEOUT_MAX_S:
+            raise ValueError(f"plugin_timeout_s must be between 1 and {PLUGIN_TIMEOUT_MAX_S:g}")
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

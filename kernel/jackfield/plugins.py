@@ -1,4 +1,4 @@
-"""Discovery, order, blocking before import, and a typed facade over pluggy.
+"""Instances, order, blocking before import, and a typed facade over pluggy.
 
 A plugin is a module (usually ``__init__.py`` of a package) with hook implementations. ``build_kernel`` loads exactly
 the names in ``enabled``: a plugin that is not listed is never imported. One plugin may run as several instances, each
@@ -7,39 +7,32 @@ with its own ``[config.NAME]`` table; an instance is the module's hooks under an
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import inspect
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 import pluggy
 
 from jackfield import hookspecs
-from jackfield.errors import ManifestError, PluginError
+from jackfield.errors import JackfieldError, ManifestError, PluginError
 from jackfield.hookspecs import PROJECT, ProcessKind
 from jackfield.manifest import DEFAULT_SCHEDULER, InstanceRef, Manifest, Table, Where, decode_table, suggestion
+from jackfield.plugin_calls import IMPORT_DEADLINE_S, Factory, PluginCalls, hook_deadline, run_bounded
+from jackfield.plugin_modules import load_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     import click
 
     from jackfield.ports.backend import BackendFactory
     from jackfield.ports.frontend import FrontendFactory
+    from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.observer import ObserverFactory
     from jackfield.ports.scheduler import SchedulerFactory
-
-GROUP: Final = "jackfield.plugins"
-"""Entry-point group of plugins."""
-
-API_VERSION: Final = (0, 1)
-"""Version of hooks and ports. A plugin may state ``JACKFIELD_API = (0, 1)``; the first number must be ours, and the
-second at most ours."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -61,16 +54,21 @@ class PluginInstance:
         defaulted: Whether nobody asked for it: the packaged default filled a socket that must not stay empty.
     """
 
-    __slots__ = ("_hooks", "_table", "_where", "defaulted", "distribution", "name", "plugin")
+    __slots__ = ("_folder", "_hooks", "_table", "_where", "defaulted", "distribution", "name", "plugin")
 
-    def __init__(self, ref: InstanceRef, distribution: str, hooks: HookSet, table: Table, where: Where) -> None:
+    def __init__(self, ref: InstanceRef, distribution: str, hooks: HookSet, manifest: Manifest) -> None:
         self.name = ref.name
         self.plugin = ref.plugin
         self.defaulted = ref.defaulted
         self.distribution = distribution
         self._hooks = hooks
-        self._table = table
-        self._where = where
+        self._table: Table = manifest.config.get(ref.name, {})
+        self._where: Where = manifest.origin
+        self._folder = Path(manifest.file).parent if manifest.file else Path.cwd()
+
+    def path(self, text: str) -> Path:
+        """The absolute path that an option names; relative ones start at the folder of ``plugins.toml``."""
+        return (self._folder / Path(text).expanduser()).absolute()
 
     def config(self, struct: type[T], overrides: Table | None = None, *, key: str | None = None) -> T:
         """This instance's ``[config.NAME]`` table.
@@ -100,10 +98,17 @@ class Kernel:
     wrong to its plugin.
     """
 
-    def __init__(self, manifest: Manifest, manager: pluggy.PluginManager, instances: Sequence[PluginInstance]) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        manager: pluggy.PluginManager,
+        instances: Sequence[PluginInstance],
+        calls: PluginCalls,
+    ) -> None:
         self.manifest = manifest
         self.instances: Final = tuple(instances)
         self._manager = manager
+        self._calls = calls
 
     def config_structs(self) -> Mapping[str, type[msgspec.Struct]]:
         """Declared option Structs by instance name."""
@@ -133,6 +138,10 @@ class Kernel:
         """Frontend factories by name, in manifest order."""
         return self._unite("jackfield_frontends")
 
+    def authenticators(self) -> Mapping[str, AuthenticatorFactory]:
+        """Authenticator factories by name, in manifest order."""
+        return self._unite("jackfield_authenticators")
+
     def observers(self) -> Mapping[str, ObserverFactory]:
         """Observer factories by name, in manifest order."""
         return self._unite("jackfield_observers")
@@ -151,12 +160,26 @@ class Kernel:
             self._call(instance, "jackfield_startup", process=process)
 
     def shutdown(self, process: ProcessKind, report: Callable[[PluginError], None]) -> None:
-        """Call ``jackfield_shutdown``, last listed first; failures go to *report* and stop nothing."""
+        """Call ``jackfield_shutdown``, last listed first; failures go to *report* and stop nothing.
+
+        A hook that has not returned within its deadline is reported and left behind.
+        """
+        hook = "jackfield_shutdown"
         for instance in reversed(self.instances):
-            try:
-                self._call(instance, "jackfield_shutdown", process=process)
-            except PluginError as error:
-                report(error)
+
+            def call(instance: PluginInstance = instance) -> None:
+                try:
+                    self._call(instance, hook, process=process)
+                except JackfieldError as error:
+                    report(PluginError(error.message))
+
+            limit_s = hook_deadline(hook)
+            if hook in self.hooks_of(instance) and not run_bounded(call, limit_s, f"{hook} {instance.name}"):
+                report(
+                    PluginError(
+                        f"plugin {instance.name}: {hook} has not returned after {limit_s:g} s; it is left behind"
+                    )
+                )
 
     def hooks_of(self, instance: PluginInstance) -> Sequence[str]:
         """Names of the hooks that *instance* implements, sorted."""
@@ -173,7 +196,10 @@ class Kernel:
                     _check_factory(instance, hook, name, factory)
                     if name in found:
                         raise PluginError(f"{hook}: both {found[name][0].name} and {instance.name} hand over {name!r}")
-                    found[name] = instance, factory
+                    found[name] = (
+                        instance,
+                        Factory(self._calls, instance.name, f"its factory of {name} ({hook})", factory),
+                    )
         return found
 
     # pluggy's relay is untyped: types begin with the return annotations of the public methods
@@ -189,32 +215,34 @@ class Kernel:
     def _call(self, instance: PluginInstance, hook: str, **arguments: str) -> list[Any]:
         others = [other._hooks for other in self.instances if other is not instance]
         caller = self._manager.subset_hook_caller(hook, others)
-        try:
-            answers: list[Any] = caller(instance=instance, **arguments)
-        except (ManifestError, PluginError):
-            raise  # they name a key, or the plugin, themselves
-        except Exception as error:
-            raise PluginError(f"plugin {instance.name}: {hook} raised {type(error).__name__}: {error}") from error
+        answers: list[Any] = self._calls.run(
+            instance.name, hook, hook_deadline(hook), caller, instance=instance, **arguments
+        )
         return answers
 
 
-def build_kernel(manifest: Manifest) -> Kernel:
+def build_kernel(manifest: Manifest, calls: PluginCalls | None = None) -> Kernel:
     """Load, register and check the enabled plugins, and the default scheduler where none of them hands one over.
 
     Called at start-up by every process but the supervisor; imports plugin code.
+
+    Parameters:
+        manifest: What is enabled, and how.
+        calls: What the process watches over; by default the kernel's own, which nobody watches.
 
     Raises:
         ManifestError: A name nobody provides, one that two distributions provide, or a table that does not fit.
         PluginError: A plugin that does not import, speaks another API version, or implements an unknown hook.
     """
-    instances = [_load(ref, manifest) for ref in manifest.enabled]
-    kernel = _connect(manifest, instances)
+    calls = calls or PluginCalls()
+    instances = [_load(ref, manifest, calls) for ref in manifest.enabled]
+    kernel = _connect(manifest, instances, calls)
     if kernel.schedulers():
         return kernel
-    return _connect(manifest, [*instances, _load(DEFAULT_SCHEDULER, manifest)])
+    return _connect(manifest, [*instances, _load(DEFAULT_SCHEDULER, manifest, calls)], calls)
 
 
-def _connect(manifest: Manifest, instances: Sequence[PluginInstance]) -> Kernel:
+def _connect(manifest: Manifest, instances: Sequence[PluginInstance], calls: PluginCalls) -> Kernel:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     # pluggy asks the last registered first; we promise that the first listed is asked first
@@ -223,76 +251,15 @@ def _connect(manifest: Manifest, instances: Sequence[PluginInstance]) -> Kernel:
     for instance in instances:
         _check_hooks(manager, instance)
     manager.check_pending()
-    kernel = Kernel(manifest, manager, instances)
+    kernel = Kernel(manifest, manager, instances, calls)
     _check_config(kernel)
     return kernel
 
 
-def installed_plugins() -> Mapping[str, Sequence[importlib.metadata.EntryPoint]]:
-    """Everything installed in the group, by name; imports none of it."""
-    found: dict[str, list[importlib.metadata.EntryPoint]] = {}
-    for entry in importlib.metadata.entry_points(group=GROUP):
-        found.setdefault(entry.name, []).append(entry)
-    return found
-
-
-def _load(ref: InstanceRef, manifest: Manifest) -> PluginInstance:
-    module, distribution = _load_file(ref, manifest) if ref.plugin.endswith(".py") else _load_entry_point(ref, manifest)
-    _check_api_version(ref, module)
+def _load(ref: InstanceRef, manifest: Manifest, calls: PluginCalls) -> PluginInstance:
+    module, distribution = calls.run(ref.name, "its import", IMPORT_DEADLINE_S, load_module, ref, manifest)
     hooks = HookSet(module)
-    table = manifest.config.get(ref.name, {})
-    return PluginInstance(ref, distribution, hooks, table, manifest.origin)
-
-
-def _load_entry_point(ref: InstanceRef, manifest: Manifest) -> tuple[ModuleType, str]:
-    where = manifest.origin("enabled")
-    entries = list(importlib.metadata.entry_points(group=GROUP, name=ref.plugin))
-    if not entries:
-        names = tuple(installed_plugins())
-        raise ManifestError(
-            f"{where}: no installed package provides the plugin {ref.plugin!r}{suggestion(ref.plugin, names)}",
-            param="enabled",
-        )
-    owners = sorted({_distribution(entry) for entry in entries})
-    if len(owners) > 1:
-        raise ManifestError(
-            f"{where}: the plugin {ref.plugin!r} is provided by {' and '.join(owners)}; uninstall one", param="enabled"
-        )
-    try:
-        module = entries[0].load()
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"plugin {ref.name} ({owners[0]}) does not import: {_cause(error)}") from error
-    if not isinstance(module, ModuleType):
-        raise PluginError(f"plugin {ref.name} ({owners[0]}): its entry point must name a module, not an object in it")
-    return module, owners[0]
-
-
-def _load_file(ref: InstanceRef, manifest: Manifest) -> tuple[ModuleType, str]:
-    path = Path(ref.plugin)
-    if not path.is_file():
-        raise ManifestError(f"{manifest.origin('enabled')}: there is no plugin file {path.name}", param="enabled")
-    spec = importlib.util.spec_from_file_location(f"jackfield_path_plugin_{ref.name.replace('-', '_')}", path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"plugin {ref.name}: {path.name} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"plugin {ref.name} ({path.name}) does not import: {_cause(error)}") from error
-    return module, path.name
-
-
-def _check_api_version(ref: InstanceRef, module: ModuleType) -> None:
-    wanted = getattr(module, "JACKFIELD_API", API_VERSION)
-    if not (isinstance(wanted, tuple) and [type(number) for number in wanted] == [int, int]):
-        raise PluginError(f"plugin {ref.name}: JACKFIELD_API must be two numbers, such as {API_VERSION}")
-    if wanted[0] == API_VERSION[0] and wanted[1] <= API_VERSION[1]:
-        return
-    raise PluginError(
-        f"plugin {ref.name} speaks API {'.'.join(map(str, wanted))}; this Jackfield speaks"
-        f" {'.'.join(map(str, API_VERSION))}: upgrade the {'plugin' if wanted < API_VERSION else 'server'}"
-    )
+    return PluginInstance(ref, distribution, hooks, manifest)
 
 
 def _register(manager: pluggy.PluginManager, instance: PluginInstance) -> None:
@@ -354,11 +321,3 @@ def _check_config(kernel: Kernel) -> None:
             raise ManifestError(
                 f"{where}: the plugin {instance.name} takes no options", param=f"config.{instance.name}"
             )
-
-
-def _distribution(entry: importlib.metadata.EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
-
-
-def _cause(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

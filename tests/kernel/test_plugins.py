@@ -12,7 +12,8 @@ import pytest
 
 from jackfield.errors import ManifestError, PluginError
 from jackfield.manifest import DEFAULT_ENABLED, InstanceRef, KernelConfig, Manifest
-from jackfield.plugins import API_VERSION, GROUP, build_kernel, installed_plugins
+from jackfield.plugin_modules import API_VERSION, GROUP, installed_plugins
+from jackfield.plugins import build_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -196,7 +196,7 @@ def _off_rows(on: set[str]) -> list[PluginRow]:
 
 def _owners() -> Mapping[str, str]:
     """Entry-point name → the distributions that provide it."""
-    from jackfield.plugins import installed_plugins
+    from jackfield.plugin_modules import installed_plugins
 
     return {
         name: ", ".join(sorted({f"{entry.dist.name} {entry.dist.version}" for entry in entries if entry.dist}))
