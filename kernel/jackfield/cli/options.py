@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+DEFAULT_SERVER: Final = "http://127.0.0.1:8080"
+"""Where ``jackfield serve`` listens unless told otherwise."""
 
 Command = TypeVar("Command", bound="Callable[..., object]")
 
@@ -40,3 +44,32 @@ def file_option(function: Command) -> Command:
 def json_option(function: Command) -> Command:
     """``--json``: parameter *as_json*."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(function)
+
+
+class Server(NamedTuple):
+    """The server that a command talks to."""
+
+    url: str
+    key: str | None
+    """API key; None where it asks for none."""
+
+
+def server_options(function: Callable[..., object]) -> Callable[..., object]:
+    """``--url`` and ``--key-file``: parameter *server*, a ``Server``."""
+
+    @functools.wraps(function)
+    def with_server(*arguments: object, url: str, key_file: Path | None, **options: object) -> object:
+        from jackfield.client.keys import api_key
+
+        return function(*arguments, server=Server(url, api_key(key_file)), **options)
+
+    with_url = click.option(
+        "--url", default=DEFAULT_SERVER, show_default=True, metavar="URL", help="Address of the server."
+    )
+    with_key = click.option(
+        "--key-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="File with the API key on one line. Default: the variable JACKFIELD_API_KEY.",
+    )
+    return with_url(with_key(with_server))

@@ -26,7 +26,7 @@ from jackfield.testing.openai_shapes import (
     TextCompletion,
     Usage,
 )
-from jackfield.testing.sse import SseError, SseEvent, SseParser
+from jackfield.sse import SseError, SseEvent, SseParser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

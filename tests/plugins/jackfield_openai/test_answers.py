@@ -13,7 +13,7 @@ from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from jackfield.testing.kits.scripted_gateway import finished
-from jackfield.testing.sse import SseEvent, SseParser
+from jackfield.sse import SseEvent, SseParser
 from jackfield.types import GenerateRequest, TextPrompt
 from jackfield_openai.answers import Answer, ChatAnswer, CompletionAnswer
 from jackfield_openai.decode import Call

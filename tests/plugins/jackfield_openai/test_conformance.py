@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from jackfield.testing.kits.frontend import Exchange, FrontendKit, ReadStream
-from jackfield.testing.sse import SseEvent, SseParser
+from jackfield.sse import SseEvent, SseParser
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.frontend import OpenAIFrontend
 

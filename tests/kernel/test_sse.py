@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.testing.sse import EVENT_MAX, SseComment, SseError, SseEvent, SseParser
+from jackfield.sse import EVENT_MAX, SseComment, SseError, SseEvent, SseParser
 
 if TYPE_CHECKING:
-    from jackfield.testing.sse import SseItem
+    from jackfield.sse import SseItem
 
 
 def parse(*chunks: bytes) -> list[SseItem]:
@@ -91,3 +91,11 @@ def outcome(*chunks: bytes) -> tuple[list[SseItem], str]:
     except SseError as error:
         return items, str(error)
     return items, ""
+
+
+def test_lenient_parser_leaves_unknown_fields_out() -> None:
+    """As the standard wants: other servers' streams can be read, and what is really broken is still an error."""
+    parser = SseParser(strict=False)
+    assert list(parser.feed(b"error: no\ntime: 5\ndata: x\n\n")) == [SseEvent("x")]
+    with pytest.raises(SseError):
+        list(parser.feed(b"data: \xff\n\n"))

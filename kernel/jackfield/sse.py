@@ -3,7 +3,8 @@
 The grammar is that of the HTML standard, section 9.2.6 "Interpreting an event stream": lines end in LF, CR or CRLF, a
 blank line ends an event, a line that starts with a colon is a comment. Browsers forgive more than we do: what a correct
 server never sends (an unknown field, bytes that are not UTF-8, an event cut off by the end of the stream) is an error
-here, because a parser that forgives hides the defects that tests look for.
+here, because a parser that forgives hides the defects that tests look for. Only unknown fields may be let pass, for
+clients of servers that are not ours.
 """
 
 from __future__ import annotations
@@ -48,12 +49,16 @@ SseItem: TypeAlias = SseEvent | SseComment
 class SseParser:
     """Cuts a byte stream into events and comments; the same items for any chunking.
 
+    Parameters:
+        strict: Whether an unknown field is an error; else it is left out, as the standard wants.
+
     Used by one thread. After ``SseError`` the parser must not be fed again.
     """
 
-    __slots__ = ("_after_cr", "_data", "_event", "_line", "_named", "_size")
+    __slots__ = ("_after_cr", "_data", "_event", "_line", "_named", "_size", "_strict")
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = True) -> None:
+        self._strict = strict
         self._line = bytearray()
         self._after_cr = False
         self._data: list[str] = []
@@ -112,7 +117,9 @@ class SseParser:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name not in _FIELDS:
-            raise SseError(f"unknown field {name[:40]!r}")
+            if self._strict:
+                raise SseError(f"unknown field {name[:40]!r}")
+            return
         self._named = True
         if name == "data":
             self._data.append(value)
