@@ -83,12 +83,16 @@ REQUEST: Final[Mapping[RequestState, Mapping[RequestEvent, RequestState]]] = {
 class WorkerState(StrEnum):
     """Where a worker process stands, from the supervisor's point of view."""
 
+    WAITING = "waiting"
+    """Its turn to load has not come yet (``kernel.load_at_once``); there is no process."""
     STARTING = "starting"
     """The process exists; it has not said anything yet."""
     LOADING = "loading"
     """It reports progress of loading its model."""
     READY = "ready"
     """It serves."""
+    RECYCLING = "recycling"
+    """It is to be restarted: it finishes the requests it has and is given no new ones."""
     BACKOFF = "backoff"
     """It ended by itself; the next start waits for the back-off delay."""
     FAILED = "failed"
@@ -101,15 +105,21 @@ class WorkerState(StrEnum):
 class WorkerEvent(StrEnum):
     """What can happen to a worker."""
 
+    START = "start"
     PROGRESS = "progress"
     READY = "ready"
     DIED = "died"
     REFUSED = "refused"
+    RECYCLE = "recycle"
     RESTART = "restart"
     STOP = "stop"
 
 
 WORKER: Final[Mapping[WorkerState, Mapping[WorkerEvent, WorkerState]]] = {
+    WorkerState.WAITING: {
+        WorkerEvent.START: WorkerState.STARTING,
+        WorkerEvent.STOP: WorkerState.STOPPED,
+    },
     WorkerState.STARTING: {
         WorkerEvent.PROGRESS: WorkerState.LOADING,
         WorkerEvent.READY: WorkerState.READY,
@@ -125,6 +135,11 @@ WORKER: Final[Mapping[WorkerState, Mapping[WorkerEvent, WorkerState]]] = {
         WorkerEvent.STOP: WorkerState.STOPPING,
     },
     WorkerState.READY: {
+        WorkerEvent.RECYCLE: WorkerState.RECYCLING,
+        WorkerEvent.DIED: WorkerState.BACKOFF,
+        WorkerEvent.STOP: WorkerState.STOPPING,
+    },
+    WorkerState.RECYCLING: {
         WorkerEvent.DIED: WorkerState.BACKOFF,
         WorkerEvent.STOP: WorkerState.STOPPING,
     },

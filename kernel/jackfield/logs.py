@@ -9,10 +9,13 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import Final, Literal
 
 import msgspec
 import structlog
+
+from jackfield.log_ring import LogRing
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -21,6 +24,9 @@ _QUOTING: Final = ("asyncio", "aiohttp")
 
 _OWN: Final = "jackfield"
 """Loggers of the standard library below this name are plugins' own and follow the configured level."""
+
+
+_ring: LogRing | None = None
 
 
 def configure_logs(
@@ -41,6 +47,7 @@ def configure_logs(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_data,
+            _keep,
             _renderer(console=console),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -51,6 +58,12 @@ def configure_logs(
     )
     logging.basicConfig(handlers=[_Relay()], level=logging.WARNING, force=True)
     logging.getLogger(_OWN).setLevel(LEVELS[level])
+
+
+def keep_lines(descriptor: int | None) -> None:
+    """Keep every line that this process logs from here on also in the log ring *descriptor*; None keeps none."""
+    global _ring  # noqa: PLW0603  one per process, like the configuration of the loggers
+    _ring = None if descriptor is None else LogRing(descriptor)
 
 
 def traceback_of(error: BaseException) -> str:
@@ -87,6 +100,14 @@ def _without_data(_logger: object, _method: str, event: structlog.typing.EventDi
     error = info if isinstance(info, BaseException) else sys.exc_info()[1] if info else None
     if error is not None:
         event.update(error=type(error).__name__, traceback=traceback_of(error))
+    return event
+
+
+def _keep(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Write the event into the ring, as JSON whatever is printed."""
+    if _ring is not None:
+        with suppress(OSError):  # no memory left; the line is printed all the same
+            _ring.write(_to_json(event))
     return event
 
 

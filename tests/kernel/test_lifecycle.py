@@ -30,7 +30,7 @@ TABLES: Final[Mapping[str, tuple[AnyTable, type[StrEnum], type[StrEnum]]]] = {
     "request": (cast("AnyTable", REQUEST), RequestState, RequestEvent),
     "worker": (cast("AnyTable", WORKER), WorkerState, WorkerEvent),
 }
-FIRST: Final[Mapping[str, StrEnum]] = {"request": RequestState.PREPARING, "worker": WorkerState.STARTING}
+FIRST: Final[Mapping[str, StrEnum]] = {"request": RequestState.PREPARING, "worker": WorkerState.WAITING}
 TABLE = pytest.mark.parametrize("name", TABLES)
 EDGES = [
     (name, state, event, successor)

@@ -27,13 +27,17 @@ def encode_frame(payload: bytes) -> bytes:
 class FrameDecoder:
     """Cuts a byte stream into payloads, however the stream was chunked.
 
+    Parameters:
+        limit: Largest payload in bytes that is taken.
+
     Used by one thread. After ``ChannelError`` the stream cannot be resynchronised and must be closed.
     """
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_buffer", "_limit")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = FRAME_MAX) -> None:
         self._buffer = bytearray()
+        self._limit = limit
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take *data* in and return the payloads that are complete now, in order."""
@@ -42,8 +46,8 @@ class FrameDecoder:
         start, end = 0, len(self._buffer)
         while end - start >= _PREFIX:
             size = int.from_bytes(self._buffer[start : start + _PREFIX], "big")
-            if size > FRAME_MAX:
-                raise ChannelError(f"a frame claims {size} bytes; the limit is {FRAME_MAX}")
+            if size > self._limit:
+                raise ChannelError(f"a frame claims {size} bytes; the limit is {self._limit}")
             stop = start + _PREFIX + size
             if stop > end:
                 break

@@ -11,7 +11,7 @@ Whatever arrives is decoded into these types or refused with ``ChannelError``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -117,7 +117,13 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
     """End now: cancel what runs, close, exit 0."""
 
 
-ToChild: TypeAlias = BootGateway | BootWorker | Attach | WorkerStatus | Drain | Stop
+class SetLogLevel(msgspec.Struct, frozen=True, kw_only=True, tag="log-level"):
+    """The operator changed ``kernel.log_level``; it holds from here on."""
+
+    level: Literal["debug", "info", "warning", "error"]
+
+
+ToChild: TypeAlias = BootGateway | BootWorker | Attach | WorkerStatus | Drain | Stop | SetLogLevel
 
 # --- control: child → supervisor -------------------------------------------------------------------------------------
 
@@ -151,9 +157,17 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag="heartbeat"):
 
     busy_s: float = 0.0
     """How long the present engine step has been running, in seconds; 0 when idle."""
+    requests: int = 0
+    """Requests that a worker has and that have not ended: running or waiting."""
 
 
-ToSupervisor: TypeAlias = Progress | Ready | Refused | Heartbeat
+class LinkLost(msgspec.Struct, frozen=True, kw_only=True, tag="link-lost"):
+    """A gateway has had no data connection to a ready worker for a while, and asks for a new one."""
+
+    model: str
+
+
+ToSupervisor: TypeAlias = Progress | Ready | Refused | Heartbeat | LinkLost
 
 HEARTBEAT_INTERVAL_S: Final = 1.0
 

@@ -11,10 +11,11 @@ from jackfield.cli.errors import complain, give_up_output
 from jackfield.lifecycle import WorkerState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from jackfield.channel.messages import WorkerStatus
+    from jackfield.channel.messages import Ready, WorkerStatus
     from jackfield.manifest import Manifest
+    from jackfield.supervisor.report import Addresses
 
 DEMO_SOURCE: Final = "jackfield:demo"
 DEMO_NOTE: Final = "a tiny packaged model that shows how things work; jackfield serve ./model.gguf serves your own"
@@ -46,11 +47,11 @@ class LineReport:
         self._open = False
         self._states: dict[str, WorkerStatus] = {}
 
-    def listening(self, api: Sequence[str], health: Sequence[str]) -> None:
+    def listening(self, addresses: Addresses) -> None:
         from jackfield import __version__
 
-        self._api = api
-        rows = {"API": " ".join(api), "health": " ".join(health), "auth": NO_AUTHENTICATOR}
+        self._api = addresses.api
+        rows = {"API": " ".join(addresses.api), "health": " ".join(addresses.health), "auth": NO_AUTHENTICATOR}
         self._line(click.style(f"Jackfield {__version__}", bold=True))
         for label, text in rows.items():
             self._line(f"  {label:<8} {text}")
@@ -58,11 +59,14 @@ class LineReport:
             note = f" ({DEMO_NOTE})" if model.source == DEMO_SOURCE else ""
             self._line(f"  {'model':<8} {name}{note}")
 
-    def gateway_ready(self, plugins: Mapping[str, str]) -> None:
+    def gateway_ready(self, ready: Ready, restarts: int) -> None:
         asked = {ref.name for ref in self._manifest.enabled}
-        names = [name if name in asked else f"{name} (default)" for name in plugins]
-        self._line(f"  {'plugins':<8} {', '.join(names) or 'none'}")
+        names = [name if name in asked else f"{name} (default)" for name in ready.plugins]
         self._open = True
+        if restarts:
+            self._line(f"the gateway serves again (restart {restarts})")
+            return
+        self._line(f"  {'plugins':<8} {', '.join(names) or 'none'}")
         self._announce()
 
     def worker(self, status: WorkerStatus) -> None:
@@ -81,6 +85,9 @@ class LineReport:
     def trouble(self, text: str) -> None:
         self._end_half_line()
         complain(text)
+
+    def log_level(self, level: str) -> None:
+        self._line(f"log level: {level}")
 
     def stopping(self, timeout_s: float) -> None:
         self._open = False
@@ -119,14 +126,16 @@ class JsonReport:
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
 
-    def listening(self, api: Sequence[str], health: Sequence[str]) -> None:
+    def listening(self, addresses: Addresses) -> None:
         from jackfield import __version__
 
+        api, health = addresses.api, addresses.health
         self._line("listening", version=__version__, api=api, health=health, models=list(self._manifest.models))
 
-    def gateway_ready(self, plugins: Mapping[str, str]) -> None:
+    def gateway_ready(self, ready: Ready, restarts: int) -> None:
         asked = {ref.name for ref in self._manifest.enabled}
-        self._line("gateway", plugins=plugins, defaulted=[name for name in plugins if name not in asked])
+        defaulted = [name for name in ready.plugins if name not in asked]
+        self._line("gateway", plugins=ready.plugins, defaulted=defaulted, restarts=restarts)
 
     def worker(self, status: WorkerStatus) -> None:
         fields = {"model": status.model, "state": status.state, "reason": status.reason, "restarts": status.restarts}
@@ -135,6 +144,9 @@ class JsonReport:
     def trouble(self, text: str) -> None:
         self._line("trouble", text=text)
         complain(text)
+
+    def log_level(self, level: str) -> None:
+        self._line("log_level", level=level)
 
     def stopping(self, timeout_s: float) -> None:
         self._line("stopping", timeout_s=timeout_s)

@@ -1,11 +1,14 @@
-"""``python -m jackfield.gateway --control-fd N``: started by the supervisor only."""
+"""``python -m jackfield.gateway --control-fd N --log-fd N``: started by the supervisor only."""
 
 from __future__ import annotations
 
 import sys
 
-from jackfield.child_process import control_descriptor
+from jackfield.child_process import child_arguments
 from jackfield.gateway.process import run
+from jackfield.logs import keep_lines
 
 if __name__ == "__main__":
-    sys.exit(run(control_descriptor("jackfield.gateway")))
+    arguments = child_arguments("jackfield.gateway")
+    keep_lines(arguments.log_fd)
+    sys.exit(run(arguments.control_fd))

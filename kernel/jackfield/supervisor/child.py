@@ -8,11 +8,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.channel.local import MessageSocket, PeerGone
 from jackfield.channel.messages import ToChild, ToSupervisor, to_child, to_supervisor
 from jackfield.errors import ChannelError
+
+if TYPE_CHECKING:
+    from jackfield.log_ring import LogRing
 
 SEND_TIMEOUT_S: Final = 2.0
 """How long one message may wait for a child to read. A socket buffer holds hundreds: who makes us wait hangs."""
@@ -27,7 +30,7 @@ backtrace forks a debugger, which can hang the dying process."""
 
 
 class ChildCommands(NamedTuple):
-    """What is executed for each kind of child; ``--control-fd N`` is appended."""
+    """What is executed for each kind of child; see ``spawn`` for what is appended."""
 
     gateway: Sequence[str] = (*_PYTHON, "jackfield.gateway")
     worker: Sequence[str] = (*_PYTHON, "jackfield.worker")
@@ -92,8 +95,14 @@ class Child:
         self._control.close()
 
 
-def spawn(command: Sequence[str]) -> Child:
+def spawn(command: Sequence[str], log: LogRing, *, model: str = "") -> Child:
     """Start a child.
+
+    Parameters:
+        command: What is executed. ``--control-fd N --log-fd N`` is appended, for a worker after ``--model NAME``,
+            which is there for people who look at the process list: everybody may see it, so nothing else is.
+        log: Where it keeps its log lines.
+        model: What a worker serves.
 
     It has its own session: Ctrl-C on the terminal reaches the supervisor only, which decides what it means. It writes
     what it prints to standard error, so that standard output is the supervisor's alone.
@@ -102,14 +111,16 @@ def spawn(command: Sequence[str]) -> Child:
         OSError: The system cannot start a process now.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    arguments = ["--model", model] if model else []
+    arguments += ["--control-fd", str(theirs.fileno()), "--log-fd", str(log.fileno())]
     try:
         with theirs:
             process = subprocess.Popen(
-                [*command, "--control-fd", str(theirs.fileno())],
+                [*command, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__ or subprocess.DEVNULL,
                 env={**CHILD_ENVIRONMENT, **os.environ, "GGML_NO_BACKTRACE": "1"},
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), log.fileno()],
                 start_new_session=True,
             )
     except OSError:

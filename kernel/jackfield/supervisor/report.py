@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from jackfield.channel.messages import Ready, WorkerStatus
 
-    from jackfield.channel.messages import WorkerStatus
+
+class Addresses(NamedTuple):
+    """Where a server can be reached."""
+
+    api: Sequence[str]
+    """URLs."""
+    health: Sequence[str]
+    """URLs."""
+    control: bool
+    """Whether ``jackfield workers`` finds it."""
 
 
 class Report(Protocol):
     """Told of events by the supervisor's only thread; must neither block nor raise."""
 
-    def listening(self, api: Sequence[str], health: Sequence[str]) -> None:
-        """The sockets are bound, at these URLs; nothing is loaded yet."""
+    def listening(self, addresses: Addresses) -> None:
+        """The sockets are bound; nothing is loaded yet."""
         ...
 
-    def gateway_ready(self, plugins: Mapping[str, str]) -> None:
-        """A gateway serves, with these plugins: instance name → ``"distribution version"``."""
+    def gateway_ready(self, ready: Ready, restarts: int) -> None:
+        """A gateway serves, as it says; it is the first one, or one that was started again."""
         ...
 
     def worker(self, status: WorkerStatus) -> None:
@@ -27,6 +37,10 @@ class Report(Protocol):
 
     def trouble(self, text: str) -> None:
         """Something that needs an eye: a gateway that died, a start that was refused."""
+        ...
+
+    def log_level(self, level: str) -> None:
+        """SIGHUP came, and the manifest has this log level now; all processes follow it."""
         ...
 
     def stopping(self, timeout_s: float) -> None:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import Self
 
-SHUTDOWN: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
-"""A terminal that goes away (SIGHUP) is a wish to end like any other."""
+SHUTDOWN: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+"""A wish to end."""
+
+CAUGHT: Final = SHUTDOWN | {signal.SIGHUP}
+"""SIGHUP asks to read the manifest again, as daemons understand it, or says that the terminal has gone away."""
+
+
+class Wish(Enum):
+    """What a signal asks for."""
+
+    END = auto()
+    REREAD = auto()
 
 
 class SignalReader:
-    """Catches ``SHUTDOWN`` signals and SIGCHLD while it is entered. Main thread only."""
+    """Catches ``CAUGHT`` signals and SIGCHLD while it is entered. Main thread only."""
 
     def __init__(self) -> None:
         self._read, self._write = socket.socketpair()
@@ -24,21 +36,28 @@ class SignalReader:
         self._write.setblocking(False)
         self._before: dict[int, object] = {}
         self._wakeup = -1
+        self._terminal = _has_terminal()
 
     def fileno(self) -> int:
         """Readable when a signal came."""
         return self._read.fileno()
 
-    def take(self) -> list[int]:
-        """The signals since the last call, SIGCHLD left out."""
+    def take(self) -> list[Wish]:
+        """What was asked for since the last call."""
         try:
-            return [number for number in self._read.recv(4096) if number in SHUTDOWN]
+            numbers = self._read.recv(4096)
         except BlockingIOError:
             return []
+        return [self._wish(number) for number in numbers if number in CAUGHT]
+
+    def _wish(self, number: int) -> Wish:
+        # a terminal that hangs up takes our control over it away before it sends the signal (setsid(2), tty(4))
+        hung_up = self._terminal and not _has_terminal()
+        return Wish.END if number in SHUTDOWN or hung_up else Wish.REREAD
 
     def __enter__(self) -> Self:
         self._wakeup = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
-        for number in (*SHUTDOWN, signal.SIGCHLD):
+        for number in (*CAUGHT, signal.SIGCHLD):
             # started by nohup, a process keeps ignoring SIGHUP
             if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGCHLD:
                 self._before[number] = signal.signal(number, _noted)
@@ -53,6 +72,15 @@ class SignalReader:
         signal.set_wakeup_fd(self._wakeup)
         self._read.close()
         self._write.close()
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a controlling terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _noted(number: int, frame: FrameType | None) -> None:

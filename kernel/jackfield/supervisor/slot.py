@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from jackfield.channel.messages import Heartbeat, Progress, Ready, Refused
+from jackfield.channel.messages import Heartbeat, Progress, Ready, Refused, Stop
 from jackfield.lifecycle import WORKER, LifeCycle, WorkerEvent, WorkerState
 
 if TYPE_CHECKING:
@@ -25,8 +25,21 @@ FIRST_WORD_S: Final = 30.0
 """Until its first message a child imports Python modules, which takes long on a cold disk."""
 
 
+QUIET_BEATS: Final = 2
+"""Heartbeats in a row without a request until a worker that is to be restarted has finished: the first one may have
+been sent before the gateway knew."""
+
+STOP_GRACE_S: Final = 5.0
+"""From ``Stop``, or from the end of a drain, until SIGKILL."""
+
+
 class Process(Protocol):
     """What a slot does to its child."""
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        ...
 
     def send(self, message: ToChild, descriptors: Sequence[int] = ()) -> None:
         """Send *message*."""
@@ -56,6 +69,7 @@ class Slot:
         patience: Its deadlines.
         backoff: Delays between restarts.
         clock: Monotonic seconds.
+        turn: Who it waits for before it may start its child, as words; empty when it may. None: it always may.
     """
 
     def __init__(
@@ -67,6 +81,7 @@ class Slot:
         patience: Patience,
         backoff: Backoff,
         clock: Callable[[], float],
+        turn: Callable[[], str] | None = None,
     ) -> None:
         self.name = name
         self.child: Process | None = None
@@ -77,18 +92,25 @@ class Slot:
         """What it said when it last became ready."""
         self.error: ErrorRecord | None = None
         """Why it refused."""
+        self.requests = 0
+        """What it had to do when it last said."""
         self._start = start
         self._changed = changed
         self._patience = patience
         self._backoff = backoff
         self._clock = clock
-        self._life = LifeCycle(WORKER, WorkerState.STARTING)
+        self._turn = turn
+        self._life = LifeCycle(WORKER, WorkerState.WAITING)
         self._started = 0.0
         self._heard: float | None = None
         self._ready_at: float | None = None
         self._restart_at: float | None = None
         self._kill_at: float | None = None
+        self._release_at: float | None = None
         self._blame: str | None = None
+        self._held = False
+        self._quiet = 0
+        self._wanted = False
 
     @property
     def state(self) -> WorkerState:
@@ -101,30 +123,33 @@ class Slot:
         return self._life.final and self.child is None
 
     @property
+    def loading(self) -> bool:
+        """Whether a child of it is on its way to being ready."""
+        return self.child is not None and self.state in (WorkerState.STARTING, WorkerState.LOADING)
+
+    @property
+    def uptime_s(self) -> float | None:
+        """Seconds since the child was started; None where there is none."""
+        return None if self.child is None else self._clock() - self._started
+
+    @property
     def restart_at(self) -> float | None:
-        """When the next start is due, on the slot's clock."""
-        return self._restart_at
+        """When the next start is due, on the slot's clock; None also while others have to be ready first."""
+        return None if self._held else self._restart_at
 
     def start(self) -> None:
-        """Start the child; a system that cannot counts as a child that died."""
-        self._started = self._clock()
-        self._heard = self._ready_at = self._restart_at = self._kill_at = self._blame = None
-        self.error = None
-        self.reason = ""
-        try:
-            self.child = self._start(self)
-        except OSError as error:
-            self._died(f"could not be started: {error.strerror}")
-            return
-        self._changed(self)
+        """Start the child as soon as its turn has come."""
+        self._restart_at = self._clock()
+        self.tick()
 
     def take(self, message: ToSupervisor) -> None:
         """Act on what the child said. A child that says what its state does not allow is ended."""
         self._heard = self._clock()
         match message:
-            case Heartbeat(busy_s=busy_s):
+            case Heartbeat(busy_s=busy_s, requests=requests):
                 if busy_s > self._patience.step_s:
                     self.end(f"an engine step took longer than {self._patience.step_s:g} s")
+                self._note_requests(requests)
             case Progress(fraction=fraction):
                 self._progress(fraction)
             case Ready():
@@ -140,12 +165,10 @@ class Slot:
     def tick(self) -> None:
         """Do what is due: a restart, or the end of a child that is silent, slow to load or slow to stop."""
         now = self._clock()
-        if self._restart_at is not None and now >= self._restart_at and self.child is None:
-            self._life.fire(WorkerEvent.RESTART)
-            self.restarts += 1
-            self.start()
-        elif self.child is not None:
+        if self.child is not None:
             self._watch(self.child, now)
+        elif self._restart_at is not None and now >= self._restart_at and not self._hold():
+            self._begin()
 
     def forgive(self, seconds: float) -> None:
         """Do not count the last *seconds*: the supervisor itself was held up, so silence proves nothing."""
@@ -154,16 +177,40 @@ class Slot:
             self._heard += seconds
         if self._kill_at is not None:
             self._kill_at += seconds
+        if self._release_at is not None:
+            self._release_at += seconds
 
     def retry(self) -> None:
         """Start a child that refused once more, after the back-off."""
         self._schedule()
 
+    def recycle(self, grace_s: float) -> bool:
+        """Restart the child on somebody's wish; one that serves gets *grace_s* seconds to finish what it has.
+
+        Returns:
+            Whether that can be: not while it stops.
+        """
+        match self.state:
+            case WorkerState.READY | WorkerState.RECYCLING:
+                self._finish(grace_s)
+            case WorkerState.STARTING | WorkerState.LOADING:
+                self._wanted = True
+                self.end("is restarted on request")
+            case WorkerState.BACKOFF | WorkerState.FAILED:
+                self._restart_at = self._clock()
+                self._held = False
+                self.tick()
+            case WorkerState.WAITING:
+                pass  # its turn comes anyway
+            case _:
+                return False
+        return True
+
     def stop(self, message: ToChild, grace_s: float) -> None:
         """Ask the child to end with *message*, and kill it *grace_s* seconds later. One in back-off stays down."""
         if self._life.final:
             return
-        self._restart_at = None
+        self._restart_at = self._release_at = None
         if self._life.fire(WorkerEvent.STOP) is WorkerState.STOPPING and self.child is not None:
             self._kill_at = self._clock() + grace_s
             self.child.send(message)
@@ -182,15 +229,68 @@ class Slot:
             self._blame = blame
             self.child.kill()
 
+    def _hold(self) -> bool:
+        """Whether others have their turn first; says so once."""
+        others = self._turn() if self._turn is not None else ""
+        held, self._held = self._held, bool(others)
+        if others and not held:
+            self.reason = f"waiting for {others}"
+            self._changed(self)
+        return self._held
+
+    def _begin(self) -> None:
+        again = self.state is not WorkerState.WAITING
+        self._life.fire(WorkerEvent.RESTART if again else WorkerEvent.START)
+        self.restarts += again
+        self._started = self._clock()
+        self._heard = self._ready_at = self._restart_at = self._kill_at = self._release_at = self._blame = None
+        self._quiet = self.requests = 0
+        self._wanted = False
+        self.error = None
+        self.reason = ""
+        try:
+            self.child = self._start(self)
+        except OSError as error:
+            self._died(f"could not be started: {error.strerror}")
+            return
+        self._changed(self)
+
+    def _note_requests(self, requests: int) -> None:
+        self.requests = requests
+        if self.state is not WorkerState.RECYCLING:
+            return
+        self._quiet = 0 if requests else self._quiet + 1
+        if self._quiet == QUIET_BEATS:
+            self._release()
+        elif requests:
+            self._say(f"restarting: {requests} request{'s' if requests > 1 else ''} to finish")
+
+    def _finish(self, grace_s: float) -> None:
+        self._wanted = True
+        self._release_at = self._clock() + grace_s
+        if self.state is WorkerState.READY:
+            self._life.fire(WorkerEvent.RECYCLE)
+            self._say("restarting on request")
+        if not grace_s:
+            self._release()
+
+    def _release(self) -> None:
+        self._release_at = None
+        if self.child is not None:
+            self._kill_at = self._clock() + STOP_GRACE_S
+            self.child.send(Stop())
+
+    def _say(self, reason: str) -> None:
+        if reason != self.reason:
+            self.reason = reason
+            self._changed(self)
+
     def _progress(self, fraction: float) -> None:
         if not (0 <= fraction <= 1 and self._life.allows(WorkerEvent.PROGRESS)):
             self._breach(WorkerEvent.PROGRESS)
             return
         self._life.fire(WorkerEvent.PROGRESS)
-        reason = f"loading {math.floor(100 * fraction)} %"
-        if reason != self.reason:
-            self.reason = reason
-            self._changed(self)
+        self._say(f"loading {math.floor(100 * fraction)} %")
 
     def _became_ready(self, message: Ready) -> None:
         if not self._life.allows(WorkerEvent.READY):
@@ -221,9 +321,12 @@ class Slot:
             if now >= self._kill_at:
                 child.kill()
             return
+        if self._release_at is not None and now >= self._release_at:
+            self._release()
+            return
         heard, limit = (self._started, FIRST_WORD_S) if self._heard is None else (self._heard, SILENCE_S)
         if now - heard > limit:
-            self.end(f"no heartbeat for {limit:g} s")
+            self.end(f"gave no sign of life for {limit:g} s{self._since()}")
         elif self._ready_at is None and now - self._started > self._patience.load_s:
             self.end(f"not ready after {self._patience.load_s:g} s")
 
@@ -234,8 +337,15 @@ class Slot:
             self._schedule(how)
         self._changed(self)
 
+    def _since(self) -> str:
+        return " after it was started" if self._heard is None else ""
+
     def _schedule(self, how: str = "") -> None:
         now = self._clock()
+        if self._wanted:
+            self._restart_at = now
+            self.reason = "restarting on request"
+            return
         delay = self._backoff.delay(now - self._ready_at if self._ready_at is not None else 0.0)
         self._restart_at = now + delay
         self.reason = f"{how or self.reason}; restarting in {delay:.1f} s"

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 from jackfield.channel.messages import Attach, BootGateway, BootWorker, Drain, Stop, WorkerStatus
 from jackfield.lifecycle import WorkerState
+from jackfield.log_ring import LogRing
+from jackfield.runtime_folder import UnsafeFolder
 from jackfield.supervisor import listeners
+from jackfield.supervisor.answers import Answers
 from jackfield.supervisor.backoff import Backoff
 from jackfield.supervisor.child import Child, ChildCommands, how_it_ended, spawn
+from jackfield.supervisor.control_socket import ControlSocket
+from jackfield.supervisor.report import Addresses
 from jackfield.supervisor.signals import SignalReader
-from jackfield.supervisor.slot import Patience, Slot
+from jackfield.supervisor.slot import STOP_GRACE_S, Patience, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,9 +45,6 @@ GATEWAY_START_S: Final = 60.0
 
 FALSE_STARTS_MAX: Final = 3
 """A gateway that dies this often without ever having served will not come up by itself."""
-
-STOP_GRACE_S: Final = 5.0
-"""From ``Stop``, or from the end of a drain, until SIGKILL."""
 
 HANG_UP_GRACE_S: Final = 1.0
 """From the end of the control conversation until SIGKILL; a child that ends normally is gone by then."""
@@ -93,6 +95,7 @@ class Supervisor:
         self._health: list[socket.socket] = []
         self._selector = selectors.DefaultSelector()
         self._children: dict[Child, Slot] = {}
+        self._logs: dict[Slot, LogRing] = {}
         kernel = manifest.kernel
         self._gateway = Slot(
             "gateway",
@@ -103,6 +106,15 @@ class Supervisor:
             clock=clock,
         )
         self._workers = [self._worker_slot(model) for model in manifest.models]
+        self._answers = Answers(
+            manifest,
+            started=self._started,
+            gateway=self._gateway,
+            workers=self._workers,
+            logs=self._logs,
+            stopping=lambda: self._phase is not _Phase.SERVING,
+        )
+        self._control = ControlSocket(self._selector, self._answers.answer, clock)
 
     def run(self) -> int:
         """Serve until told to stop. Main thread; whatever happens, no child process survives it.
@@ -116,13 +128,14 @@ class Supervisor:
         with SignalReader() as signals, self._selector:
             try:
                 self._listen()
-                self._selector.register(signals, selectors.EVENT_READ, signals)
+                self._logs.update((slot, LogRing.create()) for slot in self._slots())
+                self._selector.register(signals, selectors.EVENT_READ, lambda _events: self._signalled(signals))
                 self._gateway.start()
-                self._report.listening(listeners.urls(self._public), listeners.urls(self._health))
+                self._report.listening(self._addresses())
                 for worker in self._workers:
                     worker.start()
                 while not self._done():
-                    self._turn(signals)
+                    self._turn()
             finally:
                 self._end_everything()
         return self._exit_code
@@ -136,22 +149,24 @@ class Supervisor:
             patience=Patience(kernel.load_timeout_s, kernel.step_timeout_s),
             backoff=Backoff(WORKER_BACKOFF_S),
             clock=self._clock,
+            turn=self._loading,
         )
+
+    def _loading(self) -> str:
+        """The models whose loading others have to wait for; empty while there is room for one more."""
+        names = [worker.name for worker in self._workers if worker.loading]
+        return ", ".join(names) + " to load" if len(names) >= self._manifest.kernel.load_at_once else ""
 
     def _slots(self) -> list[Slot]:
         return [self._gateway, *self._workers]
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
-    def _turn(self, signals: SignalReader) -> None:
+    def _turn(self) -> None:
         before = self._clock()
         sleep = self._sleep(before)
-        for key, _ in self._selector.select(sleep):
-            if key.data is signals:
-                for _number in signals.take():
-                    self._shut_down()
-            else:
-                self._hear(key.data)
+        for key, events in self._selector.select(sleep):
+            key.data(events)
         if self._cut_short:
             return
         late = self._clock() - before - sleep
@@ -161,7 +176,12 @@ class Supervisor:
         self._reap()
         for slot in self._slots():
             slot.tick()
+        self._control.tick()
         self._advance()
+
+    def _signalled(self, signals: SignalReader) -> None:
+        for _number in signals.take():
+            self._shut_down()
 
     def _sleep(self, now: float) -> float:
         due = [slot.restart_at - now for slot in self._slots() if slot.restart_at is not None]
@@ -185,6 +205,20 @@ class Supervisor:
             del self._children[child]
             child.close()
             slot.exited(how_it_ended(exit_code))
+
+    # --- the command line --------------------------------------------------------------------------------------------
+
+    def _addresses(self) -> Addresses:
+        """Where this server can be reached; opens the control socket."""
+        api, health = listeners.urls(self._public), listeners.urls(self._health)
+        self._answers.at(api, health)
+        try:
+            self._control.open(api[0].partition("//")[2])
+        except (UnsafeFolder, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            self._report.trouble(f"jackfield workers will not find this server: {reason}")
+            return Addresses(api, health, control=False)
+        return Addresses(api, health, control=True)
 
     # --- children ----------------------------------------------------------------------------------------------------
 
@@ -212,14 +246,14 @@ class Supervisor:
         return child
 
     def _start_worker(self, worker: Slot) -> Child:
-        child = self._spawn(self._commands.worker, worker)
+        child = self._spawn(self._commands.worker, worker, model=worker.name)
         child.send(BootWorker(model=worker.name, manifest=self._dump))
         return child
 
-    def _spawn(self, command: Sequence[str], slot: Slot) -> Child:
-        child = spawn(command)
+    def _spawn(self, command: Sequence[str], slot: Slot, *, model: str = "") -> Child:
+        child = spawn(command, self._logs[slot], model=model)
         self._children[child] = slot
-        self._selector.register(child, selectors.EVENT_READ, child)
+        self._selector.register(child, selectors.EVENT_READ, lambda _events: self._hear(child))
         return child
 
     def _connect(self, gateway: Process, worker: Slot) -> None:
@@ -246,7 +280,7 @@ class Supervisor:
     def _gateway_changed(self, gateway: Slot) -> None:
         if gateway.state is WorkerState.READY and gateway.ready is not None:
             self._served = True
-            self._report.gateway_ready(gateway.ready.plugins)
+            self._report.gateway_ready(gateway.ready, gateway.restarts)
         elif gateway.state is WorkerState.FAILED and gateway.child is not None:
             self._report.trouble(f"the gateway refuses to start: {gateway.reason}")
             if not self._served:
@@ -296,6 +330,9 @@ class Supervisor:
             child.wait(STOP_GRACE_S)
             child.close()
         self._children.clear()
+        self._control.close()
+        for log in self._logs.values():
+            log.close()
 
     def _close_listeners(self) -> None:
         for one in (*self._public, *self._health):

@@ -29,9 +29,17 @@ class CommandResult:
     """Standard output and error together."""
 
 
-def environment() -> dict[str, str]:
-    """This process's environment without settings of Jackfield, wide enough that no message is wrapped."""
+def environment(folder: Path | None = None) -> dict[str, str]:
+    """This process's environment without settings of Jackfield, wide enough that no message is wrapped.
+
+    Parameters:
+        folder: Commands find running servers only if both were started with the same one; None leaves the user's own.
+    """
     own = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD__")}
+    if folder is not None:
+        runtime = folder / ".runtime"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        own["XDG_RUNTIME_DIR"] = str(runtime)
     return own | {"COLUMNS": "400", "NO_COLOR": "1"}
 
 
@@ -44,7 +52,7 @@ def run_command(arguments: str, folder: Path) -> CommandResult:
     done = subprocess.run(
         [*COMMAND, *shlex.split(arguments)],
         cwd=folder,
-        env=environment(),
+        env=environment(folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -67,7 +67,7 @@ class ServeProcess:
             self._process = subprocess.Popen(
                 [*COMMAND, *_SERVE],
                 cwd=folder,
-                env=environment(),
+                env=environment(folder),
                 stdin=subprocess.DEVNULL,
                 stdout=announced,
                 stderr=log,

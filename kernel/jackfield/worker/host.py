@@ -43,7 +43,8 @@ class WorkerHost:
         kernel: The enabled plugins.
         model: Key in ``[models]``.
 
-    ``load`` first, then ``run`` in one thread; ``attach`` and ``stop`` from any after that, ``busy_s`` from any always.
+    ``load`` first, then ``run`` in one thread; ``attach`` and ``stop`` from any after that, ``busy_s`` and
+    ``in_flight`` from any always.
     """
 
     def __init__(self, kernel: Kernel, model: str) -> None:
@@ -111,6 +112,10 @@ class WorkerHost:
     def busy_s(self) -> float:
         """How long the present engine step has been running, in seconds; 0 while idle or not loaded."""
         return self._serving.engine.busy_s() if self._serving is not None else 0.0
+
+    def in_flight(self) -> int:
+        """Requests that have not ended, running or waiting; 0 while not loaded."""
+        return self._serving.links.in_flight if self._serving is not None else 0
 
     def _loaded(self) -> _Serving:
         if self._serving is None:

@@ -173,6 +173,11 @@ class GatewayLinks:
         self._arrivals.append(connection)
         self._wake()
 
+    @property
+    def in_flight(self) -> int:
+        """Requests of all gateways that have not ended. Any thread."""
+        return sum(len(link.requests) for link in self._links)
+
     def flush(self) -> None:
         """Send every link's events of this step. Engine loop thread."""
         for link in self._links:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from jackfield.channel.messages import WorkerStatus
+from jackfield.channel.messages import Ready, WorkerStatus
 from jackfield.cli.console import DEMO_NOTE, JsonReport, LineReport
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
 from jackfield.ports.backend import ModelInfo, RunnerLimits
+from jackfield.supervisor.report import Addresses
 
 if TYPE_CHECKING:
     import pytest
@@ -37,10 +38,10 @@ def _status(model: str, state: str, reason: str = "") -> WorkerStatus:
 
 
 def _story(report: Report) -> None:
-    report.listening(["http://127.0.0.1:8080"], ["http://127.0.0.1:8081"])
+    report.listening(Addresses(["http://127.0.0.1:8080"], ["http://127.0.0.1:8081"], control=True))
     for percent in (0, 3, 21, 30, 100):
         report.worker(_status("demo", "loading", f"loading {percent} %"))
-    report.gateway_ready({"openai": "jackfield 0.1.0", "fcfs": "jackfield 0.1.0"})
+    report.gateway_ready(Ready(plugins={"openai": "jackfield 0.1.0", "fcfs": "jackfield 0.1.0"}), 0)
     report.worker(_status("demo", "ready"))
     report.worker(_status("big", "backoff", "ended by SIGKILL; restarting in 1.0 s"))
     report.worker(_status("big", "ready"))

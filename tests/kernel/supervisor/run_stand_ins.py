@@ -12,9 +12,8 @@ from jackfield.supervisor.child import ChildCommands
 from jackfield.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from jackfield.channel.messages import WorkerStatus
+    from jackfield.channel.messages import Ready, WorkerStatus
+    from jackfield.supervisor.report import Addresses
 
 GATEWAY_MODE, WORKER_MODE, LOG = sys.argv[1:4]
 
@@ -22,13 +21,13 @@ GATEWAY_MODE, WORKER_MODE, LOG = sys.argv[1:4]
 class Lines:
     """A report of JSON lines on standard output."""
 
-    def listening(self, api: Sequence[str], health: Sequence[str]) -> None:
+    def listening(self, addresses: Addresses) -> None:
         """One line."""
-        self._line("listening", api=api, health=health)
+        self._line("listening", api=addresses.api, health=addresses.health, control=addresses.control)
 
-    def gateway_ready(self, plugins: Mapping[str, str]) -> None:
+    def gateway_ready(self, ready: Ready, restarts: int) -> None:
         """One line."""
-        self._line("gateway", plugins=plugins)
+        self._line("gateway", plugins=ready.plugins, restarts=restarts)
 
     def worker(self, status: WorkerStatus) -> None:
         """One line."""
@@ -37,6 +36,10 @@ class Lines:
     def trouble(self, text: str) -> None:
         """One line."""
         self._line("trouble", text=text)
+
+    def log_level(self, level: str) -> None:
+        """One line."""
+        self._line("log_level", level=level)
 
     def stopping(self, timeout_s: float) -> None:
         """One line."""

@@ -1,6 +1,6 @@
 """A child process that only speaks the control conversation; tests run it in place of the real gateway and worker.
 
-``python stand_in.py KIND MODE LOG --control-fd N``. It appends what it lives through to LOG, one JSON line each.
+``python stand_in.py KIND MODE LOG --control-fd N …``. It appends what it lives through to LOG, one JSON line each.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from jackfield.channel import messages
 from jackfield.channel.local import MessageSocket, PeerGone
 from jackfield.errors import ErrorRecord, ModelLoadError
 
-KIND, MODE, LOG, _, FD = sys.argv[1:6]
+KIND, MODE, LOG = sys.argv[1:4]
+FD = sys.argv[sys.argv.index("--control-fd") + 1]
 
 
 def note(what: str, **more: object) -> None:

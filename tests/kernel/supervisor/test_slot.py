@@ -27,6 +27,8 @@ REFUSED = Refused(error=ErrorRecord.of(ModelLoadError("m.gguf is truncated")))
 class FakeProcess:
     """A process that only remembers."""
 
+    pid = 4711
+
     def __init__(self) -> None:
         self.sent: list[ToChild] = []
         self.killed = False
@@ -152,7 +154,7 @@ def test_silence_ends_a_child() -> None:
     bench.wait(1)
     assert bench.process.killed
     bench.slot.exited("ended by SIGKILL")
-    assert bench.slot.reason == "no heartbeat for 10 s; restarting in 1.0 s"
+    assert bench.slot.reason == "gave no sign of life for 10 s; restarting in 1.0 s"
 
 
 def test_a_first_word_may_take_longer() -> None:

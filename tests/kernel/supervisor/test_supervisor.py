@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from jackfield.testing.command import environment
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -41,7 +43,9 @@ class Running:
         self._log = log
         log.touch()
         self.process = subprocess.Popen(
-            [sys.executable, "-P", str(RUNNER), gateway, worker, str(log)], stdout=subprocess.PIPE
+            [sys.executable, "-P", str(RUNNER), gateway, worker, str(log)],
+            env=environment(log.parent),
+            stdout=subprocess.PIPE,
         )
         self._events: queue.Queue[dict[str, object] | None] = queue.Queue()
         assert self.process.stdout is not None

@@ -1,0 +1,118 @@
+"""What the command line asks a running supervisor, and what it is told: one answer to each question, in order.
+
+The framing is that of ``jackfield.channel.framing``. A question is small and answered at once; whoever wants to see
+more asks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from jackfield.channel.messages import Codec
+from jackfield.ports.backend import ModelInfo, RunnerLimits
+
+QUESTION_MAX: Final = 4096
+"""Largest question in bytes; a model's name has at most 128 characters."""
+
+ANSWER_MAX: Final = 1024 * 1024
+"""Largest answer in bytes: a whole log ring takes a quarter of that, a table of a thousand workers about half."""
+
+ChildKind: TypeAlias = Literal["gateway", "worker"]
+
+# --- questions -------------------------------------------------------------------------------------------------------
+
+
+class GetState(msgspec.Struct, frozen=True, tag="get-state"):
+    """Who are you, and how are your processes?"""
+
+
+class RestartWorker(msgspec.Struct, frozen=True, kw_only=True, tag="restart-worker"):
+    """Restart the worker of *model*. Answered with the state as it is then."""
+
+    model: str
+    """Its name, or an alias."""
+    now: bool = False
+    """Do not let requests that run finish: they end with the error ``worker_died``."""
+
+
+class ReadLog(msgspec.Struct, frozen=True, kw_only=True, tag="read-log"):
+    """The latest log lines of one process."""
+
+    kind: ChildKind
+    model: str = ""
+    """Of a worker."""
+    cursor: int = 0
+    """That of the answer before; 0 takes all there is."""
+
+
+Question: TypeAlias = GetState | RestartWorker | ReadLog
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+class ChildState(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of the server."""
+
+    kind: ChildKind
+    model: str = ""
+    """Of a worker."""
+    aliases: Sequence[str] = ()
+    state: str
+    """A ``WorkerState``."""
+    reason: str = ""
+    pid: int | None = None
+    restarts: int = 0
+    uptime_s: float | None = None
+    """Since the process was started; None where there is none."""
+    requests: int = 0
+    """That have not ended, a second ago at most."""
+    memory_bytes: int | None = None
+    """Resident memory; pages of a mapped model file count."""
+    threads: int | None = None
+    info: ModelInfo | None = None
+    limits: RunnerLimits | None = None
+
+
+class ServerState(msgspec.Struct, frozen=True, kw_only=True, tag="state"):
+    """The server and its processes."""
+
+    version: str
+    pid: int
+    started: int
+    """Unix seconds."""
+    api: Sequence[str]
+    """URLs."""
+    health: Sequence[str]
+    stopping: bool = False
+    children: Sequence[ChildState] = ()
+    """The gateway, then the workers in manifest order."""
+
+
+class LogLines(msgspec.Struct, frozen=True, kw_only=True, tag="log-lines"):
+    """Lines of a log."""
+
+    data: bytes
+    """Whole lines, each a JSON object, oldest first."""
+    cursor: int
+
+
+class Declined(msgspec.Struct, frozen=True, tag="declined"):
+    """The question cannot be answered; says why."""
+
+    message: str
+
+
+Answer: TypeAlias = ServerState | LogLines | Declined
+
+
+def questions() -> Codec[Question]:
+    """A codec for what the command line says."""
+    return Codec(msgspec.msgpack.Decoder(Question))
+
+
+def answers() -> Codec[Answer]:
+    """A codec for what the supervisor says."""
+    return Codec(msgspec.msgpack.Decoder(Answer))

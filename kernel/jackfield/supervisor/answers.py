@@ -1,0 +1,133 @@
+"""What the supervisor answers to the command line. No I/O but a look at ``/proc``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from jackfield import __version__
+from jackfield.channel.operator import (
+    Answer,
+    ChildState,
+    Declined,
+    GetState,
+    LogLines,
+    Question,
+    ReadLog,
+    RestartWorker,
+    ServerState,
+)
+from jackfield.supervisor.usage import Usage, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from jackfield.channel.operator import ChildKind
+    from jackfield.log_ring import LogRing
+    from jackfield.manifest import Manifest
+    from jackfield.supervisor.slot import Slot
+
+NAMES_SHOWN: Final = 20
+"""Models that a message lists."""
+
+
+class Answers:
+    """Answers questions about the children of one server. Supervisor's only thread.
+
+    Parameters:
+        manifest: What is served.
+        started: Unix seconds at which the server started.
+        gateway: Its slot.
+        workers: Theirs, in manifest order.
+        logs: The log ring of each slot, once there are any.
+        stopping: Whether the server is going down.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        *,
+        started: int,
+        gateway: Slot,
+        workers: Sequence[Slot],
+        logs: Mapping[Slot, LogRing],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._models = manifest.models
+        self._drain_s = manifest.kernel.drain_s
+        self._started = started
+        self._gateway = gateway
+        self._workers = workers
+        self._logs = logs
+        self._stopping = stopping
+        self._api: Sequence[str] = ()
+        self._health: Sequence[str] = ()
+
+    def at(self, api: Sequence[str], health: Sequence[str]) -> None:
+        """The server listens at these URLs."""
+        self._api, self._health = api, health
+
+    def answer(self, question: Question) -> Answer:
+        """The answer to *question*, at once."""
+        match question:
+            case GetState():
+                return self._state()
+            case RestartWorker(model=model, now=now):
+                return self._restart(model, 0.0 if now else self._drain_s)
+            case ReadLog(kind=kind, model=model, cursor=cursor):
+                return self._log(kind, model, cursor)
+
+    def _state(self) -> ServerState:
+        children = [self._child("gateway", self._gateway), *(self._child("worker", each) for each in self._workers)]
+        return ServerState(
+            version=__version__,
+            pid=os.getpid(),
+            started=self._started,
+            api=self._api,
+            health=self._health,
+            stopping=self._stopping(),
+            children=children,
+        )
+
+    def _child(self, kind: ChildKind, slot: Slot) -> ChildState:
+        ready, pid = slot.ready, slot.child.pid if slot.child is not None else None
+        used = usage(pid) if pid is not None else Usage()
+        config = self._models.get(slot.name) if kind == "worker" else None
+        return ChildState(
+            kind=kind,
+            model=slot.name if kind == "worker" else "",
+            aliases=config.aliases if config is not None else (),
+            state=slot.state,
+            reason=slot.reason,
+            pid=pid,
+            restarts=slot.restarts,
+            uptime_s=slot.uptime_s,
+            requests=slot.requests,
+            memory_bytes=used.memory_bytes,
+            threads=used.threads,
+            info=ready.info if ready is not None else None,
+            limits=ready.limits if ready is not None else None,
+        )
+
+    def _restart(self, model: str, grace_s: float) -> Answer:
+        worker = self._worker(model)
+        if worker is None:
+            return self._unknown(model)
+        if self._stopping() or not worker.recycle(grace_s):
+            return Declined("the server is shutting down")
+        return self._state()
+
+    def _log(self, kind: ChildKind, model: str, cursor: int) -> Answer:
+        slot = self._gateway if kind == "gateway" else self._worker(model)
+        if slot is None:
+            return self._unknown(model)
+        chunk = self._logs[slot].read(cursor)
+        return LogLines(data=chunk.data, cursor=chunk.cursor)
+
+    def _worker(self, name: str) -> Slot | None:
+        return next((each for each in self._workers if name in (each.name, *self._models[each.name].aliases)), None)
+
+    def _unknown(self, model: str) -> Declined:
+        names = list(self._models)
+        more = ", …" if len(names) > NAMES_SHOWN else ""
+        return Declined(f"this server has no model {model!r}; it has {', '.join(names[:NAMES_SHOWN])}{more}")
