@@ -130,7 +130,7 @@ class Factory(Generic[P, T]):
 
 
 class Watch:
-    """Looks after the calls of one kernel; a context manager around whatever starts a process.
+    """Looks after the calls of one kernel; a context manager around what starts a process, or started for good.
 
     Parameters:
         calls: The kernel's.
@@ -150,8 +150,12 @@ class Watch:
         self._warned: Call | None = None
         self._thread = threading.Thread(target=self._run, name="plugin-watch", daemon=True)
 
-    def __enter__(self) -> None:
+    def start(self) -> None:
+        """Begin to look, until the process ends."""
         self._thread.start()
+
+    def __enter__(self) -> None:
+        self.start()
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
@@ -163,7 +167,7 @@ class Watch:
             if call is None:
                 continue
             elapsed = time.monotonic() - call.began
-            if elapsed > max(self._timeout_s, call.deadline_s):
+            if elapsed > self._timeout_s:
                 self._refuse(_hang(call, elapsed))
                 return
             if elapsed > call.deadline_s and call is not self._warned:

@@ -71,9 +71,9 @@ def check(file: Path | None, sets: tuple[str, ...], *, as_json: bool) -> None:
       jackfield config check
       jackfield config check --config staging.toml --json
     """  # noqa: D301  \b is click's mark against wrapping
+    from jackfield.cli.kernel import build_kernel
     from jackfield.gateway.origin import refuse_public_bind
     from jackfield.manifest_layers import load_manifest
-    from jackfield.plugins import build_kernel
 
     manifest = load_manifest(file, sets=sets)
     refuse_public_bind(manifest.kernel.listen, authenticated=False)
@@ -98,8 +98,8 @@ def schema(file: Path | None) -> None:
     Example:
       jackfield config schema > plugins.schema.json
     """  # noqa: D301  \b is click's mark against wrapping
+    from jackfield.cli.kernel import build_kernel
     from jackfield.manifest_layers import load_manifest
-    from jackfield.plugins import build_kernel
 
     document = _schema(build_kernel(load_manifest(file)))
     click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
@@ -116,7 +116,7 @@ def _tables(manifest: Manifest) -> Mapping[str, Mapping[str, object]]:
 
 
 def _plugin_tables(manifest: Manifest) -> Iterator[tuple[str, Mapping[str, object]]]:
-    from jackfield.plugins import build_kernel
+    from jackfield.cli.kernel import build_kernel
 
     try:
         kernel = build_kernel(manifest)

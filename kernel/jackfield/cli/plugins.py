@@ -98,9 +98,9 @@ def enable(name: str, file: Path | None, *, as_json: bool) -> None:
       jackfield plugins enable prometheus
       jackfield plugins enable ./my_plugin.py
     """  # noqa: D301  \b is click's mark against wrapping
+    from jackfield.cli.kernel import build_kernel
     from jackfield.cli.manifest_edit import edit_enabled, enabled_entries
     from jackfield.manifest_layers import FILE_NAME
-    from jackfield.plugins import build_kernel
 
     target = file or Path(FILE_NAME)
 
@@ -154,8 +154,8 @@ def _tell(change: PluginChange, text: str, *, as_json: bool) -> None:
 
 
 def _rows(file: Path | None) -> list[PluginRow]:
+    from jackfield.cli.kernel import build_kernel
     from jackfield.manifest_layers import load_manifest
-    from jackfield.plugins import build_kernel
 
     manifest = load_manifest(file)
     try:
@@ -205,8 +205,8 @@ def _owners() -> Mapping[str, str]:
 
 
 def _options(row: PluginRow, file: Path | None) -> Mapping[str, object]:
+    from jackfield.cli.kernel import build_kernel
     from jackfield.manifest_layers import load_manifest
-    from jackfield.plugins import build_kernel
 
     kernel = build_kernel(load_manifest(file))
     struct = kernel.config_structs().get(row.name)

@@ -21,14 +21,16 @@ from jackfield.channel.messages import (
     Progress,
     Ready,
     Refused,
+    SetLogLevel,
     Stop,
     WorkerStatus,
 )
 from jackfield.child_process import EXIT_REFUSED, belong_to_supervisor
 from jackfield.errors import ChannelError, ErrorRecord, JackfieldError, PluginError
 from jackfield.gateway.control import BootHeartbeat, Control
-from jackfield.logs import configure_logs, traceback_of
+from jackfield.logs import change_level, configure_logs, traceback_of
 from jackfield.manifest import Manifest
+from jackfield.plugin_calls import PluginCalls, Watch
 from jackfield.plugins import Kernel, build_kernel
 
 if TYPE_CHECKING:
@@ -71,10 +73,12 @@ def _build(boot: BootGateway, control: Control) -> tuple[Kernel, GatewayServer]:
     control.send(Progress(fraction=0.1))
     from jackfield.gateway.server import GatewayServer  # aiohttp: a quarter of a second
 
-    kernel = build_kernel(manifest)
-    control.send(Progress(fraction=0.5))
-    kernel.startup("gateway")
-    return kernel, GatewayServer(kernel, started=boot.started)
+    calls = PluginCalls()
+    with Watch(calls, manifest.kernel.plugin_timeout_s, lambda error: os._exit(_refuse(control, error))):
+        kernel = build_kernel(manifest, calls)
+        control.send(Progress(fraction=0.5))
+        kernel.startup("gateway")
+        return kernel, GatewayServer(kernel, started=boot.started)
 
 
 def _refuse(control: Control, error: JackfieldError) -> int:
@@ -136,6 +140,8 @@ class _GatewayProcess:
                 self._server.worker_changed(message)
             case Attach():
                 self._server.attach(message.model, self._control.take())
+            case SetLogLevel():
+                change_level(message.level)
             case Drain():
                 self._drain(message.timeout_s)
             case Stop():

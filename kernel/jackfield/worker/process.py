@@ -22,14 +22,16 @@ from jackfield.channel.messages import (
     Progress,
     Ready,
     Refused,
+    SetLogLevel,
     Stop,
     ToChild,
     ToSupervisor,
 )
 from jackfield.child_process import EXIT_REFUSED, belong_to_supervisor
 from jackfield.errors import ChannelError, ErrorRecord, JackfieldError, PluginError
-from jackfield.logs import configure_logs, traceback_of
+from jackfield.logs import change_level, configure_logs, traceback_of
 from jackfield.manifest import Manifest
+from jackfield.plugin_calls import PluginCalls, Watch
 from jackfield.plugins import build_kernel
 from jackfield.worker.host import WorkerHost
 
@@ -61,14 +63,20 @@ def run(control_fd: int) -> int:
     configure_logs(manifest.kernel.log_level, manifest.kernel.log_format)
     conversation = Conversation(control, early)
     conversation.start()
-    try:
-        kernel = build_kernel(manifest)
-        kernel.startup("worker")
-        host = WorkerHost(kernel, boot.model)
-        host.load(conversation.report_progress)
-    except JackfieldError as error:
+    calls = PluginCalls()
+
+    def refuse(error: JackfieldError) -> int:
         conversation.send(Refused(error=ErrorRecord.of(error)))
         return EXIT_REFUSED
+
+    try:
+        with Watch(calls, manifest.kernel.plugin_timeout_s, lambda error: os._exit(refuse(error))):
+            kernel = build_kernel(manifest, calls)
+            kernel.startup("worker")
+            host = WorkerHost(kernel, boot.model)
+            host.load(conversation.report_progress)
+    except JackfieldError as error:
+        return refuse(error)
     except Exception as error:  # noqa: BLE001 - plugins' code; the supervisor restarts us, the log says where it broke
         log.critical("the worker could not start", traceback=traceback_of(error))
         return 1
@@ -156,7 +164,11 @@ class Conversation:
                 self._receive()
             if time.monotonic() >= beat:
                 beat = time.monotonic() + HEARTBEAT_INTERVAL_S
-                self.send(Heartbeat(busy_s=self._host.busy_s() if self._host is not None else 0.0))
+                self.send(self._heartbeat())
+
+    def _heartbeat(self) -> Heartbeat:
+        host = self._host
+        return Heartbeat() if host is None else Heartbeat(busy_s=host.busy_s(), requests=host.in_flight())
 
     def _receive(self) -> None:
         try:
@@ -171,5 +183,7 @@ class Conversation:
             if host is None:  # still loading: nothing to finish
                 os._exit(0)
             host.stop()
+        elif isinstance(message, SetLogLevel):
+            change_level(message.level)
         elif isinstance(message, Attach) and host is not None:
             host.attach(self._control.take())
