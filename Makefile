@@ -50,6 +50,10 @@ format: setup ## Format the code and fix what ruff can fix
 docs: setup ## Write the generated pages of docs/ anew
 	$(BIN)/python tools/write_docs.py
 
+.PHONY: fixtures
+fixtures: setup ## Write the small models of tests/fixtures anew
+	$(BIN)/python -m tools.fixtures.make
+
 .PHONY: bench
 bench: setup ## Run the benchmarks; results go to reports/benchmarks
 	$(BIN)/python benchmarks/run.py
