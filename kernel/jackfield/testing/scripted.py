@@ -14,39 +14,63 @@ A prompt may carry directives, which the answer obeys and does not repeat:
 ``[delay:MS]``         every step that computes this sequence takes at least MS milliseconds
 =====================  ===============================================================================================
 
+The token that is due has the logit 8, a full stop 4, every other 0: a bias or a ban may make another one win.
+
+With ``tasks = ["embed"]`` (or ``rerank``, ``classify``) in ``[config.scripted]`` the model is a pooled one. An input's
+vector counts its bytes by their remainder, a pair's score is the number of words that both texts have, and the first
+label is the more probable the more of a text is capitals. Inputs obey ``[fail:0]``, ``[crash:0]`` and ``[delay:MS]``;
+``[zero:]`` and ``[nan:]`` give a vector of zeros, or none.
+
 ``source`` in the manifest is any existing file; ``refuse = true`` in ``[config.scripted]`` makes loading fail.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from jackfield import hookimpl
 from jackfield.errors import BackendFault, KVExhausted, ModelLoadError
-from jackfield.ports.backend import AUTO_CONTEXT_MAX, ModelInfo, RunnerLimits
+from jackfield.ports.backend import AUTO_CONTEXT_MAX, MemoryEstimate, ModelInfo, RunnerLimits, TokenScores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
+
     from jackfield import PluginInstance
-    from jackfield.ports.backend import BackendFactory, Batch, ModelSpec, Progress, Sampler
-    from jackfield.types import SamplingParams
+    from jackfield.ports.backend import BackendFactory, Batch, ModelSpec, PooledRunner, Progress, Runner, Sampler
+    from jackfield.types import PoolTask, SamplingParams
 
 END: Final = 256
 """The end-of-generation token; ids below it are bytes."""
 
 VOCABULARY: Final = 257
 
+DUE: Final = 8.0
+"""Logit of the token that the script asks for."""
+
+FALLBACK: Final = 4.0
+"""Logit of a full stop, which is played where that one is banned."""
+
+VECTOR_SIZE: Final = 8
+"""Components of a pooled model's vectors."""
+
+LABELS: Final = ("capitals", "others")
+"""What a pooled model tells texts apart by."""
+
 TEMPLATE: Final = "{% for message in messages %}<{{ message.role }}>{{ message.content }}\n{% endfor %}<assistant>"
 
-_DIRECTIVE: Final = re.compile(r"\[(say|repeat|fail|crash|delay):([^\]]*)\]")
+_DIRECTIVE: Final = re.compile(r"\[(say|repeat|fail|crash|delay|zero|nan):([^\]]*)\]")
 _LAST_USER: Final = re.compile(r"<user>(.*)\n<assistant>\Z", re.DOTALL)
 
 
@@ -59,6 +83,12 @@ class ScriptedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """How long loading takes, in seconds."""
     max_batch_tokens: int = 64
     """Rows of one step."""
+    tasks: tuple[Literal["generate", "embed", "rerank", "classify"], ...] = ("generate",)
+    """What the model can be asked for; without ``generate`` it is a pooled one."""
+    deterministic: bool = False
+    """Say that results depend on nothing but the sequence itself."""
+    can_shift: bool = True
+    """Say that the oldest tokens of a sequence can be dropped."""
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -88,6 +118,12 @@ class Script(msgspec.Struct, frozen=True):
             delay_s=float(directives.get("delay", 0)) / 1000,
         )
 
+    def token(self, position: int) -> int:
+        """What is due after *position* tokens of the answer; before it, nothing in particular."""
+        if position < 0:
+            return ord(".")
+        return self.answer[position] if position < len(self.answer) else END
+
 
 class ScriptedTokenizer:
     """Bytes as tokens."""
@@ -105,6 +141,10 @@ class ScriptedTokenizer:
         """One byte, or nothing for the end token."""
         return bytes((token,)) if token < END else b""
 
+    def name(self, token: int) -> bytes:
+        """As ``piece``; the end token's name is ``<end>``."""
+        return bytes((token,)) if token < END else b"<end>"
+
 
 class ScriptedRunner:
     """Remembers each sequence's tokens and plays the script its prompt asks for."""
@@ -114,7 +154,7 @@ class ScriptedRunner:
         self.limits = limits
         self.tokenizer = ScriptedTokenizer()
         self.cells: dict[int, list[int]] = {}
-        self._rows: list[int] = []
+        self._logits: dict[int, tuple[int, int]] = {}
         self._scripts: dict[int, tuple[int, Script]] = {}
 
     def decode(self, batch: Batch) -> None:
@@ -126,26 +166,61 @@ class ScriptedRunner:
         if sum(map(len, self.cells.values())) + len(rows) > self.limits.kv_tokens:
             raise KVExhausted("the scripted pool is full")
         self._check(batch, sequences)
+        self._logits = {}
         for row, sequence in zip(rows, sequences, strict=True):
-            self.cells.setdefault(sequence, []).append(int(batch.token[row]))
-        self._rows = sequences
-        due = {sequence for row, sequence in zip(rows, sequences, strict=True) if batch.wants_logits[row]}
-        self._obey({sequence: self._script(sequence) for sequence in due})
+            cells = self.cells.setdefault(sequence, [])
+            cells.append(int(batch.token[row]))
+            if batch.wants_logits[row]:
+                self._logits[row] = sequence, len(cells)
+        _obey([self._due(row) for row in self._logits])
 
     def remove(self, sequence: int) -> None:
         """Forget *sequence*."""
         self.cells.pop(sequence, None)
         self._scripts.pop(sequence, None)
 
-    def sampler(self, params: SamplingParams, *, banned: Sequence[int] = ()) -> Sampler:
-        """A sampler that plays the script; a banned end token is played as a full stop."""
-        return ScriptedSampler(self, frozenset(banned))
+    def shift(self, sequence: int, keep: int, discard: int) -> None:
+        """Drop tokens; the script goes on where it stood."""
+        cells = self.cells.get(sequence, [])
+        if not self.limits.can_shift or not 0 <= keep <= keep + discard <= len(cells):
+            raise BackendFault("the sequence cannot be shifted like this")
+        length, script = self._script(sequence)
+        self._scripts[sequence] = length - discard, script
+        del cells[keep : keep + discard]
 
-    def next_token(self, row: int) -> int:
-        """The token that follows in the script of the sequence of *row*."""
-        sequence = self._rows[row]
-        script, position = self._script(sequence)
-        return script.answer[position] if position < len(script.answer) else END
+    def scores(self, row: int, token: int, top: int) -> TokenScores:
+        """By the logits of *row*; among equals the lower id comes first."""
+        logits = self.logits(row)
+        total = math.log(sum(map(math.exp, logits)))
+        best = sorted(range(VOCABULARY), key=lambda each: -logits[each])[:top]
+        return TokenScores(logits[token] - total, [(each, logits[each] - total) for each in best])
+
+    def sampler(
+        self,
+        params: SamplingParams,
+        *,
+        history: Sequence[int] = (),
+        bias: Mapping[int, float] = MappingProxyType({}),
+        banned: Sequence[int] = (),
+        banned_draws: int | None = None,
+    ) -> Sampler:
+        """A sampler that plays the script; where the due token is banned a full stop."""
+        return ScriptedSampler(self, bias, banned, banned_draws)
+
+    def logits(self, row: int) -> list[float]:
+        """What the script makes of *row* of the last step."""
+        if row not in self._logits:
+            raise BackendFault(f"row {row} of the last step has no logits")
+        script, position = self._due(row)
+        logits = [0.0] * VOCABULARY
+        logits[ord(".")] = FALLBACK
+        logits[script.token(position)] = DUE
+        return logits
+
+    def begin(self, row: int) -> None:
+        """The answer of the sequence of *row* begins there, unless it has begun: what it holds is its prompt."""
+        sequence, _ = self._logits[row]
+        self._scripts.setdefault(sequence, self._script(sequence))
 
     def close(self) -> None:
         """Forget everything."""
@@ -160,42 +235,121 @@ class ScriptedRunner:
             if not legal or batch.position[row] != length:
                 raise BackendFault("a row has an illegal token, sequence or position")
 
-    def _script(self, sequence: int) -> tuple[Script, int]:
-        """The script of *sequence*, and how many tokens of it were played: those after the assistant mark."""
-        cells = self.cells[sequence]
-        if sequence not in self._scripts:
-            text = bytes(token for token in cells if token < END).decode(errors="replace")
-            end = text.rfind("\n<assistant>")
-            prompt = text[: end + len("\n<assistant>")] if end >= 0 else text
-            length = len(prompt.encode()) if end >= 0 else len(cells)
-            self._scripts[sequence] = (length, Script.read(prompt))
-        length, script = self._scripts[sequence]
-        return script, len(cells) - length
+    def _due(self, row: int) -> tuple[Script, int]:
+        """The script of the sequence of *row*, and how many tokens of its answer stand before what follows *row*."""
+        sequence, length = self._logits[row]
+        prompt, script = self._script(sequence)
+        return script, length - prompt
 
-    @staticmethod
-    def _obey(due: Mapping[int, tuple[Script, int]]) -> None:
-        time.sleep(max((script.delay_s for script, _ in due.values()), default=0.0))
-        for script, position in due.values():
-            if position == script.crash_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            if position == script.fail_at:
-                raise BackendFault("the script asked for a failure")
+    def _script(self, sequence: int) -> tuple[int, Script]:
+        """How long the prompt of *sequence* is, and its script. The assistant mark ends a prompt, if there is one."""
+        known = self._scripts.get(sequence)
+        if known is not None:
+            return known
+        text = _read(self.cells[sequence])
+        end = text.rfind("\n<assistant>")
+        if end < 0:
+            return len(self.cells[sequence]), Script.read(text)
+        prompt = text[: end + len("\n<assistant>")]
+        return len(prompt.encode()), Script.read(prompt)
+
+
+def _obey(due: Sequence[tuple[Script, int]]) -> None:
+    """Delay, crash or fail as the scripts say that have reached these positions."""
+    time.sleep(max((script.delay_s for script, _ in due), default=0.0))
+    for script, position in due:
+        if position == script.crash_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if position == script.fail_at:
+            raise BackendFault("the script asked for a failure")
 
 
 class ScriptedSampler:
-    """Plays a script."""
+    """Plays a script: the highest logit wins, of equal ones the lowest id."""
 
-    def __init__(self, runner: ScriptedRunner, banned: frozenset[int]) -> None:
+    def __init__(
+        self, runner: ScriptedRunner, bias: Mapping[int, float], banned: Sequence[int], banned_draws: int | None
+    ) -> None:
         self._runner = runner
+        self._bias = bias
         self._banned = banned
+        self._draws_left = banned_draws
 
     def sample(self, row: int) -> int:
-        """The script's next token."""
-        token = self._runner.next_token(row)
-        return ord(".") if token in self._banned else token
+        """The script's next token, as far as biases and bans allow."""
+        logits = self._runner.logits(row)
+        self._runner.begin(row)
+        for token, bias in self._bias.items():
+            logits[token] += bias
+        if self._draws_left != 0:
+            for token in self._banned:
+                logits[token] = -math.inf
+        if self._draws_left:
+            self._draws_left -= 1
+        return max(range(VOCABULARY), key=lambda token: logits[token])
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+class ScriptedPooledRunner:
+    """Reads inputs byte by byte."""
+
+    def __init__(self, info: ModelInfo, limits: RunnerLimits) -> None:
+        self.info = info
+        self.limits = limits
+        self.tokenizer = ScriptedTokenizer()
+        self.calls: list[int] = []
+        """How many inputs each call had."""
+        self._task: PoolTask = next(task for task in info.tasks if task != "generate")
+        self._texts: dict[int, str] = {}
+
+    def pair(self, query: str, document: str) -> list[int]:
+        """Both texts, with the end token between them."""
+        return [*query.encode(errors="replace"), END, *document.encode(errors="replace")]
+
+    def pool(self, batch: Batch) -> None:
+        """Take whole inputs in; obey their directives."""
+        if not 0 < batch.rows <= self.limits.max_batch_tokens:
+            raise BackendFault("the call has no rows, or more than the runner takes")
+        tokens: dict[int, list[int]] = {}
+        for row in range(batch.rows):
+            inputs = tokens.setdefault(int(batch.sequence[row]), [])
+            if batch.position[row] != len(inputs) or not batch.wants_logits[row]:
+                raise BackendFault("an input is not whole")
+            inputs.append(int(batch.token[row]))
+        if len(tokens) > self.limits.max_sequences:
+            raise BackendFault("the call has more inputs than the runner takes")
+        self.calls.append(len(tokens))
+        self._texts = {sequence: _read(inputs) for sequence, inputs in tokens.items()}
+        _obey([(Script.read(text), 0) for text in self._texts.values()])
+
+    def pooled(self, sequence: int) -> npt.NDArray[np.float32]:
+        """What the text of *sequence* says, by the model's task."""
+        import numpy as np  # a plugin's module is imported in gateways too
+
+        text = self._texts.get(sequence)
+        if text is None:
+            raise BackendFault("the sequence was not in the call")
+        if "[zero:]" in text or "[nan:]" in text:
+            return np.full(VECTOR_SIZE, 0.0 if "[zero:]" in text else math.nan, np.float32)
+        if self._task == "rerank":
+            query, _, document = text.partition("\0")
+            return np.array([len(set(query.split()) & set(document.split()))], np.float32)
+        if self._task == "classify":
+            capitals = sum(map(str.isupper, text)) / max(len(text), 1)
+            return np.array([capitals, 1 - capitals], np.float32)
+        remainders = [byte % VECTOR_SIZE for byte in text.encode()]
+        return np.bincount(remainders, minlength=VECTOR_SIZE).astype(np.float32)
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._texts.clear()
+
+
+def _read(tokens: Sequence[int]) -> str:
+    """The text of *tokens*; the end token, which parts a pair, as a NUL."""
+    return bytes(token if token < END else 0 for token in tokens).decode(errors="replace")
 
 
 class ScriptedBackend:
@@ -204,33 +358,53 @@ class ScriptedBackend:
     def __init__(self, instance: PluginInstance) -> None:
         self._instance = instance
 
-    def load(self, spec: ModelSpec, progress: Progress) -> ScriptedRunner:
+    def inspect(self, spec: ModelSpec) -> ModelInfo:
+        """What ``load`` would give."""
+        config = self._config(spec)
+        cells = self._limits(spec, config).kv_tokens
+        pooled = "generate" not in config.tasks
+        return ModelInfo(
+            architecture="scripted",
+            title="scripted",
+            description="plays scripts",
+            parameters=0,
+            size_bytes=0,
+            context_train=AUTO_CONTEXT_MAX,
+            vocabulary=VOCABULARY,
+            tasks=config.tasks,
+            has_chat_template=not pooled,
+            embedding_size=VECTOR_SIZE if pooled else 0,
+            labels=LABELS if "classify" in config.tasks else (),
+            memory=MemoryEstimate(weights=0, kv=cells, compute=0),
+        )
+
+    def load(self, spec: ModelSpec, progress: Progress) -> Runner | PooledRunner:
         """A runner for *spec*; its limits are what *spec* asks for."""
-        config = self._instance.config(ScriptedConfig, spec.options, key=f"models.{spec.name}.options")
-        if config.refuse or not Path(spec.path).exists():
-            raise ModelLoadError(f"{Path(spec.path).name}: the script refuses to load this model")
+        config = self._config(spec)
+        info = self.inspect(spec)
         for step in range(101):
             progress(step / 100)
             time.sleep(config.load_s / 100)
+        limits = self._limits(spec, config)
+        return ScriptedRunner(info, limits) if "generate" in info.tasks else ScriptedPooledRunner(info, limits)
+
+    def _config(self, spec: ModelSpec) -> ScriptedConfig:
+        config = self._instance.config(ScriptedConfig, spec.options, key=f"models.{spec.name}.options")
+        if config.refuse or not Path(spec.path).exists():
+            raise ModelLoadError(f"{Path(spec.path).name}: the script refuses to load this model")
+        return config
+
+    @staticmethod
+    def _limits(spec: ModelSpec, config: ScriptedConfig) -> RunnerLimits:
         context = AUTO_CONTEXT_MAX if spec.context == "auto" else spec.context
-        limits = RunnerLimits(
+        return RunnerLimits(
             context=context,
             max_sequences=spec.max_sequences,
             kv_tokens=max(context, spec.max_sequences * context if spec.kv_tokens == "auto" else spec.kv_tokens),
             max_batch_tokens=max(config.max_batch_tokens, spec.max_sequences),
+            deterministic=config.deterministic,
+            can_shift=config.can_shift and not config.deterministic,
         )
-        return ScriptedRunner(_INFO, limits)
-
-
-_INFO: Final = ModelInfo(
-    architecture="scripted",
-    title="scripted",
-    description="plays scripts",
-    parameters=0,
-    size_bytes=0,
-    context_train=AUTO_CONTEXT_MAX,
-    vocabulary=VOCABULARY,
-)
 
 
 @hookimpl
