@@ -11,6 +11,7 @@ from jackfield.ports.backend import Batch, RunnerLimits
 from jackfield_llama import library as llama
 from jackfield_llama.config import LlamaConfig
 from jackfield_llama.guard import AssertionFailed
+from jackfield_llama.inspection import inspect_file
 from jackfield_llama.machine import Machine
 from jackfield_llama.model import describe, open_model, refused
 from jackfield_llama.runner import BoundBatch, LlamaRunner
@@ -19,7 +20,7 @@ from jackfield_llama.sizing import Sizes, choose_sizes, kv_cell_bytes
 
 if TYPE_CHECKING:
     from jackfield.plugins import PluginInstance
-    from jackfield.ports.backend import ModelSpec, Progress, Runner
+    from jackfield.ports.backend import ModelInfo, ModelSpec, Progress, Runner
     from jackfield_llama.guard import Report
 
 WEIGHTS_SHARE: Final = 0.95
@@ -37,6 +38,11 @@ class LlamaBackend:
     def __init__(self, instance: PluginInstance, machine: Machine | None = None) -> None:
         self._instance = instance
         self._machine = machine or Machine()
+
+    def inspect(self, spec: ModelSpec) -> ModelInfo:
+        """See ``jackfield.ports.backend.Backend``."""
+        self._instance.config(LlamaConfig, spec.options, key=f"models.{spec.name}.options")
+        return inspect_file(spec.path)
 
     def load(self, spec: ModelSpec, progress: Progress) -> Runner:
         """See ``jackfield.ports.backend.Backend``. Works in a thread of its own; *progress* is called in this one."""

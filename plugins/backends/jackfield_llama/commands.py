@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from jackfield.errors import JackfieldError, ModelLoadError
 
 if TYPE_CHECKING:
-    from jackfield_llama.inspection import FileReport
+    from jackfield.ports.backend import ModelInfo
 
 
 @click.group()
@@ -25,29 +26,32 @@ def gguf() -> None:
 def show(file: str, *, as_json: bool) -> None:
     """Show what model FILE holds, without loading its weights."""
     try:
-        report = _inspect(str(Path(file).absolute()))
+        info = _inspect(str(Path(file).absolute()))
     except JackfieldError as error:
         click.echo(f"Error: {error.message}", err=True)
         raise SystemExit(1) from error
     if as_json:
-        click.echo(json.dumps(report._asdict(), indent=2))
+        click.echo(json.dumps({"file": Path(file).name, **msgspec.to_builtins(info)}, indent=2))
         return
     rows = {
-        "file": f"{report.file}, {report.size_bytes / 2**20:,.1f} MiB",
-        "name": report.title,
-        "architecture": report.architecture,
-        "quantisation": report.quantisation,
-        "parameters": f"{report.parameters:,}",
-        "context": f"{report.context_train:,} tokens",
-        "vocabulary": f"{report.vocabulary:,} tokens",
-        "chat template": "yes" if report.chat_template else "no",
+        "file": f"{Path(file).name}, {info.size_bytes / 2**20:,.1f} MiB of weights",
+        "name": info.title,
+        "architecture": info.architecture,
+        "tasks": ", ".join(info.tasks),
+        "quantisation": info.quantisation,
+        "parameters": f"{info.parameters:,}",
+        "context": f"{info.context_train:,} tokens",
+        "vocabulary": f"{info.vocabulary:,} tokens",
+        "chat template": "yes" if info.has_chat_template else "no",
     }
+    if info.n_experts:
+        rows["experts"] = f"{info.n_experts}, {info.n_experts_used} for each token"
     width = max(map(len, rows))
     for label, value in rows.items():
         click.echo(f"{label:<{width}}  {value}")
 
 
-def _inspect(path: str) -> FileReport:
+def _inspect(path: str) -> ModelInfo:
     try:
         from jackfield_llama.inspection import inspect_file
     except ImportError as error:

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from jackfield_llama import library as llama
 from jackfield_llama.guard import AssertionFailed
-from jackfield_llama.model import describe, open_model, quantisation, refused
+from jackfield_llama.model import describe, open_model, refused
 from jackfield_llama.runtime import RUNTIME
 
-
-class FileReport(NamedTuple):
-    """One model file."""
-
-    file: str
-    """Base name."""
-    title: str
-    architecture: str
-    quantisation: str
-    parameters: int
-    size_bytes: int
-    """Of all tensors."""
-    context_train: int
-    vocabulary: int
-    chat_template: bool
+if TYPE_CHECKING:
+    from jackfield.ports.backend import ModelInfo
 
 
-def inspect_file(path: str) -> FileReport:
+def inspect_file(path: str) -> ModelInfo:
     """Read the metadata and the vocabulary of the file at *path*.
 
     Raises:
@@ -40,23 +27,12 @@ def inspect_file(path: str) -> FileReport:
         raise refused(PurePath(path).name, f"llama.cpp gave up on it ({error})") from error
 
 
-def _read(path: str) -> FileReport:
+def _read(path: str) -> ModelInfo:
     params = llama.model_default_params()
     params.vocab_only = True
     model = open_model(path, params, _unseen)
     try:
-        info = describe(model, path)
-        return FileReport(
-            file=PurePath(path).name,
-            title=info.title,
-            architecture=info.architecture,
-            quantisation=quantisation(model),
-            parameters=info.parameters,
-            size_bytes=info.size_bytes,
-            context_train=info.context_train,
-            vocabulary=info.vocabulary,
-            chat_template=llama.model_chat_template(model) is not None,
-        )
+        return describe(model, path)
     finally:
         llama.model_free(model)
 

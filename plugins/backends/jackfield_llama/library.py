@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NewType, Protocol, TypeAlias
 
 # On a failed assertion ggml otherwise forks a debugger to print a backtrace: two seconds and a hundred lines on stderr.
@@ -19,8 +20,6 @@ os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy.typing as npt
 
 _api: Any = importlib.import_module("llama_cpp.llama_cpp")
@@ -33,12 +32,6 @@ Memory = NewType("Memory", int)
 """``llama_memory_t``: the KV cache, or the states of a recurrent model."""
 Vocabulary = NewType("Vocabulary", int)
 """``const llama_vocab *``."""
-
-
-class SamplerHandle(Protocol):
-    """``llama_sampler *``; false where the library returned NULL."""
-
-    def __bool__(self) -> bool: ...
 
 
 class FloatPointer(Protocol):
@@ -153,7 +146,10 @@ get_logits_ith: Callable[[Context, int], FloatPointer] = _api.llama_get_logits_i
 get_memory: Callable[[Context], Memory | None] = _api.llama_get_memory
 memory_clear: Callable[[Memory, bool], None] = _api.llama_memory_clear
 memory_seq_rm: Callable[[Memory, int, int, int], bool] = _api.llama_memory_seq_rm
+memory_seq_add: Callable[[Memory, int, int, int, int], None] = _api.llama_memory_seq_add
+memory_seq_pos_min: Callable[[Memory, int], int] = _api.llama_memory_seq_pos_min
 memory_seq_pos_max: Callable[[Memory, int], int] = _api.llama_memory_seq_pos_max
+memory_can_shift: Callable[[Memory], bool] = _api.llama_memory_can_shift
 
 vocab_type: Callable[[Vocabulary], int] = _api.llama_vocab_type
 vocab_n_tokens: Callable[[Vocabulary], int] = _api.llama_vocab_n_tokens
@@ -164,17 +160,9 @@ vocab_eos: Callable[[Vocabulary], int] = _api.llama_vocab_eos
 vocab_get_attr: Callable[[Vocabulary, int], int] = _api.llama_vocab_get_attr
 vocab_get_text: Callable[[Vocabulary, int], bytes | None] = _api.llama_vocab_get_text
 
-sampler_init_dist: Callable[[int], SamplerHandle] = _api.llama_sampler_init_dist
-sampler_init_top_k: Callable[[int], SamplerHandle] = _api.llama_sampler_init_top_k
-sampler_init_top_p: Callable[[float, int], SamplerHandle] = _api.llama_sampler_init_top_p
-sampler_init_min_p: Callable[[float, int], SamplerHandle] = _api.llama_sampler_init_min_p
-sampler_init_temp: Callable[[float], SamplerHandle] = _api.llama_sampler_init_temp
-sampler_chain_add: Callable[[SamplerHandle, SamplerHandle], None] = _api.llama_sampler_chain_add
-sampler_free: Callable[[SamplerHandle], None] = _api.llama_sampler_free
-sampler_sample: Callable[[SamplerHandle, Context, int], int] = _api.llama_sampler_sample
-
 _meta_val_str: Callable[[Model, bytes, object, int], int] = _api.llama_model_meta_val_str
 _chat_template: Callable[[Model, bytes | None], bytes | None] = _api.llama_model_chat_template
+_suppress_tokens: Callable[[Vocabulary, object], Sequence[int]] = _api.llama_vocab_get_suppress_tokens
 _tokenize: Callable[[Vocabulary, bytes, int, object, int, bool, bool], int] = _api.llama_tokenize
 _token_to_piece: Callable[[Vocabulary, int, object, int, int, bool], int] = _api.llama_token_to_piece
 
@@ -212,22 +200,24 @@ def tokenize(vocabulary: Vocabulary, text: bytes, *, parse_special: bool) -> lis
     return buffer[:count] if count >= 0 else None
 
 
-def token_to_piece(vocabulary: Vocabulary, token: int) -> bytes:
-    """The bytes of *token*; empty for control tokens. *token* must be in the vocabulary. Any thread."""
+def token_to_piece(vocabulary: Vocabulary, token: int, *, special: bool = False) -> bytes:
+    """The bytes of *token*; a control token gives its name with *special*, else nothing.
+
+    *token* must be in the vocabulary. Any thread.
+    """
     buffer = ctypes.create_string_buffer(_PIECE_BYTES)
-    size = _token_to_piece(vocabulary, token, buffer, _PIECE_BYTES, 0, False)
+    size = _token_to_piece(vocabulary, token, buffer, _PIECE_BYTES, 0, special)
     if size < 0:
         buffer = ctypes.create_string_buffer(-size)
-        size = _token_to_piece(vocabulary, token, buffer, -size, 0, False)
+        size = _token_to_piece(vocabulary, token, buffer, -size, 0, special)
     return buffer.raw[: max(size, 0)]
 
 
-def sampler_chain(links: Sequence[SamplerHandle]) -> SamplerHandle:
-    """A chain that owns *links* and applies them in order; freed with ``sampler_free``."""
-    chain: SamplerHandle = _api.llama_sampler_chain_init(_api.llama_sampler_chain_default_params())
-    for link in links:
-        sampler_chain_add(chain, link)
-    return chain
+def vocab_suppressed(vocabulary: Vocabulary) -> dict[int, float]:
+    """Tokens that the file says must never be drawn (``tokenizer.ggml.suppress_tokens``), as logit biases."""
+    count = ctypes.c_int32()
+    tokens = _suppress_tokens(vocabulary, ctypes.byref(count))
+    return {tokens[index]: -math.inf for index in range(count.value)}
 
 
 def bind_batch(token: int, position: int, sequence_pointers: int, sequence_counts: int, logits: int) -> BatchStruct:

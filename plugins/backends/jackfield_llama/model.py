@@ -66,6 +66,9 @@ def describe(model: llama.Model, path: str) -> ModelInfo:
         size_bytes=llama.model_size(model),
         context_train=int(trained) if trained.isdecimal() else 0,
         vocabulary=llama.vocab_n_tokens(llama.model_get_vocab(model)),
+        quantisation=quantisation(model),
+        has_chat_template=llama.model_chat_template(model) is not None,
+        embedding_size=llama.model_n_embd(model),
     )
 
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import ctypes
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from jackfield.errors import BackendFault
 from jackfield_llama import library as llama
+from jackfield_llama.dry import BreakerTable
 from jackfield_llama.errors import decode_error
-from jackfield_llama.sampler import LlamaSampler
+from jackfield_llama.sampler import LlamaSampler, SamplerInput
+from jackfield_llama.scores import token_scores
 from jackfield_llama.tokenizer import LlamaTokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
-    from jackfield.ports.backend import Batch, ModelInfo, RunnerLimits
+    from jackfield.ports.backend import Batch, ModelInfo, RunnerLimits, TokenScores
     from jackfield.types import SamplingParams
 
 _POINTER_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
@@ -72,6 +75,11 @@ class LlamaRunner:
         self._bound: BoundBatch | None = None
         self.scratch = np.empty(self._vocabulary, np.float32)
         """Room for one row of logits, for samplers; engine loop thread."""
+        self.edited = np.empty_like(self.scratch)
+        """Room for a row that a sampler changes; engine loop thread."""
+        self.breakers = BreakerTable(self.tokenizer)
+        """For samplers; engine loop thread."""
+        self._suppressed = llama.vocab_suppressed(llama.model_get_vocab(model))
         self._samplers: set[LlamaSampler] = set()
 
     def decode(self, batch: Batch) -> None:
@@ -124,7 +132,7 @@ class LlamaRunner:
         return sequences, position[ends] + 1
 
     def logits(self, row: int) -> npt.NDArray[np.float32]:
-        """A writable view of the logits of *row*, valid until the next ``decode``. Engine loop thread."""
+        """A view of the logits of *row*, valid until the next ``decode``. Engine loop thread."""
         bound = self._bound
         if bound is None or not 0 <= row < bound.batch.rows:
             raise BackendFault(f"row {row} was not in the last step")
@@ -135,16 +143,59 @@ class LlamaRunner:
 
     def remove(self, sequence: int) -> None:
         """See ``jackfield.ports.backend.Runner``."""
-        if not 0 <= sequence < self.limits.max_sequences:
-            raise BackendFault(f"there is no sequence {sequence}; they are 0 to {self.limits.max_sequences - 1}")
+        self._check_sequence(sequence)
         llama.memory_seq_rm(self._memory, sequence, -1, -1)
         self._lengths[sequence] = 0
 
-    def sampler(self, params: SamplingParams, *, banned: Sequence[int] = ()) -> LlamaSampler:
+    def _check_sequence(self, sequence: int) -> None:
+        if not 0 <= sequence < self.limits.max_sequences:
+            raise BackendFault(f"there is no sequence {sequence}; they are 0 to {self.limits.max_sequences - 1}")
+
+    def shift(self, sequence: int, keep: int, discard: int) -> None:
+        """See ``jackfield.ports.backend.Runner``. Checked before and after: llama.cpp says yes to what it cannot do."""
+        self._check_sequence(sequence)
+        length = int(self._lengths[sequence])
+        if not self.limits.can_shift:
+            raise BackendFault("this model's memory cannot be shifted")
+        if keep < 0 or discard < 1 or keep + discard > length:
+            raise BackendFault(f"{discard} tokens after the first {keep} are not in a sequence of {length}")
+        if not self._holds(sequence, length) or not llama.memory_seq_rm(self._memory, sequence, keep, keep + discard):
+            raise BackendFault("llama.cpp does not hold all of the sequence")
+        llama.memory_seq_add(self._memory, sequence, keep + discard, -1, -discard)
+        self._lengths[sequence] = length - discard
+        if not self._holds(sequence, length - discard):
+            raise BackendFault("llama.cpp lost part of the sequence when it was shifted")
+
+    def _holds(self, sequence: int, length: int) -> bool:
+        """Whether the memory has the positions 0 to *length* - 1 of *sequence*."""
+        first, last = (0, length - 1) if length else (-1, -1)
+        return (
+            llama.memory_seq_pos_min(self._memory, sequence) == first
+            and llama.memory_seq_pos_max(self._memory, sequence) == last
+        )
+
+    def scores(self, row: int, token: int, top: int) -> TokenScores:
         """See ``jackfield.ports.backend.Runner``."""
-        if any(not 0 <= token < self._vocabulary for token in banned):
-            raise BackendFault(f"a banned token is outside the vocabulary of {self._vocabulary}")
-        sampler = LlamaSampler(self, params, banned, self._samplers.discard)
+        if not 0 <= token < self._vocabulary:
+            raise BackendFault(f"token {token} is outside the vocabulary of {self._vocabulary}")
+        return token_scores(self.logits(row), token, top, self.scratch)
+
+    def sampler(
+        self,
+        params: SamplingParams,
+        *,
+        history: Sequence[int] = (),
+        bias: Mapping[int, float] = MappingProxyType({}),
+        banned: Sequence[int] = (),
+        banned_draws: int | None = None,
+    ) -> LlamaSampler:
+        """See ``jackfield.ports.backend.Runner``. Tokens that the model's file suppresses are banned as well."""
+        for what, tokens in (("history", history), ("bias", tuple(bias)), ("banned", banned)):
+            if len(tokens) and not 0 <= min(tokens) <= max(tokens) < self._vocabulary:
+                raise BackendFault(f"a token of {what} is outside the vocabulary of {self._vocabulary}")
+        if self._suppressed:
+            bias = {**bias, **self._suppressed}
+        sampler = LlamaSampler(self, SamplerInput(params, history, bias, banned, banned_draws), self._samplers.discard)
         self._samplers.add(sampler)
         return sampler
 

@@ -1,117 +1,131 @@
-"""Samplers: how the next token of one sequence is drawn."""
+"""The sampler of one sequence."""
 
 from __future__ import annotations
 
-import math
-import random
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from jackfield.errors import BackendFault
-from jackfield_llama import library as llama
+from jackfield.types import SamplingParams
+from jackfield_llama.candidates import require_usable
 from jackfield_llama.draw import Drawer
+from jackfield_llama.dry import Dry
+from jackfield_llama.edits import AnswerPenalty, Bans, Bias, RepeatPenalty
+from jackfield_llama.mirostat import Mirostat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import numpy.typing as npt
 
-    from jackfield.types import SamplingParams
+    from jackfield_llama.dry import BreakerTable
+    from jackfield_llama.edits import Edit
 
 
 class RowSource(Protocol):
-    """Where samplers find logits."""
-
-    @property
-    def context(self) -> llama.Context:
-        """The context whose last ``decode`` computed them."""
-        ...
+    """Where samplers find logits, and room to work in."""
 
     @property
     def scratch(self) -> npt.NDArray[np.float32]:
         """Room for one row, used within a call only."""
         ...
 
+    @property
+    def edited(self) -> npt.NDArray[np.float32]:
+        """Room for a row that is changed, used within a call only."""
+        ...
+
+    @property
+    def breakers(self) -> BreakerTable:
+        """The breakers of dry."""
+        ...
+
     def logits(self, row: int) -> npt.NDArray[np.float32]:
-        """A writable view of one row."""
+        """A view of one row; not to be changed, as others may draw from it too."""
         ...
 
 
-class LlamaSampler:
-    """See ``jackfield.ports.backend.Sampler``.
+class SamplerInput(NamedTuple):
+    """What a sampler is made for; see ``jackfield.ports.backend.Runner.sampler``."""
 
-    Three ways to draw, whichever is fastest for the parameters: the most likely token (temperature 0), a llama.cpp
-    chain (with ``top_k``, which leaves the rest of the chain little to do), or ``Drawer``.
+    params: SamplingParams
+    history: Sequence[int] = ()
+    bias: Mapping[int, float] = MappingProxyType({})
+    banned: Sequence[int] = ()
+    banned_draws: int | None = None
+
+
+class LlamaSampler:
+    """See ``jackfield.ports.backend.Sampler``: edits of the row, then filters, temperature and draw, or mirostat.
 
     Parameters:
         source: Where the logits are.
-        params: How to draw.
-        banned: Token ids that are never drawn.
-        closed: Told when the sampler has given back what it holds.
+        wanted: How to draw, with token ids of the vocabulary.
+        closed: Told when the sampler is closed.
     """
 
-    def __init__(
-        self, source: RowSource, params: SamplingParams, banned: Sequence[int], closed: Callable[[LlamaSampler], None]
-    ) -> None:
+    def __init__(self, source: RowSource, wanted: SamplerInput, closed: Callable[[LlamaSampler], None]) -> None:
         self._source = source
-        self._banned = np.asarray(banned, np.intp)
-        self._closed = closed
-        self._chain: llama.SamplerHandle | None = None
-        self._draw: Callable[[npt.NDArray[np.float32], int], int]
-        if params.temperature == 0:
-            self._draw = self._most_likely
-        elif 0 < params.top_k < len(source.scratch):
-            self._chain = llama.sampler_chain(_links(params))
-            self._draw = self._from_chain
-        else:
-            drawer = Drawer(
-                top_p=params.top_p,
-                min_p=params.min_p,
-                temperature=params.temperature,
-                generator=random.Random(params.seed),  # noqa: S311 - not for secrets; must repeat for a seed
-                buffer=source.scratch,
-            )
-            self._draw = lambda logits, _row: drawer.draw(logits)
+        self._edits = _edits(wanted, source)
+        self._draw = _drawing(wanted.params, source.scratch)
+        self._closed: Callable[[LlamaSampler], None] | None = closed
 
     def sample(self, row: int) -> int:
         """See ``jackfield.ports.backend.Sampler``."""
+        if self._closed is None:
+            raise BackendFault("the sampler is closed")
         logits = self._source.logits(row)
-        if not self._banned.size:
-            return self._draw(logits, row)
-        kept = logits[self._banned]
-        logits[self._banned] = -np.inf
-        try:
-            return self._draw(logits, row)
-        finally:
-            logits[self._banned] = kept  # another sampler may draw from this row, with other bans
+        if self._edits:
+            changed = self._source.edited
+            np.copyto(changed, logits)
+            for edit in self._edits:
+                edit.apply(changed)
+            logits = changed
+        token = self._draw(logits)
+        for edit in self._edits:
+            edit.accept(token)
+        return token
 
     def close(self) -> None:
         """See ``jackfield.ports.backend.Sampler``."""
-        chain, self._chain = self._chain, None
-        if chain is not None:
-            llama.sampler_free(chain)
-        self._closed(self)
-
-    @staticmethod
-    def _most_likely(logits: npt.NDArray[np.float32], _row: int) -> int:
-        token = int(logits.argmax())
-        if not math.isfinite(logits[token]):
-            raise BackendFault("the model computed no usable logits")
-        return token
-
-    def _from_chain(self, _logits: npt.NDArray[np.float32], row: int) -> int:
-        if self._chain is None:
-            raise BackendFault("the sampler is closed")
-        return llama.sampler_sample(self._chain, self._source.context, row)
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed(self)
 
 
-def _links(params: SamplingParams) -> list[llama.SamplerHandle]:
-    links = [llama.sampler_init_top_k(params.top_k)]
-    if params.top_p < 1:
-        links.append(llama.sampler_init_top_p(params.top_p, 1))
-    if params.min_p > 0:
-        links.append(llama.sampler_init_min_p(params.min_p, 1))
-    links.append(llama.sampler_init_temp(params.temperature))
-    links.append(llama.sampler_init_dist(params.seed or 0))
-    return links
+def _edits(wanted: SamplerInput, source: RowSource) -> list[Edit]:
+    params = wanted.params
+    edits: list[Edit] = []
+    if wanted.bias:
+        edits.append(Bias(wanted.bias))
+    if wanted.banned:
+        edits.append(Bans(wanted.banned, wanted.banned_draws))
+    if params.repeat_penalty != 1 and params.repeat_last_n:
+        edits.append(RepeatPenalty(params.repeat_penalty, params.repeat_last_n, wanted.history))
+    if params.presence_penalty or params.frequency_penalty:
+        edits.append(AnswerPenalty(params.presence_penalty, params.frequency_penalty))
+    if params.dry_multiplier > 0 and params.dry_penalty_last_n:
+        edits.append(Dry(params, source.breakers.find(params.dry_sequence_breakers), wanted.history))
+    return edits
+
+
+def _drawing(params: SamplingParams, buffer: npt.NDArray[np.float32]) -> Callable[[npt.NDArray[np.float32]], int]:
+    """The fastest way to draw as *params* say."""
+    if params.temperature == 0 and (params.mirostat or _keeps_the_most_likely(params)):
+        return most_likely
+    return (Mirostat if params.mirostat else Drawer)(params, buffer).draw
+
+
+def _keeps_the_most_likely(params: SamplingParams) -> bool:
+    """Whether no filter can take the most likely token away, and no dynatemp the temperature of 0."""
+    return params.typical_p >= 1 and params.xtc_probability <= 0 and params.dynatemp_range <= 0
+
+
+def most_likely(logits: npt.NDArray[np.float32]) -> int:
+    """The most likely token, the first of several."""
+    token = int(logits.argmax())
+    require_usable(logits[token])
+    return token

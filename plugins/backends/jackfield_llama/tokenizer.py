@@ -40,6 +40,10 @@ class LlamaTokenizer:
             tokens += self._tokenize(piece, parse_special=parse_special)
         return tokens
 
+    def encode_bytes(self, data: bytes) -> list[int]:
+        """Tokenise part of a text, which may begin or end inside a character; no marker in it counts as such."""
+        return llama.tokenize(self._vocabulary, data, parse_special=False) or [] if data else []
+
     def piece(self, token: int) -> bytes:
         """See ``jackfield.ports.backend.Tokenizer``."""
         if not 0 <= token < self.vocabulary:
@@ -48,6 +52,10 @@ class LlamaTokenizer:
         if known is None:
             known = self._pieces[token] = llama.token_to_piece(self._vocabulary, token)
         return known
+
+    def name(self, token: int) -> bytes:
+        """See ``jackfield.ports.backend.Tokenizer``."""
+        return self.piece(token) or llama.token_to_piece(self._vocabulary, token, special=True)
 
     def _cut(self, text: str) -> Iterable[str]:
         if len(text) <= CHARACTERS_MAX or llama.vocab_type(self._vocabulary) != llama.VOCABULARY_BPE:

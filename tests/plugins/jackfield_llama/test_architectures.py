@@ -12,6 +12,7 @@ import pytest
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.backend import Batch, ModelSpec
+from jackfield.testing.kits.backend import generating
 from jackfield.types import SamplingParams
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def runner(kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
     _write(path, kind)
     kernel = build_kernel(Manifest(enabled=(InstanceRef("llama-cpu", "llama-cpu"),), kernel=KernelConfig()))
     spec = ModelSpec(name="tiny", path=str(path), max_sequences=2, options={"threads": 1})
-    runner = kernel.backends()["llama-cpu"]().load(spec, lambda _: None)
+    runner = generating(kernel.backends()["llama-cpu"]().load(spec, lambda _: None))
     yield runner
     runner.close()
 

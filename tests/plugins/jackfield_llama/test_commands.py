@@ -34,7 +34,7 @@ def test_show_json_is_for_programs() -> None:
     assert facts["vocabulary"] == 2048
     assert facts["parameters"] > 10**6
     assert 10**6 < facts["size_bytes"] < DEMO.stat().st_size
-    assert facts["chat_template"] is True
+    assert facts["has_chat_template"] is True
 
 
 def test_a_file_that_is_no_model_ends_with_1(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from jackfield.errors import BackendFault, ManifestError, ModelLoadError
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.backend import Batch, ModelSpec
+from jackfield.testing.kits.backend import generating
 from jackfield.types import SamplingParams
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _load(
         max_sequences=max_sequences,
         options={"threads": 1, **(options or {})},
     )
-    return kernel.backends()["llama-cpu"]().load(spec, lambda _fraction: None)
+    return generating(kernel.backends()["llama-cpu"]().load(spec, lambda _fraction: None))
 
 
 def _answer(runner: Runner, params: SamplingParams, *, steps: int = 12) -> bytes:

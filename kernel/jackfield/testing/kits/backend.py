@@ -18,7 +18,7 @@ Nothing in it depends on what a model knows: answers are compared with each othe
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 import pytest
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from jackfield.ports.backend import Backend, ModelSpec, Runner, Sampler
+    from jackfield.ports.backend import Backend, ModelSpec, PooledRunner, Runner, Sampler
 
 SEQUENCES: Final = 4
 CONTEXT: Final = 256
@@ -45,6 +45,17 @@ RANDOM: Final = SamplingParams(temperature=1.0, seed=7)
 _kit_settings = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
 )
+
+
+def generating(loaded: Runner | PooledRunner) -> Runner:
+    """*loaded* as a model that generates.
+
+    Raises:
+        TypeError: It is a pooled one.
+    """
+    if "generate" not in loaded.info.tasks:
+        raise TypeError(f"{loaded.info.title} does not generate")
+    return cast("Runner", loaded)
 
 
 class BackendKit:
@@ -65,7 +76,7 @@ class BackendKit:
     def runner(self) -> Iterator[Runner]:
         """The model, loaded with ``SEQUENCES``, ``CONTEXT`` and ``POOL``."""
         spec = msgspec.structs.replace(self.spec(), max_sequences=SEQUENCES, context=CONTEXT, kv_tokens=POOL)
-        runner = self.backend().load(spec, lambda _fraction: None)
+        runner = generating(self.backend().load(spec, lambda _fraction: None))
         yield runner
         runner.close()
 
