@@ -47,8 +47,10 @@ def command(
       jackfield serve ./model.gguf --context 8192
       jackfield serve --config plugins.toml --listen 127.0.0.1:0 --json
 
-    SIGTERM and Ctrl-C let running requests finish (kernel.drain_s); a second one ends at once.
+    SIGTERM and Ctrl-C let running requests finish (kernel.drain_s); a second one ends at once. SIGHUP reads
+    kernel.log_level again, and nothing else.
     """  # noqa: D301  \b is click's mark against wrapping
+    from jackfield.manifest_layers import load_manifest
     from jackfield.supervisor.supervisor import Supervisor
 
     addresses = [
@@ -57,7 +59,11 @@ def command(
         if value is not None
     ]
     manifest = _manifest(file, [*sets, *addresses], model, context)
-    return Supervisor(manifest, _report(manifest, as_json=as_json)).run()
+
+    def reread() -> Manifest:
+        return load_manifest(file, sets=[*sets, *addresses])
+
+    return Supervisor(manifest, _report(manifest, as_json=as_json), reread=reread).run()
 
 
 def _manifest(file: Path | None, sets: Sequence[str], model: str | None, context: int | None) -> Manifest:

@@ -8,7 +8,19 @@ import time
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from jackfield.channel.messages import Attach, BootGateway, BootWorker, Drain, Stop, WorkerStatus
+from msgspec.structs import replace
+
+from jackfield.channel.messages import (
+    Attach,
+    BootGateway,
+    BootWorker,
+    Drain,
+    LinkLost,
+    SetLogLevel,
+    Stop,
+    WorkerStatus,
+)
+from jackfield.errors import JackfieldError
 from jackfield.lifecycle import WorkerState
 from jackfield.log_ring import LogRing
 from jackfield.runtime_folder import UnsafeFolder
@@ -18,7 +30,7 @@ from jackfield.supervisor.backoff import Backoff
 from jackfield.supervisor.child import Child, ChildCommands, how_it_ended, spawn
 from jackfield.supervisor.control_socket import ControlSocket
 from jackfield.supervisor.report import Addresses
-from jackfield.supervisor.signals import SignalReader
+from jackfield.supervisor.signals import SignalReader, Wish
 from jackfield.supervisor.slot import STOP_GRACE_S, Patience, Slot
 
 if TYPE_CHECKING:
@@ -68,6 +80,7 @@ class Supervisor:
     Parameters:
         manifest: What to run.
         report: Told what happens.
+        reread: Gives the manifest as it is now, when SIGHUP asks for it; may raise ``JackfieldError``.
         children: Commands of the child processes.
         clock: Monotonic seconds.
     """
@@ -77,12 +90,14 @@ class Supervisor:
         manifest: Manifest,
         report: Report,
         *,
+        reread: Callable[[], Manifest],
         children: ChildCommands = ChildCommands(),  # noqa: B008  immutable
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._manifest = manifest
         self._dump = manifest.dump()
         self._report = report
+        self._reread = reread
         self._commands = children
         self._clock = clock
         self._started = int(time.time())
@@ -180,8 +195,25 @@ class Supervisor:
         self._advance()
 
     def _signalled(self, signals: SignalReader) -> None:
-        for _number in signals.take():
-            self._shut_down()
+        for wish in signals.take():
+            if wish is Wish.END:
+                self._shut_down()
+            else:
+                self._take_log_level()
+
+    def _take_log_level(self) -> None:
+        """Read the manifest again and follow its log level; nothing else of it may change while the server runs."""
+        kernel = self._manifest.kernel
+        try:
+            level = self._reread().kernel.log_level
+        except JackfieldError as error:
+            self._report.trouble(f"the log level stays {kernel.log_level}: {error.message}")
+            return
+        self._manifest = replace(self._manifest, kernel=replace(kernel, log_level=level))
+        self._dump = self._manifest.dump()
+        for child in self._children:
+            child.send(SetLogLevel(level=level))
+        self._report.log_level(level)
 
     def _sleep(self, now: float) -> float:
         due = [slot.restart_at - now for slot in self._slots() if slot.restart_at is not None]
@@ -191,6 +223,8 @@ class Supervisor:
         """Act on what a child said; at end-of-file stop listening to it."""
         for message in child.receive():
             self._children[child].take(message)
+            if isinstance(message, LinkLost) and child is self._gateway.child:
+                self._connect_again(child, message.model)
         if child.closed:
             self._selector.unregister(child)
             self._children[child].hung_up(HANG_UP_GRACE_S)
@@ -268,6 +302,11 @@ class Supervisor:
         with ours, theirs:
             worker.child.send(Attach(model=worker.name), [ours.fileno()])
             gateway.send(Attach(model=worker.name), [theirs.fileno()])
+
+    def _connect_again(self, gateway: Process, model: str) -> None:
+        for worker in self._workers:
+            if worker.name == model and worker.state is WorkerState.READY:
+                self._connect(gateway, worker)
 
     def _worker_changed(self, worker: Slot) -> None:
         gateway = self._gateway.child

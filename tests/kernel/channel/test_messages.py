@@ -56,6 +56,7 @@ EXAMPLES: dict[Callable[[], AnyCodec], list[msgspec.Struct]] = {
         messages.WorkerStatus(model="demo", state="ready", info=INFO, limits=LIMITS),
         messages.WorkerStatus(model="demo", state="backoff", reason="restarting in 2.0 s", restarts=3),
         messages.Drain(timeout_s=30.0),
+        messages.SetLogLevel(level="debug"),
         messages.Stop(),
     ],
     messages.to_supervisor: [
@@ -64,6 +65,7 @@ EXAMPLES: dict[Callable[[], AnyCodec], list[msgspec.Struct]] = {
         messages.Ready(),
         messages.Refused(error=ERROR),
         messages.Heartbeat(busy_s=1.5),
+        messages.LinkLost(model="m"),
     ],
 }
 CASES = [(codec, message) for codec, examples in EXAMPLES.items() for message in examples]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
+from jackfield.manifest_layers import load_manifest
 from jackfield.supervisor.child import ChildCommands
 from jackfield.supervisor.supervisor import Supervisor
 
@@ -49,6 +50,12 @@ class Lines:
         print(json.dumps({"event": event, **more}), flush=True)
 
 
+def _reread() -> Manifest:
+    """The level that the note beside the log has."""
+    level = Path(LOG).with_suffix(".level").read_text()
+    return load_manifest(None, sets=[f"kernel.log_level={level}"], environ={})
+
+
 stand_in = str(Path(__file__).with_name("stand_in.py"))
 sys.exit(
     Supervisor(
@@ -58,6 +65,7 @@ sys.exit(
             models={"m": ModelConfig(source="m.gguf")},
         ),
         Lines(),
+        reread=_reread,
         children=ChildCommands(
             gateway=(sys.executable, "-P", stand_in, "gateway", GATEWAY_MODE, LOG),
             worker=(sys.executable, "-P", stand_in, "worker", WORKER_MODE, LOG),
