@@ -76,8 +76,8 @@ def check(file: Path | None, sets: tuple[str, ...], *, as_json: bool) -> None:
     from jackfield.manifest_layers import load_manifest
 
     manifest = load_manifest(file, sets=sets)
-    refuse_public_bind(manifest.kernel.listen, authenticated=False)
     kernel = build_kernel(manifest)
+    refuse_public_bind(manifest.kernel.listen, authenticated=bool(kernel.authenticators()))
     _check_models(manifest, kernel)
     kernel.frontends()
     kernel.observers()

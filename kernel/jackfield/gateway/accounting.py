@@ -65,6 +65,10 @@ def _fields(context: RequestContext, method: str, event: RequestEnded) -> dict[s
         "duration_ms": _ms(event.duration_s),
         "client": context.client,
     }
+    if context.fingerprint:
+        fields["key"] = context.fingerprint
+    if context.principal is not None:
+        fields["principal"] = context.principal.name
     if event.model:
         fields["model"] = event.model
     if event.ttft_s is not None:

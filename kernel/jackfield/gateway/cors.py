@@ -40,10 +40,10 @@ def preflight(request: web.Request) -> web.Response:
     )
 
 
-def open_to_page(request: web.Request, headers: CIMultiDict[str]) -> None:
-    """Add what lets the page that sent *request*, if one did, read the response that *headers* belong to."""
+def open_to_page(request: web.Request, headers: CIMultiDict[str], *, may_read: bool) -> None:
+    """Add what lets the page that sent *request*, if it *may_read* it, read the response that *headers* belong to."""
     headers["Vary"] = "Origin"
     origin = request.headers.get("Origin")
-    if origin is not None:
+    if origin is not None and may_read:
         headers["Access-Control-Allow-Origin"] = origin
         headers["Access-Control-Expose-Headers"] = _EXPOSED

@@ -10,10 +10,8 @@ from aiohttp import web
 
 from jackfield.context import RequestContext
 from jackfield.errors import (
-    HTTP,
     BodyTooLarge,
     Draining,
-    ForeignOrigin,
     InternalError,
     JackfieldError,
     http,
@@ -28,6 +26,7 @@ from jackfield.gateway.request_ids import request_id
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
+    from jackfield.gateway.identity import Identity
     from jackfield.gateway.observing import Observers
     from jackfield.gateway.origin import OriginGuard
     from jackfield.gateway.pipeline import Pipeline
@@ -48,7 +47,8 @@ class Edge:
         routes: Who serves what.
         pipeline: Its open requests end with the HTTP request they belong to.
         observers: Told of every request's end.
-        guard: Checks host and origin; None where an authenticator does its work.
+        identity: Finds out who calls.
+        guard: Checks host and origin.
         body_limit: Largest body in bytes.
         body_budget: Bytes of all bodies together.
     """
@@ -58,7 +58,8 @@ class Edge:
         routes: Routes,
         pipeline: Pipeline,
         observers: Observers,
-        guard: OriginGuard | None,
+        identity: Identity,
+        guard: OriginGuard,
         *,
         body_limit: int,
         body_budget: int,
@@ -66,6 +67,7 @@ class Edge:
         self._routes = routes
         self._pipeline = pipeline
         self._accounting = Accounting(observers)
+        self._identity = identity
         self._guard = guard
         self._body_limit = body_limit
         self._bodies = Bodies(body_limit, body_budget)
@@ -141,9 +143,11 @@ class Edge:
         self, request: web.Request, context: RequestContext, endpoint: Endpoint | None, handler: Handler
     ) -> web.StreamResponse:
         self._check(request)
-        if self._guard is not None and is_preflight(request):
+        # no credential comes with a preflight, and its answer is the same for every path
+        if is_preflight(request) and self._guard.may_read(request.headers):
             return preflight(request)
-        # who calls is found out here: a stranger's body is not even read
+        # who calls is found out before a stranger's body is even read
+        await self._identity.admit(request.headers, context, endpoint.scope if endpoint else None)
         await self._bodies.receive(request, context)
         if endpoint is None:
             return await handler(request)
@@ -151,8 +155,7 @@ class Edge:
 
     def _check(self, request: web.Request) -> None:
         """Refuse what its headers alone, or the server's state, rule out."""
-        if self._guard is not None:
-            self._guard.check(request.headers)
+        self._guard.check(request.headers)
         if self._pipeline.draining:
             raise draining()
 
@@ -176,8 +179,7 @@ class Edge:
         headers = response.headers
         headers["x-request-id"] = context.request_id if context is not None else request_id(None)
         headers.update(_KERNEL_HEADERS)
-        if self._guard is not None and context is not None and context.code != _FOREIGN:
-            open_to_page(request, headers)
+        open_to_page(request, headers, may_read=self._guard.may_read(request.headers))
         request[RESPONSE] = response
 
     def _enter(self) -> None:
@@ -190,7 +192,6 @@ class Edge:
             self._idle.set()
 
 
-_FOREIGN: Final = HTTP[ForeignOrigin].code
 _KERNEL_HEADERS: Final = {"Server": "jackfield", "X-Content-Type-Options": "nosniff"}
 
 

@@ -1,8 +1,11 @@
-"""Who may call while nobody has to say who they are: loopback only.
+"""Which hosts and origins may call. While nobody has to say who they are: loopback only.
 
 A web page that a user visits can make the browser send requests to ``127.0.0.1``, either openly from another origin or,
 after DNS rebinding, under the page's own host name. Without an authenticator the ``Host`` header must therefore be a
 loopback name and a foreign ``Origin`` is refused; and the server listens on loopback only.
+
+With an authenticator any host may be named, and any page may send requests: none of them has the key, which no browser
+adds by itself. ``kernel.allowed_origins`` then says which pages may read the answers.
 """
 
 from __future__ import annotations
@@ -69,17 +72,19 @@ def is_local(listener: socket.socket) -> bool:
 
 
 class OriginGuard:
-    """Checks ``Host`` and ``Origin`` of requests that no authenticator looks at.
+    """Checks ``Host`` and ``Origin`` of requests.
 
     Parameters:
         config: For ``allowed_hosts`` and ``allowed_origins``.
+        authenticated: Whether an authenticator is enabled: then nothing is refused here.
 
     Event loop thread.
     """
 
-    __slots__ = ("_hosts", "_origins")
+    __slots__ = ("_authenticated", "_hosts", "_origins")
 
-    def __init__(self, config: KernelConfig) -> None:
+    def __init__(self, config: KernelConfig, *, authenticated: bool = False) -> None:
+        self._authenticated = authenticated
         self._hosts = frozenset(host.lower() for host in config.allowed_hosts)
         self._origins = frozenset(origin.lower().rstrip("/") for origin in config.allowed_origins)
 
@@ -89,6 +94,8 @@ class OriginGuard:
         No ``Host``, two of them, and the origin ``null`` (a sandboxed frame, a file) are refused: a client that means
         well sends exactly one host, and a page that hides its origin cannot be told from a hostile one.
         """
+        if self._authenticated:
+            return
         hosts = headers.getall("Host", [])
         if len(hosts) != 1 or not self._host_allowed(hosts[0]):
             raise ForeignOrigin(
@@ -98,6 +105,11 @@ class OriginGuard:
         origins = headers.getall("Origin", [])
         if len(origins) > 1 or (origins and not self._origin_allowed(origins[0])):
             raise ForeignOrigin("web pages of another origin may not call this server; see kernel.allowed_origins")
+
+    def may_read(self, headers: CIMultiDictProxy[str]) -> bool:
+        """Whether the page that sent a request with *headers* may read the answer."""
+        origins = headers.getall("Origin", [])
+        return len(origins) == 1 and self._origin_allowed(origins[0])
 
     def _host_allowed(self, authority: str) -> bool:
         host = host_of(authority)

@@ -110,7 +110,8 @@ class _GatewayProcess:
         except JackfieldError as error:
             return _refuse(self._control, error)
         self._listen_to_supervisor()
-        self._control.send(Ready(plugins={each.name: each.distribution for each in self._kernel.instances}))
+        plugins = {each.name: each.distribution for each in self._kernel.instances}
+        self._control.send(Ready(plugins=plugins, authenticators=self._server.authenticators))
         # what start-up made lives as long as the process: the collector need not walk it again and again
         gc.collect()
         gc.freeze()

@@ -7,21 +7,22 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import structlog
 from aiohttp import web
 
 from jackfield.errors import (
     BodyTooLarge,
     ClientError,
+    CredentialMissing,
+    InsufficientScope,
     InternalError,
     InvalidRequest,
     JackfieldError,
     MalformedBody,
     MethodNotAllowed,
     RouteNotFound,
+    Unauthenticated,
     http,
 )
-from jackfield.logs import traceback_of
 from jackfield.ports.frontend import ErrorPayload
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def render(error: JackfieldError, frontend: Frontend | None, request_id: str) ->
     if error.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after))
         headers["retry-after-ms"] = str(math.ceil(error.retry_after * 1000))
+    if isinstance(error, Unauthenticated | InsufficientScope):
+        headers["WWW-Authenticate"] = _challenge(error)
     if not http(error).retriable:
         headers["x-should-retry"] = "false"
     return response
@@ -74,14 +77,20 @@ def bad_http() -> JackfieldError:
     return ClientError("the request is not valid HTTP/1.1")
 
 
+def _challenge(error: JackfieldError) -> str:
+    """RFC 6750, section 3: no error code for a caller who has not even tried."""
+    if isinstance(error, CredentialMissing):
+        return 'Bearer realm="jackfield"'
+    kind = "insufficient_scope" if isinstance(error, InsufficientScope) else "invalid_token"
+    return f'Bearer realm="jackfield", error="{kind}"'
+
+
 def _payload(error: JackfieldError, frontend: Frontend | None, request_id: str) -> ErrorPayload:
-    if frontend is not None:
-        try:
-            return frontend.render_error(error, request_id)
-        except Exception as defect:  # noqa: BLE001 -- foreign code that must not raise; the client still gets its answer
-            structlog.get_logger("jackfield.gateway").error(
-                "frontend cannot render an error", request_id=request_id, traceback=traceback_of(defect)
-            )
+    return plain_payload(error) if frontend is None else frontend.render_error(error, request_id)
+
+
+def plain_payload(error: JackfieldError) -> ErrorPayload:
+    """*error* where no frontend can render it."""
     spec = http(error)
     body = {"error": {"message": error.message, "type": spec.type, "param": error.param, "code": spec.code}}
     return ErrorPayload(status=spec.status, body=msgspec.json.encode(body))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.errors import JackfieldError, PluginError
 from jackfield.ports.frontend import Frontend, Handler, Route
+from jackfield.ports.identity import SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ class Endpoint(NamedTuple):
     frontend: Frontend
     path: str
     handler: Handler
+    scope: str
 
 
 class Routes:
@@ -88,7 +90,7 @@ class Routes:
             raise PluginError(
                 f"frontends {other.owner} and {name} both serve {route.method} {route.path}; enable one of them"
             )
-        self._claimed[claim] = Endpoint(name, frontend, route.path, route.handler)
+        self._claimed[claim] = Endpoint(name, frontend, route.path, route.handler, route.scope)
 
 
 def _made(name: str, factory: FrontendFactory, gateway: Gateway) -> tuple[Frontend, Sequence[Route]]:
@@ -102,6 +104,8 @@ def _made(name: str, factory: FrontendFactory, gateway: Gateway) -> tuple[Fronte
     for route in routes:
         if not isinstance(route, Route):
             raise PluginError(f"frontend {name}: routes() must give Route records, not {type(route).__name__}")
+        if not SCOPE.match(route.scope):
+            raise PluginError(f"frontend {name}: {route.method} {route.path}: {route.scope!r} is not a scope")
     return frontend, routes
 
 

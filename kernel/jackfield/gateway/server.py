@@ -10,6 +10,7 @@ import structlog
 from jackfield.errors import ManifestError
 from jackfield.gateway.edge import Edge
 from jackfield.gateway.health import Health
+from jackfield.gateway.identity import Identity
 from jackfield.gateway.observing import Observers
 from jackfield.gateway.origin import OriginGuard, is_local, refuse_public_bind
 from jackfield.gateway.pipeline import Pipeline
@@ -36,26 +37,31 @@ class GatewayServer:
         started: Unix seconds at which the server started.
 
     Raises:
-        PluginError: Frontends or observers cannot be made, or claim the same route.
+        PluginError: Authenticators, frontends or observers cannot be made, or frontends claim the same route.
         ManifestError: ``kernel.listen`` is public and nobody would check who calls; model names collide.
 
     Made and used on one thread, the event loop's; only ``__init__`` may run before the loop.
+
+    Attributes:
+        authenticators: Names of those who say who calls; empty where anybody on this machine may call.
     """
 
     def __init__(self, kernel: Kernel, *, started: int) -> None:
         config = kernel.manifest.kernel
         self._config = config
         self._log = structlog.get_logger("jackfield.gateway")
-        refuse_public_bind(config.listen, authenticated=False)
+        self._identity = Identity(kernel.authenticators())
+        self.authenticators: Final = self._identity.names
+        refuse_public_bind(config.listen, authenticated=bool(self.authenticators))
         self._observers = Observers(kernel.observers())
         self._pipeline = Pipeline(kernel.manifest, self._observers, started)
         self._routes = Routes(kernel.frontends(), self._pipeline)
-        self._guard = OriginGuard(config)
         self._edge = Edge(
             self._routes,
             self._pipeline,
             self._observers,
-            self._guard,
+            self._identity,
+            OriginGuard(config, authenticated=bool(self.authenticators)),
             body_limit=config.body_limit_bytes,
             body_budget=config.body_budget_bytes,
         )
@@ -69,7 +75,7 @@ class GatewayServer:
         Raises:
             ManifestError: A public socket is reachable from other machines and nobody would check who calls.
         """
-        if not all(map(is_local, public)):
+        if not self.authenticators and not all(map(is_local, public)):
             raise ManifestError("kernel.listen: the socket is reachable from other machines", param="kernel.listen")
         if self._routes.empty:
             self._log.warning("no frontend is enabled: only the health port answers")
@@ -78,7 +84,7 @@ class GatewayServer:
         page = Health(
             self._pipeline,
             self._observers.exposition,
-            self._guard if local else None,
+            OriginGuard(self._config) if local else None,
             bare=not local,
             metrics=local or self._config.health_metrics,
         )

@@ -20,6 +20,7 @@ from jackfield.errors import InternalError, JackfieldError
 from jackfield.errors import http as http_row
 from jackfield.gateway.server import GatewayServer
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
+from jackfield.plugin_calls import PluginCalls
 from jackfield.plugins import Kernel
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.frontend import ErrorPayload, Frontend, FrontendFactory, Gateway, Route
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 
     from jackfield.context import RequestContext
+    from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.observer import EngineStats, ObservedEvent, ObserverFactory
     from jackfield.types import GenerateEvent
 
@@ -185,11 +187,16 @@ class GivenKernel(Kernel):
     """A kernel whose plugins the test hands over."""
 
     def __init__(
-        self, manifest: Manifest, frontends: Mapping[str, FrontendFactory], observers: Mapping[str, ObserverFactory]
+        self,
+        manifest: Manifest,
+        frontends: Mapping[str, FrontendFactory],
+        observers: Mapping[str, ObserverFactory],
+        authenticators: Mapping[str, AuthenticatorFactory],
     ) -> None:
-        super().__init__(manifest, pluggy.PluginManager("jackfield"), ())
+        super().__init__(manifest, pluggy.PluginManager("jackfield"), (), PluginCalls())
         self._frontends = frontends
         self._observers = observers
+        self._authenticators = authenticators
 
     def frontends(self) -> Mapping[str, FrontendFactory]:
         """As given."""
@@ -198,6 +205,10 @@ class GivenKernel(Kernel):
     def observers(self) -> Mapping[str, ObserverFactory]:
         """As given."""
         return self._observers
+
+    def authenticators(self) -> Mapping[str, AuthenticatorFactory]:
+        """As given."""
+        return self._authenticators
 
 
 class FakeWorker:
@@ -353,6 +364,7 @@ class Serve(Protocol):
         models: Mapping[str, ModelConfig] | None = ...,
         frontends: Mapping[str, FrontendFactory] | None = ...,
         observers: Mapping[str, ObserverFactory] | None = ...,
+        authenticators: Mapping[str, AuthenticatorFactory] | None = ...,
     ) -> Served:
         """With these settings."""
         ...
@@ -363,6 +375,7 @@ def make_kernel(
     models: Mapping[str, ModelConfig] | None = None,
     frontends: Mapping[str, FrontendFactory] | None = None,
     observers: Mapping[str, ObserverFactory] | None = None,
+    authenticators: Mapping[str, AuthenticatorFactory] | None = None,
 ) -> Kernel:
     """A kernel of one model and one frontend, or what is given instead."""
     manifest = Manifest(
@@ -370,7 +383,8 @@ def make_kernel(
         kernel=kernel or KernelConfig(queue=1),
         models=dict(models or {"demo": ModelConfig(source="demo.gguf", max_sequences=2, aliases=("default",))}),
     )
-    return GivenKernel(manifest, frontends if frontends is not None else {"small": SmallFrontend}, observers or {})
+    given = frontends if frontends is not None else {"small": SmallFrontend}
+    return GivenKernel(manifest, given, observers or {}, authenticators or {})
 
 
 @pytest.fixture(scope="package")
@@ -397,8 +411,10 @@ def serve(loop: BackgroundLoop) -> Iterator[Serve]:
             models: Mapping[str, ModelConfig] | None = None,
             frontends: Mapping[str, FrontendFactory] | None = None,
             observers: Mapping[str, ObserverFactory] | None = None,
+            authenticators: Mapping[str, AuthenticatorFactory] | None = None,
         ) -> Served:
-            server = GatewayServer(make_kernel(kernel, models, frontends, observers), started=1_700_000_000)
+            given = make_kernel(kernel, models, frontends, observers, authenticators)
+            server = GatewayServer(given, started=1_700_000_000)
             served = Served(loop, server, resources)
             resources.callback(served.close)
             return served

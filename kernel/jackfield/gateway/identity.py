@@ -1,0 +1,145 @@
+"""Who calls, and whether the route is for them: the stage between a request's headers and its body.
+
+With an authenticator every route of the API port is private, also those that do not exist: who is not known learns
+nothing. What is public is served on the health port (``jackfield.gateway.health.PUBLIC_PATHS``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+
+from jackfield.errors import (
+    AuthenticationThrottled,
+    AuthenticatorFailed,
+    CredentialMissing,
+    InsufficientScope,
+    JackfieldError,
+    PluginError,
+    Unauthenticated,
+)
+from jackfield.gateway.credentials import credential_of
+from jackfield.gateway.failures import Failures
+from jackfield.logs import traceback_of
+from jackfield.ports.identity import ADMIN, DEADLINE_S, Principal
+from jackfield.secret import HIDDEN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from multidict import CIMultiDictProxy
+
+    from jackfield.context import RequestContext
+    from jackfield.ports.identity import Authenticator, AuthenticatorFactory, Credential
+
+LOG_INTERVAL_S: Final = 60.0
+"""A broken authenticator fails at every request; one line a minute says so."""
+
+
+class Identity:
+    """All enabled authenticators, in manifest order. Event loop thread.
+
+    Parameters:
+        factories: By name, as ``Kernel.authenticators`` gives them.
+
+    Raises:
+        PluginError: A factory failed, or made what cannot authenticate; the message names it.
+    """
+
+    def __init__(self, factories: Mapping[str, AuthenticatorFactory]) -> None:
+        self._authenticators = [(name, _made(name, factory)) for name, factory in factories.items()]
+        self._failures = Failures()
+        self._silent_until: dict[str, float] = {}
+        self._log = structlog.get_logger("jackfield.gateway")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the authenticators, in the order they are asked; empty where anybody may call."""
+        return tuple(name for name, _ in self._authenticators)
+
+    async def admit(self, headers: CIMultiDictProxy[str], context: RequestContext, scope: str | None) -> None:
+        """Find out who calls and whether they may; ``context.principal`` is set then.
+
+        Parameters:
+            headers: Of the request.
+            context: ``client`` is the address that failures are counted for.
+            scope: Of the route; None where there is no such route.
+
+        Raises:
+            Unauthenticated: Nobody, or nobody who is known.
+            AuthenticationThrottled: The same, once too often from this address.
+            InsufficientScope: The caller is known and lacks *scope*.
+            AuthenticatorFailed: An authenticator broke or was too slow.
+        """
+        if not self._authenticators:
+            if scope == ADMIN:
+                raise CredentialMissing("this route needs an authenticated caller, and no authenticator is enabled")
+            return
+        try:
+            principal = await self._principal(credential_of(headers))
+        except Unauthenticated as error:
+            context.fingerprint = error.fingerprint
+            self._count(context.client)
+            raise
+        context.principal = principal
+        context.fingerprint = principal.fingerprint
+        if scope is not None and not principal.may(scope):
+            raise InsufficientScope(f"this key lacks the scope {scope!r} that the route needs")
+
+    def _count(self, client: str) -> None:
+        wait_s = self._failures.note(client)
+        if wait_s is not None:
+            raise AuthenticationThrottled(
+                "too many requests without a valid API key came from your address; a valid one is always served",
+                retry_after=wait_s,
+            )
+
+    async def _principal(self, credential: Credential) -> Principal:
+        for name, authenticator in self._authenticators:
+            principal = await self._ask(name, authenticator, credential)
+            if principal is not None:
+                return principal
+        raise Unauthenticated("the API key is not valid")
+
+    async def _ask(self, name: str, authenticator: Authenticator, credential: Credential) -> Principal | None:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                principal = await authenticator.authenticate(credential)
+            if principal is None:
+                return None
+            if not isinstance(principal, Principal):
+                raise PluginError(f"authenticate() returned {type(principal).__name__}, not a Principal")
+            return msgspec.structs.replace(principal, authenticator=name)
+        except Unauthenticated as error:
+            error.message = error.message.replace(credential.value.reveal(), HIDDEN)
+            raise
+        except AuthenticatorFailed:
+            raise  # it has said why in the log
+        except Exception as error:
+            self._report(name, error)
+            raise AuthenticatorFailed("who calls cannot be checked now; try again in a moment") from error
+
+    def _report(self, name: str, error: Exception) -> None:
+        now = time.monotonic()
+        if now < self._silent_until.get(name, 0.0):
+            return
+        self._silent_until[name] = now + LOG_INTERVAL_S
+        reason = f"no answer within {DEADLINE_S:g} s" if isinstance(error, TimeoutError) else type(error).__name__
+        self._log.error("authenticator failed", plugin=name, reason=reason, traceback=traceback_of(error))
+
+
+def _made(name: str, factory: AuthenticatorFactory) -> Authenticator:
+    try:
+        authenticator = factory()
+    except JackfieldError:
+        raise
+    except Exception as error:
+        raise PluginError(f"authenticator {name}: its factory raised {type(error).__name__}: {error}") from error
+    if not asyncio.iscoroutinefunction(getattr(authenticator, "authenticate", None)):
+        kind = type(authenticator).__name__
+        raise PluginError(f"authenticator {name}: its factory made {kind}, which has no async authenticate()")
+    return authenticator
