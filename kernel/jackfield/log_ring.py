@@ -13,7 +13,11 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
+
+import msgspec
 
 CAPACITY: Final = 256 * 1024
 """Bytes kept of one child: about a thousand lines."""
@@ -34,7 +38,7 @@ class LogChunk(NamedTuple):
 
 
 class LogRing:
-    """One ring. One process writes, another one reads.
+    """One ring. One process at a time writes, another one reads.
 
     Parameters:
         descriptor: Of the file; owned from here on.
@@ -43,7 +47,6 @@ class LogRing:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lock = threading.Lock()
-        self._written = self._count()
 
     @classmethod
     def create(cls) -> LogRing:
@@ -61,13 +64,20 @@ class LogRing:
         """Append *line*, which has no line break. Any thread; raises ``OSError`` if the system has no memory left."""
         data = line[: LINE_MAX - 1] + b"\n"
         with self._lock:
-            place = self._written % CAPACITY
+            written = self._count()
+            place = written % CAPACITY
             first = data[: CAPACITY - place]
             os.pwrite(self._descriptor, first, _HEADER + place)
             if len(first) < len(data):
                 os.pwrite(self._descriptor, data[len(first) :], _HEADER)
-            self._written += len(data)
-            os.pwrite(self._descriptor, self._written.to_bytes(_HEADER, "little"), 0)
+            os.pwrite(self._descriptor, (written + len(data)).to_bytes(_HEADER, "little"), 0)
+
+    def note(self, level: str, event: str, **fields: object) -> None:
+        """Append a line of the supervisor's own, while no child writes: before it starts, or after it ended."""
+        moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = {**fields, "event": event, "level": level, "timestamp": moment}
+        with suppress(OSError):  # no memory left: the line is worth less than the server
+            self.write(msgspec.json.encode(line))
 
     def read(self, cursor: int = 0) -> LogChunk:
         """The lines written since *cursor* that are still there.

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "chat": "jackfield.cli.chat",
     "completion": "jackfield.cli.completion",
     "config": "jackfield.cli.config",
     "plugins": "jackfield.cli.plugins",
     "serve": "jackfield.cli.serve",
     "version": "jackfield.cli.version",
+    "workers": "jackfield.cli.workers",
 }
 """Built-in commands: name → module, which has an object ``command``."""
 
@@ -71,8 +73,8 @@ def _plugin_commands(ctx: click.Context) -> Mapping[str, click.Command]:
 
 
 def _load_plugin_commands(found: dict[str, click.Command]) -> None:
+    from jackfield.cli.kernel import build_kernel
     from jackfield.manifest_layers import load_manifest
-    from jackfield.plugins import build_kernel
 
     owners = dict.fromkeys(COMMANDS, "jackfield itself")
     for instance, command in build_kernel(load_manifest(None)).commands():

@@ -239,6 +239,7 @@ class Supervisor:
             del self._children[child]
             child.close()
             slot.exited(how_it_ended(exit_code))
+            self._logs[slot].note("info" if exit_code == 0 else "warning", "the process ended", reason=slot.reason)
 
     # --- the command line --------------------------------------------------------------------------------------------
 
@@ -285,6 +286,7 @@ class Supervisor:
         return child
 
     def _spawn(self, command: Sequence[str], slot: Slot, *, model: str = "") -> Child:
+        self._logs[slot].note("info", "a process is started", restarts=slot.restarts)
         child = spawn(command, self._logs[slot], model=model)
         self._children[child] = slot
         self._selector.register(child, selectors.EVENT_READ, lambda _events: self._hear(child))
