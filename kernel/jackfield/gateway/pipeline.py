@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from jackfield.errors import Draining, JackfieldError, ManifestError, ModelNotFound, http
+from jackfield.errors import DeadlineExceeded, Draining, JackfieldError, ManifestError, ModelNotFound, http
 from jackfield.gateway.faults import unexpected
 from jackfield.gateway.replica import Replica
 from jackfield.gateway.worker_link import WorkerLink
 from jackfield.ports.observer import WorkerChanged, WorkerReported
-from jackfield.types import Finished
+from jackfield.types import Finished, GenerateRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
     from jackfield.channel.messages import WorkerStatus
     from jackfield.context import RequestContext
     from jackfield.gateway.observing import Observers
-    from jackfield.gateway.receiver import Receiver
     from jackfield.manifest import Manifest
     from jackfield.ports.frontend import ModelCard
     from jackfield.ports.observer import EngineStats
-    from jackfield.types import GenerateEvent, GenerateRequest
+    from jackfield.types import GenerateEvent, Pooled, PoolRequest
 
 _NAME_SHOWN: Final = 100
 """Characters of an unknown model's name that an error repeats."""
@@ -57,23 +58,29 @@ class Pipeline:
 
     async def generate(self, context: RequestContext, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
         """See ``Gateway.generate``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
-        try:
-            link, number, receiver = self._submit(context, request)
+        with _told(context):
+            link, timeout_s = self._admit(context, request)
+            number, receiver = link.submit(context, request, timeout_s)
+            self._open.setdefault(context, []).append((link, number))
+            left = request.n
             try:
-                while True:
+                while left:
                     event = await receiver.next()
+                    left -= isinstance(event, Finished)
                     yield event
-                    if isinstance(event, Finished):
-                        return
             finally:
                 link.cancel(number)
-        except JackfieldError as error:
-            context.code = http(error).code
-            raise
-        except Exception as error:
-            fault = unexpected(error, context)
-            context.code = http(fault).code
-            raise fault from error
+
+    async def pool(self, context: RequestContext, request: PoolRequest) -> Pooled:
+        """See ``Gateway.pool``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
+        with _told(context):
+            link, timeout_s = self._admit(context, request)
+            number, receiver = link.submit_pool(context, request, timeout_s)
+            self._open.setdefault(context, []).append((link, number))
+            try:
+                return await receiver.result()
+            finally:
+                link.cancel(number)
 
     def release(self, context: RequestContext) -> None:
         """Cancel what *context* still has in a worker: its handler has returned, and nobody reads any more."""
@@ -85,7 +92,7 @@ class Pipeline:
         replica = self.replicas[model]
         link = WorkerLink(
             model,
-            finished=lambda finished: replica.admission.ended(finished.timings),
+            served=replica.admission.ended,
             reported=lambda stats: self._reported(model, stats),
         )
         if replica.link is not None:
@@ -107,14 +114,18 @@ class Pipeline:
             if replica.link is not None:
                 replica.link.close(Draining("the server is shutting down; try again"))
 
-    def _submit(self, context: RequestContext, request: GenerateRequest) -> tuple[WorkerLink, int, Receiver]:
+    def _admit(
+        self, context: RequestContext, request: GenerateRequest | PoolRequest
+    ) -> tuple[WorkerLink, float | None]:
+        """Walk *request* up to its worker; return the link to it, and how many seconds the request has."""
         replica = self._resolve(context, request.model)
         context.model = replica.name
+        replica.check(request)
         link = replica.serving()
-        replica.admission.admit(link.in_flight)
-        number, receiver = link.submit(context, request)
-        self._open.setdefault(context, []).append((link, number))
-        return link, number, receiver
+        timeout_s = _seconds_left(context)
+        choices = request.n if isinstance(request, GenerateRequest) else 1
+        replica.admission.admit(link.in_flight, choices, timeout_s)
+        return link, timeout_s
 
     def _resolve(self, context: RequestContext, name: str) -> Replica:
         """The model of that name. One that the caller may not use is answered like one that does not exist."""
@@ -146,3 +157,26 @@ def _names(replicas: Mapping[str, Replica]) -> dict[str, Replica]:
                     param=f"models.{replica.name}.aliases",
                 )
     return names
+
+
+def _seconds_left(context: RequestContext) -> float | None:
+    if context.deadline is None:
+        return None
+    left = context.deadline - time.monotonic()
+    if left <= 0:
+        raise DeadlineExceeded("the request's deadline had passed before it reached a model")
+    return left
+
+
+@contextmanager
+def _told(context: RequestContext) -> Iterator[None]:
+    """Whatever goes wrong within leaves as a ``JackfieldError``, and *context* learns its code."""
+    try:
+        yield
+    except JackfieldError as error:
+        context.code = http(error).code
+        raise
+    except Exception as error:
+        fault = unexpected(error, context)
+        context.code = http(fault).code
+        raise fault from error

@@ -9,7 +9,7 @@ import msgspec
 
 from jackfield.channel.messages import RequestFailed
 from jackfield.errors import ChannelError, JackfieldError
-from jackfield.types import Finished, Started, TextDelta, Usage
+from jackfield.types import Finished, Pooled, Started, TextDelta, Usage
 
 if TYPE_CHECKING:
     from jackfield.channel.messages import SequenceEvent
@@ -20,25 +20,43 @@ _COMPACT_AT: Final = 64
 """Untaken deltas that are merged into one: a client that does not read costs its text, not an object a token."""
 
 
+class _Choice:
+    """One of the request's answers."""
+
+    __slots__ = ("end", "last_text", "over", "texts")
+
+    def __init__(self) -> None:
+        self.texts: list[TextDelta] = []
+        self.end: Finished | None = None
+        self.last_text: float | None = None
+        self.over = False
+
+
 class Receiver:
-    """The gateway's end of one request.
+    """The gateway's end of one generation.
 
     Parameters:
         context: Learns the time to the first token, the gaps and the result.
+        choices: How many answers were asked for.
+        scored: Whether log probabilities were.
 
     Event loop thread: the worker link puts in, one ``Gateway.generate`` takes out.
     """
 
-    __slots__ = ("_accepted", "_context", "_end", "_last_text", "_started", "_texts", "_wake")
+    __slots__ = ("_accepted", "_choices", "_context", "_failure", "_ready", "_scored", "_started", "_wake", "remaining")
 
-    def __init__(self, context: RequestContext) -> None:
+    def __init__(self, context: RequestContext, choices: int = 1, *, scored: bool = False) -> None:
         self._context = context
+        self._scored = scored
         self._accepted = False
         self._started: Started | None = None
-        self._texts: list[TextDelta] = []
-        self._end: Finished | JackfieldError | None = None
-        self._last_text: float | None = None
+        self._choices = [_Choice() for _ in range(choices)]
+        self._ready: dict[int, _Choice] = {}
+        """Choices with something to take, in the order they got it."""
+        self._failure: JackfieldError | None = None
         self._wake: asyncio.Future[None] | None = None
+        self.remaining = choices
+        """Answers that have not ended."""
 
     def put(self, event: SequenceEvent, now: float) -> bool:
         """Take *event* in, at monotonic time *now*; True if it was the last one.
@@ -49,22 +67,26 @@ class Receiver:
         if isinstance(event, TextDelta):
             self._put_text(event, now)
         elif isinstance(event, RequestFailed):
-            self._end = event.error.thaw()
+            self._failure = event.error.thaw()
+            self.remaining = 0
         elif isinstance(event, Started):
             if self._accepted:
                 raise ChannelError("a worker started one request twice")
             self._accepted = True
             self._started = event
             self._context.prompt_tokens += event.prompt_tokens
-        else:
+        elif isinstance(event, Finished):
             self._put_finished(event)
+        else:
+            raise ChannelError("a worker gave a generation the result of a pooled request")
         self._notify()
-        return self._end is not None
+        return not self.remaining
 
     def fail(self, error: JackfieldError) -> None:
         """End the request with *error*; what arrived before is still given out first."""
-        if self._end is None:
-            self._end = error
+        if self.remaining:
+            self.remaining = 0
+            self._failure = error
             self._notify()
 
     async def next(self) -> GenerateEvent:
@@ -81,51 +103,131 @@ class Receiver:
         if self._started is not None:
             started, self._started = self._started, None
             return started
-        if self._texts:
-            delta = self._texts[0] if len(self._texts) == 1 else _merged(self._texts)
-            self._texts.clear()
+        for index, choice in self._ready.items():
+            texts, end = choice.texts, choice.end
+            if end is None or not texts:
+                del self._ready[index]
+            if not texts:
+                choice.end = None
+                return end
+            delta = texts[0] if len(texts) == 1 else _merged(texts)
+            texts.clear()
             return delta
-        if isinstance(self._end, JackfieldError):
-            raise self._end
-        return self._end
+        if self._failure is not None:
+            raise self._failure
+        return None
 
     def _put_text(self, delta: TextDelta, now: float) -> None:
-        if not self._accepted:
-            raise ChannelError("a worker sent text for a request it has not started")
+        choice = self._open_choice(delta.index)
+        if delta.logprobs and not self._scored:
+            raise ChannelError("a worker sent log probabilities that nobody asked for")
         context = self._context
-        context.completion_tokens += delta.tokens
-        if self._last_text is not None:
-            context.gaps.append(now - self._last_text)
-        elif context.first_token is None:
-            context.first_token = now
-        self._last_text = now
-        texts = self._texts
+        if delta.tokens:  # an echoed prompt was not drawn
+            context.completion_tokens += delta.tokens
+            if choice.last_text is not None:
+                context.gaps.append(now - choice.last_text)
+            elif context.first_token is None:
+                context.first_token = now
+            choice.last_text = now
+        texts = choice.texts
         texts.append(delta)
         if len(texts) == _COMPACT_AT:
             texts[:] = [_merged(texts)]
+        self._ready[delta.index] = choice
 
     def _put_finished(self, finished: Finished) -> None:
+        choice = self._open_choice(finished.index)
+        choice.end = finished
+        choice.over = True
+        self._ready[finished.index] = choice
+        context = self._context
+        if context.finished is not None:
+            # the answers to one prompt, and the generations of one HTTP request, are accounted together
+            first = self.remaining == len(self._choices)
+            finished = _added(context.finished, finished, prompt=first)
+        context.finished = finished
+        self.remaining -= 1
+
+    def _open_choice(self, index: int) -> _Choice:
         if not self._accepted:
-            raise ChannelError("a worker finished a request it has not started")
-        self._end = finished
-        before = self._context.finished
-        # a frontend may run several generations for one HTTP request; they are accounted together
-        self._context.finished = finished if before is None else _added(before, finished)
+            raise ChannelError("a worker sent text or an end for a request it has not started")
+        if not 0 <= index < len(self._choices) or self._choices[index].over:
+            raise ChannelError("a worker sent text or an end for an answer that nobody waits for")
+        return self._choices[index]
 
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
 
+class PoolReceiver:
+    """The gateway's end of one pooled request.
+
+    Parameters:
+        context: Learns how many tokens it took.
+        inputs: How many rows the result must have.
+
+    Event loop thread: the worker link puts in, one ``Gateway.pool`` waits.
+    """
+
+    __slots__ = ("_context", "_inputs", "_result", "remaining")
+
+    def __init__(self, context: RequestContext, inputs: int) -> None:
+        self._context = context
+        self._inputs = inputs
+        self._result: asyncio.Future[Pooled] = asyncio.get_running_loop().create_future()
+        self.remaining = 1
+        """1 until it has ended."""
+
+    def put(self, event: SequenceEvent, _now: float) -> bool:
+        """Take *event* in, which must be the only one.
+
+        Raises:
+            ChannelError: It is not what was asked for: the worker is not to be trusted any more.
+        """
+        if isinstance(event, RequestFailed):
+            self.fail(event.error.thaw())
+        elif isinstance(event, Pooled) and self._fits(event.rows):
+            self._context.prompt_tokens += event.prompt_tokens
+            self.remaining = 0
+            if not self._result.done():
+                self._result.set_result(event)
+        else:
+            raise ChannelError("a worker gave a pooled request something else than its result")
+        return True
+
+    def fail(self, error: JackfieldError) -> None:
+        """End the request with *error*."""
+        self.remaining = 0
+        if not self._result.done():
+            self._result.set_exception(error)
+            self._result.exception()  # nobody may be waiting any more, which is no reason for a warning
+
+    async def result(self) -> Pooled:
+        """Wait for the result. Raises what failed the request."""
+        return await self._result
+
+    def _fits(self, rows: tuple[bytes, ...]) -> bool:
+        """One row for each input, all of as many float32, at least one."""
+        width = len(rows[0]) if rows else 0
+        return len(rows) == self._inputs and width > 0 and not width % 4 and all(len(row) == width for row in rows)
+
+
 def _merged(deltas: list[TextDelta]) -> TextDelta:
-    return TextDelta("".join([delta.text for delta in deltas]), sum([delta.tokens for delta in deltas]))
+    return TextDelta(
+        "".join([delta.text for delta in deltas]),
+        sum([delta.tokens for delta in deltas]),
+        deltas[0].index,
+        tuple([entry for delta in deltas for entry in delta.logprobs]),
+    )
 
 
-def _added(before: Finished, finished: Finished) -> Finished:
+def _added(before: Finished, finished: Finished, *, prompt: bool) -> Finished:
+    """*finished* with the usage of both; of its prompt only where that was not counted yet."""
     first, second = before.usage, finished.usage
     usage = Usage(
-        first.prompt_tokens + second.prompt_tokens,
+        first.prompt_tokens + second.prompt_tokens * prompt,
         first.completion_tokens + second.completion_tokens,
-        first.cached_tokens + second.cached_tokens,
+        first.cached_tokens + second.cached_tokens * prompt,
     )
     return msgspec.structs.replace(finished, usage=usage)

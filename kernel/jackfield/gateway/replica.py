@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -11,10 +11,17 @@ from jackfield.errors import JackfieldError, ModelLoadError, ModelNotReady
 from jackfield.gateway.admission import Admission
 from jackfield.lifecycle import WorkerState
 from jackfield.ports.frontend import ModelCard
+from jackfield.tasks import refuse_many_answers, refuse_other_tasks
+from jackfield.types import GenerateRequest
 
 if TYPE_CHECKING:
     from jackfield.gateway.worker_link import WorkerLink
     from jackfield.manifest import ModelConfig
+    from jackfield.types import PoolRequest
+
+
+POOLED_SLOTS: Final = 1
+"""A pooled model serves one request after the other, however many inputs it computes at once."""
 
 
 class ModelHealth(msgspec.Struct, frozen=True):
@@ -49,12 +56,23 @@ class Replica:
         info, limits = status.info or self.status.info, status.limits or self.status.limits
         self.status = msgspec.structs.replace(status, info=info, limits=limits)
         if limits is not None:
-            self.admission.slots = limits.max_sequences
+            self.admission.slots = limits.max_sequences if info is None or "generate" in info.tasks else POOLED_SLOTS
 
     @property
     def ready(self) -> bool:
         """Whether a worker serves the model right now."""
         return self.status.state == WorkerState.READY and self.link is not None and self.link.alive
+
+    def check(self, request: GenerateRequest | PoolRequest) -> None:
+        """Refuse what the model cannot do, or not with so many answers, as far as that is known.
+
+        Raises:
+            InvalidRequest: ``param`` is the field at fault.
+        """
+        if self.status.info is not None:
+            refuse_other_tasks(request, self.status.info)
+        if self.status.limits is not None and isinstance(request, GenerateRequest):
+            refuse_many_answers(request, self.status.limits)
 
     def serving(self) -> WorkerLink:
         """The connection to submit to.
@@ -81,6 +99,7 @@ class Replica:
             ready=self.ready,
             context=limits.context if limits else None,
             description=info.description if info else None,
+            info=info,
         )
 
     def _refusal(self) -> JackfieldError:

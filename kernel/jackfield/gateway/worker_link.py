@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from itertools import count
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 import structlog
 
 from jackfield.channel.framing import FrameDecoder
 from jackfield.channel.messages import Cancel, Events, Submit, to_gateway, to_worker
-from jackfield.errors import BodyTooLarge, ChannelError, InvalidRequest, JackfieldError, QueueFull, WorkerDied
-from jackfield.gateway.receiver import Receiver
-from jackfield.types import Finished
+from jackfield.errors import (
+    BodyTooLarge,
+    ChannelError,
+    DeadlineExceeded,
+    InvalidRequest,
+    JackfieldError,
+    QueueFull,
+    WorkerDied,
+)
+from jackfield.gateway.receiver import PoolReceiver, Receiver
+from jackfield.types import Finished, Pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +29,30 @@ if TYPE_CHECKING:
     from jackfield.channel.messages import SequenceEvent
     from jackfield.context import RequestContext
     from jackfield.ports.observer import EngineStats
-    from jackfield.types import GenerateRequest
+    from jackfield.types import GenerateRequest, PoolRequest
 
 UNSENT_MAX: Final = 64 * 1024 * 1024
 """Bytes that may wait for a worker's intake, as many as one frame may have; above it requests are refused."""
+
+
+class Incoming(Protocol):
+    """Takes the events of one request."""
+
+    @property
+    def remaining(self) -> int:
+        """How many of its answers have not ended."""
+        ...
+
+    def put(self, event: SequenceEvent, now: float, /) -> bool:
+        """Take *event* in; True if it was the last one."""
+        ...
+
+    def fail(self, error: JackfieldError) -> None:
+        """End the request with *error*."""
+        ...
+
+
+ReceiverT = TypeVar("ReceiverT", bound=Incoming)
 
 
 class WorkerLink(asyncio.Protocol):
@@ -32,15 +60,13 @@ class WorkerLink(asyncio.Protocol):
 
     Parameters:
         model: The model's own name, for messages.
-        finished: Told of every request that succeeded.
+        served: Told of every answer that succeeded, how long it held its place in the worker, in seconds.
         reported: Told of the engine's figures.
     """
 
-    def __init__(
-        self, model: str, *, finished: Callable[[Finished], None], reported: Callable[[EngineStats], None]
-    ) -> None:
+    def __init__(self, model: str, *, served: Callable[[float], None], reported: Callable[[EngineStats], None]) -> None:
         self.model = model
-        self._finished = finished
+        self._served = served
         self._reported = reported
         self._transport: asyncio.Transport | None = None
         self._closed = False
@@ -48,7 +74,10 @@ class WorkerLink(asyncio.Protocol):
         self._incoming = to_gateway()
         self._outgoing = to_worker()
         self._ids = count(1)
-        self._open: dict[int, Receiver] = {}
+        self._open: dict[int, Incoming] = {}
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._in_flight = 0
+        self._pooled_at = 0.0
         self._log = structlog.get_logger("jackfield.gateway")
 
     @property
@@ -63,41 +92,49 @@ class WorkerLink(asyncio.Protocol):
 
     @property
     def in_flight(self) -> int:
-        """Requests that the worker has not ended yet."""
-        return len(self._open)
+        """Answers that the worker has not ended yet."""
+        return self._in_flight
 
-    def submit(self, context: RequestContext, request: GenerateRequest) -> tuple[int, Receiver]:
+    def submit(
+        self, context: RequestContext, request: GenerateRequest, timeout_s: float | None = None
+    ) -> tuple[int, Receiver]:
         """Send *request*; the number names it in ``cancel``.
+
+        Parameters:
+            context: The HTTP request it belongs to.
+            request: What to generate.
+            timeout_s: Seconds after which it fails, whether the worker says so or not.
 
         Raises:
             InvalidRequest: Something in it cannot be written as a message.
             QueueFull: The worker does not read fast enough.
             WorkerDied: The connection has ended.
         """
-        transport = self._transport
-        if transport is None or self._closed:
-            raise self._gone()
-        if transport.get_write_buffer_size() > UNSENT_MAX:
-            raise QueueFull("too many large requests wait for this model; try again later")
-        number = next(self._ids)
-        transport.write(self._encoded(Submit(number, request)))
-        receiver = self._open[number] = Receiver(context)
-        return number, receiver
+        number = self._send(request, timeout_s)
+        receiver = Receiver(context, request.n, scored=request.logprobs is not None)
+        return number, self._opened(number, receiver, timeout_s)
+
+    def submit_pool(
+        self, context: RequestContext, request: PoolRequest, timeout_s: float | None = None
+    ) -> tuple[int, PoolReceiver]:
+        """As ``submit``, for a request to a pooled model."""
+        if not self._open:
+            self._pooled_at = time.monotonic()
+        number = self._send(request, timeout_s)
+        return number, self._opened(number, PoolReceiver(context, len(request.inputs)), timeout_s)
 
     def cancel(self, number: int) -> None:
         """Stop a request; nothing happens if it has ended."""
-        receiver = self._open.pop(number, None)
-        if receiver is None:
-            return
-        if self._transport is not None and not self._closed:
+        if self._forget(number) is not None and self._transport is not None and not self._closed:
             self._transport.write(self._outgoing.encode(Cancel(number)))
 
     def close(self, error: JackfieldError | None = None) -> None:
         """End the connection; every open request fails with *error* (or as if the worker had ended)."""
         self._closed = True
-        receivers, self._open = self._open, {}
-        for receiver in receivers.values():
-            receiver.fail(error or self._gone())
+        for number in tuple(self._open):
+            receiver = self._forget(number)
+            if receiver is not None:
+                receiver.fail(error or self._gone())
         if self._transport is not None:
             self._transport.close()
 
@@ -131,12 +168,57 @@ class WorkerLink(asyncio.Protocol):
         now = time.monotonic()
         for number, event in events:
             receiver = self._open.get(number)
-            # a request that was cancelled a moment ago may still have events under way
-            if receiver is None or not receiver.put(event, now):
+            if receiver is None:  # a request that was cancelled a moment ago may still have events under way
                 continue
-            del self._open[number]
-            if isinstance(event, Finished):
-                self._finished(event)
+            before = receiver.remaining
+            last = receiver.put(event, now)
+            if before != receiver.remaining:
+                self._in_flight -= before - receiver.remaining
+                self._learn(event, now)
+            if last:
+                self._forget(number)
+
+    def _learn(self, event: SequenceEvent, now: float) -> None:
+        """How long answers hold their place. Pooled requests take turns, so that one's turn began at another's end."""
+        if isinstance(event, Finished):
+            self._served(event.timings.prefill_s + event.timings.decode_s)
+        elif isinstance(event, Pooled):
+            self._served(now - self._pooled_at)
+            self._pooled_at = now
+
+    def _send(self, request: GenerateRequest | PoolRequest, timeout_s: float | None) -> int:
+        transport = self._transport
+        if transport is None or self._closed:
+            raise self._gone()
+        if transport.get_write_buffer_size() > UNSENT_MAX:
+            raise QueueFull("too many large requests wait for this model; try again later")
+        number = next(self._ids)
+        transport.write(self._encoded(Submit(number, request, timeout_s)))
+        return number
+
+    def _opened(self, number: int, receiver: ReceiverT, timeout_s: float | None) -> ReceiverT:
+        self._open[number] = receiver
+        self._in_flight += receiver.remaining
+        if timeout_s is not None:
+            self._timers[number] = asyncio.get_running_loop().call_later(timeout_s, self._expire, number)
+        return receiver
+
+    def _expire(self, number: int) -> None:
+        """The worker should have said so itself; one that is silent must not keep anybody waiting."""
+        receiver = self._open.get(number)
+        self.cancel(number)
+        if receiver is not None:
+            receiver.fail(DeadlineExceeded("the request's deadline passed before it was answered"))
+
+    def _forget(self, number: int) -> Incoming | None:
+        receiver = self._open.pop(number, None)
+        if receiver is not None:
+            self._in_flight -= receiver.remaining
+        if self._timers:
+            timer = self._timers.pop(number, None)
+            if timer is not None:
+                timer.cancel()
+        return receiver
 
     def _encoded(self, message: Submit) -> bytes:
         try:

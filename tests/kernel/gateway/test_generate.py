@@ -12,7 +12,7 @@ from jackfield.channel.messages import RequestFailed, WorkerStatus
 from jackfield.errors import ContextLengthExceeded, ErrorRecord
 from jackfield.manifest import KernelConfig, ModelConfig
 from jackfield.ports.observer import EngineStats, RequestEnded, WorkerChanged, WorkerReported
-from jackfield.types import Finished, Started, TextDelta, TextPrompt, Timings, Usage
+from jackfield.types import Finished, GenerateRequest, Started, TextDelta, TextPrompt, Timings, Usage
 
 if TYPE_CHECKING:
     from tests.kernel.gateway.conftest import Notes, Serve, Served
@@ -25,7 +25,7 @@ def test_answer_arrives_whole(served: Served) -> None:
     worker = served.worker()
     connection = served.begin(prompt="hello")
     submit = worker.answer("Hel", "lo")
-    assert submit.request.prompt == TextPrompt("hello")
+    assert submit.request == GenerateRequest(model="demo", prompt=TextPrompt("hello"))
     response = connection.getresponse()
     assert (response.status, response.read()) == (200, b"Hello")
     assert response.getheader("x-request-id") == "mine-1"

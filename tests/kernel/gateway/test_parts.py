@@ -25,11 +25,6 @@ from jackfield.types import Finished, GenerateRequest, Started, TextDelta, TextP
 END = Finished("stop", Usage(1, 2), Timings(0.0, 0.5, 0.5))
 
 
-def timings(service_s: float) -> Timings:
-    """A request that held its slot so long."""
-    return Timings(queue_s=100.0, prefill_s=service_s / 2, decode_s=service_s / 2)
-
-
 @pytest.mark.parametrize(("in_flight", "admitted"), [(0, True), (5, True), (6, False), (7, False)])
 def test_admission_counts_slots_and_queue(in_flight: int, admitted: bool) -> None:  # noqa: FBT001 -- a table's column
     """Four slots and two places to wait."""
@@ -45,7 +40,7 @@ def test_retry_after_follows_throughput() -> None:
     """Nine wait before the newcomer, four at a time, two seconds each: five seconds."""
     admission = Admission(slots=4, queue=9)
     for _ in range(50):
-        admission.ended(timings(2.0))
+        admission.ended(2.0)
     assert admission.retry_after(13) == pytest.approx(5.0)
 
 
@@ -54,7 +49,7 @@ def test_retry_after_is_sane(services: list[float], slots: int, waiting: int) ->
     """Whatever was measured, a client is told between one second and one minute."""
     admission = Admission(slots, queue=0)
     for service in services:
-        admission.ended(timings(service))
+        admission.ended(service)
     assert RETRY_MIN_S <= admission.retry_after(slots + waiting) <= RETRY_MAX_S
 
 
@@ -149,7 +144,7 @@ class FullTransport(asyncio.Transport):
 
 def test_a_worker_that_does_not_read_is_given_no_more_than_the_bound() -> None:
     """Requests are refused instead of filling the memory; what was cancelled may still be said."""
-    link = WorkerLink("demo", finished=lambda _: None, reported=lambda _: None)
+    link = WorkerLink("demo", served=lambda _: None, reported=lambda _: None)
     transport = FullTransport()
     link.connection_made(transport)
     context = RequestContext("req-1", "/", "")
