@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from jackfield.errors import JackfieldError, PluginError
+from jackfield.gateway.foreign import NamedExposition
 from jackfield.logs import traceback_of
+from jackfield.port_calls import CallTimes
 from jackfield.ports.observer import Exposition
 
 if TYPE_CHECKING:
@@ -31,22 +33,26 @@ class Observers:
     """
 
     def __init__(self, factories: Mapping[str, ObserverFactory]) -> None:
-        self._observers = [(name, _made(name, factory)) for name, factory in factories.items()]
+        made = {name: _made(name, factory) for name, factory in factories.items()}
+        self._observers = [(name, observer, CallTimes("Observer.observe", name)) for name, observer in made.items()]
         self._silent_until: dict[str, float] = {}
         self._log = structlog.get_logger("jackfield.gateway")
 
     @property
     def exposition(self) -> Exposition | None:
         """The first observer that has a page for ``/metrics``."""
-        return next((observer for _, observer in self._observers if isinstance(observer, Exposition)), None)
+        pages = (NamedExposition(name, each) for name, each, _ in self._observers if isinstance(each, Exposition))
+        return next(pages, None)
 
     def tell(self, event: ObservedEvent) -> None:
         """Tell everyone of *event*."""
-        for name, observer in self._observers:
+        for name, observer, times in self._observers:
+            began = time.perf_counter()
             try:
                 observer.observe(event)
             except Exception as error:  # noqa: BLE001 -- foreign code; the failure policy of observers is open
                 self._report(name, error)
+            times.took(time.perf_counter() - began)
 
     def _report(self, name: str, error: Exception) -> None:
         now = time.monotonic()

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.errors import JackfieldError, PluginError
+from jackfield.gateway.foreign import NamedFrontend
 from jackfield.ports.frontend import Frontend, Handler, Route
 from jackfield.ports.identity import SCOPE
 
@@ -106,7 +107,7 @@ def _made(name: str, factory: FrontendFactory, gateway: Gateway) -> tuple[Fronte
             raise PluginError(f"frontend {name}: routes() must give Route records, not {type(route).__name__}")
         if not SCOPE.match(route.scope):
             raise PluginError(f"frontend {name}: {route.method} {route.path}: {route.scope!r} is not a scope")
-    return frontend, routes
+    return NamedFrontend(name, frontend), routes
 
 
 def _alike(sent: Sequence[str], pattern: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ from jackfield.manifest import suggestion
 from jackfield.model_source import resolve_source
 from jackfield.ports.backend import ModelSpec, Runner
 from jackfield.worker.engine.loop import EngineLoop
+from jackfield.worker.foreign import NamedScheduler
 from jackfield.worker.intake import Intake, Preparation
 from jackfield.worker.links import GatewayLinks
 
@@ -145,7 +146,7 @@ class WorkerHost:
             raise PluginError(f"scheduler {name}: its factory raised {type(error).__name__}: {error}") from error
         if not callable(getattr(scheduler, "plan", None)):
             raise PluginError(f"scheduler {name}: its factory made {type(scheduler).__name__}, which has no plan()")
-        return scheduler
+        return NamedScheduler(name, scheduler)
 
     def _backend(self) -> Callable[[], Backend]:
         name = self._kernel.manifest.models[self._model].backend

@@ -263,7 +263,7 @@ def test_a_backend_nobody_hands_over_is_named_with_a_suggestion() -> None:
     ("factory", "text"),
     [
         ("dict", r"^scheduler odd: its factory made dict, which has no plan\(\)"),
-        ("lambda: 1 / 0", "^scheduler odd: its factory raised ZeroDivisionError"),
+        ("lambda: 1 / 0", "^plugin odd: its factory of odd .* raised ZeroDivisionError"),
     ],
 )
 def test_a_scheduler_that_cannot_plan_is_refused(tmp_path: Path, factory: str, text: str) -> None:

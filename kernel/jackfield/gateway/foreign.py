@@ -1,0 +1,65 @@
+"""Plugins' objects as the gateway calls them: measured, and named where they fail."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from jackfield.gateway.rendering import plain_payload
+from jackfield.logs import traceback_of
+from jackfield.port_calls import CallTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jackfield.errors import JackfieldError
+    from jackfield.ports.frontend import ErrorPayload, Frontend, Route
+    from jackfield.ports.observer import Exposition
+
+
+class NamedFrontend:
+    """A frontend whose errors are answered also where it cannot render them."""
+
+    def __init__(self, name: str, frontend: Frontend) -> None:
+        self._name = name
+        self._frontend = frontend
+        self._times = CallTimes("Frontend.render_error", name)
+
+    def routes(self) -> Sequence[Route]:
+        return self._frontend.routes()
+
+    def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:
+        began = time.perf_counter()
+        try:
+            return self._frontend.render_error(error, request_id)
+        except Exception as defect:  # noqa: BLE001 -- foreign code that must not raise; the client still gets its answer
+            structlog.get_logger("jackfield.gateway").error(
+                "frontend cannot render an error",
+                plugin=self._name,
+                request_id=request_id,
+                traceback=traceback_of(defect),
+            )
+            return plain_payload(error)
+        finally:
+            self._times.took(time.perf_counter() - began)
+
+
+class NamedExposition:
+    """A page for ``/metrics``; what breaks it is logged with the plugin's name."""
+
+    def __init__(self, name: str, exposition: Exposition) -> None:
+        self._name = name
+        self._exposition = exposition
+        self._times = CallTimes("Exposition.render", name)
+
+    def render(self, accept: str) -> tuple[str, bytes]:
+        began = time.perf_counter()
+        try:
+            return self._exposition.render(accept)
+        except Exception:
+            structlog.get_logger("jackfield.gateway").error("observer failed", plugin=self._name, call="render")
+            raise
+        finally:
+            self._times.took(time.perf_counter() - began)
