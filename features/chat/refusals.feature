@@ -17,9 +17,9 @@ Feature: Requests that cannot be served as they are
     And the error names "<field>"
 
     Examples:
-      | field    | value |
-      | n        | 2     |
-      | logprobs | true  |
+      | field            | value |
+      | reasoning_effort | high  |
+      | store            | true  |
 
   Scenario Outline: A field that asks for nothing is accepted
     When I ask "Hello" with

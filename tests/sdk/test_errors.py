@@ -27,8 +27,8 @@ def test_a_wrong_value_is_a_bad_request(client: OpenAI) -> None:
 def test_what_cannot_be_honoured_is_a_bad_request(client: OpenAI) -> None:
     """Never a silent loss."""
     with pytest.raises(openai.BadRequestError) as raised:
-        client.chat.completions.create(model="scripted", messages=HELLO, n=2)
-    assert (raised.value.param, raised.value.code) == ("n", "unsupported_parameter")
+        client.chat.completions.create(model="scripted", messages=HELLO, response_format={"type": "json_object"})
+    assert (raised.value.param, raised.value.code) == ("response_format", "unsupported_parameter")
 
 
 def test_an_unknown_field_is_a_bad_request(client: OpenAI) -> None:
@@ -52,7 +52,7 @@ def test_an_unknown_model_is_not_found(client: OpenAI, stream: bool) -> None:  #
 def test_an_unknown_path_is_not_found(client: OpenAI) -> None:
     """With an error in OpenAI's shape."""
     with pytest.raises(openai.NotFoundError) as raised:
-        client.embeddings.create(model="scripted", input="x")
+        client.images.generate(prompt="x")
     assert raised.value.code == "unknown_url"
 
 
@@ -87,7 +87,7 @@ def test_the_client_does_not_retry_what_cannot(client: OpenAI) -> None:
     """A refusal is final, and says so."""
     patient = client.with_options(max_retries=5)
     with pytest.raises(openai.BadRequestError) as raised:
-        patient.chat.completions.create(model="scripted", messages=HELLO, n=2)
+        patient.chat.completions.create(model="scripted", messages=HELLO, reasoning_effort="high")
     assert raised.value.response.headers["x-should-retry"] == "false"
     assert raised.value.response.request.headers["x-stainless-retry-count"] == "0"
 

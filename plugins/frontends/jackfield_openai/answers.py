@@ -1,7 +1,8 @@
 """Answers in OpenAI's shapes, whole and as chunks.
 
 What is the same in every chunk of a stream is encoded once; per chunk only the text is. Shapes: ``ChatCompletion``,
-``ChatCompletionChunk`` and ``Completion`` of OpenAI's API description 2.3.0.
+``ChatCompletionChunk`` and ``Completion`` of OpenAI's API description 2.3.0, with vLLM's ``stop_reason`` where a stop
+string or stop token ended an answer.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from jackfield.types import Finished, TextDelta, Usage
+from jackfield_openai.logprobs import TextLogprobs, chat_logprobs
 
-    from jackfield.types import Finished, FinishReason, Usage
-    from jackfield_openai.decode import Call
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jackfield_openai.bodies import Call
 
 _DONE: Final = b"data: [DONE]\n\n"
 _ID_BYTES: Final = 12
@@ -26,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Answer:
-    """The answer to one call.
+    """The answer to one call, which may have several choices.
 
     Parameters:
         call: What was asked.
@@ -37,8 +40,24 @@ class Answer:
     """Of the id."""
     whole_object: ClassVar[str]
     chunk_object: ClassVar[str]
+    before_text: ClassVar[bytes]
+    """Of a chunk's choice, between its index and its text."""
+    before_logprobs: ClassVar[bytes]
+    last_choice: ClassVar[bytes]
+    """Of the choice with the finish reason, between its index and that reason."""
 
-    __slots__ = ("_head", "_start", "_stop", "_tail", "_usage")
+    __slots__ = (
+        "_after",
+        "_before",
+        "_head",
+        "_logprobs_wanted",
+        "_per_prompt",
+        "_start",
+        "_tail",
+        "_usage",
+        "_usage_wanted",
+        "choices",
+    )
 
     def __init__(self, call: Call, model: str) -> None:
         self._head: dict[str, object] = {
@@ -49,41 +68,71 @@ class Answer:
         }
         if call.names_tier:
             self._head["service_tier"] = "default"
-        self._usage = call.include_usage
-        head = _encode(self._head)[:-1]
-        self._start = b"data: " + head + b',"choices":['
+        self.choices = call.choices
+        """How many there are."""
+        self._per_prompt = call.requests[0].n
+        self._logprobs_wanted = call.requests[0].logprobs is not None
+        self._usage = Usage(0, 0)
+        self._usage_wanted = call.include_usage
+        self._start = b"data: " + _encode(self._head)[:-1] + b',"choices":['
         self._tail = b'],"usage":null}\n\n' if call.include_usage else b"]}\n\n"
+        self._before = [b'%b{"index":%d%b' % (self._start, index, self.before_text) for index in range(self.choices)]
+        self._after = self.before_logprobs + b'null,"finish_reason":null}' + self._tail
 
     def opening(self) -> bytes:
         """The events before the first text; may be empty."""
         return b""
 
-    def text(self, text: str) -> bytes:
-        """The event that carries *text*."""
-        raise NotImplementedError
+    def text(self, delta: TextDelta) -> bytes:
+        """The event that carries a text."""
+        event = self._before[delta.index] + _encode(delta.text)
+        if not self._logprobs_wanted:
+            return event + self._after
+        logprobs = _encode(self._logprobs(delta))
+        return event + self.before_logprobs + logprobs + b',"finish_reason":null}' + self._tail
 
-    def closing(self, finished: Finished) -> bytes:
-        """The events after the last text: finish reason, usage where asked for, end mark."""
-        events = self._start + self._final_choice(finished.reason) + self._tail
-        if self._usage:
-            events += self._start + b'],"usage":' + _encode(usage_object(finished.usage)) + b"}\n\n"
-        return events + _DONE
+    def last(self, finished: Finished) -> bytes:
+        """The event that ends one choice."""
+        self._add(finished)
+        end = _encode(_end(finished))
+        return b'%b{"index":%d%b%b' % (self._start, finished.index, self.last_choice, end[1:]) + self._tail
 
-    def whole(self, text: str, finished: Finished) -> bytes:
-        """The answer in one object."""
+    def closing(self) -> bytes:
+        """The events after all choices: usage where asked for, end mark."""
+        if not self._usage_wanted:
+            return _DONE
+        return self._start + b'],"usage":' + _encode(usage_object(self._usage)) + b"}\n\n" + _DONE
+
+    def whole(self, events: Sequence[TextDelta | Finished]) -> bytes:
+        """The answer in one object, of all its events."""
+        parts: list[list[TextDelta]] = [[] for _ in range(self.choices)]
+        ends: list[Finished | None] = [None] * self.choices
+        for event in events:
+            if isinstance(event, TextDelta):
+                parts[event.index].append(event)
+            else:
+                ends[event.index] = event
+                self._add(event)
+        choices = [{"index": index, **self._choice(parts[index]), **_end(end)} for index, end in enumerate(ends) if end]
         return _encode(
-            {
-                **self._head,
-                "object": self.whole_object,
-                "choices": [self._choice(text, finished.reason)],
-                "usage": usage_object(finished.usage),
-            }
+            {**self._head, "object": self.whole_object, "choices": choices, "usage": usage_object(self._usage)}
         )
 
-    def _final_choice(self, reason: FinishReason) -> bytes:
+    def _add(self, finished: Finished) -> None:
+        one = finished.usage
+        # the choices of one prompt share it
+        prompt, cached = (one.prompt_tokens, one.cached_tokens) if finished.index % self._per_prompt == 0 else (0, 0)
+        total = self._usage
+        self._usage = Usage(
+            total.prompt_tokens + prompt,
+            total.completion_tokens + one.completion_tokens,
+            total.cached_tokens + cached,
+        )
+
+    def _logprobs(self, delta: TextDelta) -> Mapping[str, object]:
         raise NotImplementedError
 
-    def _choice(self, text: str, reason: FinishReason) -> Mapping[str, object]:
+    def _choice(self, deltas: Sequence[TextDelta]) -> Mapping[str, object]:
         raise NotImplementedError
 
 
@@ -93,29 +142,26 @@ class ChatAnswer(Answer):
     prefix = "chatcmpl-"
     whole_object = "chat.completion"
     chunk_object = "chat.completion.chunk"
+    before_text = b',"delta":{"content":'
+    before_logprobs = b'},"logprobs":'
+    last_choice = b',"delta":{},"logprobs":null,'
 
-    __slots__ = ("_after", "_before")
-
-    def __init__(self, call: Call, model: str) -> None:
-        super().__init__(call, model)
-        self._before = self._start + b'{"index":0,"delta":{"content":'
-        self._after = b'},"logprobs":null,"finish_reason":null}' + self._tail
+    __slots__ = ()
 
     def opening(self) -> bytes:
-        """The one chunk that has the role."""
-        delta = b'{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}'
-        return self._start + delta + self._tail
+        """For each choice the one chunk that has the role."""
+        delta = b',"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}'
+        start, tail = self._start, self._tail
+        return b"".join(b'%b{"index":%d%b%b' % (start, index, delta, tail) for index in range(self.choices))
 
-    def text(self, text: str) -> bytes:
-        """A chunk with a content delta."""
-        return self._before + _encode(text) + self._after
+    def _logprobs(self, delta: TextDelta) -> Mapping[str, object]:
+        return chat_logprobs(delta.logprobs)
 
-    def _final_choice(self, reason: FinishReason) -> bytes:
-        return b'{"index":0,"delta":{},"logprobs":null,"finish_reason":"' + reason.encode() + b'"}'
-
-    def _choice(self, text: str, reason: FinishReason) -> Mapping[str, object]:
+    def _choice(self, deltas: Sequence[TextDelta]) -> Mapping[str, object]:
+        text = "".join(delta.text for delta in deltas)
+        tokens = [token for delta in deltas for token in delta.logprobs]
         message: dict[str, object] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
-        return {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
+        return {"message": message, "logprobs": chat_logprobs(tokens) if self._logprobs_wanted else None}
 
 
 class CompletionAnswer(Answer):
@@ -124,23 +170,37 @@ class CompletionAnswer(Answer):
     prefix = "cmpl-"
     whole_object = "text_completion"
     chunk_object = "text_completion"
+    before_text = b',"text":'
+    before_logprobs = b',"logprobs":'
+    last_choice = b',"text":"","logprobs":null,'
 
-    __slots__ = ("_after", "_before")
+    __slots__ = ("_offsets",)
 
     def __init__(self, call: Call, model: str) -> None:
         super().__init__(call, model)
-        self._before = self._start + b'{"index":0,"text":'
-        self._after = b',"logprobs":null,"finish_reason":null}' + self._tail
+        self._offsets = [0] * self.choices
 
-    def text(self, text: str) -> bytes:
-        """A chunk with text."""
-        return self._before + _encode(text) + self._after
+    def _logprobs(self, delta: TextDelta) -> Mapping[str, object]:
+        part = TextLogprobs(self._offsets[delta.index])
+        self._offsets[delta.index] += len(delta.text)
+        part.add(delta.text, delta.logprobs)
+        return part.built()
 
-    def _final_choice(self, reason: FinishReason) -> bytes:
-        return b'{"index":0,"text":"","logprobs":null,"finish_reason":"' + reason.encode() + b'"}'
+    def _choice(self, deltas: Sequence[TextDelta]) -> Mapping[str, object]:
+        text = "".join(delta.text for delta in deltas)
+        if not self._logprobs_wanted:
+            return {"text": text, "logprobs": None}
+        logprobs = TextLogprobs()
+        for delta in deltas:
+            logprobs.add(delta.text, delta.logprobs)
+        return {"text": text, "logprobs": logprobs.built()}
 
-    def _choice(self, text: str, reason: FinishReason) -> Mapping[str, object]:
-        return {"index": 0, "text": text, "logprobs": None, "finish_reason": reason}
+
+def _end(finished: Finished) -> Mapping[str, object]:
+    end: dict[str, object] = {"finish_reason": finished.reason}
+    if finished.stopped_by is not None:
+        end["stop_reason"] = finished.stopped_by
+    return end
 
 
 def usage_object(usage: Usage) -> Mapping[str, object]:

@@ -1,97 +1,34 @@
-"""JSON bodies to ``GenerateRequest``. No I/O; whatever comes in, the result is a request or a ``ClientError``."""
+"""JSON bodies to requests. No I/O; whatever comes in, the result is a request or a ``ClientError``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from msgspec import Meta
 
-from jackfield.errors import InvalidRequest, UnsupportedField
-from jackfield.types import (
-    SEED_MAX,
-    ChatPrompt,
-    GenerateRequest,
-    Prompt,
-    SamplingParams,
-    TextPrompt,
-    TokenPrompt,
-)
+from jackfield.errors import InvalidRequest
+from jackfield.types import BREAKERS_MAX, INPUTS_MAX, STOP_MAX, ChatPrompt, GenerateRequest, PoolRequest, TextPrompt
 from jackfield_openai import fields
-from jackfield_openai.errors import not_of_kind
+from jackfield_openai.arrays import exceeds, typed
+from jackfield_openai.bodies import Call, ChatBody, CompletionBody, EmbeddingBody, EmbeddingCall, SharedBody
 from jackfield_openai.messages import read_messages
+from jackfield_openai.prompts import read_prompts
 from jackfield_openai.rules import Mode, Names, NamesDecoder, Screening, is_null
+from jackfield_openai.sampling import read_bias, read_sampling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-Body = TypeVar("Body")
-Item = TypeVar("Item")
-
-_INT32_MAX: Final = 2**31 - 1
-"""Token ids and counts are 32-bit in every backend; more is a mistake."""
-
-_BRACKET: Final = ord("[")
-
-Count: TypeAlias = Annotated[int, Meta(ge=1, le=_INT32_MAX)]
-Token: TypeAlias = Annotated[int, Meta(ge=0, le=_INT32_MAX)]
-Seed: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-"""OpenAI documents a signed 64-bit seed."""
-
-
-class StreamOptions(msgspec.Struct, frozen=True):
-    """``stream_options``."""
-
-    include_usage: bool | None = None
-
-
-class SharedBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The honoured fields that both bodies have; null counts as absent.
-
-    What to continue is read apart: ``messages`` within limits, ``prompt`` by its many shapes.
-    """
-
-    model: str | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: Annotated[int, Meta(ge=0, le=_INT32_MAX)] | None = None
-    min_p: float | None = None
-    seed: Seed | None = None
-    stop: str | list[str] | None = None
-    max_tokens: Count | None = None
-    ignore_eos: bool | None = None
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-
-
-class ChatBody(SharedBody, frozen=True, kw_only=True):
-    """The honoured fields of ``/v1/chat/completions``."""
-
-    max_completion_tokens: Count | None = None
-    service_tier: str | None = None
-    """Judged by its rule; read here because a set one is answered."""
-
-
-class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """A decoded request."""
-
-    request: GenerateRequest
-    stream: bool
-    include_usage: bool
-    """Whether the stream ends with a usage chunk; without a stream it says nothing."""
-    names_tier: bool = False
-    """Whether the client set ``service_tier``; the answer then says which one served it."""
-    ignored: tuple[str, ...] = ()
-    """Paths of the fields that were left out; only mode ``warn`` has any."""
-
+    from jackfield.types import Prompt
+    from jackfield_openai.rules import Rules
 
 _NAMES: Final = NamesDecoder(Names)
 _CHAT: Final = msgspec.json.Decoder(ChatBody)
-_COMPLETION: Final = msgspec.json.Decoder(SharedBody)
-_TEXT: Final = msgspec.json.Decoder(str)
-_TEXTS: Final = msgspec.json.Decoder(list[str])
-_TOKENS: Final[msgspec.json.Decoder[list[int]]] = msgspec.json.Decoder(list[Token])
-_TOKEN_LISTS: Final[msgspec.json.Decoder[list[list[int]]]] = msgspec.json.Decoder(list[list[Token]])
+_COMPLETION: Final = msgspec.json.Decoder(CompletionBody)
+_EMBEDDING: Final = msgspec.json.Decoder(EmbeddingBody)
+
+_TEXTS_MAX: Final[Mapping[str, int]] = {"stop": STOP_MAX, "dry_sequence_breakers": BREAKERS_MAX}
+"""Most strings of the arrays that are read with the body: more are refused before they are built."""
 
 
 def decode_chat(data: bytes, mode: Mode) -> Call:
@@ -105,79 +42,118 @@ def decode_chat(data: bytes, mode: Mode) -> Call:
         MalformedBody: Not a JSON object.
         InvalidRequest: ``param`` is the path of the field at fault.
     """
-    names = _NAMES.decode(data)
-    screening = Screening(mode)
-    screening.screen(names, fields.CHAT_HONOURED, fields.CHAT)
-    body = _typed(_CHAT, data)
+    names, screening = _screened(data, mode, fields.CHAT_HONOURED, fields.CHAT)
+    body = typed(_CHAT, data)
     prompt = ChatPrompt(read_messages(_required(names, "messages"), screening))
-    limit = _limit(body.max_tokens, body.max_completion_tokens)
-    call = _call(body, prompt, limit, names, screening)
-    return msgspec.structs.replace(call, names_tier=body.service_tier is not None)
+    _stream_options(body, names, screening)
+    request = _request(
+        body,
+        prompt,
+        names,
+        max_tokens=_limit(body.max_tokens, body.max_completion_tokens),
+        logprobs=_alternatives(asked=bool(body.logprobs), top=body.top_logprobs),
+    )
+    return _call(body, (request,), screening, names_tier=body.service_tier is not None)
 
 
 def decode_completion(data: bytes, mode: Mode) -> Call:
     """Decode a body of ``/v1/completions``; parameters and errors as in ``decode_chat``."""
+    names, screening = _screened(data, mode, fields.COMPLETION_HONOURED, fields.COMPLETION)
+    body = typed(_COMPLETION, data)
+    prompts = read_prompts(_required(names, "prompt"), "prompt")
+    _best_of(body, screening)
+    _stream_options(body, names, screening)
+    first = _request(body, prompts[0], names, max_tokens=body.max_tokens, logprobs=body.logprobs, echo=bool(body.echo))
+    if len(prompts) * first.n > INPUTS_MAX:
+        raise InvalidRequest(f"prompt: one request may have at most {INPUTS_MAX} answers in all", param="prompt")
+    others = (msgspec.structs.replace(first, prompt=prompt) for prompt in prompts[1:])
+    return _call(body, (first, *others), screening)
+
+
+def decode_embedding(data: bytes, mode: Mode) -> EmbeddingCall:
+    """Decode a body of ``/v1/embeddings``; parameters and errors as in ``decode_chat``."""
+    names, screening = _screened(data, mode, fields.EMBEDDING_HONOURED, fields.EMBEDDING)
+    body = typed(_EMBEDDING, data)
+    inputs = read_prompts(_required(names, "input"), "input")
+    for index, each in enumerate(inputs):
+        if isinstance(each, TextPrompt) and not each.text:
+            path = f"input[{index}]" if len(inputs) > 1 else "input"
+            raise InvalidRequest(f"{path} must not be empty", param=path)
+    request = PoolRequest(model=_model(body.model), task="embed", inputs=inputs, dimensions=body.dimensions)
+    return EmbeddingCall(request=request, base64=body.encoding_format == "base64", ignored=tuple(screening.ignored))
+
+
+def _screened(data: bytes, mode: Mode, honoured: frozenset[str], rules: Rules) -> tuple[Names, Screening]:
     names = _NAMES.decode(data)
     screening = Screening(mode)
-    screening.screen(names, fields.COMPLETION_HONOURED, fields.COMPLETION)
-    body = _typed(_COMPLETION, data)
-    return _call(body, _prompt(_required(names, "prompt")), body.max_tokens, names, screening)
-
-
-def _typed(decoder: msgspec.json.Decoder[Body], data: bytes | msgspec.Raw, path: str = "") -> Body:
-    try:
-        return decoder.decode(data)
-    except (msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise not_of_kind(error, path) from error
+    screening.screen(names, honoured, rules)
+    for key, raw in names.items():
+        most = _TEXTS_MAX.get(str(key))
+        # an array is one of those that are counted
+        if most is not None and exceeds(raw, most + 1):
+            raise InvalidRequest(f"{key} may have at most {most} strings", param=str(key))
+    return names, screening
 
 
 def _find(names: Names, wanted: str) -> msgspec.Raw | None:
-    return next((raw for name, raw in names.items() if str(name) == wanted), None)
+    return next((raw for name, raw in names.items() if str(name) == wanted and not is_null(raw)), None)
 
 
 def _required(names: Names, wanted: str) -> msgspec.Raw:
     raw = _find(names, wanted)
-    if raw is None or is_null(raw):
+    if raw is None:
         raise InvalidRequest(f"{wanted} is required", param=wanted)
     return raw
 
 
-def _call(body: SharedBody, prompt: Prompt, limit: int | None, names: Names, screening: Screening) -> Call:
-    if not body.model:
+def _model(name: str | None) -> str:
+    if not name:
         raise InvalidRequest("model is required", param="model")
-    options = _find(names, "stream_options")
-    if options is not None and body.stream_options is not None:
-        screening.screen(
-            _NAMES.decode(options, "stream_options"),
-            fields.STREAM_OPTIONS_HONOURED,
-            fields.STREAM_OPTIONS,
-            "stream_options.",
-        )
-    request = GenerateRequest(
-        model=body.model,
+    return name
+
+
+def _request(
+    body: SharedBody,
+    prompt: Prompt,
+    names: Names,
+    *,
+    max_tokens: int | None,
+    logprobs: int | None,
+    echo: bool = False,
+) -> GenerateRequest:
+    return GenerateRequest(
+        model=_model(body.model),
         prompt=prompt,
-        sampling=_sampling(body),
-        max_tokens=limit,
+        sampling=read_sampling(body),
+        max_tokens=max_tokens,
         stop=_stop(body.stop),
+        stop_token_ids=tuple(body.stop_token_ids or ()),
         ignore_eos=bool(body.ignore_eos),
+        min_tokens=body.min_tokens or 0,
+        logit_bias=read_bias(_find(names, "logit_bias")),
+        n=body.n or 1,
+        logprobs=logprobs,
+        echo=echo,
     )
+
+
+def _call(
+    body: SharedBody, requests: Sequence[GenerateRequest], screening: Screening, *, names_tier: bool = False
+) -> Call:
     return Call(
-        request=request,
+        requests=tuple(requests),
         stream=bool(body.stream),
         include_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
+        names_tier=names_tier,
         ignored=tuple(screening.ignored),
     )
 
 
-def _sampling(body: SharedBody) -> SamplingParams:
-    return SamplingParams(
-        temperature=1.0 if body.temperature is None else body.temperature,
-        top_p=1.0 if body.top_p is None else body.top_p,
-        top_k=body.top_k or 0,
-        min_p=body.min_p or 0.0,
-        # folding keeps OpenAI's promise for its whole range: the same seed gives the same draw
-        seed=None if body.seed is None else body.seed % SEED_MAX,
-    )
+def _stream_options(body: SharedBody, names: Names, screening: Screening) -> None:
+    raw = _find(names, "stream_options")
+    if raw is not None and body.stream_options is not None:
+        inner = _NAMES.decode(raw, "stream_options")
+        screening.screen(inner, fields.STREAM_OPTIONS_HONOURED, fields.STREAM_OPTIONS, "stream_options.")
 
 
 def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
@@ -194,27 +170,18 @@ def _limit(old: int | None, new: int | None) -> int | None:
     return old if new is None else new
 
 
-def _prompt(raw: msgspec.Raw) -> Prompt:
-    if memoryview(raw)[0] != _BRACKET:
-        return TextPrompt(_typed(_TEXT, raw, "prompt"))
-    texts = _accepted(_TEXTS, raw)
-    if texts:
-        return TextPrompt(_only(texts))
-    lists = _accepted(_TOKEN_LISTS, raw)
-    if lists:
-        return TokenPrompt(tuple(_only(lists)))
-    tokens: list[int] = _typed(_TOKENS, raw, "prompt")
-    return TokenPrompt(tuple(tokens))
+def _alternatives(*, asked: bool, top: int | None) -> int | None:
+    if asked:
+        return top or 0
+    if top:
+        raise InvalidRequest("top_logprobs needs logprobs to be true", param="top_logprobs")
+    return None
 
 
-def _only(prompts: Sequence[Item]) -> Item:
-    if len(prompts) > 1:
-        raise UnsupportedField("prompt: several prompts in one request are not served; send one each", param="prompt")
-    return prompts[0]
-
-
-def _accepted(decoder: msgspec.json.Decoder[Body], raw: msgspec.Raw) -> Body | None:
-    try:
-        return decoder.decode(raw)
-    except (msgspec.ValidationError, UnicodeDecodeError):
-        return None
+def _best_of(body: CompletionBody, screening: Screening) -> None:
+    n = body.n or 1
+    if body.best_of is None or body.best_of == n:
+        return
+    if body.best_of < n:
+        raise InvalidRequest("best_of must not be less than n", param="best_of")
+    screening.unsupported("best_of", tunes=True)

@@ -1,7 +1,7 @@
 """The documented fields of each body: which are honoured, and what the others may say.
 
-From OpenAI's API description 2.3.0 (``CreateChatCompletionRequest``: 37 properties, ``CreateCompletionRequest``: 18),
-with ``top_k``, ``min_p`` and ``ignore_eos``, which other local servers have too.
+From OpenAI's API description 2.3.0 (``CreateChatCompletionRequest``: 37 properties, ``CreateCompletionRequest``: 18,
+``CreateEmbeddingRequest``: 5), with what llama-server and vLLM have for drawing tokens.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import msgspec
 
 from jackfield_openai.rules import Rule, Rules
+from jackfield_openai.sampling import SamplingBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,11 +32,19 @@ def _false(value: object) -> bool:
     return not value
 
 
+def _true(value: bool) -> bool:  # noqa: FBT001 -- it judges a boolean
+    return value
+
+
+def _negative(value: float) -> bool:
+    return value < 0
+
+
 def _zero(value: float) -> bool:
     return value == 0
 
 
-def _one(value: int) -> bool:
+def _one(value: float) -> bool:
     return value == 1
 
 
@@ -73,43 +82,66 @@ def _usual_cache(value: _CacheOptions) -> bool:
     return value == _CacheOptions()
 
 
-SAMPLING: Final = frozenset(
+GENERATING: Final = frozenset(
     {
+        *SamplingBody.__struct_fields__,
         "ignore_eos",
+        "logit_bias",
+        "logprobs",
         "max_tokens",
-        "min_p",
+        "min_tokens",
         "model",
-        "seed",
+        "n",
         "stop",
+        "stop_token_ids",
         "stream",
         "stream_options",
-        "temperature",
-        "top_k",
-        "top_p",
     }
 )
-"""Honoured in both bodies."""
+"""Honoured in chats and completions."""
 
-CHAT_HONOURED: Final = SAMPLING | {"messages", "max_completion_tokens"}
-COMPLETION_HONOURED: Final = SAMPLING | {"prompt"}
+CHAT_HONOURED: Final = GENERATING | {"messages", "max_completion_tokens", "top_logprobs"}
+COMPLETION_HONOURED: Final = GENERATING | {"prompt", "best_of", "echo"}
+EMBEDDING_HONOURED: Final = frozenset({"model", "input", "encoding_format", "dimensions"})
 MESSAGE_HONOURED: Final = frozenset({"role", "content"})
 PART_HONOURED: Final = frozenset({"type", "text"})
 STREAM_OPTIONS_HONOURED: Final = frozenset({"include_usage"})
 
-_BOTH: Final[Rules] = {
-    "frequency_penalty": Rule(float, _zero, tunes=True),
-    "logit_bias": Rule(dict[str, float], _empty, tunes=True),
-    "n": Rule(int, _one),
-    "presence_penalty": Rule(float, _zero, tunes=True),
-    "user": Rule(str, _anything),
+_LOCAL: Final[Rules] = {
+    # llama-server's
+    "adaptive_decay": Rule(float, _anything),
+    "adaptive_target": Rule(float, _negative, tunes=True),
+    "grammar": Rule(str, _empty),
+    "json_schema": Rule(Table, _never),
+    "min_keep": Rule(int, _zero, tunes=True),
+    "n_keep": Rule(int, _zero, tunes=True),
+    "n_probs": Rule(int, _zero),
+    "post_sampling_probs": Rule(bool, _false),
+    "samplers": Rule(Items | str, _never, tunes=True),
+    # vLLM's and SGLang's
+    "allowed_token_ids": Rule(Items, _empty),
+    "bad_words": Rule(Items, _empty),
+    "include_stop_str_in_output": Rule(bool, _false),
+    "length_penalty": Rule(float, _one, tunes=True),
+    "priority": Rule(int, _zero, tunes=True),
+    "prompt_logprobs": Rule(int, _never),
+    "skip_special_tokens": Rule(bool, _true),
+    "spaces_between_special_tokens": Rule(bool, _true, tunes=True),
+    "use_beam_search": Rule(bool, _false),
 }
+"""What the clients of other local servers send, often with its default."""
+
+_BOTH: Final[Rules] = {**_LOCAL, "user": Rule(str, _anything)}
 
 CHAT: Final[Rules] = {
     **_BOTH,
+    "add_generation_prompt": Rule(bool, _true),
     "audio": Rule(Table, _never),
+    "chat_template_kwargs": Rule(Table, _empty),
+    "continue_final_message": Rule(bool, _false),
+    "echo": Rule(bool, _false),
     "function_call": Rule(str | Table, _without_tools),
     "functions": Rule(Items, _empty),
-    "logprobs": Rule(bool, _false),
     "metadata": Rule(dict[str, str], _anything),
     "modalities": Rule(list[str], _text_only),
     "moderation": Rule(Table, _never),
@@ -126,20 +158,16 @@ CHAT: Final[Rules] = {
     "store": Rule(bool, _false, tunes=True),
     "tool_choice": Rule(str | Table, _without_tools),
     "tools": Rule(Items, _empty),
-    "top_logprobs": Rule(int, _zero),
     "verbosity": Rule(str, _one_of("medium"), tunes=True),
     "web_search_options": Rule(Table, _never),
 }
 """Fields of ``/v1/chat/completions`` that are not honoured."""
 
-COMPLETION: Final[Rules] = {
-    **_BOTH,
-    "best_of": Rule(int, _one, tunes=True),
-    "echo": Rule(bool, _false),
-    "logprobs": Rule(int, _never),
-    "suffix": Rule(str, _empty),
-}
+COMPLETION: Final[Rules] = {**_BOTH, "suffix": Rule(str, _empty)}
 """Fields of ``/v1/completions`` that are not honoured."""
+
+EMBEDDING: Final[Rules] = {"user": Rule(str, _anything)}
+"""Fields of ``/v1/embeddings`` that are not honoured."""
 
 MESSAGE: Final[Rules] = {
     "annotations": Rule(Items, _empty),

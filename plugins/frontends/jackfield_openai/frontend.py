@@ -13,8 +13,11 @@ from jackfield.errors import InternalError, JackfieldError, MalformedBody, Model
 from jackfield.ports.frontend import ErrorPayload, Route
 from jackfield.types import Finished, Started, TextDelta
 from jackfield_openai.answers import Answer, ChatAnswer, CompletionAnswer
-from jackfield_openai.decode import Call, decode_chat, decode_completion
+from jackfield_openai.decode import decode_chat, decode_completion, decode_embedding
+from jackfield_openai.embeddings import embedding_list
 from jackfield_openai.errors import error_body, error_payload
+from jackfield_openai.models import model_object
+from jackfield_openai.outputs import outputs
 from jackfield_openai.rules import IGNORED_SHOWN, shown
 from jackfield_openai.sse import EventStream
 
@@ -22,9 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from jackfield.context import RequestContext
-    from jackfield.ports.frontend import Gateway, ModelCard
+    from jackfield.ports.frontend import Gateway
     from jackfield.types import GenerateEvent
+    from jackfield_openai.bodies import Call
     from jackfield_openai.config import OpenAIConfig
+    from jackfield_openai.outputs import Output
 
 IGNORED_HEADER: Final = "x-jackfield-ignored"
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
@@ -49,6 +54,7 @@ class OpenAIFrontend:
             Route("GET", "/v1/models/{id:.+}", self.model, scope="models:read"),
             Route("POST", "/v1/chat/completions", self.chat, scope="generate"),
             Route("POST", "/v1/completions", self.completion, scope="generate"),
+            Route("POST", "/v1/embeddings", self.embeddings, scope="embed"),
         )
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:  # noqa: ARG002 - the port's
@@ -78,12 +84,19 @@ class OpenAIFrontend:
         call = decode_completion(await _body(request), self._config.unknown_fields)
         return await self._serve(request, context, call, CompletionAnswer)
 
+    async def embeddings(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``POST /v1/embeddings``."""
+        call = decode_embedding(await _body(request), self._config.unknown_fields)
+        pooled = await self._gateway.pool(context, call.request)
+        body = await embedding_list(pooled, context.model or call.request.model, base64=call.base64)
+        return _json(body, _ignored(call.ignored))
+
     async def _serve(
         self, request: web.Request, context: RequestContext, call: Call, kind: type[Answer]
     ) -> web.StreamResponse:
-        async with aclosing(self._gateway.generate(context, call.request)) as events:
-            first = await _first_output(events)
-            answer = kind(call, context.model or call.request.model)
+        async with aclosing(outputs(self._gateway, context, call.requests)) as events:
+            first = await _next(events)
+            answer = kind(call, context.model or call.requests[0].model)
             headers = _ignored(call.ignored)
             if not call.stream:
                 return _json(await _whole(answer, first, events), headers)
@@ -101,63 +114,50 @@ async def _body(request: web.Request) -> bytes:
     return await request.read()
 
 
-async def _first_output(events: AsyncGenerator[GenerateEvent, None]) -> TextDelta | Finished:
-    """The first event that proves that the request runs: until then a refusal can be an HTTP status."""
+async def _next(events: AsyncGenerator[GenerateEvent, None]) -> Output:
+    """The next event with a result. That a worker has accepted a request is none: a refusal can still be a status."""
     async for event in events:
         if not isinstance(event, Started):
             return event
     raise InternalError("generation ended without a result")
 
 
-async def _whole(answer: Answer, event: GenerateEvent, events: AsyncGenerator[GenerateEvent, None]) -> bytes:
-    texts: list[str] = []
-    while not isinstance(event, Finished):
-        if isinstance(event, TextDelta):
-            texts.append(event.text)
+async def _whole(answer: Answer, event: Output, events: AsyncGenerator[GenerateEvent, None]) -> bytes:
+    seen = [event]
+    left = answer.choices - isinstance(event, Finished)
+    while left:
         event = await _next(events)
-    return answer.whole("".join(texts), event)
+        left -= isinstance(event, Finished)
+        seen.append(event)
+    return answer.whole(seen)
 
 
 async def _stream(
     stream: EventStream,
     answer: Answer,
-    event: GenerateEvent,
+    event: Output,
     events: AsyncGenerator[GenerateEvent, None],
     context: RequestContext,
 ) -> None:
-    pending = answer.opening()
+    data = answer.opening()
+    left = answer.choices
     try:
-        while not isinstance(event, Finished):
+        while True:
             if isinstance(event, TextDelta):
-                await stream.send(pending + answer.text(event.text))
-                pending = b""
+                data += answer.text(event)
+            else:
+                left -= 1
+                data += answer.last(event)
+            if not left:
+                await stream.send(data + answer.closing())
+                return
+            await stream.send(data)
+            data = b""
             event = await _next(events)
-        await stream.send(pending + answer.closing(event))
     except JackfieldError as error:
         # the status is out: one error event, then the end, and no end mark that would make it look whole
         context.code = http(error).code
         await stream.send(b"data: " + error_body(error) + b"\n\n")
-
-
-async def _next(events: AsyncGenerator[GenerateEvent, None]) -> GenerateEvent:
-    event = await anext(events, None)
-    if event is None:
-        raise InternalError("generation ended without a result")
-    return event
-
-
-def model_object(card: ModelCard) -> Mapping[str, object]:
-    """OpenAI's ``Model``, and what else is known."""
-    return {
-        "id": card.name,
-        "object": "model",
-        "created": card.created,
-        "owned_by": "jackfield",
-        "aliases": card.aliases,
-        "ready": card.ready,
-        "context_length": card.context,
-        "description": card.description,
-    }
 
 
 def _json(body: bytes, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -174,7 +174,7 @@ class Screening:
             if rule is None:
                 self._unknown(name, prefix, honoured, rules)
             elif rule.asks(raw, prefix + name):
-                self._unsupported(prefix + name, tunes=rule.tunes)
+                self.unsupported(prefix + name, tunes=rule.tunes)
 
     def _unknown(self, name: str, prefix: str, honoured: frozenset[str], rules: Rules) -> None:
         path = prefix + shown(name)
@@ -185,7 +185,8 @@ class Screening:
         hint = f"; did you mean {prefix}{close[0]}?" if close else ""
         raise UnknownField(f"unknown field {path}{hint}", param=path)
 
-    def _unsupported(self, path: str, *, tunes: bool) -> None:
+    def unsupported(self, path: str, *, tunes: bool) -> None:
+        """A field asks for what cannot be done: refuse it, or put it on the list; ``tunes`` as in ``Rule``."""
         if tunes and self._mode == "warn":
             self.ignored.append(path)
             return

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from jackfield.testing.kits.scripted_gateway import finished
 from jackfield.sse import SseEvent, SseParser
-from jackfield.types import GenerateRequest, TextPrompt
+from jackfield.testing.kits.scripted_gateway import finished
+from jackfield.types import GenerateRequest, TextDelta, TextPrompt
 from jackfield_openai.answers import Answer, ChatAnswer, CompletionAnswer
-from jackfield_openai.decode import Call
+from jackfield_openai.bodies import Call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,15 +29,16 @@ texts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), 
 def call(*, include_usage: bool = False, names_tier: bool = False) -> Call:
     """A call that asks for a stream."""
     request = GenerateRequest(model="alias", prompt=TextPrompt("x"))
-    return Call(request=request, stream=True, include_usage=include_usage, names_tier=names_tier)
+    return Call(requests=(request,), stream=True, include_usage=include_usage, names_tier=names_tier)
 
 
 def stream(answer: Answer, deltas: Sequence[str], reason: FinishReason = "stop") -> list[str]:
     """The data of all events of an answer in these pieces."""
     body = (
         answer.opening()
-        + b"".join(map(answer.text, deltas))
-        + answer.closing(finished(len(deltas), reason=reason, cached=3))
+        + b"".join(answer.text(TextDelta(delta, 1)) for delta in deltas)
+        + answer.last(finished(len(deltas), reason=reason, cached=3))
+        + answer.closing()
     )
     parser = SseParser()
     events = parser.feed(body)
@@ -87,7 +88,9 @@ def test_completion_streams_keep_their_promises(deltas: list[str], include_usage
 
 def test_a_whole_chat() -> None:
     """All that OpenAI's object has for a text answer, and nothing it does not have."""
-    whole = msgspec.json.decode(ChatAnswer(call(), "demo").whole("Hello", finished(2, reason="length", cached=3)))
+    whole = msgspec.json.decode(
+        ChatAnswer(call(), "demo").whole([TextDelta("Hello", 2), finished(2, reason="length", cached=3)])
+    )
     assert ChatCompletion.model_validate(whole, strict=True).model_extra == {}
     assert whole.pop("id").startswith("chatcmpl-")
     assert whole.pop("created") > 1_700_000_000
@@ -119,7 +122,7 @@ def test_a_whole_chat() -> None:
 
 def test_a_whole_completion() -> None:
     """The same for completions."""
-    whole = msgspec.json.decode(CompletionAnswer(call(), "demo").whole("Hello", finished(2)))
+    whole = msgspec.json.decode(CompletionAnswer(call(), "demo").whole([TextDelta("Hello", 2), finished(2)]))
     assert Completion.model_validate(whole, strict=True).model_extra == {}
     assert whole["id"].startswith("cmpl-")
     assert whole["choices"] == [{"index": 0, "text": "Hello", "logprobs": None, "finish_reason": "stop"}]
@@ -129,12 +132,12 @@ def test_a_whole_completion() -> None:
 @pytest.mark.parametrize("kind", [ChatAnswer, CompletionAnswer])
 def test_no_two_answers_share_an_id(kind: type[Answer]) -> None:
     """Ids are stable within an answer and unique between answers."""
-    ids = [msgspec.json.decode(kind(call(), "demo").whole("", finished(1)))["id"] for _ in range(50)]
+    ids = [msgspec.json.decode(kind(call(), "demo").whole([finished(1)]))["id"] for _ in range(50)]
     assert all(one != other for one, other in itertools.combinations(ids, 2))
 
 
 def test_a_set_service_tier_is_answered() -> None:
     """OpenAI's answers say which tier served them where the request named one."""
-    whole = msgspec.json.decode(ChatAnswer(call(names_tier=True), "demo").whole("", finished(1)))
+    whole = msgspec.json.decode(ChatAnswer(call(names_tier=True), "demo").whole([finished(1)]))
     assert whole["service_tier"] == "default"
-    assert "service_tier" not in msgspec.json.decode(ChatAnswer(call(), "demo").whole("", finished(1)))
+    assert "service_tier" not in msgspec.json.decode(ChatAnswer(call(), "demo").whole([finished(1)]))

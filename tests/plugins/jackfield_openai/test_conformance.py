@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from jackfield.testing.kits.frontend import Exchange, FrontendKit, ReadStream
 from jackfield.sse import SseEvent, SseParser
+from jackfield.testing.kits.frontend import Exchange, FrontendKit, ReadStream
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.frontend import OpenAIFrontend
 

@@ -18,9 +18,10 @@ from jackfield.errors import (
     UnsupportedField,
     http,
 )
-from jackfield.types import ChatPrompt, GenerateRequest, Message, SamplingParams, TextPrompt, TokenPrompt
+from jackfield.types import ChatPrompt, GenerateRequest, LogitBias, Message, PoolRequest, SamplingParams, TextPrompt
 from jackfield_openai import fields
-from jackfield_openai.decode import Call, decode_chat, decode_completion
+from jackfield_openai.bodies import Call, EmbeddingCall
+from jackfield_openai.decode import decode_chat, decode_completion, decode_embedding
 
 CHAT_DOCUMENTED = [
     "audio",
@@ -81,7 +82,51 @@ COMPLETION_DOCUMENTED = [
     "top_p",
     "user",
 ]
-LOCAL = {"top_k", "min_p", "ignore_eos"}
+EMBEDDING_DOCUMENTED = ["dimensions", "encoding_format", "input", "model", "user"]
+LOCAL = {
+    "adaptive_decay",
+    "adaptive_target",
+    "allowed_token_ids",
+    "bad_words",
+    "dry_allowed_length",
+    "dry_base",
+    "dry_multiplier",
+    "dry_penalty_last_n",
+    "dry_sequence_breakers",
+    "dynatemp_exponent",
+    "dynatemp_range",
+    "grammar",
+    "ignore_eos",
+    "include_stop_str_in_output",
+    "json_schema",
+    "length_penalty",
+    "min_keep",
+    "min_p",
+    "min_tokens",
+    "mirostat",
+    "mirostat_eta",
+    "mirostat_tau",
+    "n_keep",
+    "n_probs",
+    "post_sampling_probs",
+    "priority",
+    "prompt_logprobs",
+    "repeat_last_n",
+    "repeat_penalty",
+    "repetition_penalty",
+    "samplers",
+    "skip_special_tokens",
+    "spaces_between_special_tokens",
+    "stop_token_ids",
+    "top_k",
+    "top_n_sigma",
+    "typical_p",
+    "use_beam_search",
+    "xtc_probability",
+    "xtc_threshold",
+}
+"""What other local servers have, for chats and completions."""
+LOCAL_CHAT = LOCAL | {"add_generation_prompt", "chat_template_kwargs", "continue_final_message", "echo"}
 
 Value = object
 
@@ -98,10 +143,16 @@ def completion(mode: str = "strict", /, **body: Value) -> Call:
     return decode_completion(msgspec.json.encode(full), "warn" if mode == "warn" else "strict")
 
 
+def embedding(mode: str = "strict", /, **body: Value) -> EmbeddingCall:
+    """Decode a body of embeddings with a model and an input, unless *body* says otherwise."""
+    full = {"model": "demo", "input": "hi", **body}
+    return decode_embedding(msgspec.json.encode(full), "warn" if mode == "warn" else "strict")
+
+
 def test_every_documented_chat_field_has_a_place() -> None:
     """All 37 properties of the reference, and the local ones, are either honoured or have a rule; no other name is."""
     assert len(CHAT_DOCUMENTED) == 37
-    assert fields.CHAT_HONOURED | fields.CHAT.keys() == {*CHAT_DOCUMENTED, *LOCAL}
+    assert fields.CHAT_HONOURED | fields.CHAT.keys() == {*CHAT_DOCUMENTED, *LOCAL_CHAT}
     assert not fields.CHAT_HONOURED & fields.CHAT.keys()
 
 
@@ -112,32 +163,72 @@ def test_every_documented_completion_field_has_a_place() -> None:
     assert not fields.COMPLETION_HONOURED & fields.COMPLETION.keys()
 
 
+def test_every_documented_embedding_field_has_a_place() -> None:
+    """All 5 properties of the reference are either honoured or have a rule; no other name is."""
+    assert fields.EMBEDDING_HONOURED | fields.EMBEDDING.keys() == {*EMBEDDING_DOCUMENTED}
+    assert not fields.EMBEDDING_HONOURED & fields.EMBEDDING.keys()
+
+
+def test_every_sampling_parameter_can_be_asked_for() -> None:
+    """None that the kernel has is without a name here."""
+    assert set(SamplingParams.__struct_fields__) <= fields.CHAT_HONOURED & fields.COMPLETION_HONOURED
+
+
 PLAIN_CHAT = GenerateRequest(model="demo", prompt=ChatPrompt((Message("user", "hi"),)))
 PLAIN_COMPLETION = GenerateRequest(model="demo", prompt=TextPrompt("hi"))
 
 
-@pytest.mark.parametrize("name", sorted({*CHAT_DOCUMENTED, *LOCAL} - {"model", "messages"}))
+@pytest.mark.parametrize("name", sorted({*CHAT_DOCUMENTED, *LOCAL_CHAT} - {"model", "messages"}))
 def test_null_asks_for_nothing_in_a_chat(name: str) -> None:
     """A field that is null counts as absent, whatever it is."""
-    assert chat(**{name: None}) == Call(request=PLAIN_CHAT, stream=False, include_usage=False)
+    assert chat(**{name: None}) == Call(requests=(PLAIN_CHAT,), stream=False, include_usage=False)
 
 
 @pytest.mark.parametrize("name", sorted({*COMPLETION_DOCUMENTED, *LOCAL} - {"model", "prompt"}))
 def test_null_asks_for_nothing_in_a_completion(name: str) -> None:
     """A field that is null counts as absent, whatever it is."""
-    assert completion(**{name: None}) == Call(request=PLAIN_COMPLETION, stream=False, include_usage=False)
+    assert completion(**{name: None}) == Call(requests=(PLAIN_COMPLETION,), stream=False, include_usage=False)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("adaptive_decay", 0.9),
+        ("adaptive_target", -1),
+        ("add_generation_prompt", True),
+        ("allowed_token_ids", []),
+        ("bad_words", []),
+        ("chat_template_kwargs", {}),
+        ("continue_final_message", False),
+        ("dry_multiplier", 0),
+        ("echo", False),
         ("frequency_penalty", 0),
         ("frequency_penalty", 0.0),
         ("function_call", "none"),
         ("function_call", "auto"),
         ("functions", []),
+        ("grammar", ""),
+        ("include_stop_str_in_output", False),
+        ("length_penalty", 1.0),
         ("logit_bias", {}),
+        ("logit_bias", []),
         ("logprobs", False),
+        ("min_keep", 0),
+        ("min_tokens", 0),
+        ("mirostat", 0),
+        ("n_keep", 0),
+        ("n_probs", 0),
+        ("priority", 0),
+        ("repeat_penalty", 1),
+        ("repetition_penalty", 1.0),
+        ("skip_special_tokens", True),
+        ("spaces_between_special_tokens", True),
+        ("stop_token_ids", []),
+        ("top_k", -1),
+        ("top_n_sigma", -1.0),
+        ("typical_p", 1),
+        ("use_beam_search", False),
+        ("xtc_probability", 0.0),
         ("metadata", {}),
         ("metadata", {"team": "search"}),
         ("modalities", ["text"]),
@@ -176,7 +267,7 @@ def test_null_asks_for_nothing_in_a_completion(name: str) -> None:
 )
 def test_a_chat_field_that_asks_for_nothing_is_accepted(name: str, value: Value) -> None:
     """Its default, or a value that changes nothing, gives the same request as leaving it out."""
-    assert chat(**{name: value}).request == PLAIN_CHAT
+    assert chat(**{name: value}).requests[0] == PLAIN_CHAT
 
 
 @pytest.mark.parametrize(
@@ -195,24 +286,32 @@ def test_a_chat_field_that_asks_for_nothing_is_accepted(name: str, value: Value)
 )
 def test_a_completion_field_that_asks_for_nothing_is_accepted(name: str, value: Value) -> None:
     """As for chats."""
-    assert completion(**{name: value}).request == PLAIN_COMPLETION
+    assert completion(**{name: value}).requests[0] == PLAIN_COMPLETION
 
 
 ALWAYS_REFUSED_IN_A_CHAT: list[tuple[str, Value, str]] = [
     ("audio", {"voice": "alloy", "format": "wav"}, "audio"),
     ("function_call", {"name": "f"}, "function_call"),
     ("functions", [{"name": "f"}], "functions"),
-    ("logprobs", True, "logprobs"),
+    ("allowed_token_ids", [1], "allowed_token_ids"),
+    ("bad_words", ["x"], "bad_words"),
+    ("chat_template_kwargs", {"enable_thinking": False}, "chat_template_kwargs"),
+    ("continue_final_message", True, "continue_final_message"),
+    ("echo", True, "echo"),
+    ("grammar", "root ::= [0-9]+", "grammar"),
+    ("include_stop_str_in_output", True, "include_stop_str_in_output"),
+    ("json_schema", {}, "json_schema"),
+    ("n_probs", 3, "n_probs"),
+    ("prompt_logprobs", 0, "prompt_logprobs"),
+    ("skip_special_tokens", False, "skip_special_tokens"),
+    ("use_beam_search", True, "use_beam_search"),
     ("modalities", ["text", "audio"], "modalities"),
     ("moderation", {"model": "m"}, "moderation"),
-    ("n", 2, "n"),
-    ("n", 0, "n"),
     ("response_format", {"type": "json_object"}, "response_format"),
     ("response_format", {"type": "json_schema", "json_schema": {"name": "a"}}, "response_format"),
     ("tool_choice", "required", "tool_choice"),
     ("tool_choice", {"type": "function", "function": {"name": "f"}}, "tool_choice"),
     ("tools", [{"type": "function", "function": {"name": "f"}}], "tools"),
-    ("top_logprobs", 3, "top_logprobs"),
     ("web_search_options", {}, "web_search_options"),
     ("messages", [{"role": "tool", "content": "4", "tool_call_id": "c"}], "messages[0].role"),
     ("messages", [{"role": "function", "content": "4", "name": "f"}], "messages[0].role"),
@@ -252,10 +351,14 @@ def test_a_chat_field_that_changes_the_answer_is_refused_in_both_modes(
 
 
 ONLY_TUNING_IN_A_CHAT: list[tuple[str, Value, str]] = [
-    ("frequency_penalty", 0.5, "frequency_penalty"),
-    ("logit_bias", {"50256": -100}, "logit_bias"),
+    ("adaptive_target", 0.5, "adaptive_target"),
+    ("length_penalty", 0.5, "length_penalty"),
+    ("min_keep", 2, "min_keep"),
+    ("n_keep", -1, "n_keep"),
+    ("priority", 3, "priority"),
+    ("samplers", ["top_k"], "samplers"),
+    ("spaces_between_special_tokens", False, "spaces_between_special_tokens"),
     ("prediction", {"type": "content", "content": "x"}, "prediction"),
-    ("presence_penalty", -1, "presence_penalty"),
     ("prompt_cache_options", {"mode": "explicit"}, "prompt_cache_options"),
     ("prompt_cache_retention", "forever", "prompt_cache_retention"),
     ("reasoning_effort", "high", "reasoning_effort"),
@@ -285,12 +388,10 @@ def test_a_chat_field_that_only_tunes_is_refused_or_listed(name: str, value: Val
     assert refused.value.param == param
     call = chat("warn", **{name: value})
     assert call.ignored == (param,)
-    assert call.request == PLAIN_CHAT
+    assert call.requests[0] == PLAIN_CHAT
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("echo", True), ("logprobs", 0), ("logprobs", 3), ("n", 3), ("suffix", "end")]
-)
+@pytest.mark.parametrize(("name", "value"), [("suffix", "end"), ("use_beam_search", True)])
 @pytest.mark.parametrize("mode", ["strict", "warn"])
 def test_a_completion_field_that_changes_the_answer_is_refused_in_both_modes(
     name: str, value: Value, mode: str
@@ -301,12 +402,16 @@ def test_a_completion_field_that_changes_the_answer_is_refused_in_both_modes(
     assert refused.value.param == name
 
 
-@pytest.mark.parametrize(("name", "value"), [("best_of", 3), ("frequency_penalty", 1), ("logit_bias", {"1": 1})])
-def test_a_completion_field_that_only_tunes_is_refused_or_listed(name: str, value: Value) -> None:
-    """As for chats."""
-    with pytest.raises(UnsupportedField):
-        completion(**{name: value})
-    assert completion("warn", **{name: value}).ignored == (name,)
+def test_as_many_are_computed_as_are_returned() -> None:
+    """``best_of`` may say what ``n`` says; more only tunes, less contradicts it."""
+    assert completion(n=3, best_of=3).requests[0].n == 3
+    with pytest.raises(UnsupportedField) as refused:
+        completion(best_of=3)
+    assert refused.value.param == "best_of"
+    assert completion("warn", best_of=3).ignored == ("best_of",)
+    with pytest.raises(InvalidRequest, match="less than n") as wrong:
+        completion("warn", best_of=2, n=3)
+    assert wrong.value.param == "best_of"
 
 
 @pytest.mark.parametrize(
@@ -362,7 +467,7 @@ def test_unknown_fields_are_refused_or_listed(body: dict[str, Value], param: str
         ({"temperature": True}, "temperature"),
         ({"top_p": 1.5}, "top_p"),
         ({"min_p": -1}, "min_p"),
-        ({"top_k": -1}, "top_k"),
+        ({"top_k": -2}, "top_k"),
         ({"top_k": 2**31}, "top_k"),
         ({"top_k": 1.5}, "top_k"),
         ({"seed": 2**63}, "seed"),
@@ -381,9 +486,22 @@ def test_unknown_fields_are_refused_or_listed(body: dict[str, Value], param: str
         ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
         ({"n": "1"}, "n"),
         ({"n": 1.5}, "n"),
+        ({"n": 0}, "n"),
+        ({"n": 129}, "n"),
+        ({"logprobs": 1}, "logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": -1}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": "5"}, "top_logprobs"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"logprobs": False, "top_logprobs": 3}, "top_logprobs"),
+        ({"min_tokens": -1}, "min_tokens"),
+        ({"min_tokens": 5, "max_tokens": 4}, "min_tokens"),
+        ({"stop_token_ids": 3}, "stop_token_ids"),
+        ({"stop_token_ids": [1, -1]}, "stop_token_ids[1]"),
+        ({"stop_token_ids": [2**31]}, "stop_token_ids[0]"),
+        ({"stop_token_ids": [1] * 129}, "stop_token_ids"),
         ({"tools": {}}, "tools"),
         ({"metadata": {"a": 1}}, "metadata"),
-        ({"logit_bias": {"1": "x"}}, "logit_bias"),
         ({"response_format": {}}, "response_format"),
         ({"user": 3}, "user"),
         ({"ignore_eos": 1}, "ignore_eos"),
@@ -396,43 +514,6 @@ def test_a_wrong_value_names_its_path(body: dict[str, Value], param: str) -> Non
     assert refused.value.param == param
     assert http(refused.value).code == "invalid_value"
     assert "`" not in refused.value.message
-
-
-@pytest.mark.parametrize(
-    ("prompt", "expected"),
-    [
-        ("hi", TextPrompt("hi")),
-        ("", TextPrompt("")),
-        (["hi"], TextPrompt("hi")),
-        ([1, 2, 3], TokenPrompt((1, 2, 3))),
-        ([[1, 2, 3]], TokenPrompt((1, 2, 3))),
-    ],
-)
-def test_prompts(prompt: Value, expected: TextPrompt | TokenPrompt) -> None:
-    """A text, a text in a list, tokens, tokens in a list."""
-    assert completion(prompt=prompt).request.prompt == expected
-
-
-@pytest.mark.parametrize(
-    ("prompt", "param", "code"),
-    [
-        (None, "prompt", "invalid_value"),
-        ([], "prompt", "invalid_value"),
-        ([[]], "prompt", "invalid_value"),
-        (3, "prompt", "invalid_value"),
-        ({}, "prompt", "invalid_value"),
-        ([-1], "prompt[0]", "invalid_value"),
-        ([1, 2**31], "prompt[1]", "invalid_value"),
-        ([1, "a"], "prompt[1]", "invalid_value"),
-        (["a", "b"], "prompt", "unsupported_parameter"),
-        ([[1], [2]], "prompt", "unsupported_parameter"),
-    ],
-)
-def test_prompts_that_are_refused(prompt: Value, param: str, code: str) -> None:
-    """Several prompts would be several answers; the rest is no prompt at all."""
-    with pytest.raises(InvalidRequest) as refused:
-        completion(prompt=prompt)
-    assert (refused.value.param, http(refused.value).code) == (param, code)
 
 
 def test_all_honoured_fields_arrive() -> None:
@@ -451,46 +532,87 @@ def test_all_honoured_fields_arrive() -> None:
         min_p=0.05,
         seed=7,
         stop=["\n", "END"],
+        stop_token_ids=[3, 4],
         max_completion_tokens=12,
+        min_tokens=2,
         ignore_eos=True,
+        n=2,
+        logprobs=True,
+        top_logprobs=5,
+        logit_bias={"17": -5},
         stream=True,
         stream_options={"include_usage": True},
     )
-    assert call == Call(
-        request=GenerateRequest(
-            model="demo",
-            prompt=ChatPrompt(
-                (
-                    Message("system", "Be brief."),
-                    Message("developer", "In English."),
-                    Message("user", "one\ntwo"),
-                    Message("assistant", ""),
-                )
-            ),
-            sampling=SamplingParams(temperature=0.5, top_p=0.9, top_k=40, min_p=0.05, seed=7),
-            max_tokens=12,
-            stop=("\n", "END"),
-            ignore_eos=True,
+    request = GenerateRequest(
+        model="demo",
+        prompt=ChatPrompt(
+            (
+                Message("system", "Be brief."),
+                Message("developer", "In English."),
+                Message("user", "one\ntwo"),
+                Message("assistant", ""),
+            )
         ),
-        stream=True,
-        include_usage=True,
+        sampling=SamplingParams(temperature=0.5, top_p=0.9, top_k=40, min_p=0.05, seed=7),
+        max_tokens=12,
+        stop=("\n", "END"),
+        stop_token_ids=(3, 4),
+        ignore_eos=True,
+        min_tokens=2,
+        logit_bias=(LogitBias(17, -5.0),),
+        n=2,
+        logprobs=5,
     )
+    assert call == Call(requests=(request,), stream=True, include_usage=True)
+    assert call.choices == 2
+
+
+def test_log_probabilities_in_completions() -> None:
+    """One number for both: 0 gives the drawn token's only."""
+    assert completion(logprobs=0).requests[0].logprobs == 0
+    assert completion(logprobs=20, echo=True).requests[0] == msgspec.structs.replace(
+        PLAIN_COMPLETION, logprobs=20, echo=True
+    )
+    assert chat(logprobs=True).requests[0].logprobs == 0
+    with pytest.raises(InvalidRequest) as refused:
+        completion(logprobs=21)
+    assert refused.value.param == "logprobs"
+
+
+def test_a_prompt_alone_can_be_judged() -> None:
+    """No new token, as evaluation harnesses ask; without ``echo`` there would be nothing in the answer."""
+    assert completion(max_tokens=0, echo=True, logprobs=1).requests[0].max_tokens == 0
+    with pytest.raises(InvalidRequest) as refused:
+        completion(max_tokens=0)
+    assert refused.value.param == "max_tokens"
+
+
+def test_several_prompts_are_several_requests() -> None:
+    """Alike in all but the prompt; all answers together are bounded."""
+    call = completion(prompt=["a", "b", "c"], n=2, seed=3)
+    assert [request.prompt for request in call.requests] == [TextPrompt("a"), TextPrompt("b"), TextPrompt("c")]
+    assert {request.n for request in call.requests} == {2}
+    assert call.choices == 6
+    assert completion(prompt=["a"] * 2048).choices == 2048
+    with pytest.raises(InvalidRequest, match="at most 2048 answers") as refused:
+        completion(prompt=["a"] * 1025, n=2)
+    assert refused.value.param == "prompt"
 
 
 def test_one_stop_string_needs_no_list() -> None:
     """``stop`` as OpenAI's clients often write it."""
-    assert completion(stop="END").request.stop == ("END",)
+    assert completion(stop="END").requests[0].stop == ("END",)
 
 
 def test_equal_limits_are_one_limit() -> None:
     """Some clients send both names."""
-    assert chat(max_tokens=5, max_completion_tokens=5).request.max_tokens == 5
+    assert chat(max_tokens=5, max_completion_tokens=5).requests[0].max_tokens == 5
 
 
 @pytest.mark.parametrize(("seed", "expected"), [(0, 0), (2**32 - 2, 2**32 - 2), (2**32 - 1, 0), (-1, 2**32 - 2)])
 def test_seeds_fold_into_what_samplers_take(seed: int, expected: int) -> None:
     """OpenAI's seeds are 64 bits; equal seeds stay equal."""
-    assert chat(seed=seed).request.sampling.seed == expected
+    assert chat(seed=seed).requests[0].sampling.seed == expected
 
 
 @pytest.mark.parametrize(
@@ -508,6 +630,7 @@ def test_a_name_given_twice_is_refused(body: bytes, param: str) -> None:
 
 
 MESSAGE = b'{"role":"user","content":"x"}'
+MESSAGES = b'"messages":[' + MESSAGE + b"]"
 PART = b'{"type":"text","text":"x"}'
 
 
@@ -523,6 +646,16 @@ PART = b'{"type":"text","text":"x"}'
         (b'{"model":"a","messages":[' + b",".join([b"{}"] * 1_500_000) + b"]}", "messages"),
         (b'{"model":"a",' + b",".join(b'"f%d":1' % number for number in range(800_000)) + b"}", None),
         (b'{"model":"a",' + b",".join([b'"n":1'] * 1_000_000) + b"}", None),
+        (b'{"model":"a","stop":[' + b",".join([b'"a"'] * 3_000_000) + b"]}", "stop"),
+        (b'{"model":"a","logit_bias":[' + b",".join([b"[1,2]"] * 2_000_000) + b"],%b}" % MESSAGES, "logit_bias"),
+        (
+            b'{"model":"a","logit_bias":{' + b",".join(b'"%d":1' % key for key in range(800_000)) + b"},%b}" % MESSAGES,
+            None,
+        ),
+        (
+            b'{"model":"a","logit_bias":{' + b",".join(b'"%d":1' % key for key in range(1025)) + b"},%b}" % MESSAGES,
+            "logit_bias",
+        ),
     ],
     ids=[
         "messages",
@@ -531,6 +664,10 @@ PART = b'{"type":"text","text":"x"}'
         "millions of messages",
         "millions of names",
         "one name, millionfold",
+        "stop strings",
+        "millions of biases",
+        "millions of biases by name",
+        "biases",
     ],
 )
 def test_what_is_too_much_is_refused_soon(body: bytes, param: str | None) -> None:
@@ -545,7 +682,9 @@ def test_what_is_too_much_is_refused_soon(body: bytes, param: str | None) -> Non
 def test_the_most_messages_and_parts_are_accepted() -> None:
     """The limits themselves are inside."""
     parts = [{"type": "text", "text": "x"}] * 2048
-    request = chat(messages=[{"role": "user", "content": parts}, *[{"role": "user", "content": "x"}] * 2047]).request
+    request = chat(messages=[{"role": "user", "content": parts}, *[{"role": "user", "content": "x"}] * 2047]).requests[
+        0
+    ]
     assert isinstance(request.prompt, ChatPrompt)
     assert len(request.prompt.messages) == 2048
 
@@ -562,27 +701,43 @@ json_values = st.recursive(
     ),
     max_leaves=12,
 )
-names = st.sampled_from([*CHAT_DOCUMENTED, *COMPLETION_DOCUMENTED, *LOCAL, "unheard_of"])
+NAMES = [*CHAT_DOCUMENTED, *COMPLETION_DOCUMENTED, *EMBEDDING_DOCUMENTED, *sorted(LOCAL_CHAT), "unheard_of"]
+names = st.sampled_from(NAMES)
 
 
 @given(body=st.dictionaries(names, json_values, max_size=6), mode=st.sampled_from(["strict", "warn"]))
 def test_any_object_is_a_request_or_the_clients_fault(body: dict[str, Value], mode: str) -> None:
     """No value of any field gets past the checks as anything else."""
     for decode in (chat, completion):
-        for full in (body, {"model": "demo", "messages": [{"role": "user", "content": "a"}], "prompt": "a", **body}):
-            try:
-                call = decode(mode, **full)
-            except ClientError as error:
-                assert http(error).status == 400  # noqa: PT017 - most examples are no error
-            else:
-                assert isinstance(call.request, GenerateRequest)
-                msgspec.msgpack.encode(call.request)
+        try:
+            call = decode(mode, **body)
+        except ClientError as error:
+            assert http(error).status == 400  # noqa: PT017 - most examples are no error
+        else:
+            for request in call.requests:
+                copied = msgspec.msgpack.decode(msgspec.msgpack.encode(request), type=GenerateRequest)
+                assert copied == request
+
+
+embedding_values = st.sampled_from(EMBEDDING_DOCUMENTED)
+
+
+@given(body=st.dictionaries(embedding_values, json_values, max_size=5), mode=st.sampled_from(["strict", "warn"]))
+def test_any_object_is_a_request_for_embeddings_or_the_clients_fault(body: dict[str, Value], mode: str) -> None:
+    """As for chats."""
+    try:
+        call = embedding(mode, **body)
+    except ClientError as error:
+        assert http(error).status == 400  # noqa: PT017 - most examples are no error
+    else:
+        copied = msgspec.msgpack.decode(msgspec.msgpack.encode(call.request), type=PoolRequest)
+        assert copied == call.request
 
 
 @given(data=st.binary(max_size=200) | st.text().map(lambda text: text.encode(errors="surrogatepass")))
 def test_any_bytes_are_the_clients_fault(data: bytes) -> None:
     """Bytes that are no body of ours give an error of ours."""
-    for decode in (decode_chat, decode_completion):
+    for decode in (decode_chat, decode_completion, decode_embedding):
         with pytest.raises(JackfieldError) as refused:
             decode(data, "strict")
         assert http(refused.value).status == 400

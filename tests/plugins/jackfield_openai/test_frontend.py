@@ -12,10 +12,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from jackfield.errors import HTTP, JackfieldError, QueueFull, WorkerDied, http
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
+from jackfield.ports.backend import MemoryEstimate, ModelInfo
+from jackfield.ports.frontend import ModelCard
 from jackfield.testing.kits.scripted_gateway import CREATED, ScriptedGateway, answer, finished, serve_frontend
 from jackfield.types import Started, TextDelta
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.frontend import IGNORED_HEADER, OpenAIFrontend
+from jackfield_openai.models import model_object
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -64,6 +67,21 @@ def get(path: str) -> tuple[int, dict[str, object]]:
     return with_client(ScriptedGateway(), scenario)
 
 
+DETAILS = (
+    "tasks",
+    "modalities",
+    "architecture",
+    "parameters",
+    "quantisation",
+    "size_bytes",
+    "memory_bytes",
+    "context_train",
+    "vocabulary",
+    "embedding_size",
+    "n_experts",
+    "n_experts_used",
+)
+UNKNOWN: dict[str, object] = dict.fromkeys(DETAILS)
 DEMO = {
     "id": "demo",
     "object": "model",
@@ -73,6 +91,18 @@ DEMO = {
     "ready": True,
     "context_length": 512,
     "description": "scripted",
+    "tasks": ["generate", "embed", "rerank", "classify"],
+    "modalities": ["text"],
+    "architecture": "scripted",
+    "parameters": 1000,
+    "quantisation": "Q8_0",
+    "size_bytes": 2000,
+    "memory_bytes": None,
+    "context_train": 1024,
+    "vocabulary": 257,
+    "embedding_size": 4,
+    "n_experts": 0,
+    "n_experts_used": 0,
 }
 LOADING = {
     "id": "org/loading",
@@ -83,6 +113,7 @@ LOADING = {
     "ready": False,
     "context_length": None,
     "description": None,
+    **UNKNOWN,
 }
 
 
@@ -113,6 +144,42 @@ def test_an_unknown_model_is_404(path: str) -> None:
     assert isinstance(error, dict)
     assert (status, error["code"], error["param"]) == (404, "model_not_found", "model")
     assert len(error["message"]) < 200
+
+
+def test_what_the_model_file_says() -> None:
+    """Under the names that the kernel has for it, once a worker has loaded it."""
+    info = ModelInfo(
+        architecture="qwen2moe",
+        title="a-file-name",
+        description="qwen2moe 2M Q8_0",
+        parameters=2_000_000,
+        size_bytes=2_100_000,
+        context_train=4096,
+        vocabulary=151_936,
+        tasks=("embed", "classify"),
+        quantisation="Q8_0",
+        modalities=("text", "image"),
+        n_experts=8,
+        n_experts_used=2,
+        embedding_size=64,
+        memory=MemoryEstimate(weights=1, kv=2, compute=4),
+    )
+    card = model_object(ModelCard(name="m", aliases=(), created=CREATED, ready=True, info=info))
+    assert [card[name] for name in DETAILS] == [
+        ("embed", "classify"),
+        ("text", "image"),
+        "qwen2moe",
+        2_000_000,
+        "Q8_0",
+        2_100_000,
+        7,
+        4096,
+        151_936,
+        64,
+        8,
+        2,
+    ]
+    assert b"a-file-name" not in msgspec.json.encode(card)
 
 
 def test_the_answer_names_the_model_that_an_alias_stands_for() -> None:
@@ -281,6 +348,7 @@ def test_the_plugin_hands_over_one_frontend_with_its_options() -> None:
         "/v1/models/{id:.+}",
         CHAT,
         "/v1/completions",
+        "/v1/embeddings",
     }
     assert isinstance(frontend, OpenAIFrontend)
     assert frontend._config == WARN

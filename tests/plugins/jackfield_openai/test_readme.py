@@ -14,6 +14,13 @@ from jackfield_openai.config import OpenAIConfig
 
 README = Path(jackfield_openai.__file__).with_name("README.md").read_text()
 
+BODIES = {
+    "chat": (fields.CHAT_HONOURED, fields.CHAT),
+    "completions": (fields.COMPLETION_HONOURED, fields.COMPLETION),
+    "embeddings": (fields.EMBEDDING_HONOURED, fields.EMBEDDING),
+}
+ROUTES = {"all": [*BODIES], "both": ["chat", "completions"], **{name: [name] for name in BODIES}}
+
 
 def test_it_lists_the_options() -> None:
     """Each with its default."""
@@ -23,16 +30,17 @@ def test_it_lists_the_options() -> None:
 
 def test_it_lists_the_fields() -> None:
     """Each with its routes, whether it is honoured, and whether it only tunes."""
-    rows = re.findall(r"^\| `(\w+)` \| (both|chat|completions) \| (.+) \|$", README, re.MULTILINE)
-    chat, completion = fields.CHAT_HONOURED | fields.CHAT.keys(), fields.COMPLETION_HONOURED | fields.COMPLETION.keys()
-    assert len(rows) == len({name for name, _, _ in rows}) == len(chat | completion)
+    rows = re.findall(r"^\| `(\w+)` \| (all|both|chat|completions|embeddings) \| (.+) \|$", README, re.MULTILINE)
+    known = {name for honoured, rules in BODIES.values() for name in honoured | rules.keys()}
+    assert len(rows) == len(known)
+    assert {name for name, _, _ in rows} == known
     for name, routes, text in rows:
-        assert routes == ("both" if name in chat & completion else "chat" if name in chat else "completions")
-        honoured = name in fields.CHAT_HONOURED | fields.COMPLETION_HONOURED
-        assert ("honoured" in text) == honoured, name
-        if not honoured:
-            rule = fields.CHAT.get(name) or fields.COMPLETION[name]
-            assert text.endswith("(tunes)") == rule.tunes, name
+        asked = [body for body, (honoured, rules) in BODIES.items() if name in honoured | rules.keys()]
+        assert ROUTES[routes] == asked, name
+        assert ("honoured" in text) == any(name in honoured for honoured, _ in BODIES.values()), name
+        found = [rules[name].tunes for _, rules in BODIES.values() if name in rules]
+        if found and "honoured" not in text:
+            assert text.endswith("(tunes)") == found[0], name
 
 
 @pytest.mark.parametrize("value", [0, -1, 0.01, 1e9])

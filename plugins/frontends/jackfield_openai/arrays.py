@@ -1,0 +1,50 @@
+"""Typed decoding of single values, with paths in the errors, and arrays that are counted before they are built."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Annotated, Final, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from jackfield_openai.errors import not_of_kind
+
+Body = TypeVar("Body")
+
+INT32_MAX: Final = 2**31 - 1
+"""Token ids and counts are 32-bit in every backend; more is a mistake."""
+
+Token: TypeAlias = Annotated[int, Meta(ge=0, le=INT32_MAX)]
+
+_ITEM: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|\[', re.DOTALL)
+"""A string, or the beginning of an array. JSON that was found valid before has no others."""
+
+
+def typed(decoder: msgspec.json.Decoder[Body], data: bytes | msgspec.Raw, path: str = "") -> Body:
+    """Decode *data*.
+
+    Parameters:
+        decoder: Of the wanted type.
+        data: JSON.
+        path: Path of the value, for errors; empty for the body.
+
+    Raises:
+        InvalidRequest: Another type, or out of range; ``param`` is the path of what is at fault.
+        MalformedBody: The body is no object, or a string is not UTF-8.
+    """
+    try:
+        return decoder.decode(data)
+    except (msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise not_of_kind(error, path) from error
+
+
+def exceeds(raw: msgspec.Raw, most: int) -> bool:
+    """Whether an array holds more than *most* strings and arrays.
+
+    Each becomes an object of its own: in a body of 16 MiB there is room for millions, which would take hundreds of
+    megabytes before anybody could count them.
+    """
+    found = _ITEM.finditer(memoryview(raw))
+    return next(itertools.islice(found, most + 1, None), None) is not None

@@ -1,0 +1,47 @@
+"""Embeddings in OpenAI's shape (``CreateEmbeddingResponse`` of its API description 2.3.0)."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from base64 import b64encode
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from jackfield.types import Pooled
+
+FLOAT_BYTES: Final = 4
+
+SLICE_BYTES: Final = 64 << 10
+"""How much of the vectors is encoded before others have their turn on the event loop: about a millisecond's work."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+async def embedding_list(pooled: Pooled, model: str, *, base64: bool) -> bytes:
+    """The whole answer.
+
+    Parameters:
+        pooled: The vectors, in the order of the inputs.
+        model: The model's own name.
+        base64: Vectors as base64 of their little-endian float32; otherwise as numbers, which are exactly these.
+    """
+    parts = [b'{"object":"list","data":[']
+    done = 0
+    for index, row in enumerate(pooled.rows):
+        vector = b'"' + b64encode(row) + b'"' if base64 else _encode(_floats(row))
+        comma = b"," if index else b""
+        parts.append(b'%b{"object":"embedding","index":%d,"embedding":%b}' % (comma, index, vector))
+        done += len(row)
+        if done >= SLICE_BYTES:
+            done = 0
+            await asyncio.sleep(0)
+    usage = {"prompt_tokens": pooled.prompt_tokens, "total_tokens": pooled.prompt_tokens}
+    parts.append(b'],"model":%b,"usage":%b}' % (_encode(model), _encode(usage)))
+    return b"".join(parts)
+
+
+def _floats(row: bytes) -> tuple[float, ...]:
+    return struct.unpack(f"<{len(row) // FLOAT_BYTES}f", row)
