@@ -11,6 +11,7 @@ from jackfield import build_kernel
 from jackfield.errors import ManifestError
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.ports.scheduler import Chunk, Scheduler, SchedulerView, StepPlan
+from jackfield.testing.kits.config import ConfigKit
 from jackfield.testing.kits.scheduler import SchedulerKit
 from jackfield_fcfs.scheduler import FcfsScheduler
 
@@ -37,9 +38,13 @@ def _view(
 class TestFcfsConforms(SchedulerKit):
     """The kit that any scheduler must pass."""
 
-    def scheduler(self) -> Scheduler:
-        """With default options."""
-        return FcfsScheduler(None)
+    manifest = 'enabled = ["fcfs"]'
+
+
+class TestFcfsOptions(ConfigKit):
+    """The kit that any plugin's options must pass."""
+
+    manifest = 'enabled = ["fcfs"]'
 
 
 class TestFcfsWithSmallStepsConforms(SchedulerKit):

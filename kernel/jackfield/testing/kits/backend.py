@@ -6,11 +6,8 @@ A plugin's test subclasses it and says which backend loads what::
 
 
     class TestMyBackend(BackendKit):
-        def backend(self) -> Backend:
-            return MyBackend(...)
-
-        def spec(self) -> ModelSpec:
-            return ModelSpec(name="kit", path="/models/tiny.gguf")
+        manifest = 'enabled = ["my-backend"]'
+        needs = {"source": "/models/tiny.gguf"}
 
 Nothing in it depends on what a model knows: answers are compared with each other, never with the truth.
 """
@@ -18,6 +15,7 @@ Nothing in it depends on what a model knows: answers are compared with each othe
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
@@ -26,14 +24,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jackfield.errors import BackendFault, KVExhausted, ManifestError, ModelLoadError
-from jackfield.ports.backend import Batch
+from jackfield.model_source import resolve_source
+from jackfield.plugins import Kernel
+from jackfield.ports.backend import Batch, ModelSpec, OptionValue
+from jackfield.testing.kits.kit import Kit
 from jackfield.types import SamplingParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-    from jackfield.ports.backend import Backend, ModelSpec, PooledRunner, Runner, Sampler
+    from jackfield.ports.backend import Backend, PooledRunner, Runner, Sampler
 
 SEQUENCES: Final = 4
 CONTEXT: Final = 256
@@ -58,19 +58,39 @@ def generating(loaded: Runner | PooledRunner) -> Runner:
     return cast("Runner", loaded)
 
 
-class BackendKit:
-    """The tests. Override ``backend`` and ``spec``, and ``prompts`` where these are a close call for the model."""
+PROMPTS: Final = ("Hello", "The quick brown fox jumps over the lazy dog", "1 2 3 4 5 6 7")
 
-    prompts: Sequence[str] = ("Hello", "The quick brown fox jumps over the lazy dog", "1 2 3 4 5 6 7")
+
+class ModelNeeds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the author says of a small model that the backend can load."""
+
+    source: str
+    """As in ``[models.NAME]``: a path, or ``jackfield:demo``."""
+    options: dict[str, OptionValue] = {}
+    """As in ``[models.NAME.options]``."""
+    prompts: tuple[str, str, str] = PROMPTS
     """Three texts of different lengths, all below 64 tokens, with clear continuations."""
+
+
+class BackendKit(Kit):
+    """Loading, tokens, steps and draws; the author names a small model that generates."""
+
+    Needs = ModelNeeds
+
+    @property
+    def prompts(self) -> Sequence[str]:
+        """Three texts of different lengths, all below 64 tokens, with clear continuations."""
+        return self.told(ModelNeeds).prompts if self.needs else PROMPTS
 
     def backend(self) -> Backend:
         """The backend under test."""
-        raise NotImplementedError
+        backend: Backend = self.made(Kernel.backends)()
+        return backend
 
     def spec(self) -> ModelSpec:
         """A small model it can load; sizes are the kit's."""
-        raise NotImplementedError
+        needs = self.told(ModelNeeds)
+        return ModelSpec(name="kit", path=str(resolve_source(needs.source, Path(self.folder))), options=needs.options)
 
     @pytest.fixture
     def runner(self) -> Iterator[Runner]:

@@ -9,37 +9,29 @@ Subclass ``CommandsKit`` in a test module and say how the plugin is turned on::
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from jackfield.cli.group import COMMANDS
-from jackfield.manifest_layers import load_manifest
-from jackfield.plugins import build_kernel
+from jackfield.testing.kits.kit import Kit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 USAGE: Final = 2
 """Exit code for a command line that cannot be used."""
 
 
-class CommandsKit:
+class CommandsKit(Kit):
     """Commands have names, explain themselves, and refuse nonsense politely."""
 
-    manifest: ClassVar[str]
-    """Text of a ``plugins.toml`` that turns the plugin on."""
-
     @pytest.fixture
-    def commands(self, tmp_path: Path) -> Sequence[click.Command]:
+    def commands(self) -> Sequence[click.Command]:
         """All commands that the manifest's plugins hand over."""
-        file = tmp_path / "plugins.toml"
-        file.write_text(self.manifest)
-        kernel = build_kernel(load_manifest(file, environ={}))
-        commands = [command for _, command in kernel.commands()]
+        commands = [command for _, command in self.kernel().commands()]
         assert commands, "the plugin hands over no command"
         return commands
 

@@ -1,16 +1,11 @@
 """What every ``Frontend`` must pass.
 
-Subclass ``FrontendKit`` in a test module and give it two fixtures::
+Subclass ``FrontendKit`` in a test module and say which plugin it is about, and what its dialect looks like::
 
     class TestConformance(FrontendKit):
-        @pytest.fixture
-        def make_frontend(self) -> FrontendFactory:
-            return lambda gateway: MyFrontend(gateway, MyConfig())
-
-        @pytest.fixture
-        def exchange(self) -> Exchange:
-            return Exchange(path="/my/generate", body=b'{"q": "hi"}', stream_body=b'{"q": "hi", "live": true}',
-                            read_answer=my_reader, read_stream=my_stream_reader)
+        manifest = 'enabled = ["my-plugin"]'
+        needs = {"path": "/my/generate", "body": '{"q": "hi"}', "stream_body": '{"q": "hi", "live": true}',
+                 "text": "answer", "stream_text": "piece", "end": "[DONE]"}
 """
 
 from __future__ import annotations
@@ -20,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -27,6 +23,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jackfield.errors import HTTP, JackfieldError, QueueFull, WorkerDied, http
+from jackfield.plugins import Kernel
+from jackfield.testing.kits.kit import Kit
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, finished, serve_frontend
 from jackfield.types import Started, TextDelta
 
@@ -97,18 +95,76 @@ Answer: TypeAlias = tuple[int, bytes]
 """Status and body."""
 
 
-class FrontendKit:
+class ExchangeNeeds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the author says of one generation in the dialect, for a model named ``demo``."""
+
+    path: str
+    body: str
+    """Asks for a whole answer, which is JSON."""
+    stream_body: str
+    """Asks for a streamed one: server-sent events, or one JSON object a line."""
+    text: str
+    """Where the text of a whole answer is: ``choices.0.message.content``."""
+    stream_text: str
+    """Where the text of one event is; events without it have none."""
+    stream_error: str = "error"
+    """What an error event has at its top."""
+    end: str
+    """What the last event of a whole stream has in it: ``[DONE]``, ``"done":true``."""
+    method: str = "POST"
+
+    def exchange(self) -> Exchange:
+        """It, as the kit plays it."""
+        return Exchange(
+            self.path,
+            self.body.encode(),
+            self.stream_body.encode(),
+            read_answer=lambda data: str(_at(msgspec.json.decode(data), self.text)),
+            read_stream=self._read_stream,
+            method=self.method,
+        )
+
+    def _read_stream(self, data: bytes) -> ReadStream:
+        lines = [line.removeprefix(b"data:").strip() for line in data.split(b"\n")]
+        events = [_json(line) for line in lines if line.startswith(b"{")]
+        text = "".join(str(_at(event, self.stream_text) or "") for event in events)
+        last = next((line for line in reversed(lines) if line), b"")
+        errors = sum(_at(event, self.stream_error) is not None for event in events)
+        return ReadStream(text, complete=self.end.encode() in last, errors=errors)
+
+
+def _json(line: bytes) -> object:
+    decoded: object = msgspec.json.decode(line)
+    return decoded
+
+
+def _at(value: object, path: str) -> object:
+    """What stands at *path*; None where nothing does."""
+    for key in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value
+
+
+class FrontendKit(Kit):
     """The kit. Each test plays a script behind the frontend and reads its answers over HTTP."""
+
+    Needs = ExchangeNeeds
 
     @pytest.fixture
     def make_frontend(self) -> FrontendFactory:
         """The factory that the plugin hands over."""
-        raise NotImplementedError
+        factory: FrontendFactory = self.made(Kernel.frontends)
+        return factory
 
     @pytest.fixture
     def exchange(self) -> Exchange:
         """A generation in the plugin's dialect."""
-        raise NotImplementedError
+        return self.told(ExchangeNeeds).exchange()
 
     def test_routes_are_distinct_and_served_by_coroutines(self, make_frontend: FrontendFactory) -> None:
         """The kernel mounts what ``routes`` gives: paths from the root, no pair twice, handlers that can be awaited."""

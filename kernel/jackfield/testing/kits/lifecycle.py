@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from jackfield.manifest_layers import load_manifest
-from jackfield.plugins import build_kernel
+from jackfield.testing.kits.kit import Kit
 
 if TYPE_CHECKING:
     from jackfield.errors import PluginError
@@ -28,21 +27,13 @@ _DESCRIPTORS: Final = Path("/proc/self/fd")
 in_each_process: Final = pytest.mark.parametrize("process", _PROCESSES)
 
 
-class LifecycleKit:
+class LifecycleKit(Kit):
     """What start-up takes, shutdown gives back, in every kind of process."""
 
-    manifest: ClassVar[str]
-    """Text of a ``plugins.toml`` that turns the plugin on."""
-
-    @pytest.fixture
-    def kernel(self, tmp_path: Path) -> Kernel:
+    @pytest.fixture(name="kernel")
+    def kernel_of_the_test(self) -> Kernel:
         """A kernel with the plugin."""
-        return self._build(tmp_path)
-
-    def _build(self, folder: Path) -> Kernel:
-        file = folder / "plugins.toml"
-        file.write_text(self.manifest)
-        return build_kernel(load_manifest(file, environ={}))
+        return self.new_kernel()
 
     @in_each_process
     def test_start_and_end_are_quiet(self, kernel: Kernel, process: ProcessKind) -> None:
@@ -63,9 +54,9 @@ class LifecycleKit:
         """Another plugin's start-up may have failed before this one's turn came."""
         _shut_down(kernel, process)
 
-    def test_two_kernels_live_in_one_process(self, kernel: Kernel, tmp_path: Path) -> None:
+    def test_two_kernels_live_in_one_process(self, kernel: Kernel) -> None:
         """The end of one does not take anything from the other."""
-        other = self._build(tmp_path)
+        other = self.new_kernel()
         kernel.startup("worker")
         other.startup("worker")
         _shut_down(kernel, "worker")

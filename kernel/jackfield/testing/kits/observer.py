@@ -1,11 +1,9 @@
 """What every ``Observer`` must pass.
 
-Subclass ``ObserverKit`` in a test module and give it one fixture::
+Subclass ``ObserverKit`` in a test module and say which plugin it is about::
 
     class TestConformance(ObserverKit):
-        @pytest.fixture
-        def make_observer(self) -> ObserverFactory:
-            return lambda: MyObserver(MyConfig())
+        manifest = 'enabled = ["my-plugin"]'
 """
 
 from __future__ import annotations
@@ -15,7 +13,9 @@ from typing import TYPE_CHECKING, Final, cast
 import pytest
 
 from jackfield.lifecycle import WorkerState
+from jackfield.plugins import Kernel
 from jackfield.ports.observer import EngineStats, Exposition, RequestEnded, WorkerChanged, WorkerReported
+from jackfield.testing.kits.kit import Kit
 
 if TYPE_CHECKING:
     from jackfield.ports.observer import ObservedEvent, ObserverFactory
@@ -74,13 +74,14 @@ ACCEPTS: Final = (
 """``Accept`` headers: usual ones, a browser's, and nonsense."""
 
 
-class ObserverKit:
-    """The kit."""
+class ObserverKit(Kit):
+    """Observers take whatever they are told, and their pages can be read."""
 
     @pytest.fixture
     def make_observer(self) -> ObserverFactory:
         """The factory that the plugin hands over."""
-        raise NotImplementedError
+        factory: ObserverFactory = self.made(Kernel.observers)
+        return factory
 
     @pytest.mark.parametrize("event", EVENTS.values(), ids=list(EVENTS))
     def test_every_event_is_taken(self, make_observer: ObserverFactory, event: ObservedEvent) -> None:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jackfield.plugins import Kernel
 from jackfield.ports.scheduler import SchedulerView
+from jackfield.testing.kits.kit import Kit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -236,12 +238,13 @@ def workloads(draw: st.DrawFn) -> tuple[Pool, list[Job]]:
     return pool, sorted(jobs, key=lambda job: job.arrives)
 
 
-class SchedulerKit:
-    """Subclass it as ``Test…`` and say how the scheduler is made."""
+class SchedulerKit(Kit):
+    """Subclass it as ``Test…`` and say which plugin it is about, or how the scheduler is made."""
 
     def scheduler(self) -> Scheduler:
-        """A new scheduler with its default options."""
-        raise NotImplementedError
+        """A new scheduler."""
+        scheduler: Scheduler = self.made(Kernel.schedulers)()
+        return scheduler
 
     @given(workloads())
     @_kit_settings
