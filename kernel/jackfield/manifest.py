@@ -9,6 +9,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from typing import Final, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -76,8 +77,31 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     body_budget_bytes: int = 256 * 1024 * 1024
     """Bytes of all request bodies together, each from its arrival to the end of its request; above it 503 with
     ``Retry-After``. At least ``body_limit_bytes``."""
+    connections: int = 4096
+    """Connections to the API at a time, from everywhere; at most what the system's file limit has room for."""
+    connections_per_address: int = 1024
+    """Connections to the API at a time from one address (of IPv6, one /64 network), and behind a trusted proxy requests
+    at a time."""
+    requests_per_connection: int = 1000
+    """Requests after which a connection is closed, so that clients find their way to other replicas."""
+    header_timeout_s: float = 30.0
+    """How long a request's headers may take to arrive."""
+    idle_timeout_s: float = 75.0
+    """How long a connection may wait for its next request. Longer than what a load balancer in front keeps one."""
+    write_timeout_s: float = 60.0
+    """How long a client may leave an answer unread, once its buffers are full, before its request is cancelled."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (``10.0.0.0/8``) or addresses of reverse proxies, which are believed when they say who their client is:
+    for limits and logs."""
+    trusted_proxy_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """The header in which they say it; the other one is ignored, since a client could have sent it."""
+    request_timeout_s: float = 0.0
+    """Deadline of requests without an ``x-request-timeout-ms`` header; 0 is none. One that cannot begin in time is
+    refused at once, one whose time is up while it waits gets 408."""
+    overload_status: Literal[429, 503, 529] = 429
+    """Status of refusals for lack of room: a full queue, a deadline that cannot be met, too many connections."""
     queue: int = 64
-    """Requests per model that may wait for a slot, besides those that run; above it 429 with ``Retry-After``."""
+    """Requests per model that may wait for a slot, besides those that run; above it ``overload_status``."""
     default_max_tokens: int = 1024
     """Tokens generated where the request gives no limit; always capped by the room left in the context."""
     drain_s: float = 30.0
@@ -107,6 +131,7 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if self.body_limit_bytes > 48 * 1024 * 1024:
             raise ValueError("body_limit_bytes must be at most 50331648: a request must fit one channel frame")
         _at_least("body_budget_bytes", self.body_budget_bytes, self.body_limit_bytes)
+        self._check_connections()
         _at_least("queue", self.queue, 0)
         _at_least("default_max_tokens", self.default_max_tokens, 1)
         _at_least("drain_s", self.drain_s, 0)
@@ -115,6 +140,18 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         _at_least("step_timeout_s", self.step_timeout_s, 1)
         if not 1 <= self.plugin_timeout_s <= PLUGIN_TIMEOUT_MAX_S:
             raise ValueError(f"plugin_timeout_s must be between 1 and {PLUGIN_TIMEOUT_MAX_S:g}")
+
+    def _check_connections(self) -> None:
+        for key in ("connections", "connections_per_address", "requests_per_connection"):
+            _at_least(key, getattr(self, key), 1)
+        for key in ("header_timeout_s", "idle_timeout_s", "write_timeout_s"):
+            _at_least(key, getattr(self, key), 0.1)
+        _at_least("request_timeout_s", self.request_timeout_s, 0)
+        for network in self.trusted_proxies:
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"trusted_proxies has {network!r}: not a network such as 10.0.0.0/8") from error
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

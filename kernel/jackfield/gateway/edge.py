@@ -14,23 +14,29 @@ from jackfield.errors import (
     Draining,
     InternalError,
     JackfieldError,
+    TooManyConnections,
     http,
 )
 from jackfield.gateway.accounting import CLIENT_LEFT, Accounting
 from jackfield.gateway.bodies import Bodies, draining
 from jackfield.gateway.cors import is_preflight, open_to_page, preflight
+from jackfield.gateway.deadlines import deadline
 from jackfield.gateway.faults import unexpected
+from jackfield.gateway.protocol import EdgeProtocol
 from jackfield.gateway.rendering import bad_http, render, translate, unreadable_body
 from jackfield.gateway.request_ids import request_id
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
+    from multidict import CIMultiDict
 
+    from jackfield.gateway.addresses import Crowd
     from jackfield.gateway.identity import Identity
     from jackfield.gateway.observing import Observers
     from jackfield.gateway.origin import OriginGuard
     from jackfield.gateway.pipeline import Pipeline
     from jackfield.gateway.routing import Endpoint, Routes
+    from jackfield.manifest import KernelConfig
 
 CONTEXT: Final = web.RequestKey("context", RequestContext)
 RESPONSE: Final = web.RequestKey("response", web.StreamResponse)
@@ -38,6 +44,9 @@ RESPONSE: Final = web.RequestKey("response", web.StreamResponse)
 
 NO_ROUTE: Final = "none"
 """Route label of requests that no frontend serves: paths as sent would be unbounded labels."""
+
+NO_METHOD: Final = "none"
+"""Method, in the log, of connections that were refused before they could ask."""
 
 
 class Edge:
@@ -49,8 +58,8 @@ class Edge:
         observers: Told of every request's end.
         identity: Finds out who calls.
         guard: Checks host and origin.
-        body_limit: Largest body in bytes.
-        body_budget: Bytes of all bodies together.
+        crowd: Counts requests by address, of those that come through a proxy.
+        config: Bounds of bodies, the default deadline, the status of overload.
     """
 
     def __init__(
@@ -60,17 +69,19 @@ class Edge:
         observers: Observers,
         identity: Identity,
         guard: OriginGuard,
-        *,
-        body_limit: int,
-        body_budget: int,
+        crowd: Crowd,
+        config: KernelConfig,
     ) -> None:
         self._routes = routes
         self._pipeline = pipeline
         self._accounting = Accounting(observers)
         self._identity = identity
         self._guard = guard
-        self._body_limit = body_limit
-        self._bodies = Bodies(body_limit, body_budget)
+        self._crowd = crowd
+        self._body_limit = config.body_limit_bytes
+        self._timeout_s = config.request_timeout_s
+        self._overload_status = config.overload_status
+        self._bodies = Bodies(config.body_limit_bytes, config.body_budget_bytes)
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -90,11 +101,11 @@ class Edge:
             if status < HTTPStatus.INTERNAL_SERVER_ERROR
             else InternalError("an internal error happened before the request was read")
         )
-        context.code = http(error).code
-        response = render(error, self._routes.nearest(""), context.request_id)
-        response.headers.update(_KERNEL_HEADERS)
-        self._accounting.ended(context, request.method, response.status)
-        return response
+        return self._turn_away(context, error, request.method)
+
+    def crowded(self, error: JackfieldError, client: str) -> web.Response:
+        """Answer a connection for which there is no room."""
+        return self._turn_away(RequestContext(request_id(None), NO_ROUTE, client), error, NO_METHOD)
 
     def hurry(self) -> None:
         """A drain has begun: bodies that are still arriving get a little time only, then 503."""
@@ -108,16 +119,24 @@ class Edge:
     async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         endpoint = self._routes.endpoint(request)
         offered = request.headers.get("x-request-id")
-        context = RequestContext(request_id(offered), endpoint.path if endpoint else NO_ROUTE, request.remote or "")
+        peer = request.remote or ""
+        client = self._crowd.addresses.client(peer, request.headers)
+        context = RequestContext(request_id(offered), endpoint.path if endpoint else NO_ROUTE, client)
         request[CONTEXT] = context
         status = CLIENT_LEFT
+        # others are counted by their connections
+        proxied = client != peer and self._crowd.enter(client)
         self._enter()
         try:
+            if client != peer and not proxied:
+                return self._refuse(request, context, endpoint, _too_many())
             response = await self._answer(request, context, endpoint, handler)
             status = response.status
             return response
         finally:
             self._leave()
+            if proxied:
+                self._crowd.leave(client)
             self._bodies.served(context)
             self._pipeline.release(context)
             self._accounting.ended(context, request.method, status)
@@ -148,6 +167,7 @@ class Edge:
             return preflight(request)
         # who calls is found out before a stranger's body is even read
         await self._identity.admit(request.headers, context, endpoint.scope if endpoint else None)
+        context.deadline = deadline(request.headers, context.arrived, self._timeout_s)
         await self._bodies.receive(request, context)
         if endpoint is None:
             return await handler(request)
@@ -159,6 +179,15 @@ class Edge:
         if self._pipeline.draining:
             raise draining()
 
+    def _turn_away(self, context: RequestContext, error: JackfieldError, method: str) -> web.Response:
+        """Refuse what never became a request."""
+        context.code = http(error).code
+        frontend = self._routes.nearest("")
+        response = render(error, frontend, context.request_id, overload_status=self._overload_status)
+        _protect(response.headers)
+        self._accounting.ended(context, method, response.status)
+        return response
+
     def _refuse(
         self, request: web.Request, context: RequestContext, endpoint: Endpoint | None, fault: JackfieldError
     ) -> web.StreamResponse:
@@ -169,7 +198,7 @@ class Edge:
                 request.transport.abort()
             return request[RESPONSE]
         frontend = endpoint.frontend if endpoint else self._routes.nearest(request.path)
-        response = render(fault, frontend, context.request_id)
+        response = render(fault, frontend, context.request_id, overload_status=self._overload_status)
         if isinstance(fault, Draining | BodyTooLarge):
             response.force_close()
         return response
@@ -178,8 +207,11 @@ class Edge:
         context = request.get(CONTEXT)
         headers = response.headers
         headers["x-request-id"] = context.request_id if context is not None else request_id(None)
-        headers.update(_KERNEL_HEADERS)
+        _protect(headers)
         open_to_page(request, headers, may_read=self._guard.may_read(request.headers))
+        if isinstance(request.protocol, EdgeProtocol) and request.protocol.exhausted:
+            response.force_close()
+            headers["Connection"] = "close"
         request[RESPONSE] = response
 
     def _enter(self) -> None:
@@ -193,6 +225,27 @@ class Edge:
 
 
 _KERNEL_HEADERS: Final = {"Server": "jackfield", "X-Content-Type-Options": "nosniff"}
+
+_DEFAULT_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+"""What OWASP's REST security cheat sheet asks of an API; a frontend that serves pages sets its own. A page that may
+read answers (CORS) is not held up by any of it."""
+
+
+def _protect(headers: CIMultiDict[str]) -> None:
+    """Add the headers that every answer has."""
+    headers.update(_KERNEL_HEADERS)
+    for name, value in _DEFAULT_HEADERS.items():
+        headers.setdefault(name, value)
+
+
+def _too_many() -> TooManyConnections:
+    return TooManyConnections("this address has as many requests as it may have at a time; try again later")
 
 
 def _fault(error: Exception, context: RequestContext) -> JackfieldError:

@@ -20,6 +20,7 @@ from jackfield.logs import traceback_of
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
+    from jackfield.errors import JackfieldError
     from jackfield.gateway.origin import OriginGuard
     from jackfield.gateway.pipeline import Pipeline
     from jackfield.ports.observer import Exposition
@@ -67,6 +68,10 @@ class Health:
         """Answer what never became a request."""
         return web.Response(status=status, text="bad request\n")
 
+    def crowded(self, error: JackfieldError, _client: str) -> web.Response:
+        """Answer a connection for which there is no room."""
+        return web.Response(status=503, text=f"{error.message}\n")
+
     @web.middleware
     async def _check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self._guard is not None:
@@ -104,5 +109,5 @@ class Health:
 
 
 async def _name(_request: web.Request, response: web.StreamResponse) -> None:
-    """Say who answers; aiohttp would say which version of what."""
-    response.headers["Server"] = "jackfield"
+    """Say who answers; aiohttp would say which version of what. A probe's answer is true only now."""
+    response.headers.update({"Server": "jackfield", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})

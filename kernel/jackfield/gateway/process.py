@@ -30,6 +30,7 @@ from jackfield.errors import ChannelError, ErrorRecord, JackfieldError, PluginEr
 from jackfield.gateway.control import BootHeartbeat, Control
 from jackfield.logs import change_level, configure_logs, traceback_of
 from jackfield.manifest import Manifest
+from jackfield.open_files import raise_open_files_limit
 from jackfield.plugin_calls import PluginCalls, Watch
 from jackfield.plugins import Kernel, build_kernel
 
@@ -47,6 +48,7 @@ def run(control_fd: int) -> int:
         control_fd: Inherited end of the socketpair to the supervisor.
     """
     belong_to_supervisor()
+    raise_open_files_limit()
     control = Control(socket.socket(fileno=control_fd))
     try:
         with BootHeartbeat(control):

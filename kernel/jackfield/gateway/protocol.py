@@ -1,31 +1,19 @@
-"""HTTP connections: aiohttp's, with errors in our shape and a bound on how long a silent client may hold one."""
+"""One HTTP connection: aiohttp's, with errors in our shape and a bound on how long its client may keep it waiting."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-FIRST_REQUEST_S: Final = 30.0
-"""How long a new connection may take to send its first request's headers; aiohttp has no such limit of its own."""
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
 
-KEEPALIVE_S: Final = 75.0
-"""Idle time after which a connection is closed: longer than the 60 s that load balancers commonly keep one."""
+    from jackfield.gateway.connections import Bounds, Front
 
 LINGER_S: Final = 2.0
 """How long the rest of a refused body is read and dropped, so that the client sees the answer and not a reset."""
-
-BACKLOG: Final = 1024
-"""Connections that may wait for being accepted; the kernel caps it at ``net.core.somaxconn``."""
-
-_FLUSH_POLL_S: Final = 0.01
-"""Transports tell nobody when their buffer is empty."""
-
-BadRequest: TypeAlias = Callable[[web.BaseRequest, int], web.Response]
-"""Answers what never became a request: a stub of it, and the status aiohttp would give."""
 
 
 class EdgeProtocol(web.RequestHandler):
@@ -33,25 +21,69 @@ class EdgeProtocol(web.RequestHandler):
 
     Parameters:
         server: aiohttp's bookkeeping of connections and requests.
-        bad_request: Answers what is not HTTP.
+        bounds: How long its client may keep it waiting.
+        front: Answers what is not HTTP.
+        left: Called with this object at the connection's end.
         loop: The running loop.
     """
 
-    __slots__ = ("_bad_request", "_first_request")
+    __slots__ = ("_bounds", "_front", "_headers_since", "_left", "_unread_since", "_wire")
 
-    def __init__(self, server: web.Server, bad_request: BadRequest, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(server, loop=loop, keepalive_timeout=KEEPALIVE_S, lingering_time=LINGER_S, access_log=None)  # type: ignore[arg-type]  # None is its documented "off"
-        self._bad_request = bad_request
-        self._first_request: asyncio.TimerHandle | None = None
+    def __init__(
+        self,
+        server: web.Server,
+        bounds: Bounds,
+        front: Front,
+        left: Callable[[EdgeProtocol], None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(server, loop=loop, keepalive_timeout=bounds.idle_s, lingering_time=LINGER_S, access_log=None)  # type: ignore[arg-type]  # None is its documented "off"
+        self._bounds = bounds
+        self._front = front
+        self._left = left
+        self._wire: asyncio.Transport | None = None
+        self._headers_since: float | None = None
+        """When the headers began that have not arrived whole; the loop's time."""
+        self._unread_since: float | None = None
+        """Since when the client has not read enough for more to be written; the loop's time."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._first_request = asyncio.get_running_loop().call_later(FIRST_REQUEST_S, self._close_silent)
+        # aiohttp forgets a transport that it has closed, although it may still have to send
+        self._wire = self.transport
+        self._headers_since = self._loop.time()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._first_request is not None:
-            self._first_request.cancel()
+        self._wire = None
+        self._left(self)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_since = self._loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread_since = None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the request that is being answered is the last one of this connection."""
+        return self._request_count >= self._bounds.requests
+
+    def overdue(self, now: float) -> bool:
+        """Whether its client has kept it waiting for too long, for headers or for reading."""
+        waits = self._waiter is not None  # for a request
+        if waits and self._headers_since is not None and now - self._headers_since >= self._bounds.header_s:
+            return True
+        if self._unread_since is None and self._wire is not None and self._wire.is_closing():
+            self._unread_since = now  # it lives because it has something to send
+        return self._unread_since is not None and now - self._unread_since >= self._bounds.write_s
+
+    def give_up(self) -> None:
+        """End it at once, and the request it may be serving; what was not sent is lost."""
+        if self._wire is not None:
+            self._wire.abort()
 
     def handle_error(
         self,
@@ -63,14 +95,20 @@ class EdgeProtocol(web.RequestHandler):
         """Called by aiohttp for what is not HTTP (400), and for defects outside of any handler (500)."""
         if request.writer.output_size > 0:
             raise ConnectionError("the response has begun; the connection can only be closed")
-        response = self._bad_request(request, status)
+        response = self._front.bad_request(request, status)
         response.force_close()
         return response
 
     def data_received(self, data: bytes) -> None:
+        count = self._request_count
         super().data_received(data)
         request = self._current_request
-        if request is None or not self._messages or request.content.is_eof():
+        whole = request is None or request.content.is_eof()
+        if self._request_count != count:
+            self._headers_since = None
+        elif whole and self._headers_since is None:
+            self._headers_since = self._loop.time()
+        if whole or request is None or not self._messages:
             return
         # Only what is no HTTP can follow an unfinished body. aiohttp queues its refusal behind the request, which would
         # wait for the rest of the body until its time is up.
@@ -84,54 +122,3 @@ class EdgeProtocol(web.RequestHandler):
         """
         if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
             super().log_exception(*args, **kw)
-
-    def _close_silent(self) -> None:
-        if self._request_count == 0:
-            self.force_close()
-
-
-class Listener:
-    """Accepts HTTP connections on sockets that somebody else opened. Event loop thread.
-
-    Parameters:
-        application: What serves them; frozen by ``start``.
-        bad_request: Answers what is not HTTP.
-        finish_s: How long ``close`` waits for handlers that run.
-    """
-
-    def __init__(self, application: web.Application, bad_request: BadRequest, finish_s: float) -> None:
-        # handler_cancellation: a client that hangs up cancels its handler, streaming or not
-        self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=finish_s, access_log=None)
-        self._bad_request = bad_request
-        self._accepting: list[asyncio.Server] = []
-
-    async def start(self, sockets: Sequence[socket.socket]) -> None:
-        """Begin to accept on *sockets* (TCP or ``AF_UNIX``, already listening)."""
-        await self._runner.setup()
-        server = self._runner.server
-        if server is None:
-            raise RuntimeError("aiohttp's runner has no server after its setup")
-        loop = asyncio.get_running_loop()
-
-        def connection() -> EdgeProtocol:
-            return EdgeProtocol(server, self._bad_request, loop)
-
-        for listening in sockets:
-            create = loop.create_unix_server if listening.family == socket.AF_UNIX else loop.create_server
-            self._accepting.append(await create(connection, sock=listening, backlog=BACKLOG))
-
-    async def flush(self) -> None:
-        """Return when everything written has gone to the clients' sockets; cancelled by whoever has a deadline."""
-        while self._unsent():  # noqa: ASYNC110 -- no event says so
-            await asyncio.sleep(_FLUSH_POLL_S)
-
-    async def close(self) -> None:
-        """Stop accepting, give handlers their time, cancel the rest, close all connections."""
-        for accepting in self._accepting:
-            accepting.close()
-        await self._runner.cleanup()
-
-    def _unsent(self) -> int:
-        server = self._runner.server
-        transports = [connection.transport for connection in server.connections] if server else []
-        return sum(transport.get_write_buffer_size() for transport in transports if transport is not None)

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from jackfield.errors import (
+    AtCapacity,
     BodyTooLarge,
     ClientError,
     CredentialMissing,
@@ -32,11 +33,19 @@ _PATH_SHOWN: Final = 200
 """Characters of an unknown path that an error repeats."""
 
 
-def render(error: JackfieldError, frontend: Frontend | None, request_id: str) -> web.Response:
+def render(error: JackfieldError, frontend: Frontend | None, request_id: str, *, overload_status: int) -> web.Response:
     """*error* as a response in *frontend*'s shape, with the headers that clients' retry logic reads.
 
     ``Retry-After`` is in whole seconds; openai-python prefers ``retry-after-ms`` and obeys ``x-should-retry``.
+
+    Parameters:
+        error: What is wrong.
+        frontend: Whose dialect it takes; None takes a plain one.
+        request_id: For ``x-request-id``.
+        overload_status: ``kernel.overload_status``, for refusals for lack of room.
     """
+    if isinstance(error, AtCapacity):
+        error.status = overload_status
     payload = _payload(error, frontend, request_id)
     response = web.Response(
         status=payload.status, body=payload.body, headers=dict(payload.headers), content_type=payload.content_type

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from jackfield.errors import ManifestError
+from jackfield.gateway.addresses import Addresses, Crowd
+from jackfield.gateway.connections import Bounds
 from jackfield.gateway.edge import Edge
 from jackfield.gateway.health import Health
 from jackfield.gateway.identity import Identity
+from jackfield.gateway.listener import Listener
 from jackfield.gateway.observing import Observers
 from jackfield.gateway.origin import OriginGuard, is_local, refuse_public_bind
 from jackfield.gateway.pipeline import Pipeline
-from jackfield.gateway.protocol import Listener
 from jackfield.gateway.routing import Routes
+from jackfield.open_files import open_files_limit
 
 if TYPE_CHECKING:
     import socket
@@ -23,10 +26,18 @@ if TYPE_CHECKING:
 
     from jackfield.channel.messages import WorkerStatus
     from jackfield.gateway.worker_link import WorkerLink
+    from jackfield.manifest import KernelConfig
     from jackfield.plugins import Kernel
 
 FINISH_S: Final = 1.0
 """How long ``close`` lets handlers write the error event that ends their stream."""
+
+HEALTH_BOUNDS: Final = Bounds(connections=128, per_address=128, requests=1000, header_s=10.0, idle_s=75.0, write_s=10.0)
+"""Probes are few and quick. They have connections of their own, which clients of the API cannot take from them."""
+
+DESCRIPTORS_KEPT: Final = 512
+"""File descriptors that are not for connections to the API: those of the health port, of workers and listeners, of
+connections that are being refused, and whatever plugins open."""
 
 
 class GatewayServer:
@@ -56,24 +67,27 @@ class GatewayServer:
         self._observers = Observers(kernel.observers())
         self._pipeline = Pipeline(kernel.manifest, self._observers, started)
         self._routes = Routes(kernel.frontends(), self._pipeline)
+        self._addresses = Addresses(config)
+        crowd = Crowd(self._addresses, config.connections_per_address)
         self._edge = Edge(
             self._routes,
             self._pipeline,
             self._observers,
             self._identity,
             OriginGuard(config, authenticated=bool(self.authenticators)),
-            body_limit=config.body_limit_bytes,
-            body_budget=config.body_budget_bytes,
+            crowd,
+            config,
         )
-        self._public = Listener(self._edge.application(), self._edge.bad_request, FINISH_S)
+        self._public = Listener(self._edge.application(), self._edge, _bounds(config), crowd, finish_s=FINISH_S)
         self._health: Listener | None = None
         self._attaching: set[asyncio.Task[None]] = set()
 
     async def start(self, public: Sequence[socket.socket], health: Sequence[socket.socket]) -> None:
-        """Serve on these listening sockets (TCP or ``AF_UNIX``); they are closed by ``close``.
+        """Listen on these sockets (TCP or ``AF_UNIX``, bound) and serve; they are closed by ``close``.
 
         Raises:
-            ManifestError: A public socket is reachable from other machines and nobody would check who calls.
+            ManifestError: A public socket is reachable from other machines and nobody would check who calls, or
+                somebody else has begun to listen there.
         """
         if not self.authenticators and not all(map(is_local, public)):
             raise ManifestError("kernel.listen: the socket is reachable from other machines", param="kernel.listen")
@@ -88,7 +102,8 @@ class GatewayServer:
             bare=not local,
             metrics=local or self._config.health_metrics,
         )
-        self._health = Listener(page.application(), page.bad_request, FINISH_S)
+        crowd = Crowd(self._addresses, HEALTH_BOUNDS.per_address)
+        self._health = Listener(page.application(), page, HEALTH_BOUNDS, crowd, finish_s=FINISH_S)
         await self._health.start(health)
 
     def attach(self, model: str, connection: socket.socket) -> None:
@@ -140,3 +155,22 @@ class GatewayServer:
             self._log.error("cannot connect to worker", model=link.model, error=type(error).__name__)
             connection.close()
             link.close()
+
+
+def _bounds(config: KernelConfig) -> Bounds:
+    """What *config* allows, as far as this process may have open files; aiohttp could not even refuse without one."""
+    room = max(1, open_files_limit() - DESCRIPTORS_KEPT)
+    if room < config.connections:
+        structlog.get_logger("jackfield.gateway").warning(
+            "the limit of open files allows fewer connections than kernel.connections",
+            connections=room,
+            configured=config.connections,
+        )
+    return Bounds(
+        connections=min(config.connections, room),
+        per_address=config.connections_per_address,
+        requests=config.requests_per_connection,
+        header_s=config.header_timeout_s,
+        idle_s=config.idle_timeout_s,
+        write_s=config.write_timeout_s,
+    )

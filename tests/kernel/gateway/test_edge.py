@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from jackfield.errors import PluginError
-from jackfield.gateway import bodies, protocol
+from jackfield.gateway import bodies
 from jackfield.gateway.server import GatewayServer
 from jackfield.manifest import KernelConfig
 from jackfield.ports.observer import RequestEnded
@@ -404,15 +404,3 @@ def test_body_that_does_not_arrive(served: Served, monkeypatch: pytest.MonkeyPat
     response = http.client.HTTPResponse(client)
     response.begin()
     assert (response.status, json.loads(response.read())["code"]) == (408, "deadline_exceeded")
-
-
-def test_connection_that_asks_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection whose first request's headers do not arrive in time is closed; one that is served is not."""
-    monkeypatch.setattr(protocol, "FIRST_REQUEST_S", 0.2)
-    busy = served.connection()
-    busy.request("GET", "/models")
-    busy.getresponse().read()
-    silent = served.raw(b"GET /models HTTP/1.1\r\nHost: loc")
-    assert silent.recv(1) == b""
-    busy.request("GET", "/models")
-    assert busy.getresponse().status == 200
