@@ -14,14 +14,18 @@ from jackfield_llama.guard import AssertionFailed
 from jackfield_llama.inspection import inspect_file
 from jackfield_llama.machine import Machine
 from jackfield_llama.model import describe, open_model, refused
+from jackfield_llama.pooled_loading import Wish, load_pooled
+from jackfield_llama.pooling import choose_pooling
+from jackfield_llama.pooling_library import POOLING_NONE, pooling_default_params
 from jackfield_llama.runner import BoundBatch, LlamaRunner
 from jackfield_llama.runtime import RUNTIME
 from jackfield_llama.sizing import Sizes, choose_sizes, kv_cell_bytes
 
 if TYPE_CHECKING:
     from jackfield.plugins import PluginInstance
-    from jackfield.ports.backend import ModelInfo, ModelSpec, Progress, Runner
+    from jackfield.ports.backend import ModelInfo, ModelSpec, PooledRunner, Progress, Runner
     from jackfield_llama.guard import Report
+    from jackfield_llama.pooled import LlamaPooledRunner
 
 WEIGHTS_SHARE: Final = 0.95
 """Part of the loading progress that reading the weights stands for; the rest is the context and a first computation."""
@@ -44,7 +48,7 @@ class LlamaBackend:
         self._instance.config(LlamaConfig, spec.options, key=f"models.{spec.name}.options")
         return inspect_file(spec.path)
 
-    def load(self, spec: ModelSpec, progress: Progress) -> Runner:
+    def load(self, spec: ModelSpec, progress: Progress) -> Runner | PooledRunner:
         """See ``jackfield.ports.backend.Backend``. Works in a thread of its own; *progress* is called in this one."""
         config = self._instance.config(LlamaConfig, spec.options, key=f"models.{spec.name}.options")
         if spec.max_sequences > llama.max_parallel_sequences():
@@ -67,25 +71,34 @@ class _Loading:
         self._machine = machine
         self._name = PurePath(spec.path).name
 
-    def run(self, report: Report) -> LlamaRunner:
+    def run(self, report: Report) -> Runner | PooledRunner:
         memory = self._machine.available_memory()
         with ExitStack() as undo:
             model = open_model(self._spec.path, self._model_params(), lambda part: report(part * WEIGHTS_SHARE))
             undo.callback(llama.model_free, model)
             self._refuse_unservable(model)
-            sizes = choose_sizes(
-                self._spec,
-                llama.model_n_ctx_train(model),
-                kv_cell_bytes(model, self._config.kv_type),
-                None if memory is None else max(0, memory - llama.model_size(model)),
-            )
+            room = None if memory is None else max(0, memory - llama.model_size(model))
+            kind = choose_pooling(model, self._config.pooling, self._name)
+            runner = self._generating(model, room) if kind == POOLING_NONE else self._pooled(model, kind, room)
+            undo.pop_all()
+        report(1.0)
+        return runner
+
+    def _generating(self, model: llama.Model, room: int | None) -> LlamaRunner:
+        cell_bytes = kv_cell_bytes(model, self._config.kv_type)
+        sizes = choose_sizes(self._spec, llama.model_n_ctx_train(model), cell_bytes, room)
+        with ExitStack() as undo:
             context = self._create_context(model, sizes)
             undo.callback(llama.context_free, context)
             self._warm_up(context)
             runner = LlamaRunner(model, context, describe(model, self._spec.path), self._limits(context, sizes))
             undo.pop_all()
-        report(1.0)
         return runner
+
+    def _pooled(self, model: llama.Model, kind: int, room: int | None) -> LlamaPooledRunner:
+        params = pooling_default_params()
+        self._set_computing(params)
+        return load_pooled(model, kind, Wish(self._spec, self._config), params, room)
 
     def _model_params(self) -> llama.ModelParams:
         params = llama.model_default_params()
@@ -100,8 +113,8 @@ class _Loading:
 
     def _refuse_unservable(self, model: llama.Model) -> None:
         kind = None
-        if llama.model_has_encoder(model) or not llama.model_has_decoder(model):
-            kind = "an encoder model"
+        if llama.model_has_encoder(model) and llama.model_has_decoder(model):
+            kind = "a model with encoder and decoder"
         elif llama.model_is_diffusion(model):
             kind = "a diffusion model"
         elif llama.vocab_type(llama.model_get_vocab(model)) == llama.VOCABULARY_NONE:
@@ -110,29 +123,35 @@ class _Loading:
             raise self._unservable(kind)
 
     def _unservable(self, kind: str) -> ModelLoadError:
-        return ModelLoadError(f"{self._name} is {kind}; this backend serves models that generate text token by token")
+        return ModelLoadError(
+            f"{self._name} is {kind}; this backend serves models that continue, embed, rank or classify text"
+        )
 
     def _create_context(self, model: llama.Model, sizes: Sizes) -> llama.Context:
-        config, threads = self._config, self._threads()
         params = llama.context_default_params()
+        self._set_computing(params)
         params.n_ctx = sizes.kv_tokens
-        params.n_batch = max(config.batch, self._spec.max_sequences)  # one step must be able to serve all
-        params.n_ubatch = config.ubatch_tokens
+        params.n_batch = max(self._config.batch, self._spec.max_sequences)  # one step must be able to serve all
+        params.n_ubatch = self._config.ubatch_tokens
         params.n_seq_max = self._spec.max_sequences
-        params.n_threads = threads
-        params.n_threads_batch = threads if config.threads_batch == "auto" else config.threads_batch
-        params.flash_attn_type = llama.FLASH_ATTENTION[config.flash_attention]
-        params.type_k = params.type_v = llama.KV_TYPES[config.kv_type]
         params.kv_unified = True
-        params.offload_kqv = params.op_offload = False
         RUNTIME.logs.clear()
         context = llama.init_from_model(model, params)
         if context is None:
             raise self._no_context(sizes)
         if llama.get_memory(context) is None:
             llama.context_free(context)
-            raise self._unservable("an embedding model")
+            raise self._unservable("a model without memory, which cannot continue a text")
         return context
+
+    def _set_computing(self, params: llama.ContextParams) -> None:
+        """What holds for every kind of context: threads, attention, how keys and values are stored."""
+        config, threads = self._config, self._threads()
+        params.n_threads = threads
+        params.n_threads_batch = threads if config.threads_batch == "auto" else config.threads_batch
+        params.flash_attn_type = llama.FLASH_ATTENTION[config.flash_attention]
+        params.type_k = params.type_v = llama.KV_TYPES[config.kv_type]
+        params.offload_kqv = params.op_offload = False
 
     def _no_context(self, sizes: Sizes) -> ModelLoadError:
         reason = RUNTIME.logs.reason(self._spec.path)

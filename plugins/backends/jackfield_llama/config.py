@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -14,6 +14,10 @@ BATCH_MAX: Final = 65_536
 
 UBATCH_DEFAULT: Final = 512
 """llama.cpp's own default: larger micro-batches gain little on a CPU and cost memory."""
+
+
+PoolingOption: TypeAlias = Literal["auto", "none", "mean", "cls", "last"]
+"""Ways to pool that may be asked for; a classification head is used where the file has one."""
 
 
 class LlamaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,6 +42,11 @@ class LlamaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Map the model file instead of reading it: starts faster, and workers of one file share its memory."""
     mlock: bool = False
     """Keep the model in memory, never swapped out; needs a sufficient ``ulimit -l``."""
+
+    pooling: PoolingOption = "auto"
+    """How a model makes one vector of a whole input. auto: as its file says; a file that says nothing continues text.
+    ``mean``, ``cls`` (the first token) and ``last`` make an embedding model of any model; ``none`` has a model
+    continue text whatever its file says."""
 
     def __post_init__(self) -> None:
         for name in ("threads", "threads_batch"):
