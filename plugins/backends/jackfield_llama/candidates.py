@@ -10,9 +10,6 @@ import numpy.typing as npt
 
 from jackfield.errors import BackendFault
 
-BISECTIONS: Final = 8
-"""Halvings of the band in which a set that is bounded by mass ends: leaves a few percent of a flat one to sort."""
-
 DIRECT_MAX: Final = 4096
 """Up to so many tokens, sorting or adding up all of them costs less than a way around it."""
 
@@ -98,33 +95,3 @@ def largest(values: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.intp]
     bound = np.partition(few, len(few) - count)[len(few) - count]
     among = np.flatnonzero(values >= bound)
     return among[np.argsort(-values[among], kind="stable")[:count]]
-
-
-def mass_edge(
-    keys: npt.NDArray[np.float32], weights: npt.NDArray[np.float32], goal: float, low: float, high: float
-) -> float:
-    """The key at which a run from the largest key downwards gathers *goal* of *weights*.
-
-    Sorting is what costs when a distribution is flat, so the band that holds the edge is narrowed by bisection first:
-    keys from *low* upwards gather the goal, those from *high* upwards (together ``above``) do not.
-
-    Parameters:
-        keys: What orders the tokens.
-        weights: Their weights, in the same order.
-        goal: At most the sum of all weights.
-        low: A key from which upwards the goal is gathered.
-        high: At least the largest key.
-    """
-    above, top = 0.0, math.inf
-    for _ in range(BISECTIONS if len(keys) > DIRECT_MAX else 0):
-        middle = (low + min(high, top)) / 2
-        mass = float(weights.dot(keys >= middle))
-        if mass >= goal:
-            low = middle
-        else:
-            high = top = middle
-            above = mass
-    band = np.flatnonzero((keys >= low) & (keys < top))
-    falling = band[np.argsort(-keys[band])]
-    last = int(weights[falling].cumsum(dtype=np.float64).searchsorted(goal - above))
-    return float(keys[falling[last]]) if last < len(falling) else low

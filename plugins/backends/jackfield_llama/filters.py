@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from jackfield_llama.candidates import Candidates, largest, mass_edge
+from jackfield_llama.candidates import DIRECT_MAX, Candidates, largest
 
 if TYPE_CHECKING:
     import random
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from jackfield.types import SamplingParams
+
+_BISECTIONS: Final = 8
+"""Halvings of the band in which the nucleus ends: leaves a few percent of a flat distribution to sort."""
 
 Filter: TypeAlias = Callable[[Candidates], Candidates]
 
@@ -87,9 +90,27 @@ def typical_p(candidates: Candidates, *, mass: float, buffer: npt.NDArray[np.flo
     total = float(weights.sum())
     shifted = candidates.logits - candidates.highest
     # surprise = log(total) - shifted and entropy = log(total) - mean of shifted: log(total) cancels out
-    keys = -np.abs(shifted - float(weights.dot(shifted)) / total)
-    edge = mass_edge(keys, weights, mass * total, float(keys.min()), 0.0)
-    return candidates.keep(np.flatnonzero(keys >= edge))
+    distances = np.abs(shifted - float(weights.dot(shifted)) / total)
+    return candidates.keep(np.flatnonzero(distances <= _typical_edge(distances, weights, mass * total)))
+
+
+def _typical_edge(distances: npt.NDArray[np.float32], weights: npt.NDArray[np.float32], goal: float) -> float:
+    """The distance at which a run from the nearest outwards exceeds *goal*; found as ``_nucleus_edge`` finds its own.
+
+    The run reaches the goal at ``far`` and not at ``near``, up to where it has ``within``.
+    """
+    near, far, within = -1.0, float(distances.max()), 0.0
+    for _ in range(_BISECTIONS if len(weights) > DIRECT_MAX else 0):
+        middle = (near + far) / 2
+        mass = float(weights.dot(distances <= middle))
+        if mass > goal:
+            far = middle
+        else:
+            near, within = middle, mass
+    band = np.flatnonzero((distances > near) & (distances <= far))
+    rising = band[np.argsort(distances[band])]
+    last = int(weights[rising].cumsum(dtype=np.float64).searchsorted(goal - within, side="right"))
+    return float(distances[rising[last]]) if last < len(rising) else far
 
 
 def top_p(candidates: Candidates, *, mass: float, buffer: npt.NDArray[np.float32]) -> Candidates:
@@ -100,11 +121,29 @@ def top_p(candidates: Candidates, *, mass: float, buffer: npt.NDArray[np.float32
     """
     weights = candidates.weights(buffer)
     total = float(weights.sum())
-    floor = max((1 - mass) * total / len(weights), float(np.finfo(np.float32).tiny))
-    rest = candidates.keep(np.flatnonzero(weights >= floor))
-    among = rest.weights(buffer)
-    edge = mass_edge(rest.logits, among, mass * total, float(rest.logits.min()), float(rest.highest))
-    return rest.keep(np.flatnonzero(rest.logits >= edge))
+    floor = (1 - mass) * total / len(weights)
+    rest = np.flatnonzero(weights >= floor)
+    among = weights[rest]
+    return candidates.keep(rest[among >= _nucleus_edge(among, mass * total, floor)])
+
+
+def _nucleus_edge(weights: npt.NDArray[np.float32], goal: float, floor: float) -> float:
+    """The weight at which a run from the largest of *weights* downwards reaches *goal*.
+
+    Sorting is what costs when a distribution is flat, so the band that holds the edge is narrowed by bisection first:
+    weights from ``low`` upwards reach the goal, those from ``high`` upwards (together ``above``) do not.
+    """
+    low, high, above = floor, math.inf, 0.0
+    for _ in range(_BISECTIONS if len(weights) > DIRECT_MAX else 0):
+        middle = math.sqrt(low * min(high, 1.0))  # the largest weight is exp(0)
+        mass = float(weights.dot(weights >= middle))
+        if mass >= goal:
+            low = middle
+        else:
+            high, above = middle, mass
+    falling = np.sort(weights[(weights >= low) & (weights < high)])[::-1]
+    last = int(falling.cumsum(dtype=np.float64).searchsorted(goal - above))
+    return float(falling[last]) if last < len(falling) else low
 
 
 def min_p(candidates: Candidates, *, fraction: float) -> Candidates:

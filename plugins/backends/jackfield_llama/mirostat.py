@@ -40,14 +40,18 @@ class Mirostat:
 
     def draw(self, logits: npt.NDArray[np.float32]) -> int:
         """A token drawn from *logits*, which are left as they are."""
-        candidates = Candidates.of(logits).possible()
-        scaled = candidates.logits * self._inverse
-        kept = self._truncate(candidates._replace(logits=scaled, highest=scaled.max()))
+        kept = self.kept(Candidates.of(logits))
         weights = kept.weights(self._buffer)
         chosen = pick(weights, self._generator.random())
         surprise = -math.log2(float(weights[chosen]) / float(weights.sum(dtype=np.float64)))
         self.mu -= self._eta * (surprise - self._tau)
         return kept.token(chosen)
+
+    def kept(self, candidates: Candidates) -> Candidates:
+        """The tokens that may be drawn, their logits divided by the temperature."""
+        candidates = candidates.possible()
+        scaled = candidates.logits * self._inverse
+        return self._truncate(candidates._replace(logits=scaled, highest=scaled.max()))
 
     def _by_surprise(self, candidates: Candidates) -> Candidates:
         """Version 2: what surprises by at most ``mu`` bits, or the most likely token."""
