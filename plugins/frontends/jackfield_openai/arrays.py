@@ -47,4 +47,4 @@ def exceeds(raw: msgspec.Raw, most: int) -> bool:
     megabytes before anybody could count them.
     """
     found = _ITEM.finditer(memoryview(raw))
-    return next(itertools.islice(found, most + 1, None), None) is not None
+    return next(itertools.islice(found, most, None), None) is not None
