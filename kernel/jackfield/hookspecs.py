@@ -11,7 +11,7 @@ What fires when:
 2. ``jackfield_config`` of every instance; each ``[config.NAME]`` table is decoded and checked.
 3. In a worker: ``jackfield_startup``, ``jackfield_backends``, ``jackfield_schedulers``.
    In a gateway: ``jackfield_startup``, ``jackfield_observers``, ``jackfield_authenticators``, ``jackfield_frontends``.
-   On the command line: ``jackfield_commands``.
+   On the command line: ``jackfield_commands``; in ``jackfield doctor``: ``jackfield_checks``.
 4. In gateway and worker, after the last request: ``jackfield_shutdown``, in reverse order.
 
 A hook is called once per instance with that instance's ``PluginInstance``, first listed first. Names of factories are
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from jackfield.plugins import PluginInstance
     from jackfield.ports.backend import BackendFactory
+    from jackfield.ports.check import CheckFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.observer import ObserverFactory
@@ -241,6 +242,27 @@ def jackfield_commands(instance: PluginInstance) -> Sequence[click.Command]:
     :raises: Anything raised becomes a warning that names the plugin; the built-in commands still work.
 
     Process and thread: command line, main thread. Deadline: 1 s. Failure policy: open, with a warning.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def jackfield_checks(instance: PluginInstance) -> Mapping[str, CheckFactory]:
+    """Hand over checks for ``jackfield doctor``.
+
+    Nobody implements it: ``jackfield doctor`` checks the machine, the configuration and the models only.
+
+    Several answers: united; all run, first listed first. Names are small words that begin with the instance's name:
+    ``llama-cpu library``.
+
+    :param instance: The instance asked.
+    :returns: Factories by name.
+    :raises: Anything raised is a ``PluginError`` that names the plugin.
+
+    Process and thread: command line, a process of its own, main thread. Deadline: 1 s for the hook, 20 s for a check.
+    Failure policy: open; the check is reported as an error, and the others run.
 
     Since API 0.1.
     """

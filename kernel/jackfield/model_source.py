@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import ManifestError
+from jackfield.ports.backend import ModelSpec
+
+if TYPE_CHECKING:
+    from jackfield.manifest import Manifest
 
 PACKAGED: Final = "jackfield:"
 """Prefix of models that ship inside this distribution, as in ``jackfield:demo``."""
@@ -27,6 +31,25 @@ def resolve_source(source: str, base: Path) -> Path:
     if source.startswith("hf:"):
         raise ManifestError(f"source {source!r}: Hugging Face models need a plugin that resolves them", param="source")
     return (base / Path(source).expanduser()).absolute()
+
+
+def model_spec(manifest: Manifest, model: str) -> ModelSpec:
+    """What ``[models.NAME]`` asks a backend for; raises ``ManifestError`` for a source that nobody resolves.
+
+    Parameters:
+        manifest: Has the model.
+        model: Its own name.
+    """
+    config = manifest.models[model]
+    base = Path(manifest.file).parent if manifest.file else Path.cwd()
+    return ModelSpec(
+        name=model,
+        path=str(resolve_source(config.source, base)),
+        context=config.context,
+        max_sequences=config.max_sequences,
+        kv_tokens=config.kv_tokens,
+        options=config.options,
+    )
 
 
 def packaged_models() -> tuple[str, ...]:

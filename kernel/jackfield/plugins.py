@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import click
 
     from jackfield.ports.backend import BackendFactory
+    from jackfield.ports.check import CheckFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.observer import ObserverFactory
@@ -145,6 +146,10 @@ class Kernel:
     def observers(self) -> Mapping[str, ObserverFactory]:
         """Observer factories by name, in manifest order."""
         return self._unite("jackfield_observers")
+
+    def checks(self) -> Mapping[str, CheckFactory]:
+        """Check factories by name, in manifest order."""
+        return self._unite("jackfield_checks")
 
     def commands(self) -> Sequence[tuple[PluginInstance, click.Command]]:
         """Commands with their owners, in manifest order."""

@@ -28,6 +28,7 @@ HOOKS: Final[dict[str, Callable[..., object]]] = {
 
 KITS: Final = {
     "jackfield_backends": ("backend", "BackendKit"),
+    "jackfield_checks": ("check", "CheckKit"),
     "jackfield_commands": ("commands", "CommandsKit"),
     "jackfield_frontends": ("frontend", "FrontendKit"),
     "jackfield_observers": ("observer", "ObserverKit"),

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "bench": "jackfield.cli.bench",
     "chat": "jackfield.cli.chat",
     "completion": "jackfield.cli.completion",
     "config": "jackfield.cli.config",
+    "doctor": "jackfield.cli.doctor",
     "plugins": "jackfield.cli.plugins",
     "serve": "jackfield.cli.serve",
     "version": "jackfield.cli.version",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jackfield import PluginInstance
     from jackfield.hookspecs import ProcessKind
     from jackfield.ports.backend import Backend, BackendFactory
+    from jackfield.ports.check import Check, CheckFactory
 
 
 @hookimpl
@@ -59,6 +60,18 @@ def jackfield_shutdown() -> None:
         from jackfield_llama.runtime import RUNTIME
 
         RUNTIME.stop()
+
+
+@hookimpl
+def jackfield_checks(instance: PluginInstance) -> Mapping[str, CheckFactory]:
+    """Whether the library loads, and what it can use of this machine."""
+
+    def make() -> Check:
+        from jackfield_llama.checks import LibraryCheck
+
+        return LibraryCheck()
+
+    return {f"{instance.name} library": make}
 
 
 @hookimpl

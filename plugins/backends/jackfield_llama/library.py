@@ -172,6 +172,11 @@ _PIECE_BYTES: Final = 256
 """First guess for the length of a token's text; the library names the real length where it is longer."""
 
 
+def system_info() -> str:
+    """What the library was compiled for: ``CPU : AVX = 1 | AVX2 = 1 | …``."""
+    return str(_api.llama_print_system_info().decode("utf-8", "replace"))
+
+
 def model_metadata(model: Model, key: str) -> str | None:
     """The value of *key* in the file's metadata as text, cut at 1,023 bytes; None where the file has no such key."""
     buffer = ctypes.create_string_buffer(_META_BYTES)

@@ -1,0 +1,73 @@
+"""All checks by name, in the order they run. Process of a trial."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal
+
+from jackfield.doctor import machine, network
+from jackfield.errors import JackfieldError
+from jackfield.ports.check import CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jackfield.manifest import Manifest
+    from jackfield.ports.check import CheckFactory
+
+PLUGINS: Final = "plugins"
+"""The check that loads them; where it crashes, no other check of plugins' code can run."""
+
+
+def checks(manifest: Manifest, group: Literal["machine", "plugins"]) -> Iterator[tuple[str, Callable[[], CheckResult]]]:
+    """Names and checks of one group. Plugins are loaded when the first one of theirs is asked for, not before."""
+    return _machine(manifest) if group == "machine" else _plugins(manifest)
+
+
+def _machine(manifest: Manifest) -> Iterator[tuple[str, Callable[[], CheckResult]]]:
+    yield "python", machine.python
+    yield "platform", machine.platform
+    yield "processors", machine.processors
+    yield "memory", machine.memory
+    yield "open files", machine.open_files
+    yield "disk", machine.disk
+    yield "shared memory", machine.shared_memory
+    yield "runtime folder", network.runtime_folder
+    yield "api address", partial(network.address, manifest, "listen")
+    yield "health address", partial(network.address, manifest, "health")
+
+
+def _plugins(manifest: Manifest) -> Iterator[tuple[str, Callable[[], CheckResult]]]:
+    from jackfield.doctor import models
+    from jackfield.plugins import build_kernel
+    from jackfield.trial.rehearsal import rehearsed
+
+    def load() -> CheckResult:
+        return CheckResult(level="ok", message=", ".join(rehearsed(manifest)))
+
+    yield PLUGINS, partial(_guarded, load)
+    try:
+        kernel = build_kernel(manifest)
+    except JackfieldError:  # the check above has said so
+        return
+    for model in manifest.models:
+        yield f"model {model}", partial(_guarded, partial(models.model, kernel, model))
+    for name, factory in kernel.checks().items():
+        yield name, partial(_guarded, partial(_run, factory))
+
+
+def _run(factory: CheckFactory) -> CheckResult:
+    result = factory().run()
+    if not isinstance(result, CheckResult):
+        raise TypeError(f"run() returned {type(result).__name__}, not CheckResult")
+    return result
+
+
+def _guarded(check: Callable[[], CheckResult]) -> CheckResult:
+    try:
+        return check()
+    except JackfieldError as error:
+        return CheckResult(level="error", message=error.message, fix="correct it; jackfield config check looks again")
+    except Exception as error:  # noqa: BLE001  plugins' code
+        message = f"it raised {type(error).__name__}: {error}".partition("\n")[0]
+        return CheckResult(level="error", message=message, fix="report it to the plugin's author")

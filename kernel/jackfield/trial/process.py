@@ -1,0 +1,66 @@
+"""The process of a trial: does its task and says what came of it. Main thread only."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from jackfield.child_process import belong_to_supervisor
+from jackfield.errors import ErrorRecord, JackfieldError, PluginError
+from jackfield.manifest import Manifest
+from jackfield.trial.messages import Began, Ended, Failed, Inspect, Inspected, Rehearse, Rehearsed, RunChecks, words
+from jackfield.trial.messages import read_task as _read_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jackfield.trial.messages import Task, Word
+
+
+def run(task: bytes, results_fd: int) -> int:
+    """Do *task*.
+
+    Parameters:
+        task: A ``Task``, encoded.
+        results_fd: Inherited pipe for ``Word``s.
+
+    Returns:
+        The exit code: 0, whatever came of it.
+    """
+    belong_to_supervisor()
+    codec = words()
+
+    def say(word: Word) -> None:
+        frame = codec.encode(word)
+        while frame:
+            frame = frame[os.write(results_fd, frame) :]
+
+    try:
+        for word in _done(_read_task(task), say):
+            say(word)
+    except JackfieldError as error:
+        say(Failed(ErrorRecord.of(error)))
+    except Exception as error:  # noqa: BLE001  plugins' code
+        say(Failed(ErrorRecord.of(PluginError(f"{type(error).__name__}: {error}"))))
+    return 0
+
+
+def _done(task: Task, say: Callable[[Word], None]) -> Iterator[Word]:
+    from jackfield.trial.rehearsal import inspected, rehearsed
+
+    match task:
+        case Rehearse(manifest=manifest):
+            yield Rehearsed(rehearsed(Manifest.restore(manifest)))
+        case Inspect(manifest=manifest, model=model):
+            yield Inspected(inspected(Manifest.restore(manifest), model))
+        case RunChecks():
+            _run_checks(task, say)
+
+
+def _run_checks(task: RunChecks, say: Callable[[Word], None]) -> None:
+    from jackfield.doctor.checks import checks
+
+    for name, check in checks(Manifest.restore(task.manifest), task.group):
+        if name not in task.skip:
+            say(Began(name))
+            say(Ended(name, check()))

@@ -1,0 +1,57 @@
+"""Everything a start makes of the plugins, short of listening and loading: what is wrong shows here first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.errors import ManifestError, PluginError
+from jackfield.gateway.server import GatewayServer
+from jackfield.manifest import suggestion
+from jackfield.model_source import model_spec
+from jackfield.plugins import build_kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jackfield.manifest import Manifest
+    from jackfield.plugins import Kernel
+    from jackfield.ports.backend import Backend, ModelInfo
+
+
+def rehearsed(manifest: Manifest) -> Sequence[str]:
+    """Load the plugins and make gateway and schedulers; the names of the instances.
+
+    Raises:
+        ManifestError: An option or a model cannot be used as it is.
+        PluginError: A plugin does not do what it should.
+    """
+    kernel = build_kernel(manifest)
+    GatewayServer(kernel, started=0)
+    for name, factory in kernel.schedulers().items():
+        scheduler = factory()
+        if not callable(getattr(scheduler, "plan", None)):
+            raise PluginError(f"scheduler {name}: its factory made {type(scheduler).__name__}, which has no plan()")
+    return [instance.name for instance in kernel.instances]
+
+
+def inspected(manifest: Manifest, model: str) -> ModelInfo:
+    """What *model* is, as its backend says without loading its weights.
+
+    Raises:
+        ManifestError: No plugin has its backend, or an option cannot be used.
+        ModelLoadError: Its file is missing, damaged or of an unknown kind.
+    """
+    kernel = build_kernel(manifest)
+    kernel.startup("worker")
+    return backend_of(kernel, model).inspect(model_spec(manifest, model))
+
+
+def backend_of(kernel: Kernel, model: str) -> Backend:
+    """The backend that ``[models.NAME]`` asks for."""
+    name = kernel.manifest.models[model].backend
+    backends = kernel.backends()
+    if name not in backends:
+        key = f"models.{model}.backend"
+        hint = suggestion(name, tuple(backends))
+        raise ManifestError(f"{kernel.manifest.origin(key)}: {key}: no enabled plugin has the backend {name}{hint}")
+    return backends[name]()
