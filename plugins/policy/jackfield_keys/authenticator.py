@@ -1,0 +1,74 @@
+"""The authenticator of keys in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from typing import TYPE_CHECKING, Final
+
+from jackfield.errors import AuthenticatorFailed, CredentialExpired, CredentialRevoked, Unauthenticated
+from jackfield_keys.key import PREFIX, digest_of, is_whole
+from jackfield_keys.live import LiveKeys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jackfield.ports.identity import Credential, Principal
+
+LOOK_S: Final = 0.25
+"""Between two looks at the file: a key that was revoked a second ago is refused."""
+
+
+class KeysAuthenticator:
+    """Knows the keys of one file, and follows its changes. Event loop thread; the file is read in another one.
+
+    Parameters:
+        name: Of the authenticator.
+        path: The key file.
+        shown: What messages call it.
+
+    Raises:
+        ManifestError: The file cannot be used.
+    """
+
+    def __init__(self, name: str, path: Path, shown: str) -> None:
+        self._keys = LiveKeys(name, path, shown)
+        self._next_look = time.monotonic() + LOOK_S
+        self._looking: asyncio.Task[None] | None = None
+
+    async def authenticate(self, credential: Credential) -> Principal | None:
+        key = credential.value.reveal()
+        if not key.startswith(PREFIX):
+            return None
+        if not is_whole(key):
+            raise Unauthenticated("the API key is damaged: it must be copied whole, from jf_ to its last character")
+        await self._look()
+        keys, digest, now = self._keys.snapshot, digest_of(key), time.time()
+        entry = keys.entries.get(digest)
+        fingerprint = digest.hex()[:6]
+        if keys.revoked.get(digest, now + 1) <= now:
+            raise CredentialRevoked("the API key was revoked", fingerprint=fingerprint)
+        if keys.broken:
+            raise AuthenticatorFailed("API keys cannot be checked now; the server's log says why")
+        if entry is None or not hmac.compare_digest(entry.digest, digest):
+            return None
+        if entry.expires <= now:
+            raise CredentialExpired("the API key has expired", fingerprint=fingerprint)
+        return entry.principal
+
+    async def _look(self) -> None:
+        """Have the file looked at if the last time is too long ago; everybody who comes meanwhile waits for it."""
+        if self._looking is None:
+            if time.monotonic() < self._next_look:
+                return
+            self._looking = asyncio.get_running_loop().create_task(self._refresh())
+        # one caller's deadline must not end the look that others wait for
+        await asyncio.shield(self._looking)
+
+    async def _refresh(self) -> None:
+        self._next_look = time.monotonic() + LOOK_S
+        try:
+            await asyncio.to_thread(self._keys.refresh)
+        finally:
+            self._looking = None

@@ -1,0 +1,203 @@
+"""Changes of a key file: create, revoke, rotate. Comments and order of what people wrote into it stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+import tomlkit
+from tomlkit.items import AoT
+
+from jackfield.errors import JackfieldError
+from jackfield_keys.key import digest_of, new_key
+from jackfield_keys.records import KeyRecord, parse
+from jackfield_keys.store import locked, read, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_HEADER: Final = """\
+# Keys of a Jackfield server, written by `jackfield keys`. There are digests only: no key can be read from this file.
+# Revoke keys instead of deleting them: a running server then refuses them also if an older copy of the file comes back.
+version = 1
+
+"""
+
+
+class Grant(NamedTuple):
+    """What a new key is for."""
+
+    name: str
+    owner: str
+    scopes: Sequence[str]
+    models: Sequence[str] | None
+    expires: datetime | None
+
+
+class KeyFile:
+    """A key file as commands change it. One process, one thread.
+
+    Parameters:
+        path: The file; the first ``create`` makes it.
+        shown: What messages call it.
+    """
+
+    def __init__(self, path: Path, shown: str) -> None:
+        self._path = path
+        self._shown = shown
+
+    def records(self) -> Sequence[KeyRecord]:
+        """All keys, in the order of the file.
+
+        Raises:
+            ManifestError: The file cannot be used.
+        """
+        return parse(read(self._path, self._shown)[0], self._shown)
+
+    def create(self, grant: Grant) -> tuple[str, KeyRecord]:
+        """Add a key.
+
+        Returns:
+            The key, which nobody can ever show again, and its record.
+
+        Raises:
+            ManifestError: The file cannot be used, or *grant* cannot be written.
+            JackfieldError: The name is taken.
+        """
+        with self._editing(make=True) as edit:
+            taken = next((each for each in edit.records if each.name == grant.name and each.revoked is None), None)
+            if taken is not None:
+                raise JackfieldError(
+                    f"there is a key {grant.name} ({taken.fingerprint}, {taken.state(_now())}); rotate or revoke it, or"
+                    " choose another name"
+                )
+            return edit.add(grant)
+
+    def revoke(self, which: str) -> Sequence[KeyRecord]:
+        """Refuse the keys called *which*, or the one with that fingerprint, from now on.
+
+        Returns:
+            Those that were not refused before; empty where all were.
+
+        Raises:
+            ManifestError: The file cannot be used.
+            JackfieldError: There is no such key.
+        """
+        now = _now()
+        with self._editing() as edit:
+            found = [each for each in edit.records if which in (each.name, each.fingerprint)]
+            if not found:
+                raise self._unknown(which)
+            return [edit.revoke(each, now) for each in found if each.state(now) != "revoked"]
+
+    def rotate(self, which: str, grace: timedelta, expires: datetime | None) -> tuple[str, KeyRecord, KeyRecord]:
+        """Give the holder of a key a new one.
+
+        Parameters:
+            which: Name or fingerprint of the present key.
+            grace: How long the old one stays good.
+            expires: Of the new one; None takes the old one's lifetime, if that has one.
+
+        Returns:
+            The new key, its record, and the old one's.
+
+        Raises:
+            ManifestError: The file cannot be used.
+            JackfieldError: There is no such key, or it was revoked or rotated.
+        """
+        now = _now()
+        with self._editing() as edit:
+            found = [each for each in edit.records if which in (each.name, each.fingerprint)]
+            old = next((each for each in found if each.revoked is None), None)
+            if old is None:
+                raise (
+                    self._unknown(which)
+                    if not found
+                    else JackfieldError(f"{which} was {found[-1].state(now)} and cannot be rotated; create a new key")
+                )
+            lifetime = old.expires - old.created if old.expires is not None else None
+            expires = expires if expires is not None or lifetime is None else now + lifetime
+            revoked = edit.revoke(old, now + grace)
+            key, record = edit.add(Grant(old.name, old.owner, old.scopes, old.models, expires))
+            return key, record, revoked
+
+    @contextmanager
+    def _editing(self, *, make: bool = False) -> Iterator[_Edit]:
+        """The file under the lock; what was changed is written at the end, if nothing was raised."""
+        with locked(self._path, self._shown):
+            text = _HEADER if make and not self._path.exists() else read(self._path, self._shown)[0]
+            edit = _Edit(text, self._shown)
+            yield edit
+            if edit.changed:
+                replace(self._path, edit.text(), self._shown)
+
+    def _unknown(self, which: str) -> JackfieldError:
+        return JackfieldError(f"{self._shown}: there is no key called {which}, and none with that fingerprint")
+
+
+class _Edit:
+    """A document that is being changed."""
+
+    def __init__(self, text: str, shown: str) -> None:
+        self._shown = shown
+        self.records = list(parse(text, shown))
+        self._document = tomlkit.parse(text)
+        self.changed = False
+
+    def add(self, grant: Grant) -> tuple[str, KeyRecord]:
+        key = new_key()
+        while digest_of(key).hex()[:6] in {each.fingerprint for each in self.records}:
+            key = new_key()
+        models = None if grant.models is None else tuple(grant.models)
+        record = KeyRecord(
+            name=grant.name,
+            digest=f"sha256:{digest_of(key).hex()}",
+            owner=grant.owner,
+            scopes=tuple(grant.scopes),
+            models=models,
+            created=_now(),
+            expires=grant.expires,
+        )
+        self._tables().append(_table(record))
+        self.records.append(record)
+        self.changed = True
+        return key, record
+
+    def revoke(self, record: KeyRecord, at: datetime) -> KeyRecord:
+        position = self.records.index(record)
+        self._tables()[position]["revoked"] = at
+        revoked = self.records[position] = msgspec.structs.replace(record, revoked=at)
+        self.changed = True
+        return revoked
+
+    def text(self) -> str:
+        """The whole document; what it would say is checked first."""
+        text = tomlkit.dumps(self._document)
+        if list(parse(text, self._shown)) != self.records:
+            raise AssertionError("the changed key file would not say what it must")
+        return text
+
+    def _tables(self) -> AoT:
+        tables = self._document.get("keys")
+        if isinstance(tables, AoT):
+            return tables
+        self._document["keys"] = tomlkit.aot()
+        return self._tables()
+
+
+def _table(record: KeyRecord) -> tomlkit.items.Table:
+    table = tomlkit.table()
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if value not in (None, ""):
+            table[name] = list(value) if isinstance(value, tuple) else value
+    table.add(tomlkit.nl())
+    return table
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)

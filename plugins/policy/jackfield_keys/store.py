@@ -1,0 +1,168 @@
+"""Reading and replacing a key file: nobody else's, readable for nobody else, never half written."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import stat
+import tempfile
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from jackfield.errors import JackfieldError, ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Ten thousand keys take about 4 MiB."""
+
+LOCK_S: Final = 10.0
+"""How long a command waits for another one that is writing; writing takes milliseconds."""
+
+_LOCK_LOOK_S: Final = 0.02
+_FOREIGN_BITS: Final = 0o177
+"""Execute for the owner, and anything for group and others."""
+
+
+class Signature(NamedTuple):
+    """What changes when a file, or who may read it, changes."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+    """Of content, owner or mode; no program can set it."""
+
+
+def read(path: Path, shown: str) -> tuple[str, Signature]:
+    """The text of a key file that only its owner, this user, can read.
+
+    Parameters:
+        path: The file.
+        shown: What messages call it.
+
+    Raises:
+        ManifestError: It is not there, not a plain file, somebody else's, or readable for others (with the command that
+            helps), too large, or not UTF-8.
+    """
+    try:
+        # a pipe in its place would block for ever
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise ManifestError(
+            f"{shown}: there is no such key file; make a first key: jackfield keys create NAME"
+        ) from error
+    except OSError as error:
+        raise ManifestError(f"{shown}: cannot be read: {error.strerror}") from error
+    with open(descriptor, "rb") as stream:  # noqa: PTH123  a descriptor
+        status = os.fstat(descriptor)
+        _check(status, shown)
+        data = stream.read(FILE_BYTES_MAX + 1)
+    if len(data) > FILE_BYTES_MAX:
+        raise ManifestError(f"{shown}: larger than {FILE_BYTES_MAX} bytes; that is not a key file")
+    try:
+        return data.decode(), signature(status)
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{shown}: not UTF-8") from error
+
+
+def signature(status: os.stat_result) -> Signature:
+    """The signature in a file's status."""
+    return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@contextmanager
+def locked(path: Path, shown: str) -> Iterator[None]:
+    """Keep every other writer of *path* away. The lock is the folder's: it ends with the process, and leaves no file.
+
+    Raises:
+        ManifestError: The folder cannot be opened.
+        JackfieldError: Somebody else has been writing for ``LOCK_S``.
+    """
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ManifestError(f"{shown}: its folder cannot be used: {error.strerror}") from error
+    try:
+        deadline = time.monotonic() + LOCK_S
+        while not _try_lock(folder):
+            if time.monotonic() > deadline:
+                raise JackfieldError(f"{shown}: another command has been writing for {LOCK_S:g} s; try again")
+            time.sleep(_LOCK_LOOK_S)
+        yield
+    finally:
+        os.close(folder)
+
+
+def replace(path: Path, text: str, shown: str) -> None:
+    """Put *text* in the place of *path*, in one step: after a crash at any moment there is the old file or the new one.
+
+    Call while ``locked``.
+
+    Raises:
+        ManifestError: It cannot be written; nothing has changed.
+    """
+    target = path.resolve()
+    try:
+        _remove_leftovers(target)
+        descriptor, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(name, target)  # noqa: PTH105  a name
+        except BaseException:
+            os.unlink(name)  # noqa: PTH108  a name
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise ManifestError(f"{shown}: cannot be written: {error.strerror}") from error
+
+
+_SUFFIX: Final = ".tmp"
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name}."
+
+
+def _remove_leftovers(target: Path) -> None:
+    """What a writer that was killed has left; nobody else writes now."""
+    for leftover in target.parent.glob(f"{_prefix(target)}*{_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check(status: os.stat_result, shown: str) -> None:
+    quoted = shlex.quote(shown)
+    if not stat.S_ISREG(status.st_mode):
+        raise ManifestError(f"{shown}: not a plain file")
+    if status.st_uid != os.geteuid():
+        raise ManifestError(
+            f"{shown}: belongs to another user (number {status.st_uid}), who could change the keys; run this as that"
+            f" user, or: sudo chown {os.geteuid()} {quoted}"
+        )
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & _FOREIGN_BITS:
+        raise ManifestError(f"{shown}: others may use the file (mode {mode:04o}); run: chmod 600 {quoted}")
+
+
+def _try_lock(folder: int) -> bool:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
