@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from base64 import b64encode
 from typing import TYPE_CHECKING, Final
@@ -10,18 +9,20 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jackfield.types import Pooled
 
 FLOAT_BYTES: Final = 4
 
 SLICE_BYTES: Final = 64 << 10
-"""How much of the vectors is encoded before others have their turn on the event loop: about a millisecond's work."""
+"""How much of the vectors one slice holds: less than a millisecond's work."""
 
 _encode = msgspec.json.Encoder().encode
 
 
-async def embedding_list(pooled: Pooled, model: str, *, base64: bool) -> bytes:
-    """The whole answer.
+def embedding_slices(pooled: Pooled, model: str, *, base64: bool) -> Iterator[bytes]:
+    """The answer, in slices that are encoded as they are asked for.
 
     Parameters:
         pooled: The vectors, in the order of the inputs.
@@ -29,18 +30,18 @@ async def embedding_list(pooled: Pooled, model: str, *, base64: bool) -> bytes:
         base64: Vectors as base64 of their little-endian float32; otherwise as numbers, which are exactly these.
     """
     parts = [b'{"object":"list","data":[']
-    done = 0
+    held = 0
     for index, row in enumerate(pooled.rows):
+        if held >= SLICE_BYTES:
+            yield b"".join(parts)
+            parts, held = [], 0
         vector = b'"' + b64encode(row) + b'"' if base64 else _encode(_floats(row))
         comma = b"," if index else b""
         parts.append(b'%b{"object":"embedding","index":%d,"embedding":%b}' % (comma, index, vector))
-        done += len(row)
-        if done >= SLICE_BYTES:
-            done = 0
-            await asyncio.sleep(0)
+        held += len(row)
     usage = {"prompt_tokens": pooled.prompt_tokens, "total_tokens": pooled.prompt_tokens}
     parts.append(b'],"model":%b,"usage":%b}' % (_encode(model), _encode(usage)))
-    return b"".join(parts)
+    yield b"".join(parts)
 
 
 def _floats(row: bytes) -> tuple[float, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -14,7 +16,7 @@ from jackfield.ports.frontend import ErrorPayload, Route
 from jackfield.types import Finished, Started, TextDelta
 from jackfield_openai.answers import Answer, ChatAnswer, CompletionAnswer
 from jackfield_openai.decode import decode_chat, decode_completion, decode_embedding
-from jackfield_openai.embeddings import embedding_list
+from jackfield_openai.embeddings import embedding_slices
 from jackfield_openai.errors import error_body, error_payload
 from jackfield_openai.models import model_object
 from jackfield_openai.outputs import outputs
@@ -22,7 +24,7 @@ from jackfield_openai.rules import IGNORED_SHOWN, shown
 from jackfield_openai.sse import EventStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
     from jackfield.context import RequestContext
     from jackfield.ports.frontend import Gateway
@@ -88,8 +90,8 @@ class OpenAIFrontend:
         """``POST /v1/embeddings``."""
         call = decode_embedding(await _body(request), self._config.unknown_fields)
         pooled = await self._gateway.pool(context, call.request)
-        body = await embedding_list(pooled, context.model or call.request.model, base64=call.base64)
-        return _json(body, _ignored(call.ignored))
+        slices = embedding_slices(pooled, context.model or call.request.model, base64=call.base64)
+        return await _sliced(request, slices, _ignored(call.ignored))
 
     async def _serve(
         self, request: web.Request, context: RequestContext, call: Call, kind: type[Answer]
@@ -158,6 +160,20 @@ async def _stream(
         # the status is out: one error event, then the end, and no end mark that would make it look whole
         context.code = http(error).code
         await stream.send(b"data: " + error_body(error) + b"\n\n")
+
+
+async def _sliced(request: web.Request, slices: Iterator[bytes], headers: Mapping[str, str]) -> web.StreamResponse:
+    """Send what is encoded slice by slice, so that neither memory nor the streams of others feel how long it is."""
+    first, second = next(slices), next(slices, None)
+    if second is None:
+        return _json(first, headers)
+    response = web.StreamResponse(headers={**headers, "Content-Type": "application/json"})
+    await response.prepare(request)
+    for piece in chain((first, second), slices):
+        await response.write(piece)
+        await asyncio.sleep(0)
+    await response.write_eof()
+    return response
 
 
 def _json(body: bytes, headers: Mapping[str, str] | None = None) -> web.Response:

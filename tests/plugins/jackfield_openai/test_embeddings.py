@@ -19,7 +19,7 @@ from jackfield.testing.kits.scripted_gateway import VECTOR, ScriptedGateway, row
 from jackfield.types import Pooled, PoolRequest, TextPrompt, TokenPrompt
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.decode import decode_embedding
-from jackfield_openai.embeddings import SLICE_BYTES, embedding_list
+from jackfield_openai.embeddings import SLICE_BYTES, embedding_slices
 from jackfield_openai.frontend import IGNORED_HEADER, OpenAIFrontend
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def asked(**fields: object) -> PoolRequest:
 
 def encoded(pooled: Pooled, *, base64: bool = False) -> bytes:
     """The answer's body."""
-    return asyncio.run(embedding_list(pooled, "demo", base64=base64))
+    return b"".join(embedding_slices(pooled, "demo", base64=base64))
 
 
 def test_an_answer() -> None:
@@ -172,28 +172,26 @@ def test_numbers_and_base64_are_the_same(rows: list[list[float]]) -> None:
     assert [entry["index"] for entry in numbers] == list(range(len(rows)))
 
 
-@pytest.mark.parametrize("in_base64", [False, True])
-def test_many_vectors_let_others_have_their_turn(in_base64: bool) -> None:  # noqa: FBT001 -- pytest passes by name
-    """Streams go on while thousands of vectors are encoded."""
+@pytest.mark.parametrize("encoding_format", ["float", "base64"])
+def test_many_vectors_are_sent_in_slices(encoding_format: str) -> None:
+    """Each a bounded amount of work, so that streams go on between them; together they are one answer."""
+    width, rows = 384, 512
+    gateway = ScriptedGateway()
+    gateway.pool_script = [Pooled((row(*[0.125] * width),) * rows, 1)]
+    status, headers, body = ask(gateway, encoding_format=encoding_format)
+    assert (status, headers["content-type"]) == (200, "application/json")
+    assert headers["transfer-encoding"] == "chunked"
+    assert [entry["index"] for entry in msgspec.json.decode(body)["data"]] == list(range(rows))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 1000])
+def test_a_slice_is_bounded(rows: int) -> None:
+    """By a row more than the bound."""
     width = 384
-    rows = 512
-    pooled = Pooled((row(*[0.125] * width),) * rows, 1)
-
-    async def run() -> int:
-        turns = 0
-
-        async def other() -> None:
-            nonlocal turns
-            while True:
-                turns += 1
-                await asyncio.sleep(0)
-
-        task = asyncio.create_task(other())
-        await embedding_list(pooled, "demo", base64=in_base64)
-        task.cancel()
-        return turns
-
-    assert asyncio.run(run()) >= width * 4 * rows // (SLICE_BYTES + width * 4)
+    vectors = Pooled((row(*[0.1] * width),) * rows, 1)
+    slices = list(embedding_slices(vectors, "demo", base64=True))
+    assert len(slices) >= rows * width * 4 // (SLICE_BYTES + width * 4)
+    assert max(map(len, slices)) < 1.5 * (SLICE_BYTES + width * 4)
 
 
 @pytest.mark.parametrize("error", [JackfieldError("the reason")])
