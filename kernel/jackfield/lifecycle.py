@@ -31,7 +31,7 @@ class RequestState(StrEnum):
     WAITING = "waiting"
     """In the scheduler's queue; holds no slot and no KV cells."""
     PREFILL = "prefill"
-    """Holds a slot; its prompt is being computed, chunk by chunk."""
+    """Holds a slot; its prompt is being computed, chunk by chunk. Where nothing is to be drawn it ends here."""
     DECODE = "decode"
     """Holds a slot; gives one token a step."""
     FINISHED = "finished"
@@ -65,6 +65,7 @@ REQUEST: Final[Mapping[RequestState, Mapping[RequestEvent, RequestState]]] = {
     RequestState.PREFILL: {
         RequestEvent.PROMPT_DONE: RequestState.DECODE,
         RequestEvent.PREEMPTED: RequestState.WAITING,
+        RequestEvent.END: RequestState.FINISHED,
         RequestEvent.CANCEL: RequestState.CANCELLED,
         RequestEvent.FAIL: RequestState.FAILED,
     },

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import JackfieldError, ManifestError, PluginError
 from jackfield.manifest import suggestion
-from jackfield.model_source import resolve_source
-from jackfield.ports.backend import ModelSpec, Runner
-from jackfield.worker.engine.loop import EngineLoop
+from jackfield.model_source import model_spec
 from jackfield.worker.foreign import NamedScheduler
-from jackfield.worker.intake import Intake, Preparation
-from jackfield.worker.links import GatewayLinks
+from jackfield.worker.serving import Serving, assemble
 
 if TYPE_CHECKING:
     import socket
@@ -26,15 +22,6 @@ if TYPE_CHECKING:
 SWITCH_INTERVAL_S: Final = 0.0005
 """How long a thread may keep the GIL from the engine loop: a tenth of Python's default, as a step's budget is 0.5
 ms."""
-
-
-class _Serving(NamedTuple):
-    """What exists once the model is loaded."""
-
-    runner: Runner
-    links: GatewayLinks
-    engine: EngineLoop
-    intake: Intake
 
 
 class WorkerHost:
@@ -51,7 +38,7 @@ class WorkerHost:
     def __init__(self, kernel: Kernel, model: str) -> None:
         self._kernel = kernel
         self._model = model
-        self._serving: _Serving | None = None
+        self._serving: Serving | None = None
 
     def load(self, progress: Callable[[float], None]) -> None:
         """Load the model and make everything ready to ``run``.
@@ -65,13 +52,14 @@ class WorkerHost:
             PluginError: A plugin broke its contract.
         """
         manifest = self._kernel.manifest
-        spec = self._spec()
+        spec = model_spec(manifest, self._model)
         scheduler = self._scheduler()
         runner = self._backend()().load(spec, progress)
-        preparation = Preparation(runner, manifest.kernel.default_max_tokens)
-        links = GatewayLinks()
-        engine = EngineLoop(runner, scheduler, links.flush, links.broadcast)
-        self._serving = _Serving(runner, links, engine, Intake(preparation, engine.submit))
+        shift = manifest.models[self._model].context_shift
+        if shift and not runner.limits.can_shift:
+            runner.close()
+            raise self._cannot_shift(deterministic=runner.limits.deterministic)
+        self._serving = assemble(runner, scheduler, manifest.kernel.default_max_tokens, context_shift=shift)
 
     @property
     def info(self) -> ModelInfo:
@@ -93,13 +81,13 @@ class WorkerHost:
         Raises:
             PluginError: The scheduler broke its contract.
         """
-        runner, links, engine, intake = self._loaded()
+        runner, links, loop, intake = self._loaded()
         interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         intake.start()
-        links.start(intake.put, engine.wake)
+        links.start(intake.put, loop.wake)
         try:
-            engine.run()
+            loop.run()
         finally:
             sys.setswitchinterval(interval)
             intake.stop()
@@ -108,32 +96,27 @@ class WorkerHost:
 
     def stop(self) -> None:
         """End ``run`` after the present step; requests that still run get an error."""
-        self._loaded().engine.stop()
+        self._loaded().loop.stop()
 
     def busy_s(self) -> float:
         """How long the present engine step has been running, in seconds; 0 while idle or not loaded."""
-        return self._serving.engine.busy_s() if self._serving is not None else 0.0
+        return self._serving.loop.busy_s() if self._serving is not None else 0.0
 
     def in_flight(self) -> int:
         """Requests that have not ended, running or waiting; 0 while not loaded."""
         return self._serving.links.in_flight if self._serving is not None else 0
 
-    def _loaded(self) -> _Serving:
+    def _loaded(self) -> Serving:
         if self._serving is None:
             raise RuntimeError("the model is not loaded yet")
         return self._serving
 
-    def _spec(self) -> ModelSpec:
-        manifest = self._kernel.manifest
-        config = manifest.models[self._model]
-        base = Path(manifest.file).parent if manifest.file else Path.cwd()
-        return ModelSpec(
-            name=self._model,
-            path=str(resolve_source(config.source, base)),
-            context=config.context,
-            max_sequences=config.max_sequences,
-            kv_tokens=config.kv_tokens,
-            options=config.options,
+    def _cannot_shift(self, *, deterministic: bool) -> ManifestError:
+        key = f"models.{self._model}.context_shift"
+        why = "a deterministic model cannot" if deterministic else "this model cannot"
+        where = self._kernel.manifest.origin(key)
+        return ManifestError(
+            f"{where}: {key}: {why} drop the beginning of its context and go on; leave it off", param=key
         )
 
     def _scheduler(self) -> Scheduler:

@@ -17,19 +17,22 @@ import structlog
 from jackfield.channel import messages
 from jackfield.channel.framing import FrameDecoder
 from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit
-from jackfield.errors import ChannelError
+from jackfield.errors import ChannelError, DeadlineExceeded, ErrorRecord
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
-from jackfield.types import Finished
+from jackfield.types import Finished, GenerateRequest, Pooled
+from jackfield.worker.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jackfield.channel.messages import SequenceEvent, ToGateway
+    from jackfield.lifecycle import RequestEvent
 
 log = structlog.get_logger("jackfield.worker")
 
-BACKLOG_MAX: Final = 64 * 1024 * 1024
-"""Bytes a gateway may leave unread before its connection counts as hung: hours of events at any real rate."""
+BACKLOG_MAX: Final = 256 * 1024 * 1024
+"""Bytes a gateway may leave unread before its connection counts as hung: hours of text at any real rate, and several
+of the largest results of a pooled model."""
 
 _READ_BYTES: Final = 1 << 18
 
@@ -117,27 +120,68 @@ class GatewayLink:
 
 
 class RequestHandle:
-    """Who asked: one request of one gateway. Implements the engine's ``Recipient``."""
+    """Who asked: one request of one gateway. Implements the loops' ``Recipient``.
 
-    __slots__ = ("cancelled", "id", "life", "link")
+    Parameters:
+        link: The gateway's connection.
+        number: The request's id there.
+        answers: How many it asks for.
+    """
 
-    def __init__(self, link: GatewayLink, number: int) -> None:
+    __slots__ = ("_left", "cancelled", "id", "link", "lives")
+
+    def __init__(self, link: GatewayLink, number: int, answers: int) -> None:
         self.link = link
         self.id = number
         self.cancelled = False
-        self.life = LifeCycle(REQUEST, RequestState.PREPARING)
+        self.lives = tuple([LifeCycle(REQUEST, RequestState.PREPARING) for _ in range(answers)])
+        self._left = answers
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is sent for it any more."""
+        return self.link.requests.get(self.id) is not self
+
+    def fire(self, event: RequestEvent) -> None:
+        """Advance all its answers. Intake thread."""
+        for life in self.lives:
+            life.fire(event)
 
     def post(self, event: SequenceEvent) -> None:
-        """Queue *event* for the step's message. Engine loop thread."""
-        if isinstance(event, Finished | RequestFailed):
+        """Queue *event* for the step's message. Loop thread."""
+        if self.cancelled:
+            return
+        if isinstance(event, Finished):
+            self._left -= 1
+            if not self._left:
+                self.link.requests.pop(self.id, None)
+        elif isinstance(event, RequestFailed | Pooled):
             self.link.requests.pop(self.id, None)
         self.link.queue(self.id, event)
 
     def send(self, event: SequenceEvent) -> None:
         """Send *event* at once. Intake thread."""
+        if self.cancelled:
+            return
         if isinstance(event, RequestFailed):
             self.link.requests.pop(self.id, None)
         self.link.send(Events([(self.id, event)]))
+
+    def expire(self) -> None:
+        """Its deadline has passed: say so at once, whatever the loop is doing. Reading thread."""
+        if self.link.requests.pop(self.id, None) is None:  # it has just ended
+            return
+        self.cancelled = True
+        waits = all(life.state in _UNBEGUN for life in self.lives)
+        error = DeadlineExceeded(
+            "the request waited longer than its deadline allows"
+            if waits
+            else "the request took longer than its deadline allows"
+        )
+        self.link.send(Events([(self.id, RequestFailed(ErrorRecord.of(error)))]))
+
+
+_UNBEGUN: Final = frozenset({RequestState.PREPARING, RequestState.WAITING})
 
 
 class GatewayLinks:
@@ -155,6 +199,7 @@ class GatewayLinks:
         self._arrivals: list[socket.socket] = []
         self._stopping = False
         self._links: tuple[GatewayLink, ...] = ()
+        self._deadlines = Deadlines()
         self._thread = threading.Thread(target=self._run, name="gateway-links", daemon=True)
 
     def start(self, submit: Callable[[RequestHandle, Submit], None], cancelled: Callable[[], None]) -> None:
@@ -199,11 +244,12 @@ class GatewayLinks:
 
     def _run(self) -> None:
         while not self._stopping:
-            for key, ready in self._selector.select():
+            for key, ready in self._selector.select(self._deadlines.wait_s()):
                 if key.fileobj is self._wake_read:
                     self._serve_wake()
                 else:
                     self._serve_link(key.data, ready)
+            self._expire()
         for link in self._links:
             link.send_backlog()
             self._detach(link)
@@ -251,11 +297,21 @@ class GatewayLinks:
         for payload in payloads:
             message = self._codec.decode(payload)
             if isinstance(message, Submit):
-                handle = RequestHandle(link, message.id)
+                answers = message.request.n if isinstance(message.request, GenerateRequest) else 1
+                handle = RequestHandle(link, message.id, answers)
                 link.requests[message.id] = handle
+                if message.timeout_s is not None:
+                    self._deadlines.add(handle, message.timeout_s)
                 self._submit(handle, message)
             elif isinstance(message, Cancel):
                 self._cancel(link.requests.pop(message.id, None))
+
+    def _expire(self) -> None:
+        due = self._deadlines.due()
+        for handle in due:
+            handle.expire()
+        if due:
+            self._cancelled()
 
     def _cancel(self, *handles: RequestHandle | None) -> None:
         known = [handle for handle in handles if handle is not None]

@@ -16,10 +16,10 @@ from jackfield.errors import PluginError
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import Batch, ModelInfo, RunnerLimits
 from jackfield.ports.scheduler import Chunk, Scheduler, SchedulerView, StepPlan
-from jackfield.testing.scripted import ScriptedRunner
+from jackfield.testing.scripted import END, ScriptedRunner
 from jackfield.types import Finished, SamplingParams, TextDelta
 from jackfield.worker.engine.loop import EngineLoop
-from jackfield.worker.engine.sequence import PreparedRequest
+from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest
 from jackfield_fcfs.scheduler import FcfsScheduler
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Asker:
 
     def __init__(self) -> None:
         self.cancelled = False
-        self.life = LifeCycle(REQUEST, RequestState.WAITING)
+        self.lives = [LifeCycle(REQUEST, RequestState.WAITING)]
         self.events: list[SequenceEvent] = []
         self.ended = threading.Event()
         self.first = threading.Event()
@@ -81,8 +81,10 @@ def _limits(*, sequences: int = 4, kv: int = 4096, batch: int = 64, context: int
 
 def _request(asker: Asker, script: str, *, max_tokens: int = 1000, stops: tuple[str, ...] = ()) -> PreparedRequest:
     prompt = list(f"<user>{script}\n<assistant>".encode())
-    sampling = SamplingParams(temperature=0, seed=1)
-    return PreparedRequest(asker, prompt, max_tokens=max_tokens, sampling=sampling, stops=stops, banned=())
+    draws = Draws(sampling=SamplingParams(temperature=0, seed=1))
+    return PreparedRequest(
+        asker, prompt, draws=draws, ends=Ends(max_tokens=max_tokens, end_tokens=frozenset({END}), stops=stops)
+    )
 
 
 @contextmanager
@@ -118,7 +120,7 @@ def test_one_request() -> None:
     with _running(_limits()) as (loop, _):
         (asker,) = _serve(loop, ["[say:hello]"])
     assert asker.text == "hello"
-    assert asker.life.state is RequestState.FINISHED
+    assert asker.lives[0].state is RequestState.FINISHED
     assert asker.finished.reason == "stop"
     assert asker.finished.usage.completion_tokens == len("hello") + 1
     assert asker.finished.usage.prompt_tokens == len("<user>[say:hello]\n<assistant>")
@@ -194,7 +196,7 @@ def test_cancelled_while_waiting_never_runs() -> None:
         loop.wake()
         assert first.ended.wait(10)
     assert second.events == []
-    assert second.life.state is RequestState.CANCELLED
+    assert second.lives[0].state is RequestState.CANCELLED
 
 
 def test_more_requests_than_slots_are_served_in_order() -> None:

@@ -1,65 +1,129 @@
-"""One running request, as the engine sees it."""
+"""One running answer, as the engine sees it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
-from jackfield.worker.engine.text import TextStream
+import msgspec
+
+from jackfield.types import SEED_MAX, SamplingParams
+from jackfield.worker.engine.output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence as Several
+
     from jackfield.channel.messages import SequenceEvent
     from jackfield.lifecycle import LifeCycle, RequestEvent, RequestState
     from jackfield.ports.backend import Sampler
-    from jackfield.types import SamplingParams
 
 NO_SLOT: Final = -1
 
 
 class Recipient(Protocol):
-    """Who asked: takes the sequence's events. The engine calls it from its loop thread."""
+    """Who asked: takes the request's events. The engine calls it from its loop thread."""
 
     cancelled: bool
-    """Set by another thread when nobody wants the answer any more; the engine drops the sequence at its next step."""
-    life: LifeCycle[RequestState, RequestEvent]
-    """Where the request stands; advanced by the intake thread until it is prepared, by the engine loop's after that."""
+    """Set by another thread when nobody wants the answer any more; the engine drops the request at its next step."""
+
+    @property
+    def lives(self) -> Several[LifeCycle[RequestState, RequestEvent]]:
+        """Where each of its answers stands; advanced by the intake thread until it is prepared, by the loop then."""
+        ...
 
     def post(self, event: SequenceEvent) -> None:
         """Queue *event*; it leaves with the step's message."""
         ...
 
 
-class PreparedRequest:
-    """What the intake thread hands to the engine: tokens, limits, and who asked."""
+class Ends(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a request's answers end."""
 
-    __slots__ = ("banned", "max_tokens", "prompt", "recipient", "sampling", "text")
+    max_tokens: int
+    """After all caps; 0 only measures the prompt."""
+    end_tokens: frozenset[int]
+    """Tokens that end an answer: the model's own, unless they are to be ignored."""
+    stop_tokens: frozenset[int] = frozenset()
+    """Others that do."""
+    stops: tuple[str, ...] = ()
+    """Strings that do."""
+    min_tokens: int = 0
+    """Tokens that must have been drawn before anything but ``max_tokens`` ends it."""
+
+
+class Draws(msgspec.Struct, frozen=True, kw_only=True):
+    """How a request's tokens are drawn; the parameters of ``Runner.sampler``."""
+
+    sampling: SamplingParams
+    """With a seed."""
+    bias: Mapping[int, float] = {}
+    banned: tuple[int, ...] = ()
+    banned_draws: int | None = None
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown besides the text that was drawn."""
+
+    logprobs: int | None = None
+    """How many likely tokens are listed for each token; None gives no log probabilities."""
+    echo: tuple[bytes, ...] | None = None
+    """The bytes that each token of the prompt is shown as; None shows no prompt."""
+
+
+NOTHING_ELSE: Final = Shown()
+
+
+class PreparedRequest:
+    """What the intake thread hands to the engine: tokens, limits, and who asked.
+
+    Parameters:
+        recipient: Who asked.
+        prompt: Token ids, at least one, fewer than the context.
+        draws: How tokens are drawn.
+        ends: Where answers end.
+        choices: How many answers.
+        shown: What is shown besides their text.
+        keep: Tokens at the start of the prompt that a context shift must leave (BOS).
+    """
+
+    __slots__ = ("choices", "draws", "ends", "keep", "open", "prompt", "recipient", "shown")
 
     def __init__(
         self,
         recipient: Recipient,
         prompt: list[int],
         *,
-        max_tokens: int,
-        sampling: SamplingParams,
-        stops: tuple[str, ...],
-        banned: tuple[int, ...],
+        draws: Draws,
+        ends: Ends,
+        choices: int = 1,
+        shown: Shown = NOTHING_ELSE,
+        keep: int = 0,
     ) -> None:
         self.recipient = recipient
         self.prompt = prompt
-        """Token ids, at least one, fewer than the context."""
-        self.max_tokens = max_tokens
-        """After all caps: prompt + max_tokens fits the context."""
-        self.sampling = sampling
-        self.text = TextStream(stops)
-        self.banned = banned
-        """Token ids never drawn; with ``ignore_eos`` the end tokens."""
+        self.draws = draws
+        self.ends = ends
+        self.choices = choices
+        self.shown = shown
+        self.keep = keep
+        self.open: list[Sequence] = []
+        """Answers that have not ended; the engine loop's."""
+
+    def sampling(self, index: int) -> SamplingParams:
+        """How answer *index* is drawn: each has a seed of its own."""
+        first = self.draws.sampling
+        if not index or first.seed is None:
+            return first
+        return msgspec.structs.replace(first, seed=(first.seed + index) % SEED_MAX)
 
 
 class Sequence:
-    """A request in the engine. Implements ``jackfield.ports.scheduler.SequenceView``.
+    """An answer in the engine. Implements ``jackfield.ports.scheduler.SequenceView``.
 
     Parameters:
         number: Rising in order of arrival.
         request: From the intake.
+        index: Which of the request's answers it is.
         now: Monotonic seconds.
 
     Owned by the engine loop thread.
@@ -70,32 +134,43 @@ class Sequence:
         "arrived",
         "computed",
         "first_token",
+        "generated",
+        "index",
         "life",
-        "limit",
-        "prompt_tokens",
+        "output",
+        "prompt_cells",
         "request",
         "sampler",
+        "scored",
         "slot",
         "started",
         "suspect",
         "tokens",
+        "unscored",
     )
 
-    def __init__(self, number: int, request: PreparedRequest, now: float) -> None:
+    def __init__(self, number: int, request: PreparedRequest, index: int, now: float) -> None:
         self._id = number
         self.request = request
+        self.index = index
         self.tokens = list(request.prompt)
-        """Prompt and what was drawn so far."""
-        self.prompt_tokens = len(request.prompt)
-        self.limit = self.prompt_tokens + request.max_tokens
-        """Length at which generation ends."""
+        """Prompt and what was drawn so far, less what a context shift dropped."""
+        self.prompt_cells = len(request.prompt)
+        """How many of ``tokens``, from the start, are of the prompt."""
+        self.generated = 0
+        """Tokens drawn so far."""
+        self.output = Output(request.recipient, index, request.ends.stops, request.ends.min_tokens)
         self.computed = 0
         """Tokens whose KV cells exist."""
+        self.scored = 0
+        """Tokens of the prompt whose log probabilities were shown."""
+        self.unscored = request.shown.echo is not None and request.shown.logprobs is not None
+        """Whether the prompt's log probabilities are wanted and not all shown."""
         self.slot = NO_SLOT
         self.sampler: Sampler | None = None
         self.suspect = False
         """Whether it was in a backend call that failed, and has not drawn a token since."""
-        self.life = request.recipient.life
+        self.life = request.recipient.lives[index]
         self.arrived = now
         self.started: float | None = None
         """When it was first scheduled."""
@@ -111,7 +186,8 @@ class Sequence:
         """Tokens known but not computed."""
         return len(self.tokens) - self.computed
 
-    @property
-    def generated(self) -> int:
-        """Tokens drawn so far."""
-        return len(self.tokens) - self.prompt_tokens
+    def shift(self, keep: int, discard: int) -> None:
+        """Forget the *discard* tokens after the first *keep*, all of which have cells."""
+        del self.tokens[keep : keep + discard]
+        self.prompt_cells -= max(0, min(self.prompt_cells, keep + discard) - keep)
+        self.computed -= discard

@@ -89,6 +89,11 @@ class SequenceTable:
         sequence.computed += tokens
         self.kv_used += tokens
 
+    def shift(self, sequence: Sequence, keep: int, discard: int) -> None:
+        """The *discard* cells after the first *keep* of *sequence* are gone, with their tokens."""
+        sequence.shift(keep, discard)
+        self.kv_used -= discard
+
     def preempt(self, sequence: Sequence) -> None:
         """Take slot and cells back; the sequence waits at the place its arrival gives it."""
         sequence.life.fire(RequestEvent.PREEMPTED)

@@ -28,27 +28,27 @@ class StopMatcher:
         self._matched = [0] * len(stops)
         self._held = ""
 
-    def feed(self, text: str) -> tuple[str, bool]:
-        """Take *text* in; return what may be shown now, and whether a stop string is complete (the rest is dropped)."""
+    def feed(self, text: str) -> tuple[str, str | None]:
+        """Take *text* in; return what may be shown now, and the stop string that is complete (the rest is dropped)."""
         if not self._stops:
-            return text, False
+            return text, None
         held = self._held + text
         for index, character in enumerate(text, len(self._held)):
-            length = self._advance(character)
-            if length:
+            stop = self._advance(character)
+            if stop is not None:
                 self._held = ""
-                return held[: index + 1 - length], True
+                return held[: index + 1 - len(stop)], stop
         keep = len(held) - max(self._matched)
         self._held = held[keep:]
-        return held[:keep], False
+        return held[:keep], None
 
     def flush(self) -> str:
         """Text that was held back because a stop string might have begun; the stream is over."""
         held, self._held = self._held, ""
         return held
 
-    def _advance(self, character: str) -> int:
-        complete = 0
+    def _advance(self, character: str) -> str | None:
+        complete: str | None = None
         for number, stop in enumerate(self._stops):
             matched, borders = self._matched[number], self._borders[number]
             while matched and stop[matched] != character:
@@ -56,7 +56,7 @@ class StopMatcher:
             if stop[matched] == character:
                 matched += 1
             if matched == len(stop):
-                complete = max(complete, matched)
+                complete = stop if complete is None else max(complete, stop, key=len)
                 matched = borders[matched - 1]
             self._matched[number] = matched
         return complete
@@ -69,28 +69,32 @@ class TextStream:
         stops: Stop strings of the request.
     """
 
-    __slots__ = ("_decoder", "_stops", "tokens")
+    __slots__ = ("_decoder", "_stops", "decoded")
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._stops = StopMatcher(stops)
-        self.tokens = 0
-        """Tokens taken in since text was last given out."""
+        self.decoded = 0
+        """Characters taken in, shown or held back."""
 
-    def feed(self, piece: bytes) -> tuple[str, bool]:
-        """Take one token's bytes in; return showable text (maybe empty) and whether a stop string is complete."""
-        self.tokens += 1
-        return self._stops.feed(self._decoder.decode(piece))
+    def feed(self, piece: bytes) -> tuple[str, str | None]:
+        """Take one token's bytes in; return showable text (maybe empty) and the stop string that is complete."""
+        text = self._decoder.decode(piece)
+        self.decoded += len(text)
+        return self._stops.feed(text)
 
-    def flush(self) -> str:
+    def pass_on(self, piece: bytes) -> str:
+        """Take one token's bytes in that no stop string is looked for in. Not after ``feed``."""
+        text = self._decoder.decode(piece)
+        self.decoded += len(text)
+        return text
+
+    def flush(self) -> tuple[str, str | None]:
         """What is left at the end: half a character becomes U+FFFD, a begun stop string is text after all."""
-        text, stopped = self._stops.feed(self._decoder.decode(b"", final=True))
-        return text if stopped else text + self._stops.flush()
-
-    def take_tokens(self) -> int:
-        """Tokens since the last call."""
-        tokens, self.tokens = self.tokens, 0
-        return tokens
+        rest = self._decoder.decode(b"", final=True)
+        self.decoded += len(rest)
+        text, stop = self._stops.feed(rest)
+        return (text, stop) if stop is not None else (text + self._stops.flush(), None)
 
 
 def _borders(pattern: str) -> tuple[int, ...]:

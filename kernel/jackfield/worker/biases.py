@@ -1,0 +1,47 @@
+"""Logit biases: from what clients write to token ids."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from jackfield.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jackfield.ports.backend import Tokenizer
+    from jackfield.types import LogitBias
+
+
+def resolve_biases(biases: Sequence[LogitBias], tokenizer: Tokenizer) -> dict[int, float]:
+    """The bias of each token id.
+
+    A text stands for all tokens that it consists of, as in llama-server; where several entries name one token, the
+    last one counts, as in a JSON object. Intake thread.
+
+    Raises:
+        InvalidRequest: A token is not in the vocabulary, or nothing would be left to draw.
+    """
+    vocabulary = tokenizer.vocabulary
+    resolved: dict[int, float] = {}
+    for index, entry in enumerate(biases):
+        for token in _tokens(entry.token, index, tokenizer):
+            resolved[token] = entry.bias
+    if sum(bias == -math.inf for bias in resolved.values()) >= vocabulary:
+        raise InvalidRequest("logit_bias bans every token of the model", param="logit_bias")
+    return resolved
+
+
+def _tokens(token: int | str, index: int, tokenizer: Tokenizer) -> Sequence[int]:
+    if isinstance(token, str):
+        tokens = tokenizer.encode(token, add_bos=False, parse_special=False)
+        if not tokens:
+            raise InvalidRequest("logit_bias: the text has no tokens in this model", param=f"logit_bias[{index}]")
+        return tokens
+    if not 0 <= token < tokenizer.vocabulary:
+        raise InvalidRequest(
+            f"logit_bias: there is no token {token}; they are 0 to {tokenizer.vocabulary - 1}",
+            param=f"logit_bias[{index}]",
+        )
+    return (token,)

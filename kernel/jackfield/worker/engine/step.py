@@ -1,0 +1,201 @@
+"""One step: batch → decode → scores and draws → text, in as many backend calls as it takes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from jackfield.errors import BackendFault, KVExhausted
+from jackfield.lifecycle import RequestEvent, RequestState
+from jackfield.ports.backend import Batch
+from jackfield.worker.engine.calls import bounded, calls
+from jackfield.worker.engine.scoring import echo_scored, score
+from jackfield.worker.engine.sequence import NO_SLOT
+
+if TYPE_CHECKING:
+    from jackfield.ports.backend import Runner, Sampler
+    from jackfield.types import TokenLogprob
+    from jackfield.worker.engine.calls import Chunk
+    from jackfield.worker.engine.clock import StepClock
+    from jackfield.worker.engine.endings import Endings
+    from jackfield.worker.engine.sequence import Sequence
+    from jackfield.worker.engine.table import SequenceTable
+
+log = structlog.get_logger("jackfield.engine")
+
+
+class Stepper:
+    """Computes what was planned. Engine loop thread.
+
+    Parameters:
+        runner: The loaded model.
+        table: All sequences.
+        clock: Counts tokens and times.
+        endings: Ends sequences.
+        context_shift: Whether an answer goes on at the end of the context.
+    """
+
+    def __init__(
+        self, runner: Runner, table: SequenceTable, clock: StepClock, endings: Endings, *, context_shift: bool
+    ) -> None:
+        self._runner = runner
+        self._table = table
+        self._clock = clock
+        self._endings = endings
+        self._piece = runner.tokenizer.piece
+        self._batch = Batch(runner.limits.max_batch_tokens)
+        self._deterministic = runner.limits.deterministic
+        self._shift_at = runner.limits.context if context_shift else None
+
+    def step(self, chunks: list[Chunk]) -> None:
+        """Compute *chunks*, or as much of them as a step may hold."""
+        chunks = bounded(chunks)
+        now = time.monotonic()
+        for sequence, _ in chunks:
+            if sequence.slot == NO_SLOT:
+                self._table.start(sequence, now)
+        for call in calls(chunks, deterministic=self._deterministic):
+            # a call before may have cost others their slots
+            present = [chunk for chunk in call if chunk[0].slot != NO_SLOT]
+            if present:
+                rows = self._fill(present)
+                if self._decode(present):
+                    self._draw(present, rows)
+
+    def _fill(self, chunks: list[Chunk]) -> list[int]:
+        """Write the call's rows; return each chunk's last row."""
+        batch = self._batch
+        batch.clear()
+        rows: list[int] = []
+        for sequence, count in chunks:
+            done = sequence.computed
+            scored = sequence.unscored
+            rows.append(
+                batch.add(
+                    sequence.slot,
+                    done,
+                    sequence.tokens[done : done + count],
+                    wants_logits=scored or count == sequence.pending,
+                    every=scored,
+                )
+            )
+        return rows
+
+    def _decode(self, chunks: list[Chunk]) -> bool:
+        """Compute the batch; False if it failed and the sequences were dealt with."""
+        began = time.perf_counter()
+        try:
+            self._runner.decode(self._batch)
+        except KVExhausted:
+            self._relieve()
+            return False
+        except BackendFault as error:
+            log.warning("decode failed", error=error.message, sequences=len(chunks))
+            self._isolate(chunks, error)
+            return False
+        finally:
+            self._clock.decode_s += time.perf_counter() - began
+        for sequence, count in chunks:
+            self._clock.prompt_tokens += max(0, min(sequence.prompt_cells - sequence.computed, count))
+            self._table.grow(sequence, count)
+        return True
+
+    def _draw(self, chunks: list[Chunk], rows: list[int]) -> None:
+        clock = self._clock
+        for (sequence, count), row in zip(chunks, rows, strict=True):
+            if sequence.slot == NO_SLOT:  # another answer to its request has just failed
+                continue
+            began = time.perf_counter()
+            try:
+                if sequence.unscored:
+                    echo_scored(self._runner, sequence, row - count + 1, count)
+                if sequence.pending:
+                    continue
+                drawn = self._drawn(sequence, row)
+            except BackendFault as error:
+                self._endings.fail(sequence, error)
+                continue
+            finally:
+                clock.sampler_s += time.perf_counter() - began
+            sequence.suspect = False
+            if drawn is None:
+                sequence.output.end(0)
+                self._endings.finish(sequence, "length")
+            else:
+                clock.generated_tokens += 1
+                self._advance(sequence, *drawn)
+
+    def _drawn(self, sequence: Sequence, row: int) -> tuple[int, TokenLogprob | None] | None:
+        """The next token, and how likely it was if that is wanted; None where only the prompt was to be measured."""
+        request = sequence.request
+        if not request.ends.max_tokens:
+            return None
+        sampler = sequence.sampler or self._sampler(sequence)
+        token = sampler.sample(row)
+        if request.shown.logprobs is None:
+            return token, None
+        return token, score(self._runner, row, token, request.shown.logprobs)
+
+    def _sampler(self, sequence: Sequence) -> Sampler:
+        request = sequence.request
+        draws = request.draws
+        sequence.sampler = self._runner.sampler(
+            request.sampling(sequence.index),
+            history=request.prompt,
+            bias=draws.bias,
+            banned=draws.banned,
+            banned_draws=draws.banned_draws,
+        )
+        return sequence.sampler
+
+    def _advance(self, sequence: Sequence, token: int, scored: TokenLogprob | None) -> None:
+        """*token* was drawn: show its text, and end the sequence where it ends."""
+        if sequence.life.state is RequestState.PREFILL:
+            sequence.life.fire(RequestEvent.PROMPT_DONE)
+            if sequence.first_token is None:
+                sequence.first_token = time.monotonic()
+        sequence.tokens.append(token)
+        sequence.generated += 1
+        ends = sequence.request.ends
+        if token in ends.end_tokens or token in ends.stop_tokens:
+            sequence.output.end(1)
+            self._endings.finish(sequence, "stop", None if token in ends.end_tokens else token)
+            return
+        last = sequence.generated >= ends.max_tokens
+        stop = sequence.output.draw(self._piece(token), scored, last=last)
+        if stop is not None:
+            self._endings.finish(sequence, "stop", stop)
+        elif last:
+            self._endings.finish(sequence, "length")
+        elif self._shift_at is not None and len(sequence.tokens) > self._shift_at:
+            self._shift(sequence)
+
+    def _shift(self, sequence: Sequence) -> None:
+        """Make room at the end of the context: half of what may go goes, oldest first, as llama-server does."""
+        keep = sequence.request.keep
+        discard = (sequence.computed - keep) // 2
+        try:
+            self._runner.shift(sequence.slot, keep, discard)
+        except BackendFault as error:
+            self._endings.fail(sequence, error)
+        else:
+            self._table.shift(sequence, keep, discard)
+
+    def _isolate(self, chunks: list[Chunk], error: BackendFault) -> None:
+        """One of *chunks* broke the call. Alone, it is the culprit; else each is computed anew in a call of its own."""
+        for sequence, _ in chunks:
+            if len(chunks) == 1:
+                self._endings.fail(sequence, error)
+            else:
+                sequence.suspect = True
+                self._endings.preempt(sequence)
+
+    def _relieve(self) -> None:
+        """The pool was full although it should not have been: make room by preempting the youngest."""
+        youngest = max(self._table.running, key=lambda sequence: sequence.id)
+        if len(self._table.running) > 1:
+            self._endings.preempt(youngest)
+        else:
+            self._endings.fail(youngest, KVExhausted("the KV pool cannot hold this request alone"))

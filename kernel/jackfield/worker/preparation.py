@@ -1,0 +1,150 @@
+"""Generations, prepared: rendered, tokenised, measured, with everything checked that needs the model's vocabulary."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from jackfield.errors import InvalidRequest, UnsupportedField
+from jackfield.tasks import refuse_many_answers, refuse_other_tasks
+from jackfield.types import SEED_MAX, ChatPrompt, GenerateRequest, Started, TextPrompt
+from jackfield.worker.biases import resolve_biases
+from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Shown
+from jackfield.worker.prompts import PromptReader
+from jackfield.worker.template import ChatTemplate
+
+if TYPE_CHECKING:
+    from jackfield.ports.backend import Runner
+    from jackfield.types import PoolRequest, SamplingParams
+    from jackfield.worker.links import RequestHandle
+
+
+class Preparation:
+    """Turns requests of one model into what the engine runs.
+
+    Parameters:
+        runner: The loaded model; only its tokenizer and limits are used.
+        default_max_tokens: Where a request gives no limit.
+        context_shift: Whether an answer may be longer than the context.
+
+    Raises:
+        ModelLoadError: The model's chat template cannot be used.
+
+    Made by the worker's main thread, used by the intake thread.
+    """
+
+    def __init__(self, runner: Runner, default_max_tokens: int, *, context_shift: bool = False) -> None:
+        self._info = runner.info
+        self._limits = runner.limits
+        self._tokenizer = runner.tokenizer
+        self._default_max_tokens = default_max_tokens
+        self._context_shift = context_shift
+        self._reader = PromptReader(runner.tokenizer, runner.limits.context)
+        self._bos = self._tokenizer.encode("", add_bos=True, parse_special=False)
+        source = self._tokenizer.chat_template
+        tokens = self._tokenizer.template_tokens
+        self._template = ChatTemplate(source, tokens, self._reader.bytes_max) if source else None
+
+    def prepare(self, request: GenerateRequest | PoolRequest, recipient: RequestHandle) -> PreparedRequest:
+        """Render, tokenise and measure.
+
+        Raises:
+            InvalidRequest: Something in it cannot be used, or the prompt is as long as the context
+                (``ContextLengthExceeded``).
+            BackendFault: The model's chat template failed.
+        """
+        refuse_other_tasks(request, self._info)
+        if not isinstance(request, GenerateRequest):
+            raise UnsupportedField("this model generates text and nothing else", param="model")
+        refuse_many_answers(request, self._limits)
+        tokens = self._tokens(request)
+        ends = self._ends(request, len(tokens))
+        return PreparedRequest(
+            recipient,
+            tokens,
+            draws=self._draws(request, ends),
+            ends=ends,
+            choices=request.n,
+            shown=Shown(logprobs=request.logprobs, echo=self._echo(request, tokens) if request.echo else None),
+            keep=len(self._bos) if tokens[: len(self._bos)] == self._bos else 0,
+        )
+
+    @staticmethod
+    def announce(prepared: PreparedRequest) -> Started:
+        """What the client is told of it."""
+        return Started(len(prepared.prompt), prepared.ends.max_tokens)
+
+    # --- the prompt --------------------------------------------------------------------------------------------------
+
+    def _tokens(self, request: GenerateRequest) -> list[int]:
+        prompt = request.prompt
+        param = "messages" if isinstance(prompt, ChatPrompt) else "prompt"
+        if isinstance(prompt, ChatPrompt):
+            tokens = self._chat_tokens(prompt)
+        elif isinstance(prompt, TextPrompt):
+            tokens = self._reader.text(prompt.text, param)
+        else:
+            tokens = self._reader.ids(prompt.tokens, param)
+        if not tokens:
+            raise InvalidRequest(f"{param} must not be empty", param=param)
+        if len(tokens) >= self._limits.context:
+            raise self._reader.too_long(param, len(tokens))
+        return tokens
+
+    def _chat_tokens(self, prompt: ChatPrompt) -> list[int]:
+        if self._template is None:
+            raise UnsupportedField("this model has no chat template; use a completion with a prompt", param="messages")
+        text = self._template.render(prompt.messages)
+        if text is None:
+            raise self._reader.too_long("messages")
+        bos = self._tokenizer.template_tokens.get("bos_token", "")
+        written = bool(bos) and text.startswith(bos)  # a template that writes BOS itself must not get a second one
+        return self._reader.text(text, "messages", add_bos=not written, parse_special=True)
+
+    def _echo(self, request: GenerateRequest, tokens: list[int]) -> tuple[bytes, ...]:
+        """The bytes that each token of the prompt is shown as; together they are the text as it was sent."""
+        pieces = [self._tokenizer.piece(token) for token in tokens]
+        if isinstance(request.prompt, TextPrompt) and b"".join(pieces) == b" " + request.prompt.text.encode():
+            # SentencePiece vocabularies put a space in front of a text that has none
+            first = next(index for index, piece in enumerate(pieces) if piece)
+            pieces[first] = pieces[first][1:]
+        return tuple(pieces)
+
+    # --- ends and draws ----------------------------------------------------------------------------------------------
+
+    def _ends(self, request: GenerateRequest, prompt_tokens: int) -> Ends:
+        wanted = self._default_max_tokens if request.max_tokens is None else request.max_tokens
+        stop_tokens = request.stop_token_ids
+        vocabulary = self._tokenizer.vocabulary
+        for index, token in enumerate(stop_tokens):
+            if not 0 <= token < vocabulary:
+                raise InvalidRequest(
+                    f"stop_token_ids must be between 0 and {vocabulary - 1}", param=f"stop_token_ids[{index}]"
+                )
+        return Ends(
+            max_tokens=wanted if self._context_shift else min(wanted, self._limits.context - prompt_tokens),
+            end_tokens=frozenset() if request.ignore_eos else self._tokenizer.end_tokens,
+            stop_tokens=frozenset(stop_tokens),
+            stops=request.stop,
+            min_tokens=request.min_tokens,
+        )
+
+    def _draws(self, request: GenerateRequest, ends: Ends) -> Draws:
+        """Bans that hold for the first draws only leave no room for one that holds always: that one is a bias."""
+        sampling = _seeded(request.sampling)
+        bias = resolve_biases(request.logit_bias, self._tokenizer)
+        never = self._tokenizer.end_tokens if request.ignore_eos else frozenset[int]()
+        if not request.min_tokens:
+            return Draws(sampling=sampling, bias=bias, banned=tuple(sorted(never)))
+        bias.update(dict.fromkeys(never, -math.inf))
+        early = tuple(sorted((ends.end_tokens | ends.stop_tokens) - never))
+        return Draws(sampling=sampling, bias=bias, banned=early, banned_draws=request.min_tokens)
+
+
+def _seeded(sampling: SamplingParams) -> SamplingParams:
+    if sampling.seed is not None:
+        return sampling
+    return msgspec.structs.replace(sampling, seed=secrets.randbelow(SEED_MAX))

@@ -1,0 +1,98 @@
+"""What serves a loaded model: its loop, the intake in front of it, and the connections to gateways."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard
+
+from jackfield.errors import PluginError
+from jackfield.ports.backend import PooledRunner, Runner
+from jackfield.worker.engine.loop import EngineLoop
+from jackfield.worker.intake import Intake
+from jackfield.worker.links import GatewayLinks
+from jackfield.worker.pooling.loop import PoolLoop
+from jackfield.worker.pooling.preparation import PoolPreparation
+from jackfield.worker.preparation import Preparation
+
+if TYPE_CHECKING:
+    from jackfield.channel.messages import Submit
+    from jackfield.ports.scheduler import Scheduler
+    from jackfield.worker.links import RequestHandle
+
+
+class Loop(Protocol):
+    """What computes: an ``EngineLoop`` or a ``PoolLoop``."""
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        ...
+
+    def wake(self) -> None:
+        """Somebody has given up. Any thread."""
+        ...
+
+    def stop(self) -> None:
+        """End ``run``. Any thread."""
+        ...
+
+    def busy_s(self) -> float:
+        """How long the present step has been running, in seconds; 0 while idle. Any thread."""
+        ...
+
+
+class Requests(Protocol):
+    """What takes requests: the ``Intake`` of either loop."""
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    def put(self, handle: RequestHandle, message: Submit) -> None:
+        """Take a request. Links thread."""
+        ...
+
+    def stop(self) -> None:
+        """End after what was taken."""
+        ...
+
+
+class Serving(NamedTuple):
+    """What exists once a model is loaded."""
+
+    runner: Runner | PooledRunner
+    links: GatewayLinks
+    loop: Loop
+    intake: Requests
+
+
+def assemble(
+    runner: Runner | PooledRunner, scheduler: Scheduler, default_max_tokens: int, *, context_shift: bool
+) -> Serving:
+    """Put together what serves *runner*.
+
+    Parameters:
+        runner: The loaded model.
+        scheduler: Plans the steps of a model that generates.
+        default_max_tokens: Where a request gives no limit.
+        context_shift: Whether an answer goes on at the end of the context.
+
+    Raises:
+        ModelLoadError: The model's chat template cannot be used.
+        PluginError: The backend loaded what is no runner.
+    """
+    links = GatewayLinks()
+    if _pools(runner):
+        pool = PoolLoop(runner, links.flush, links.broadcast)
+        return Serving(runner, links, pool, Intake(PoolPreparation(runner), pool.submit))
+    if _generates(runner):
+        engine = EngineLoop(runner, scheduler, links.flush, links.broadcast, context_shift=context_shift)
+        preparation = Preparation(runner, default_max_tokens, context_shift=context_shift)
+        return Serving(runner, links, engine, Intake(preparation, engine.submit))
+    raise PluginError(f"the backend loaded {type(runner).__name__}, which has neither decode() nor pool()")
+
+
+def _generates(runner: Runner | PooledRunner) -> TypeGuard[Runner]:
+    return callable(getattr(runner, "decode", None))
+
+
+def _pools(runner: Runner | PooledRunner) -> TypeGuard[PooledRunner]:
+    return callable(getattr(runner, "pool", None))
