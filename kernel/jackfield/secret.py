@@ -95,13 +95,15 @@ def show(value: object) -> object:
     raise NotImplementedError(f"{type(value).__name__} cannot be written")
 
 
-def read(kind: type, value: object) -> Secret:
-    """msgspec's ``dec_hook`` for options: a text becomes a ``Secret``.
+def read(kind: type, value: object) -> object:
+    """msgspec's ``dec_hook`` for options: a text becomes a ``Secret``, what may be anything stays as it is.
 
     Raises:
         ValueError: *value* is no text; the message does not repeat it.
         NotImplementedError: *kind* is another type that msgspec does not know.
     """
+    if kind is object:
+        return value
     if kind is not Secret:
         raise NotImplementedError(f"options of the type {kind.__name__} are not supported")
     if not isinstance(value, str):
