@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
+import tomli
 
 from jackfield import hookspecs
 from jackfield.lifecycle import REQUEST, WORKER, RequestState, WorkerState, diagram
@@ -117,7 +118,8 @@ def lifecycles_page() -> str:
 
 def options_page() -> str:
     """Every key of ``plugins.toml``."""
-    enabled = tuple(InstanceRef(name, name) for name in DEFAULT_ENABLED)
+    project = tomli.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
+    enabled = tuple(InstanceRef(name, name) for name in project["entry-points"]["jackfield.plugins"])
     kernel = build_kernel(Manifest(enabled=enabled, kernel=KernelConfig()))
     parts = ["# Options", NOTE, OPTIONS_INTRODUCTION]
     tables: list[tuple[str, type[msgspec.Struct]]] = [("kernel", KernelConfig), ("models.NAME", ModelConfig)]

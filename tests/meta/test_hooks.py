@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+import tomli
 
 from jackfield import hookspecs
-from jackfield.manifest import DEFAULT_ENABLED, InstanceRef, KernelConfig, Manifest
+from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import Kernel, build_kernel
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ HOOKS: Final[dict[str, Callable[..., object]]] = {
 }
 
 KITS: Final = {
+    "jackfield_authenticators": ("authenticator", "AuthenticatorKit"),
     "jackfield_backends": ("backend", "BackendKit"),
     "jackfield_checks": ("check", "CheckKit"),
     "jackfield_commands": ("commands", "CommandsKit"),
@@ -40,6 +42,9 @@ KITS: Final = {
 
 WITHOUT_PORT: Final = {"commands", "lifecycle"}
 """Kits of hooks that hand over no object of ours."""
+
+PORT: Final = {"authenticator": "identity"}
+"""Ports whose module is not called like their kit's."""
 
 WITHOUT_KIT: Final = {"jackfield_config"}
 """What it hands over is checked whenever a kernel is built."""
@@ -116,7 +121,7 @@ def test_the_facade_has_a_typed_method(hook: str) -> None:
 def test_every_hook_has_a_conformance_kit(hook: str) -> None:
     """With tests in it, and used by at least one plugin's own tests."""
     module, kit = KITS[hook]
-    assert module in WITHOUT_PORT or importlib.import_module(f"jackfield.ports.{module}").__doc__
+    assert module in WITHOUT_PORT or importlib.import_module(f"jackfield.ports.{PORT.get(module, module)}").__doc__
     tree = ast.parse((ROOT / "kernel" / "jackfield" / "testing" / "kits" / f"{module}.py").read_text())
     [definition] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kit]
     tests = [
@@ -137,6 +142,7 @@ def test_every_hook_has_a_test(hook: str) -> None:
 @HOOK
 def test_every_hook_has_a_plugin(hook: str) -> None:
     """A hook that nobody needs yet is not in the contract yet."""
-    enabled = tuple(InstanceRef(name, name) for name in DEFAULT_ENABLED)
+    project = tomli.loads((ROOT / "pyproject.toml").read_text())["project"]
+    enabled = tuple(InstanceRef(name, name) for name in project["entry-points"]["jackfield.plugins"])
     kernel = build_kernel(Manifest(enabled=enabled, kernel=KernelConfig()))
     assert any(hook in kernel.hooks_of(instance) for instance in kernel.instances)

@@ -39,6 +39,7 @@ KITS: Final = (
     KitEntry("jackfield_backends", "backend", "BackendKit", "backend", "backends"),
     KitEntry("jackfield_schedulers", "scheduler", "SchedulerKit", factories="schedulers"),
     KitEntry("jackfield_frontends", "frontend", "FrontendKit", "frontend", "frontends"),
+    KitEntry("jackfield_authenticators", "authenticator", "AuthenticatorKit", "authenticator", "authenticators"),
     KitEntry("jackfield_observers", "observer", "ObserverKit", factories="observers"),
 )
 """Every kit, in the order in which they are run."""

@@ -1,0 +1,38 @@
+"""The kits of the hooks that the plugin implements."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jackfield.testing.kits.authenticator import AuthenticatorKit
+from jackfield.testing.kits.commands import CommandsKit
+from jackfield_keys.authenticator import KeysAuthenticator
+from jackfield_keys.edit import Grant, KeyFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jackfield.ports.identity import AuthenticatorFactory
+
+
+class TestAuthenticator(AuthenticatorKit):
+    """A file with one key."""
+
+    @pytest.fixture
+    def credential(self, tmp_path: Path) -> str:
+        """That key."""
+        key, _ = KeyFile(tmp_path / "keys.toml", "keys.toml").create(Grant("ci", "", ("generate",), None, None))
+        return key
+
+    @pytest.fixture
+    def make_authenticator(self, credential: str, tmp_path: Path) -> AuthenticatorFactory:
+        """As the plugin makes it."""
+        return lambda: KeysAuthenticator("keys", tmp_path / "keys.toml", "keys.toml")
+
+
+class TestCommands(CommandsKit):
+    """``jackfield keys``."""
+
+    manifest = 'enabled = ["keys"]'
