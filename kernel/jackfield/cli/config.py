@@ -10,7 +10,7 @@ import msgspec
 
 from jackfield.cli.errors import warn
 from jackfield.cli.options import file_option, json_option, manifest_options
-from jackfield.errors import JackfieldError, ManifestError
+from jackfield.errors import JackfieldError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,24 +64,22 @@ def show(file: Path | None, sets: tuple[str, ...], *, origin: bool, as_json: boo
 @manifest_options
 @json_option
 def check(file: Path | None, sets: tuple[str, ...], *, as_json: bool) -> None:
-    """Load the manifest and every enabled plugin, and check all options, without serving.
+    """Load the manifest and every enabled plugin, check all options and make all parts, without serving.
+
+    Plugins run in a process of their own: one that crashes or hangs is an error like any other.
 
     \b
     Examples:
       jackfield config check
       jackfield config check --config staging.toml --json
     """  # noqa: D301  \b is click's mark against wrapping
-    from jackfield.cli.kernel import build_kernel
-    from jackfield.gateway.origin import refuse_public_bind
     from jackfield.manifest_layers import load_manifest
+    from jackfield.trial.messages import Rehearse, Rehearsed
+    from jackfield.trial.run import only_word
 
     manifest = load_manifest(file, sets=sets)
-    kernel = build_kernel(manifest)
-    refuse_public_bind(manifest.kernel.listen, authenticated=bool(kernel.authenticators()))
-    _check_models(manifest, kernel)
-    kernel.frontends()
-    kernel.observers()
-    plugins = [instance.name for instance in kernel.instances]
+    word = only_word(Rehearse(manifest.dump()), "loading the plugins")
+    plugins = word.plugins if isinstance(word, Rehearsed) else ()
     if as_json:
         click.echo(msgspec.json.encode({"ok": True, "plugins": plugins, "models": list(manifest.models)}))
         return
@@ -129,28 +127,6 @@ def _plugin_tables(manifest: Manifest) -> Iterator[tuple[str, Mapping[str, objec
         struct = structs.get(instance.name)
         if struct is not None:
             yield instance.name, msgspec.to_builtins(instance.config(struct))
-
-
-def _check_models(manifest: Manifest, kernel: Kernel) -> None:
-    from jackfield.manifest import suggestion
-    from jackfield.model_source import resolve_source
-
-    owners = kernel.backend_owners()
-    structs = kernel.config_structs()
-    base = Path(manifest.file).parent if manifest.file else Path.cwd()
-    for name, model in manifest.models.items():
-        if model.backend not in owners:
-            key = f"models.{name}.backend"
-            hint = suggestion(model.backend, tuple(owners))
-            raise ManifestError(
-                f"{manifest.origin(key)}: {key}: no enabled plugin has the backend {model.backend}{hint}"
-            )
-        if not resolve_source(model.source, base).exists():
-            key = f"models.{name}.source"
-            raise ManifestError(f"{manifest.origin(key)}: {key}: there is no file {model.source}", param=key)
-        owner = owners[model.backend]
-        if owner.name in structs:
-            owner.config(structs[owner.name], model.options, key=f"models.{name}.options")
 
 
 def _schema(kernel: Kernel) -> Mapping[str, object]:

@@ -19,8 +19,10 @@ COMMANDS: Final[Mapping[str, str]] = {
     "completion": "jackfield.cli.completion",
     "config": "jackfield.cli.config",
     "doctor": "jackfield.cli.doctor",
+    "models": "jackfield.cli.models",
     "plugins": "jackfield.cli.plugins",
     "serve": "jackfield.cli.serve",
+    "verify": "jackfield.cli.verify",
     "version": "jackfield.cli.version",
     "workers": "jackfield.cli.workers",
 }

@@ -70,7 +70,7 @@ def _manifest(file: Path | None, sets: Sequence[str], model: str | None, context
     from jackfield.manifest_layers import load_manifest
 
     if model is not None:
-        return load_manifest(file, sets=sets, models=_one_model(model, context))
+        return load_manifest(file, sets=sets, models=one_model(model, context))
     manifest = load_manifest(file, sets=sets)
     if context is None:
         return manifest
@@ -80,7 +80,7 @@ def _manifest(file: Path | None, sets: Sequence[str], model: str | None, context
     return load_manifest(file, sets=[*sets, f'models."{name}".context={context}'])
 
 
-def _one_model(model: str, context: int | None) -> Mapping[str, Mapping[str, OptionValue]]:
+def one_model(model: str, context: int | None) -> Mapping[str, Mapping[str, OptionValue]]:
     """The ``[models]`` table for a model named on the command line."""
     if not model:
         raise click.UsageError("MODEL must not be empty; leave it out for the models of the manifest")

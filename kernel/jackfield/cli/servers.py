@@ -10,6 +10,7 @@ import click
 
 from jackfield.channel.framing import FrameDecoder
 from jackfield.channel.operator import ANSWER_MAX, Declined, GetState, LogLines, ServerState, answers, questions
+from jackfield.cli.complete import complete_servers
 from jackfield.errors import ChannelError, JackfieldError
 from jackfield.runtime_folder import SUFFIX, UnsafeFolder, check, folders, short_path
 
@@ -155,15 +156,6 @@ def find() -> Iterator[Operator]:
             for path in sorted(folder.glob(f"[!.]*{SUFFIX}")):
                 with suppress(OSError):
                     yield Operator(path)
-
-
-def complete_servers(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell."""
-    names = []
-    for each in find():
-        each.close()
-        names.append(each.name)
-    return [name for name in names if name.startswith(incomplete)]
 
 
 def running_state(server: str | None) -> ServerState | None:

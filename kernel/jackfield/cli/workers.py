@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
+from jackfield.cli.complete import complete_served_models
 from jackfield.cli.errors import EXIT_FAILED, EXIT_OK, complain
 from jackfield.cli.options import json_option
-from jackfield.cli.servers import Operator, choose, running_state, server_option
+from jackfield.cli.servers import Operator, choose, server_option
 from jackfield.cli.tables import duration, print_table, size
-from jackfield.errors import JackfieldError
 from jackfield.lifecycle import WorkerState
 
 if TYPE_CHECKING:
@@ -22,16 +22,6 @@ POLL_S: Final = 0.2
 """Between two looks at a worker that restarts."""
 
 HEADER: Final = ("MODEL", "STATE", "PID", "RESTARTS", "UPTIME", "REQUESTS", "MEMORY", "THREADS", "REASON")
-
-
-def complete_models(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Models of the running server, for the shell."""
-    try:
-        state = running_state(ctx.params.get("server"))
-    except JackfieldError:
-        return []
-    names = [each.model for each in state.children if each.model] if state is not None else []
-    return [name for name in names if name.startswith(incomplete)]
 
 
 @click.group("workers")
@@ -70,7 +60,7 @@ def list_(server: str | None, *, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("model", shell_complete=complete_models)
+@click.argument("model", shell_complete=complete_served_models)
 @click.option("--now", is_flag=True, help="Do not wait for requests that run; they end with the error worker_died.")
 @click.option("--no-wait", is_flag=True, help="Return at once, without waiting for the worker to be ready again.")
 @server_option
@@ -99,7 +89,7 @@ def restart(model: str, server: str | None, *, now: bool, no_wait: bool, as_json
 
 
 @command.command()
-@click.argument("model", required=False, shell_complete=complete_models)
+@click.argument("model", required=False, shell_complete=complete_served_models)
 @click.option("--follow", "-f", is_flag=True, help="Go on with new lines until Ctrl-C.")
 @click.option("--lines", "-n", type=click.IntRange(min=0), default=100, show_default=True, help="Lines to begin with.")
 @click.option("--gateway", is_flag=True, help="Those of the gateway: one line for each HTTP request.")

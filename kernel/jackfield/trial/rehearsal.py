@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jackfield.errors import ManifestError, PluginError
@@ -26,6 +27,7 @@ def rehearsed(manifest: Manifest) -> Sequence[str]:
         PluginError: A plugin does not do what it should.
     """
     kernel = build_kernel(manifest)
+    _check_models(kernel)
     GatewayServer(kernel, started=0)
     for name, factory in kernel.schedulers().items():
         scheduler = factory()
@@ -46,12 +48,30 @@ def inspected(manifest: Manifest, model: str) -> ModelInfo:
     return backend_of(kernel, model).inspect(model_spec(manifest, model))
 
 
+def _check_models(kernel: Kernel) -> None:
+    """Every model has a backend, a file and options that fit."""
+    manifest, owners, structs = kernel.manifest, kernel.backend_owners(), kernel.config_structs()
+    for name, model in manifest.models.items():
+        if model.backend not in owners:
+            raise _no_backend(manifest, name, tuple(owners))
+        if not Path(model_spec(manifest, name).path).exists():
+            key = f"models.{name}.source"
+            raise ManifestError(f"{manifest.origin(key)}: {key}: there is no file {model.source}", param=key)
+        owner = owners[model.backend]
+        if owner.name in structs:
+            owner.config(structs[owner.name], model.options, key=f"models.{name}.options")
+
+
+def _no_backend(manifest: Manifest, model: str, known: tuple[str, ...]) -> ManifestError:
+    key, name = f"models.{model}.backend", manifest.models[model].backend
+    hint = suggestion(name, known)
+    return ManifestError(f"{manifest.origin(key)}: {key}: no enabled plugin has the backend {name}{hint}", param=key)
+
+
 def backend_of(kernel: Kernel, model: str) -> Backend:
     """The backend that ``[models.NAME]`` asks for."""
     name = kernel.manifest.models[model].backend
     backends = kernel.backends()
     if name not in backends:
-        key = f"models.{model}.backend"
-        hint = suggestion(name, tuple(backends))
-        raise ManifestError(f"{kernel.manifest.origin(key)}: {key}: no enabled plugin has the backend {name}{hint}")
+        raise _no_backend(kernel.manifest, model, tuple(backends))
     return backends[name]()

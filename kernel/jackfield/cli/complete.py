@@ -1,0 +1,61 @@
+"""Names for shell completion. Whatever goes wrong gives no names: a message would land in the line that is typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.errors import JackfieldError
+
+if TYPE_CHECKING:
+    import click
+
+
+def complete_models(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Models of the running server, and of the manifest."""
+    return _beginning(incomplete, [*_served(ctx), *_configured(ctx)])
+
+
+def complete_served_models(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Models of the running server."""
+    return _beginning(incomplete, _served(ctx))
+
+
+def complete_plugins(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Installed plugins."""
+    from jackfield.plugin_modules import installed_plugins
+
+    return _beginning(incomplete, list(installed_plugins()))
+
+
+def complete_servers(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Addresses of running servers."""
+    from jackfield.cli.servers import find
+
+    names = []
+    for operator in find():
+        with operator:
+            names.append(operator.name)
+    return _beginning(incomplete, names)
+
+
+def _served(ctx: click.Context) -> list[str]:
+    from jackfield.cli.servers import running_state
+
+    try:
+        state = running_state(ctx.params.get("server"))
+    except (JackfieldError, OSError):
+        return []
+    return [each.model for each in state.children if each.model] if state is not None else []
+
+
+def _configured(ctx: click.Context) -> list[str]:
+    from jackfield.manifest_layers import load_manifest
+
+    try:
+        return list(load_manifest(ctx.params.get("file")).models)
+    except (JackfieldError, OSError):
+        return []
+
+
+def _beginning(incomplete: str, names: list[str]) -> list[str]:
+    return sorted({name for name in names if name.startswith(incomplete)})
