@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FLOAT_BYTES: Final = 4
 
-SLICE_BYTES: Final = 64 << 10
+SLICE_BYTES: Final = 32 << 10
 """How much of the vectors one slice holds: less than a millisecond's work."""
 
 _encode = msgspec.json.Encoder().encode

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 UNLIKELY: Final = -9999.0
 """OpenAI's lowest: "used to signify that the token is very unlikely". JSON has no infinity."""
 
+SEARCHED: Final = 16
+"""Bytes of a text in which a token's place is looked for, where it is not the next: some replacement characters."""
+
 
 def chat_logprobs(tokens: Sequence[TokenLogprob]) -> Mapping[str, object]:
     """``logprobs`` of a chat's choice.
@@ -55,12 +58,12 @@ class TextLogprobs:
             self._tokens.append(_name(piece))
             self._values.append(None if token.logprob is None else _finite(token.logprob))
             self._top.append(None if token.logprob is None else _top(token, token.logprob))
-            inside = bool(piece) and _continues(piece[0])
-            self._offsets.append(self._offset + begun - (inside and begun > 0))
-            # a control token has a name and no text
-            if data.startswith(piece, at):
-                at += len(piece)
-                begun += sum(not _continues(byte) for byte in piece)
+            start, end = _place(data, at, piece)
+            begun += _characters(data[at:start])
+            inside = start < end and _continues(data[start])
+            self._offsets.append(self._offset + begun - inside)
+            begun += _characters(data[start:end])
+            at = end
         self._offset += len(text)
 
     def built(self) -> Mapping[str, object]:
@@ -71,6 +74,24 @@ class TextLogprobs:
             "top_logprobs": self._top,
             "text_offset": self._offsets,
         }
+
+
+def _place(data: bytes, at: int, piece: bytes) -> tuple[int, int]:
+    """Where *piece* stands in *data*, at or soon after *at*; nowhere is an empty place there.
+
+    A control token has a name and no text; a text that was sent without the space that some vocabularies put in front
+    is shown without it; and bytes that are no UTF-8 are shown as the replacement character.
+    """
+    if data.startswith(piece, at):
+        return at, at + len(piece)
+    if at == 0 and piece[:1] == b" " and data.startswith(piece[1:]):
+        return 0, len(piece) - 1
+    found = data.find(piece, at, at + SEARCHED + len(piece))
+    return (at, at) if found < 0 else (found, found + len(piece))
+
+
+def _characters(data: bytes) -> int:
+    return sum(not _continues(byte) for byte in data)
 
 
 def _top(token: TokenLogprob, logprob: float) -> Mapping[str, float]:

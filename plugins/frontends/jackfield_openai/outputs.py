@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from jackfield.errors import InternalError, QueueFull
+from jackfield.errors import ClientError, InternalError, QueueFull
 from jackfield.types import Finished, Started, TextDelta
 
 if TYPE_CHECKING:
@@ -82,6 +82,9 @@ class _SideBySide:
                 self._running -= 1
                 self._context.code = None
                 return
+            except ClientError as error:
+                await self._events.put(_of_prompt(error, number))
+                return
             except Exception as error:  # noqa: BLE001 -- the reader raises it
                 await self._events.put(error)
                 return
@@ -96,3 +99,11 @@ class _SideBySide:
                 await self._events.put(msgspec.structs.replace(event, index=first + event.index))
         if left:
             raise InternalError("generation ended without a result")
+
+
+def _of_prompt(error: ClientError, number: int) -> ClientError:
+    """*error* with the path of what is at fault in one of several prompts."""
+    if error.param is None or not error.param.startswith("prompt"):
+        return error
+    path = f"prompt[{number}]" + error.param.removeprefix("prompt")
+    return type(error)(error.message, param=path, retry_after=error.retry_after)

@@ -135,6 +135,24 @@ def test_the_first_token_of_an_echo_is_predicted_by_nothing() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "pieces", "offsets"),
+    [
+        ("Once upon", [b" Once", b" upon"], [0, 4]),
+        ("a\ufffdbc", [b"a", b"\xff", b"b", b"c"], [0, 1, 2, 3]),
+        ("a\ufffd\ufffdb", [b"a", b"\xff", b"\xfe", b"b"], [0, 1, 1, 3]),
+        ("ab", [b"<bos>", b"a", b"<mid>", b"b", b"<eos>"], [0, 0, 1, 1, 2]),
+        ("", [b"<bos>"], [0]),
+        ("äö", ["ä".encode(), "ö".encode()], [0, 1]),
+    ],
+)
+def test_offsets_where_bytes_and_text_differ(text: str, pieces: list[bytes], offsets: list[int]) -> None:
+    """Control tokens, a space that was put in front, and bytes that are no text."""
+    logprobs = TextLogprobs()
+    logprobs.add(text, tuple(TokenLogprob(1, piece, -1.0) for piece in pieces))
+    assert logprobs.built()["text_offset"] == offsets
+
+
 @pytest.mark.parametrize("logprob", [-math.inf, -1e9])
 def test_the_least_likely_is_a_number(logprob: float) -> None:
     """JSON has no infinity: OpenAI writes -9999."""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.context import RequestContext
-from jackfield.errors import InternalError, QueueFull, WorkerDied
+from jackfield.errors import InternalError, InvalidRequest, QueueFull, WorkerDied
 from jackfield.sse import SseEvent, SseParser
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, finished
 from jackfield.types import Finished, GenerateRequest, Started, TextDelta, TextPrompt
@@ -114,6 +114,17 @@ def test_one_that_fails_fails_all() -> None:
     with pytest.raises(WorkerDied):
         collect(gateway, call(40, 1))
     assert gateway.running == 0
+
+
+@pytest.mark.parametrize(
+    ("param", "path"),
+    [("prompt", "prompt[0]"), ("prompt[5]", "prompt[0][5]"), ("n", "n"), (None, None)],
+)
+def test_an_error_names_the_prompt(param: str | None, path: str | None) -> None:
+    """The path that leads to it in the body."""
+    with pytest.raises(InvalidRequest) as refused:
+        collect(ScriptedGateway([InvalidRequest("too long", param=param)]), call(2, 1))
+    assert refused.value.param in (path, path and path.replace("prompt[0]", "prompt[1]"))
 
 
 def test_a_prompt_without_a_result_is_an_error() -> None:
