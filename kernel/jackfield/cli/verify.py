@@ -1,0 +1,84 @@
+"""``jackfield verify``: does a plugin keep what its ports promise?"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from jackfield.cli.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from jackfield.cli.options import json_option
+from jackfield.errors import PluginError
+
+_NEEDED: Final = ("pytest", "hypothesis")
+_EXITS: Final = {"passed": EXIT_OK, "failed": EXIT_FAILED, "incomplete": EXIT_USAGE}
+
+
+@click.command("verify")
+@click.argument("target", metavar="DIST|PLUGIN|PATH")
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="PLUGIN.TABLE.KEY=VALUE",
+    help="Tell a kit something, such as mine.backend.source=tiny.gguf, or set an option of the plugin"
+    " (mine.config.width=4); repeatable.",
+)
+@click.option("--only", default="", metavar="TEXT", help="Run only the tests whose names contain TEXT.")
+@click.option("--timeout", default=300.0, show_default=True, type=click.FloatRange(1), help="Seconds in all.")
+@click.option("--memory", default=4096, show_default=True, type=click.IntRange(64), help="MiB of resident memory.")
+@click.option("--network", is_flag=True, help="Let the plugin connect to other machines.")
+@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit XML too.")
+@json_option
+def command(  # noqa: PLR0913 - one parameter per option
+    target: str,
+    options: tuple[str, ...],
+    *,
+    only: str,
+    timeout: float,
+    memory: int,
+    network: bool,
+    junit: Path | None,
+    as_json: bool,
+) -> int:
+    """Run the conformance kits of everything a plugin hands over, in a process of its own.
+
+    DIST is an installed distribution (all its plugins), PLUGIN an installed plugin, PATH a .py file or a project's
+    folder. What a kit must be told (a model file, a dialect's path) stands in [tool.jackfield.verify] of the project's
+    pyproject.toml, or in verify.toml beside the module.
+
+    \b
+    Examples:
+      jackfield verify jackfield-sample
+      jackfield verify ./my_plugin.py --option my_plugin.backend.source=tiny.gguf
+      jackfield verify . --junit report.xml
+
+    \b
+    Exit codes:
+      0  every promise is kept
+      1  a promise is broken, or the plugin took the process down
+      2  a kit could not run: something is missing, or nothing was found
+    """  # noqa: D301  \b is click's mark against wrapping
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise PluginError(f"verify needs {' and '.join(missing)}: pip install 'jackfield[testing]'")
+    from jackfield.verification.report import junit as junit_of
+    from jackfield.verification.report import text_lines
+    from jackfield.verification.run import Limits, verify
+    from jackfield.verification.target import find_target, with_options
+
+    found = find_target(target)
+    found = found._replace(settings=with_options(found.settings, options))
+    verdict = verify(found, Limits(timeout, memory << 20, network), only, lambda _: None)
+    if junit is not None:
+        junit.write_bytes(junit_of(verdict))
+    if as_json:
+        document = {"result": verdict.result, **msgspec.to_builtins(verdict)}
+        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    else:
+        for line in text_lines(verdict, target):
+            click.echo(line)
+    return _EXITS[verdict.result]
