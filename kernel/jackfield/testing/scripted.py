@@ -258,9 +258,9 @@ def _obey(due: Sequence[tuple[Script, int]]) -> None:
     """Delay, crash or fail as the scripts say that have reached these positions."""
     time.sleep(max((script.delay_s for script, _ in due), default=0.0))
     for script, position in due:
-        if position == script.crash_at:
+        if 0 <= position == script.crash_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        if position == script.fail_at:
+        if 0 <= position == script.fail_at:
             raise BackendFault("the script asked for a failure")
 
 
@@ -310,6 +310,7 @@ class ScriptedPooledRunner:
 
     def pool(self, batch: Batch) -> None:
         """Take whole inputs in; obey their directives."""
+        self._texts = {}
         if not 0 < batch.rows <= self.limits.max_batch_tokens:
             raise BackendFault("the call has no rows, or more than the runner takes")
         tokens: dict[int, list[int]] = {}
@@ -317,9 +318,13 @@ class ScriptedPooledRunner:
             inputs = tokens.setdefault(int(batch.sequence[row]), [])
             if batch.position[row] != len(inputs) or not batch.wants_logits[row]:
                 raise BackendFault("an input is not whole")
+            if not 0 <= batch.token[row] < VOCABULARY:
+                raise BackendFault("a token is outside the vocabulary")
             inputs.append(int(batch.token[row]))
-        if len(tokens) > self.limits.max_sequences:
-            raise BackendFault("the call has more inputs than the runner takes")
+        if not all(0 <= sequence < self.limits.max_sequences for sequence in tokens):
+            raise BackendFault("a sequence is outside the runner's")
+        if max(map(len, tokens.values())) > self.limits.context:
+            raise BackendFault("an input is too long")
         self.calls.append(len(tokens))
         self._texts = {sequence: _read(inputs) for sequence, inputs in tokens.items()}
         _obey([(Script.read(text), 0) for text in self._texts.values()])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jackfield.errors import BackendFault
+from jackfield.ports.backend import Batch
 from jackfield_llama import library as llama
 from jackfield_llama import pooling_library as pooling
 from jackfield_llama.errors import DECODE, UNKNOWN
@@ -17,7 +18,7 @@ from jackfield_llama.runner import BoundBatch
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from jackfield.ports.backend import Batch, ModelInfo, RunnerLimits
+    from jackfield.ports.backend import ModelInfo, RunnerLimits
 
 
 class LlamaPooledRunner:
@@ -43,6 +44,19 @@ class LlamaPooledRunner:
         self._probabilities = computes_probabilities(model)
         self._bound: BoundBatch | None = None
         self._present: frozenset[int] = frozenset()
+
+    def warm_up(self) -> None:
+        """Compute one input and forget it: pages the weights in.
+
+        Raises:
+            BackendFault: The model cannot be computed.
+        """
+        tokens = self.tokenizer.encode("a", add_bos=True, parse_special=False) or [0]
+        batch = Batch(len(tokens))
+        batch.add(0, 0, tokens, wants_logits=True)
+        self.pool(batch)
+        self.pooled(0)
+        self._present = frozenset()
 
     def pair(self, query: str, document: str) -> list[int]:
         """See ``jackfield.ports.backend.PooledRunner``."""
