@@ -15,6 +15,7 @@ import tomli
 from jackfield import hookspecs
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import Kernel, build_kernel
+from jackfield.testing import kits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,27 +28,14 @@ HOOKS: Final[dict[str, Callable[..., object]]] = {
     if hasattr(function, f"{hookspecs.PROJECT}_spec")
 }
 
-KITS: Final = {
-    "jackfield_authenticators": ("authenticator", "AuthenticatorKit"),
-    "jackfield_backends": ("backend", "BackendKit"),
-    "jackfield_checks": ("check", "CheckKit"),
-    "jackfield_commands": ("commands", "CommandsKit"),
-    "jackfield_frontends": ("frontend", "FrontendKit"),
-    "jackfield_observers": ("observer", "ObserverKit"),
-    "jackfield_schedulers": ("scheduler", "SchedulerKit"),
-    "jackfield_shutdown": ("lifecycle", "LifecycleKit"),
-    "jackfield_startup": ("lifecycle", "LifecycleKit"),
-}
-"""Module and class of each hook's conformance kit."""
+KITS: Final = {f"{entry.hook}-{entry.kit}": entry for entry in kits.KITS}
+"""The kits that ``jackfield verify`` runs."""
 
-WITHOUT_PORT: Final = {"commands", "lifecycle"}
+WITHOUT_PORT: Final = {"commands", "config", "lifecycle"}
 """Kits of hooks that hand over no object of ours."""
 
-PORT: Final = {"authenticator": "identity"}
+PORT: Final = {"authenticator": "identity", "pooled_backend": "backend"}
 """Ports whose module is not called like their kit's."""
-
-WITHOUT_KIT: Final = {"jackfield_config"}
-"""What it hands over is checked whenever a kernel is built."""
 
 FACADE: Final = {"jackfield_config": "config_structs"}
 """Methods of ``Kernel`` that are not called like their hook."""
@@ -71,7 +59,7 @@ HOOK = pytest.mark.parametrize("hook", HOOKS)
 def test_the_table_is_read() -> None:
     """An empty table would let every test below pass."""
     assert "jackfield_backends" in HOOKS
-    assert set(HOOKS) == KITS.keys() | WITHOUT_KIT
+    assert set(HOOKS) == {entry.hook for entry in kits.KITS}
 
 
 @HOOK
@@ -117,10 +105,10 @@ def test_the_facade_has_a_typed_method(hook: str) -> None:
     assert method.__doc__
 
 
-@pytest.mark.parametrize("hook", KITS)
-def test_every_hook_has_a_conformance_kit(hook: str) -> None:
-    """With tests in it, and used by at least one plugin's own tests."""
-    module, kit = KITS[hook]
+@pytest.mark.parametrize("entry", KITS.values(), ids=KITS)
+def test_every_hook_has_a_conformance_kit(entry: kits.KitEntry) -> None:
+    """With tests in it, each with a promise in words, and used by at least one plugin's own tests."""
+    module, kit = entry.module, entry.kit
     assert module in WITHOUT_PORT or importlib.import_module(f"jackfield.ports.{PORT.get(module, module)}").__doc__
     tree = ast.parse((ROOT / "kernel" / "jackfield" / "testing" / "kits" / f"{module}.py").read_text())
     [definition] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kit]
@@ -128,6 +116,7 @@ def test_every_hook_has_a_conformance_kit(hook: str) -> None:
         node for node in ast.walk(definition) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     ]
     assert len(tests) >= 3
+    assert [test.name for test in tests if not ast.get_docstring(test)] == []
     users = [file for file in (ROOT / "tests").rglob("test_*.py") if f"({kit})" in file.read_text()]
     assert users, f"no plugin is tested with {kit}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
@@ -46,8 +47,10 @@ def _kit_lines(kit: KitResult, target: str) -> Iterator[str]:
         yield click.style(f"    BROKEN   {case.promise}", fg="red")
         yield f"             {_indented(case.message)}"
         yield f"    again:   jackfield verify {target} --only {_name(case)}"
-    for case in failed[1:]:
-        yield click.style(f"    BROKEN   {case.promise} ({_name(case)})", fg="red")
+    others = Counter((case.promise, _name(case)) for case in failed if _name(case) != _name(failed[0]))
+    for (promise, name), count in others.items():
+        times = f", {count} times" if count > 1 else ""
+        yield click.style(f"    BROKEN   {promise} ({name}{times})", fg="red")
 
 
 def _name(case: Case) -> str:

@@ -35,10 +35,13 @@ KITS: Final = (
     KitEntry("jackfield_config", "config", "ConfigKit"),
     KitEntry("jackfield_startup", "lifecycle", "LifecycleKit"),
     KitEntry("jackfield_shutdown", "lifecycle", "LifecycleKit"),
+    KitEntry("jackfield_checks", "check", "CheckKit"),
     KitEntry("jackfield_commands", "commands", "CommandsKit"),
     KitEntry("jackfield_backends", "backend", "BackendKit", "backend", "backends"),
+    KitEntry("jackfield_backends", "pooled_backend", "PooledBackendKit", "pooled", "backends"),
     KitEntry("jackfield_schedulers", "scheduler", "SchedulerKit", factories="schedulers"),
     KitEntry("jackfield_frontends", "frontend", "FrontendKit", "frontend", "frontends"),
+    KitEntry("jackfield_authenticators", "authenticator", "AuthenticatorKit", "authenticator", "authenticators"),
     KitEntry("jackfield_authenticators", "authenticator", "AuthenticatorKit", "authenticator", "authenticators"),
     KitEntry("jackfield_observers", "observer", "ObserverKit", factories="observers"),
 )

@@ -10,48 +10,35 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from jackfield.manifest_layers import load_manifest
-from jackfield.plugins import build_kernel
 from jackfield.ports.check import CheckResult
+from jackfield.testing.kits.kit import Kit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from jackfield.plugins import Kernel
     from jackfield.ports.check import CheckFactory
 
 MESSAGE_MAX: Final = 300
 """Characters of a message: it is one line of a table."""
 
 
-class CheckKit:
+class CheckKit(Kit):
     """Checks have names, look without changing anything, and say what to do."""
 
-    manifest: ClassVar[str]
-    """Text of a ``plugins.toml`` that turns the plugin on."""
-
     @pytest.fixture
-    def kernel(self, tmp_path: Path) -> Kernel:
-        """A kernel with the plugin."""
-        file = tmp_path / "plugins.toml"
-        file.write_text(self.manifest)
-        return build_kernel(load_manifest(file, environ={}))
-
-    @pytest.fixture
-    def checks(self, kernel: Kernel) -> Mapping[str, CheckFactory]:
+    def checks(self) -> Mapping[str, CheckFactory]:
         """All checks that the manifest's plugins hand over."""
-        checks = kernel.checks()
+        checks = self.kernel().checks()
         assert checks, "the plugin hands over no check"
         return checks
 
-    def test_names_say_whose_they_are(self, kernel: Kernel, checks: Mapping[str, CheckFactory]) -> None:
+    def test_names_say_whose_they_are(self, checks: Mapping[str, CheckFactory]) -> None:
         """A few small words that begin with the name of the instance: two instances can live side by side."""
-        instances = [instance.name for instance in kernel.instances]
+        instances = [instance.name for instance in self.kernel().instances]
         for name in checks:
             assert re.fullmatch(r"[a-z0-9_-]+( [a-z0-9_-]+){1,3}", name), f"bad name: {name!r}"
             assert name.partition(" ")[0] in instances, f"{name!r} does not begin with an instance's name"
