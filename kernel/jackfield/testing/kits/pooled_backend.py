@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from jackfield.ports.backend import Backend, PooledRunner, Runner
 
 SEQUENCES: Final = 4
-CONTEXT: Final = 64
+CONTEXT: Final = 128
 
 TEXTS: Final = ("Hello", "The cat sat on the mat", "1 2 3 4 5 6 7 8 9", "Is it what it was?")
 """As many as ``SEQUENCES``."""
