@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -30,3 +31,7 @@ def _open_standard_streams() -> None:
         sys.stdout = os.fdopen(1, "w")
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w")
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that cannot show a character shows another one; no command fails for that
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 @click.group("config")
 def command() -> None:
-    """Show and check the configuration."""
+    """Show and check the configuration.
+
+    \b
+    Examples:
+      jackfield config show --origin
+      jackfield config check
+    """  # noqa: D301  \b is click's mark against wrapping
 
 
 @command.command()

@@ -9,19 +9,24 @@ import msgspec
 
 from jackfield.cli.errors import complain, give_up_output
 from jackfield.lifecycle import WorkerState
+from jackfield.platforms import log_destination, platforms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jackfield.channel.messages import Ready, WorkerStatus
     from jackfield.manifest import Manifest
+    from jackfield.platforms import Surroundings
     from jackfield.supervisor.report import Addresses
 
 DEMO_SOURCE: Final = "jackfield:demo"
 DEMO_NOTE: Final = "a tiny packaged model that shows how things work; jackfield serve ./model.gguf serves your own"
 
-NO_AUTHENTICATOR: Final = "none (loopback only)"
-"""No socket for authenticators exists yet: the gateway refuses any address beyond loopback."""
+NO_AUTHENTICATOR: Final = "none: anybody on this machine may call (loopback only)"
+"""Without an authenticator the gateway refuses any address beyond loopback."""
+
+NO_CONTROL: Final = "not to be found by jackfield workers"
+CONTROL: Final = "jackfield workers list shows how it is"
 
 _BAR: Final = 30
 """Width of the progress bar, in characters."""
@@ -36,37 +41,43 @@ class LineReport:
     Parameters:
         manifest: What is served.
         terminal: Whether one line may be rewritten in place, to show progress as a bar.
+        here: Where it runs.
     """
 
-    def __init__(self, manifest: Manifest, *, terminal: bool) -> None:
+    def __init__(self, manifest: Manifest, *, terminal: bool, here: Surroundings) -> None:
         self._manifest = manifest
+        self._here = here
         self._terminal = terminal
         self._half_line = False
         self._shown: dict[str, int] = {}
         self._api: Sequence[str] = ()
         self._open = False
+        self._greeted = False
         self._states: dict[str, WorkerStatus] = {}
 
     def listening(self, addresses: Addresses) -> None:
         from jackfield import __version__
 
         self._api = addresses.api
-        rows = {"API": " ".join(addresses.api), "health": " ".join(addresses.health), "auth": NO_AUTHENTICATOR}
         self._line(click.style(f"Jackfield {__version__}", bold=True))
-        for label, text in rows.items():
-            self._line(f"  {label:<8} {text}")
+        self._fact("API", " ".join(addresses.api))
+        self._fact("health", " ".join(addresses.health))
+        self._fact("platform", ", ".join(platforms(self._here)))
+        self._fact("logs", f"to {log_destination(self._here)}")
+        self._fact("process", f"{self._here.pid}; {CONTROL if addresses.control else NO_CONTROL}")
         for name, model in self._manifest.models.items():
-            note = f" ({DEMO_NOTE})" if model.source == DEMO_SOURCE else ""
-            self._line(f"  {'model':<8} {name}{note}")
+            self._fact("model", f"{name} ({DEMO_NOTE})" if model.source == DEMO_SOURCE else name)
 
     def gateway_ready(self, ready: Ready, restarts: int) -> None:
-        asked = {ref.name for ref in self._manifest.enabled}
-        names = [name if name in asked else f"{name} (default)" for name in ready.plugins]
         self._open = True
+        if not self._greeted:
+            self._greeted = True
+            asked = {ref.name for ref in self._manifest.enabled}
+            names = [name if name in asked else f"{name} (default)" for name in ready.plugins]
+            self._fact("plugins", ", ".join(names) or "none")
+            self._fact("auth", ", ".join(ready.authenticators) or NO_AUTHENTICATOR)
         if restarts:
-            self._line(f"the gateway serves again (restart {restarts})")
-            return
-        self._line(f"  {'plugins':<8} {', '.join(names) or 'none'}")
+            self._line(f"the gateway serves (restart {restarts})")
         self._announce()
 
     def worker(self, status: WorkerStatus) -> None:
@@ -79,8 +90,11 @@ class LineReport:
             self._announce()
         elif status.state == WorkerState.BACKOFF:
             self._line(click.style(f"{status.model}: worker {status.reason}", fg="yellow"))
+        elif status.state in (WorkerState.WAITING, WorkerState.RECYCLING):
+            self._line(f"{status.model}: {status.reason}")
         elif status.state == WorkerState.FAILED and (before is None or before.state != WorkerState.FAILED):
             self._line(click.style(f"{status.model}: cannot be served: {status.reason}", fg="red"))
+            self._announce()
 
     def trouble(self, text: str) -> None:
         self._end_half_line()
@@ -95,9 +109,12 @@ class LineReport:
 
     def _announce(self) -> None:
         """Say so once everything that can serve does."""
-        states = [status.state for status in self._states.values()]
-        if self._open and len(states) == len(self._manifest.models) and set(states) == {WorkerState.READY}:
-            self._line(click.style(f"ready: {' '.join(self._api)}", fg="green"))
+        states = {status.model: status.state for status in self._states.values()}
+        failed = [model for model, state in states.items() if state == WorkerState.FAILED]
+        complete = len(states) == len(self._manifest.models) and len(failed) < len(states)
+        if self._open and complete and set(states.values()) <= {WorkerState.READY, WorkerState.FAILED}:
+            but = f" (without {', '.join(failed)})" if failed else ""
+            self._line(click.style(f"ready: {' '.join(self._api)}{but}", fg="yellow" if failed else "green"))
 
     def _progress(self, status: WorkerStatus) -> None:
         percent = int("".join(filter(str.isdigit, status.reason)) or 0)
@@ -110,6 +127,9 @@ class LineReport:
             self._shown[status.model] = percent
             self._line(text)
 
+    def _fact(self, label: str, text: str) -> None:
+        self._line(f"  {label:<8} {text}")
+
     def _line(self, text: str) -> None:
         self._end_half_line()
         _echo(text)
@@ -121,21 +141,42 @@ class LineReport:
 
 
 class JsonReport:
-    """For scripts: one JSON object a line, each with an ``event``."""
+    """For scripts: one JSON object a line, each with an ``event``.
 
-    def __init__(self, manifest: Manifest) -> None:
+    Parameters:
+        manifest: What is served.
+        here: Where it runs.
+    """
+
+    def __init__(self, manifest: Manifest, *, here: Surroundings) -> None:
         self._manifest = manifest
+        self._here = here
 
     def listening(self, addresses: Addresses) -> None:
         from jackfield import __version__
 
-        api, health = addresses.api, addresses.health
-        self._line("listening", version=__version__, api=api, health=health, models=list(self._manifest.models))
+        self._line(
+            "listening",
+            version=__version__,
+            pid=self._here.pid,
+            api=addresses.api,
+            health=addresses.health,
+            control=addresses.control,
+            platform=platforms(self._here),
+            logs=log_destination(self._here),
+            models=list(self._manifest.models),
+        )
 
     def gateway_ready(self, ready: Ready, restarts: int) -> None:
         asked = {ref.name for ref in self._manifest.enabled}
         defaulted = [name for name in ready.plugins if name not in asked]
-        self._line("gateway", plugins=ready.plugins, defaulted=defaulted, restarts=restarts)
+        self._line(
+            "gateway",
+            plugins=ready.plugins,
+            defaulted=defaulted,
+            authenticators=ready.authenticators,
+            restarts=restarts,
+        )
 
     def worker(self, status: WorkerStatus) -> None:
         fields = {"model": status.model, "state": status.state, "reason": status.reason, "restarts": status.restarts}
@@ -161,6 +202,8 @@ def _loaded(status: WorkerStatus) -> str:
         parts.append(status.info.description)
     if status.limits is not None:
         parts.append(f"context {status.limits.context}, {status.limits.max_sequences} requests at once")
+    if status.restarts:
+        parts.append(f"restart {status.restarts}")
     return ", ".join(parts)
 
 

@@ -97,7 +97,7 @@ def _run(manifest: Manifest, group: Group) -> Iterator[Finding]:
         lost, how = yield from _trial(manifest, group, done)
         if not how:
             return
-        yield Finding(lost or group, "error", f"the check {how}", _blame(lost))
+        yield Finding(lost or group, "error", f"the check {how}", _blame(lost, group))
         if not lost or lost == PLUGINS:
             return
         done.append(lost)
@@ -122,9 +122,11 @@ def _trial(manifest: Manifest, group: Group, done: list[str]) -> Generator[Findi
     return current, trial.end or failure
 
 
-def _blame(check: str) -> str:
+def _blame(check: str, group: Group) -> str:
+    if group == "machine":
+        return "look at what it is about: a server would hang or end there, too"
     owner = check.partition(" ")[0] if check else "the plugins"
-    return f"this is what a server would go through, too: turn {owner} off, or report it to its author"
+    return f"a server would go through the same: turn {owner} off, or report it to its author"
 
 
 def _print(finding: Finding) -> None:

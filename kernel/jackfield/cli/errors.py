@@ -19,8 +19,9 @@ EXIT_INTERRUPTED: Final = 130
 EXIT_CODES: Final = """\
 \b
 Exit codes:
-  0    it worked; a server stopped in good order
-  1    it failed; a server could not go on, or a second signal cut its shutdown short
+  0    it worked; a server stopped in good order; doctor found no error
+  1    it failed; a server could not go on, or a second signal cut its shutdown short;
+       no server is there to ask; a worker did not come back; doctor found an error
   2    the command line, plugins.toml or a plugin cannot be used as it is
   130  interrupted with Ctrl-C (other than serve, which ends in good order)
 """
@@ -30,6 +31,7 @@ def guarded(command: click.Command) -> int:
     """Run *command* on ``sys.argv``; return the exit code."""
     try:
         result = command.main(prog_name="jackfield", standalone_mode=False, color=False if _plain() else None)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -43,7 +45,8 @@ def guarded(command: click.Command) -> int:
         give_up_output()
         return EXIT_FAILED
     except OSError as error:
-        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        complain(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
+        _discard_what_cannot_be_written()
         return EXIT_FAILED
     return result if isinstance(result, int) else EXIT_OK
 
@@ -63,6 +66,14 @@ def give_up_output() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+def _discard_what_cannot_be_written() -> None:
+    """A full disk under standard output must not be told once more, with a traceback, when Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        give_up_output()
 
 
 def _plain() -> bool:

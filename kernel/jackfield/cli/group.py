@@ -59,6 +59,9 @@ def jackfield() -> None:
     Examples:
       jackfield serve                      the demo model on http://127.0.0.1:8080
       jackfield serve ./model.gguf         your own model
+      jackfield chat                       talk to it
+      jackfield workers list               how a running server is
+      jackfield doctor                     what is wrong here, and what to do
       jackfield plugins list               what is installed and what is on
       jackfield config show --origin       every setting, and where it comes from
     """  # noqa: D301  \b is click's mark against wrapping

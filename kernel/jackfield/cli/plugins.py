@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import click
 import msgspec
 
+from jackfield.cli.complete import complete_plugins
 from jackfield.cli.errors import warn
 from jackfield.cli.options import file_option, json_option
+from jackfield.cli.tables import print_table
 from jackfield.errors import JackfieldError, ManifestError
 
 if TYPE_CHECKING:
@@ -48,28 +50,45 @@ class PluginChange(msgspec.Struct, frozen=True):
 
 @click.group("plugins")
 def command() -> None:
-    """See what is installed, and turn plugins on and off."""
+    """See what is installed, and turn plugins on and off.
+
+    \b
+    Examples:
+      jackfield plugins list
+      jackfield plugins enable prometheus
+    """  # noqa: D301  \b is click's mark against wrapping
 
 
 @command.command("list")
 @file_option
 @json_option
 def list_(file: Path | None, *, as_json: bool) -> None:
-    """List all installed plugins. Plugins that are off are not imported."""
+    """List all installed plugins. Plugins that are off are not imported.
+
+    \b
+    Examples:
+      jackfield plugins list
+      jackfield plugins list --config staging.toml --json
+    """  # noqa: D301  \b is click's mark against wrapping
     rows = _rows(file)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
         return
     cells = [(row.name, row.plugin, row.state, row.distribution, _hooks(row)) for row in rows]
-    _print_table(("NAME", "PLUGIN", "STATE", "FROM", "HOOKS"), cells)
+    print_table(("NAME", "PLUGIN", "STATE", "FROM", "HOOKS"), cells)
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_plugins)
 @file_option
 @json_option
 def info(name: str, file: Path | None, *, as_json: bool) -> None:
-    """Show one plugin: where it comes from, its hooks, its options."""
+    """Show one plugin: where it comes from, its hooks, its options.
+
+    \b
+    Example:
+      jackfield plugins info openai
+    """  # noqa: D301  \b is click's mark against wrapping
     row = next((row for row in _rows(file) if name in (row.name, row.plugin)), None)
     if row is None:
         raise _nobody_provides(name)
@@ -85,7 +104,7 @@ def info(name: str, file: Path | None, *, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_plugins)
 @file_option
 @json_option
 def enable(name: str, file: Path | None, *, as_json: bool) -> None:
@@ -112,11 +131,16 @@ def enable(name: str, file: Path | None, *, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_plugins)
 @file_option
 @json_option
 def disable(name: str, file: Path | None, *, as_json: bool) -> None:
-    """Turn a plugin off: remove NAME from plugins.toml."""
+    """Turn a plugin off: remove NAME from plugins.toml.
+
+    \b
+    Example:
+      jackfield plugins disable prometheus
+    """  # noqa: D301  \b is click's mark against wrapping
     from jackfield.cli.manifest_edit import edit_enabled
     from jackfield.manifest import suggestion
     from jackfield.manifest_layers import FILE_NAME
@@ -225,10 +249,3 @@ def _hooks(row: PluginRow) -> str:
     if row.hooks is None:
         return "not loaded"
     return ", ".join(hook.removeprefix("jackfield_") for hook in row.hooks)
-
-
-def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for number, row in enumerate((header, *rows)):
-        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        click.echo(click.style(line, bold=number == 0))

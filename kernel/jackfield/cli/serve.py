@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from jackfield.cli.options import json_option, manifest_options
 
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from jackfield.supervisor.report import Report
 
 
+def _complete_files(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The shell does it: MODEL is usually a path."""
+    return [CompletionItem(incomplete, type="file")]
+
+
 @click.command("serve")
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=_complete_files)
 @manifest_options
 @click.option("--context", type=click.IntRange(min=8), metavar="TOKENS", help="Longest request, prompt and answer.")
 @click.option("--listen", metavar="HOST:PORT", help="Address of the API. Port 0 takes a free one.")
@@ -100,5 +106,7 @@ def one_model(model: str, context: int | None) -> Mapping[str, Mapping[str, Opti
 
 def _report(manifest: Manifest, *, as_json: bool) -> Report:
     from jackfield.cli.console import JsonReport, LineReport
+    from jackfield.platforms import Surroundings
 
-    return JsonReport(manifest) if as_json else LineReport(manifest, terminal=sys.stdout.isatty())
+    here = Surroundings.here()
+    return JsonReport(manifest, here=here) if as_json else LineReport(manifest, terminal=sys.stdout.isatty(), here=here)

@@ -25,16 +25,20 @@ def checks(manifest: Manifest, group: Literal["machine", "plugins"]) -> Iterator
 
 
 def _machine(manifest: Manifest) -> Iterator[tuple[str, Callable[[], CheckResult]]]:
-    yield "python", machine.python
-    yield "platform", machine.platform
-    yield "processors", machine.processors
-    yield "memory", machine.memory
-    yield "open files", machine.open_files
-    yield "disk", machine.disk
-    yield "shared memory", machine.shared_memory
-    yield "runtime folder", network.runtime_folder
-    yield "api address", partial(network.address, manifest, "listen")
-    yield "health address", partial(network.address, manifest, "health")
+    rows: tuple[tuple[str, Callable[[], CheckResult]], ...] = (
+        ("python", machine.python),
+        ("platform", machine.platform),
+        ("processors", machine.processors),
+        ("memory", machine.memory),
+        ("open files", machine.open_files),
+        ("disk", machine.disk),
+        ("shared memory", machine.shared_memory),
+        ("runtime folder", network.runtime_folder),
+        ("api address", partial(network.address, manifest, "listen")),
+        ("health address", partial(network.address, manifest, "health")),
+    )
+    for name, check in rows:
+        yield name, partial(_guarded, check)
 
 
 def _plugins(manifest: Manifest) -> Iterator[tuple[str, Callable[[], CheckResult]]]:

@@ -29,7 +29,7 @@ def address(manifest: Manifest, key: Literal["listen", "health"]) -> CheckResult
     """Whether a server could listen there now, or one does."""
     wanted = getattr(manifest.kernel, key)
     try:
-        sockets = listeners.bind(wanted, key=f"kernel.{key}", where=manifest.origin(f"kernel.{key}"))
+        sockets = listeners.bind(wanted, key=f"kernel.{key}", where=manifest.origin(f"kernel.{key}"), listen=False)
     except ManifestError as error:
         pid = _owner(wanted)
         if pid is not None:

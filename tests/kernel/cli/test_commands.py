@@ -78,7 +78,12 @@ def test_every_command_has_help_with_examples(cli: Cli, arguments: tuple[str, ..
 
 def test_versions(cli: Cli) -> None:
     """Of Jackfield and of the plugin API."""
-    assert cli("version").out == f"jackfield {__version__} (plugin API 0.1)\n"
+    lines = cli("version").out.splitlines()
+    assert lines[0] == f"jackfield {__version__} (plugin API 0.1)"
+    assert f"plugin fcfs        jackfield {__version__}" in lines
+    found = json.loads(cli("version", "--json").out)
+    assert (found["jackfield"], found["api"]) == (__version__, "0.1")
+    assert "msgspec" in found["libraries"]
     assert cli("--version").out == f"jackfield {__version__}\n"
 
 
