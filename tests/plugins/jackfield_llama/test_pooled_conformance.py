@@ -65,7 +65,7 @@ class TestScriptedEmbedding(PooledBackendKit):
     """A backend of a few lines."""
 
     manifest = f'enabled = ["scripted={scripted.__file__}"]\n'
-    needs: ClassVar[Table] = {"source": "jackfield:demo", "options": {"tasks": ["embed"]}}
+    needs: ClassVar[Table] = {"source": "jackfield:demo", "options": {"tasks": ["embed"], "max_batch_tokens": 512}}
 
 
 class TestScriptedRerank(PooledBackendKit):
@@ -79,4 +79,4 @@ class TestScriptedClassify(PooledBackendKit):
     """A backend of a few lines, with labels."""
 
     manifest = f'enabled = ["scripted={scripted.__file__}"]\n'
-    needs: ClassVar[Table] = {"source": "jackfield:demo", "options": {"tasks": ["classify"]}}
+    needs: ClassVar[Table] = {"source": "jackfield:demo", "options": {"tasks": ["classify"], "max_batch_tokens": 512}}
