@@ -259,8 +259,8 @@ class Supervisor:
 
     def _listen(self) -> None:
         kernel, where = self._manifest.kernel, self._manifest.origin
-        self._public = listeners.bind(kernel.listen, key="kernel.listen", where=where("kernel.listen"))
-        self._health = listeners.bind(kernel.health, key="kernel.health", where=where("kernel.health"))
+        self._public = listeners.bind(kernel.listen, key="kernel.listen", where=where("kernel.listen"), listen=False)
+        self._health = listeners.bind(kernel.health, key="kernel.health", where=where("kernel.health"), listen=True)
 
     def _start_gateway(self, gateway: Slot) -> Child:
         child = self._spawn(self._commands.gateway, gateway)

@@ -17,9 +17,12 @@ from pathlib import Path
 from jackfield.channel import messages
 from jackfield.channel.local import MessageSocket, PeerGone
 from jackfield.errors import ErrorRecord, ModelLoadError
+from jackfield.manifest import Manifest
 
 KIND, MODE, LOG = sys.argv[1:4]
 FD = sys.argv[sys.argv.index("--control-fd") + 1]
+LOST = 3
+"""Sockets that a gateway has when its first data connection has come: two listeners before."""
 
 
 def note(what: str, **more: object) -> None:
@@ -43,7 +46,7 @@ def main() -> None:
         os.write(control.fileno(), b"\xff\xff\xff\xff nonsense")
     else:
         threading.Thread(target=speak, args=(control,), daemon=True).start()
-    connections = []
+    connections: list[socket.socket] = []
     while True:
         try:
             received = control.receive()
@@ -51,15 +54,31 @@ def main() -> None:
             note("orphaned")
             os._exit(0)
         for message in received:
-            note(type(message).__name__, state=getattr(message, "state", None), reason=getattr(message, "reason", None))
-            if isinstance(message, messages.Attach):
-                connections.append(control.take())
-            elif isinstance(message, messages.BootGateway):
-                count = message.public_listeners + message.health_listeners
-                connections += [control.take() for _ in range(count)]
-            elif isinstance(message, messages.Stop | messages.Drain) and MODE != "deaf":
-                note("ends")
-                os._exit(0)
+            obey(message, control, connections)
+
+
+def obey(
+    message: messages.ToChild,
+    control: MessageSocket[messages.ToChild, messages.ToSupervisor],
+    connections: list[socket.socket],
+) -> None:
+    """Act as a real child would, and note it."""
+    manifest = getattr(message, "manifest", None)
+    level = Manifest.restore(manifest).kernel.log_level if manifest else getattr(message, "level", None)
+    state, reason = getattr(message, "state", None), getattr(message, "reason", None)
+    note(type(message).__name__, state=state, reason=reason, level=level)
+    if isinstance(message, messages.Attach):
+        connections.append(control.take())
+        if MODE == "loses" and len(connections) == LOST:
+            control.send(messages.LinkLost(model="m"))
+    elif isinstance(message, messages.BootGateway):
+        connections += [control.take() for _ in range(message.public_listeners + message.health_listeners)]
+        for listener in connections:
+            listener.listen()
+        note("listens")
+    elif isinstance(message, messages.Stop | messages.Drain) and MODE != "deaf":
+        note("ends")
+        os._exit(0)
 
 
 def speak(control: MessageSocket[messages.ToChild, messages.ToSupervisor]) -> None:

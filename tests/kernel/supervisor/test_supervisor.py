@@ -41,6 +41,7 @@ class Running:
 
     def __init__(self, gateway: str, worker: str, log: Path) -> None:
         self._log = log
+        self.level = log.with_suffix(".level")
         log.touch()
         self.process = subprocess.Popen(
             [sys.executable, "-P", str(RUNNER), gateway, worker, str(log)],
@@ -145,7 +146,9 @@ def _whats(running: Running, kind: str) -> list[object]:
 def test_start_and_orderly_end(run: Run) -> None:
     """Sockets first, then loading with progress, then ready; at the end the gateway drains before workers stop."""
     running = run()
-    _connect(running.event("listening"))
+    listening = running.event("listening")
+    running.until(lambda: "listens" in _whats(running, "gateway"))
+    _connect(listening)
     running.event("worker", state="loading", reason="loading 43 %")
     running.up()
     running.until(lambda: "ready" in [note.get("state") for note in running.notes("gateway")])
@@ -220,8 +223,11 @@ def test_a_worker_that_refuses_does_not_stop_the_rest(run: Run) -> None:
 
 
 def test_a_gateway_that_refuses_ends_the_start(run: Run) -> None:
-    """The configuration is wrong: say so and end with 2."""
+    """The configuration is wrong: say so and end with 2. Nobody could ever connect."""
     running = run("refuse", "loading")
+    listening = running.event("listening")
+    with pytest.raises(ConnectionRefusedError):
+        _connect(listening)
     assert running.event("trouble")["text"] == "the gateway refuses to start: m.gguf is truncated"
     assert running.exit_code() == 2
 
@@ -251,3 +257,40 @@ def test_a_second_signal_ends_everything_at_once(run: Run) -> None:
     running.send(signal.SIGTERM)
     running.event("stopping")
     assert running.end(signal.SIGTERM) == 1
+
+
+@pytest.mark.parametrize("level", ["debug", "error"])
+def test_sighup_takes_the_log_level(run: Run, level: str) -> None:
+    """Both children are told; a child that is started later has it from its boot on. Nobody is restarted."""
+    running = run().up()
+    running.level.write_text(level)
+    running.send(signal.SIGHUP)
+    running.event("log_level", level=level)
+    for kind in ("gateway", "worker"):
+        running.until(lambda kind=kind: "SetLogLevel" in _whats(running, kind))  # type: ignore[misc]  # a default binds
+        assert _whats(running, kind).count("started") == 1
+    os.kill(running.pid("worker"), signal.SIGKILL)
+    running.until_attached("worker", 2)
+    assert [note["level"] for note in running.notes("worker") if note["what"] == "BootWorker"] == ["info", level]
+    assert running.end() == 0
+
+
+def test_sighup_with_a_wrong_manifest(run: Run) -> None:
+    """The old level stays, and somebody is told why."""
+    running = run().up()
+    running.level.write_text("loud")
+    running.send(signal.SIGHUP)
+    assert "the log level stays info" in str(running.event("trouble")["text"])
+    running.level.write_text("debug")
+    running.send(signal.SIGHUP)
+    running.event("log_level", level="debug")
+    assert running.end() == 0
+
+
+def test_a_lost_connection_is_made_again(run: Run) -> None:
+    """A gateway that lost its data connection to a ready worker asks for a new one, and both get an end of it."""
+    running = run("loses", "ok")
+    running.until_attached("gateway", 2)
+    running.until_attached("worker", 2)
+    assert _whats(running, "worker").count("started") == 1
+    assert running.end() == 0
