@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aiohttp import web
+
 from jackfield.errors import JackfieldError, PluginError
 from jackfield.gateway.foreign import NamedFrontend
 from jackfield.ports.frontend import Frontend, Handler, Route
@@ -12,8 +14,6 @@ from jackfield.ports.identity import SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from aiohttp import web
 
     from jackfield.ports.frontend import FrontendFactory, Gateway
 
@@ -64,6 +64,8 @@ class Routes:
             except ValueError as error:
                 problem = f"{endpoint.path!r} is not a path pattern: {error}"
                 raise PluginError(f"frontend {endpoint.owner}: {problem}") from error
+        # aiohttp would answer an Expect to an unserved path itself, and so tell strangers which paths are served
+        application.router.add_route("*", "/{path:.*}", _unserved, expect_handler=_expect)
 
     def endpoint(self, request: web.Request) -> Endpoint | None:
         """What serves *request*; None where nothing does."""
@@ -78,6 +80,10 @@ class Routes:
             if alike > best:
                 best, frontend = alike, endpoint.frontend
         return frontend
+
+    def table(self) -> Sequence[tuple[str, Endpoint]]:
+        """Every route: its method and what serves it."""
+        return [(method, endpoint) for (method, _), endpoint in self._claimed.items()]
 
     @property
     def empty(self) -> bool:
@@ -117,6 +123,17 @@ def _alike(sent: Sequence[str], pattern: Sequence[str]) -> int:
             break
         count += 1
     return count
+
+
+async def _unserved(request: web.Request) -> web.StreamResponse:
+    """404, or 405 with the methods that the path has."""
+    allowed: set[str] = set()
+    for resource in request.app.router.resources():
+        _, methods = await resource.resolve(request)
+        allowed |= methods - {"*"}
+    if allowed:
+        raise web.HTTPMethodNotAllowed(request.method, allowed)
+    raise web.HTTPNotFound
 
 
 async def _unused(request: web.Request) -> web.StreamResponse:

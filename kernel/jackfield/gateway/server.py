@@ -55,6 +55,7 @@ class GatewayServer:
 
     Attributes:
         authenticators: Names of those who say who calls; empty where anybody on this machine may call.
+        routes: What is served, by whom, and for which scope.
     """
 
     def __init__(self, kernel: Kernel, *, started: int) -> None:
@@ -66,11 +67,11 @@ class GatewayServer:
         refuse_public_bind(config.listen, authenticated=bool(self.authenticators))
         self._observers = Observers(kernel.observers())
         self._pipeline = Pipeline(kernel.manifest, self._observers, started)
-        self._routes = Routes(kernel.frontends(), self._pipeline)
+        self.routes: Final = Routes(kernel.frontends(), self._pipeline)
         self._addresses = Addresses(config)
         crowd = Crowd(self._addresses, config.connections_per_address)
         self._edge = Edge(
-            self._routes,
+            self.routes,
             self._pipeline,
             self._observers,
             self._identity,
@@ -91,7 +92,7 @@ class GatewayServer:
         """
         if not self.authenticators and not all(map(is_local, public)):
             raise ManifestError("kernel.listen: the socket is reachable from other machines", param="kernel.listen")
-        if self._routes.empty:
+        if self.routes.empty:
             self._log.warning("no frontend is enabled: only the health port answers")
         await self._public.start(public)
         local = all(map(is_local, health))
@@ -119,6 +120,10 @@ class GatewayServer:
         task = asyncio.get_running_loop().create_task(self._connect(link, connection))
         self._attaching.add(task)
         task.add_done_callback(self._attaching.discard)
+
+    def lost(self) -> list[str]:
+        """The models whose worker is ready, by the supervisor's word, but to which the connection has broken."""
+        return [name for name, replica in self._pipeline.replicas.items() if replica.lost]
 
     def worker_changed(self, status: WorkerStatus) -> None:
         """A worker entered a state, or made progress in it."""
