@@ -53,7 +53,7 @@ def show(file: str, *, as_json: bool) -> None:
 
 def _inspect(path: str) -> ModelInfo:
     try:
-        from jackfield_llama.inspection import inspect_file
+        from jackfield_llama.planning import inspect_file
     except ImportError as error:
         raise ModelLoadError(f"llama-cpp-python is not installed ({error}): pip install 'jackfield[llama]'") from error
     return inspect_file(path)

@@ -33,11 +33,20 @@ class LlamaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     wait longer. Raised to the model's ``max_sequences`` where it is less."""
     ubatch: int | Literal["auto"] = "auto"
     """Tokens computed in one go inside a step, 1 to ``batch``. auto: 512, or ``batch`` where that is less."""
+    deterministic: bool = False
+    """Results depend on nothing but the request: not on what else runs, nor on how its prompt was cut into steps. Each
+    sequence then has KV cells of its own, its context in full, and attention is plain; prompts are computed one by one.
+    Costs speed and memory. Excludes ``flash_attention``, the small kinds of ``kv_type``, and ``kv_tokens``."""
     flash_attention: Literal["auto"] | bool = "auto"
     """Flash attention: a third of the time of plain attention with many sequences. auto: on where the model can."""
     kv_type: Literal["f16", "f32", "q8_0", "q4_0"] = "f16"
     """How keys and values are stored. ``q8_0`` halves and ``q4_0`` quarters the KV pool's memory against ``f16``, at
     some cost in quality; both need flash attention and a head size that is a multiple of 32."""
+    swa_full: bool = False
+    """Keep the whole text in layers with a sliding window, not the window alone: more memory and no other answers, but
+    the context can be shifted."""
+    memory_check: bool = True
+    """Refuse a model that does not fit the free memory, before its weights are read. Off: try anyway."""
     mmap: bool = True
     """Map the model file instead of reading it: starts faster, and workers of one file share its memory."""
     mlock: bool = False
@@ -55,6 +64,10 @@ class LlamaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         _within("ubatch", self.ubatch, self.batch)
         if self.kv_type in ("q8_0", "q4_0") and self.flash_attention is False:
             raise ValueError(f"kv_type {self.kv_type} needs flash_attention")
+        if self.deterministic and self.flash_attention is True:
+            raise ValueError("deterministic excludes flash_attention")
+        if self.deterministic and self.kv_type in ("q8_0", "q4_0"):
+            raise ValueError(f"deterministic excludes kv_type {self.kv_type}, which needs flash_attention")
 
     @property
     def ubatch_tokens(self) -> int:

@@ -86,6 +86,7 @@ class ModelParams(Protocol):
     n_gpu_layers: int
     load_mode: int
     vocab_only: bool
+    no_alloc: bool
     progress_callback: object
 
 
@@ -102,6 +103,7 @@ class ContextParams(Protocol):
     type_k: int
     type_v: int
     kv_unified: bool
+    swa_full: bool
     offload_kqv: bool
     op_offload: bool
 
@@ -122,14 +124,12 @@ model_free: Callable[[Model], None] = _api.llama_model_free
 model_get_vocab: Callable[[Model], Vocabulary] = _api.llama_model_get_vocab
 model_n_ctx_train: Callable[[Model], int] = _api.llama_model_n_ctx_train
 model_n_embd: Callable[[Model], int] = _api.llama_model_n_embd
-model_n_layer: Callable[[Model], int] = _api.llama_model_n_layer
-model_n_head: Callable[[Model], int] = _api.llama_model_n_head
-model_n_head_kv: Callable[[Model], int] = _api.llama_model_n_head_kv
 model_n_params: Callable[[Model], int] = _api.llama_model_n_params
 model_size: Callable[[Model], int] = _api.llama_model_size
 model_has_encoder: Callable[[Model], bool] = _api.llama_model_has_encoder
 model_has_decoder: Callable[[Model], bool] = _api.llama_model_has_decoder
 model_is_recurrent: Callable[[Model], bool] = _api.llama_model_is_recurrent
+model_is_hybrid: Callable[[Model], bool] = _api.llama_model_is_hybrid
 model_is_diffusion: Callable[[Model], bool] = _api.llama_model_is_diffusion
 ftype_name: Callable[[int], bytes | None] = _api.llama_ftype_name
 
@@ -137,6 +137,7 @@ context_default_params: Callable[[], ContextParams] = _api.llama_context_default
 init_from_model: Callable[[Model, ContextParams], Context | None] = _api.llama_init_from_model
 context_free: Callable[[Context], None] = _api.llama_free
 n_ctx: Callable[[Context], int] = _api.llama_n_ctx
+n_ctx_seq: Callable[[Context], int] = _api.llama_n_ctx_seq
 n_batch: Callable[[Context], int] = _api.llama_n_batch
 n_seq_max: Callable[[Context], int] = _api.llama_n_seq_max
 set_warmup: Callable[[Context, bool], None] = _api.llama_set_warmup

@@ -9,10 +9,14 @@ import logging
 import re
 import threading
 from collections import deque
+from contextlib import contextmanager
 from pathlib import PurePath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jackfield_llama.library import LogLevel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LOGGER: Final = logging.getLogger("jackfield.llama_cpp")
 
@@ -32,6 +36,7 @@ class LogRing:
         self._lock = threading.Lock()
         self._lines: deque[tuple[int, str]] = deque(maxlen=KEPT_LINES)
         self._partial = ""
+        self._listener: list[str] | None = None
         self._level: int = LogLevel.DEBUG
 
     def take(self, level: int, data: bytes, _user_data: object) -> None:
@@ -49,8 +54,21 @@ class LogRing:
         if not line.strip(". "):  # loading progress is dots
             return
         LOGGER.debug("%s", line)
+        if self._listener is not None:
+            self._listener.append(line)
         if self._level in (LogLevel.WARN, LogLevel.ERROR):
             self._lines.append((self._level, line))
+
+    @contextmanager
+    def listening(self) -> Iterator[list[str]]:
+        """Collects all lines meanwhile. One at a time; a context or a model says some hundred."""
+        with self._lock:
+            lines = self._listener = []
+        try:
+            yield lines
+        finally:
+            with self._lock:
+                self._listener = None
 
     def clear(self) -> None:
         """Forget what was kept: what comes from here on belongs to a new attempt."""

@@ -57,16 +57,22 @@ def describe(model: llama.Model, path: str) -> ModelInfo:
     """What *model*, loaded from *path*, says about itself. A number that the file does not give is 0."""
     architecture = printable(llama.model_metadata(model, "general.architecture") or "unknown")
     parameters = llama.model_n_params(model)
-    trained = llama.model_metadata(model, f"{architecture}.context_length") or ""
+
+    def number(name: str) -> int:
+        value = llama.model_metadata(model, f"{architecture}.{name}") or ""
+        return int(value) if value.isdecimal() else 0
+
     return ModelInfo(
         architecture=architecture,
         title=printable(llama.model_metadata(model, "general.name") or PurePath(path).name),
         description=f"{architecture} {short_count(parameters)} {quantisation(model)}",
         parameters=parameters,
         size_bytes=llama.model_size(model),
-        context_train=int(trained) if trained.isdecimal() else 0,
+        context_train=number("context_length"),
         vocabulary=llama.vocab_n_tokens(llama.model_get_vocab(model)),
         quantisation=quantisation(model),
+        n_experts=number("expert_count"),
+        n_experts_used=number("expert_used_count"),
         has_chat_template=llama.model_chat_template(model) is not None,
         embedding_size=llama.model_n_embd(model),
     )

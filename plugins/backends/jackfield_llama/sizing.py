@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.errors import ManifestError, ModelLoadError
-from jackfield.ports.backend import AUTO_CONTEXT_MAX
-from jackfield_llama import library as llama
+from jackfield.ports.backend import AUTO_CONTEXT_MAX, MemoryEstimate
+from jackfield_llama.measuring import Buffers
 
 if TYPE_CHECKING:
     from jackfield.ports.backend import ModelSpec
@@ -16,17 +16,16 @@ if TYPE_CHECKING:
 LOGGER: Final = logging.getLogger("jackfield.llama_cpp")
 
 KV_SHARE: Final = 0.75
-"""Part of the memory left beside the weights that an automatic KV pool may take; the rest is for compute buffers and
-neighbours."""
+"""Part of the memory left beside weights and buffers that an automatic KV pool may take; the rest is for neighbours."""
 
 CELLS_MAX: Final = 2**31 - 512
 """Positions and cells are 32-bit in llama.cpp, and it pads to 256."""
 
-BITS_PER_VALUE: Final = {"f32": 32.0, "f16": 16.0, "q8_0": 8.5, "q4_0": 4.5}
-"""Bits that one key or value number takes, block scales included (ggml: blocks of 32 values and an f16 scale)."""
+CELLS_PADDING: Final = 256
+"""llama.cpp pads the cells of a context, and those of each sequence where they have their own, to this."""
 
-
-_NUMBER: Final = re.compile(r"\d+")
+CONTEXT_MIN: Final = 512
+"""An automatic context is not made smaller than this to fit the memory."""
 
 
 class Sizes(NamedTuple):
@@ -38,41 +37,41 @@ class Sizes(NamedTuple):
     """KV cells, at least ``context``."""
 
 
-def choose_sizes(spec: ModelSpec, trained: int, cell_bytes: float, free_bytes: int | None) -> Sizes:
-    """Resolve ``context`` and ``kv_tokens``.
+class Model(NamedTuple):
+    """What sizes depend on."""
 
-    Parameters:
-        spec: What the operator asked for.
-        trained: Context the model was trained for, in tokens; 0 where the file does not say.
-        cell_bytes: Memory of one KV cell.
-        free_bytes: Memory left beside the weights, or None if unknown.
+    trained: int
+    """Context the model was trained for, in tokens; 0 where the file does not say."""
+    room: int | None
+    """Memory left beside the weights, in bytes; None if unknown."""
+    measure: Callable[[int], Buffers]
+    """What a context of so many tokens takes."""
+    split: bool = False
+    """Whether each sequence has cells of its own."""
+
+
+def choose_sizes(spec: ModelSpec, model: Model) -> Sizes:
+    """Resolve ``context`` and ``kv_tokens``.
 
     Raises:
         ManifestError: The pool is smaller than one request, or a number exceeds what llama.cpp can count.
-        ModelLoadError: The pool does not fit the memory; llama.cpp would fill it with zeros until the kernel kills it.
     """
-    context = _context(spec, trained)
+    context = choose_context(spec, model.trained)
+    if model.split:
+        return _split(spec, model, context)
     if spec.kv_tokens == "auto":
-        cells = _pool_for_memory(spec, context, cell_bytes, free_bytes)
-    else:
-        cells = spec.kv_tokens
-        if spec.context == "auto":
-            context = min(context, cells)
-    for key, value in (("context", context), ("kv_tokens", cells)):
-        if value > CELLS_MAX:
-            raise _bad(spec, key, f"must be at most {CELLS_MAX}")
-    if cells < context:
+        _require_countable(spec, "context", context * spec.max_sequences)
+        return Sizes(context, _pool_for_memory(spec, model, context))
+    if spec.context == "auto":
+        context = min(context, spec.kv_tokens)
+    _require_countable(spec, "kv_tokens", spec.kv_tokens)
+    if spec.kv_tokens < context:
         raise _bad(spec, "kv_tokens", f"must be at least the context of {context} tokens")
-    if free_bytes is not None and cells * cell_bytes > free_bytes:
-        key = "context" if spec.kv_tokens == "auto" else "kv_tokens"
-        raise ModelLoadError(
-            f"the model fits, but {cells} tokens take {_mib(cells * cell_bytes)} of KV memory and {_mib(free_bytes)}"
-            f" are free; lower models.{spec.name}.{key} or set kv_type q8_0"
-        )
-    return Sizes(context, cells)
+    return Sizes(context, spec.kv_tokens)
 
 
-def _context(spec: ModelSpec, trained: int) -> int:
+def choose_context(spec: ModelSpec, trained: int) -> int:
+    """The longest request that *spec* wants, in tokens; *trained* as in ``Model``."""
     if spec.context == "auto":
         return min(trained or AUTO_CONTEXT_MAX, AUTO_CONTEXT_MAX)
     if trained and spec.context > trained:
@@ -85,34 +84,57 @@ def _context(spec: ModelSpec, trained: int) -> int:
     return spec.context
 
 
-def _pool_for_memory(spec: ModelSpec, context: int, cell_bytes: float, free_bytes: int | None) -> int:
-    wish = spec.max_sequences * context
-    if free_bytes is None:
-        return wish
-    return max(context, min(wish, int(free_bytes * KV_SHARE / cell_bytes)) if cell_bytes else wish)
+def require_fit(spec: ModelSpec, needed: MemoryEstimate, free: int) -> None:
+    """Refuse what does not fit.
 
+    Parameters:
+        spec: What the operator asked for.
+        needed: What it takes.
+        free: Memory that can be taken, in bytes.
 
-def kv_cell_bytes(model: llama.Model, kv_type: str) -> float:
-    """Memory of one KV cell over all layers, in bytes; 0 for recurrent models, which have none.
-
-    Sliding-window layers count in full, as their cache is kept in full.
+    Raises:
+        ModelLoadError: It needs more; with the numbers, and what to lower.
     """
-    if llama.model_is_recurrent(model):
-        return 0.0
-    architecture = llama.model_metadata(model, "general.architecture") or ""
+    if needed.total <= free:
+        return
+    keys = "context or max_sequences" if spec.kv_tokens == "auto" else "kv_tokens"
+    lower = f"lower models.{spec.name}.{keys}" if needed.weights < free else "take a smaller model or quantisation"
+    raise ModelLoadError(
+        f"models.{spec.name} needs {_mib(needed.total)} (weights {_mib(needed.weights)}, KV pool {_mib(needed.kv)},"
+        f" buffers {_mib(needed.compute)}) and {_mib(free)} are free; {lower},"
+        " or set the option memory_check = false to try anyway"
+    )
 
-    def field(name: str) -> str:
-        return llama.model_metadata(model, f"{architecture}.{name}") or ""
 
-    head_size = llama.model_n_embd(model) // max(1, llama.model_n_head(model))
-    lengths = [field("attention.key_length"), field("attention.value_length")]
-    values = sum(int(length) if length.isdecimal() else head_size for length in lengths)
-    per_layer = [int(count) for count in _NUMBER.findall(field("attention.head_count_kv"))]
-    heads = sum(per_layer) if len(per_layer) > 1 else llama.model_n_layer(model) * llama.model_n_head_kv(model)
-    interval = field("full_attention_interval")  # hybrid models: only every so manyth layer has attention
-    if interval.isdecimal() and int(interval) > 1:
-        heads = -(-heads // int(interval))
-    return heads * values * BITS_PER_VALUE[kv_type] / 8
+def _split(spec: ModelSpec, model: Model, context: int) -> Sizes:
+    if spec.kv_tokens != "auto":
+        raise _bad(spec, "kv_tokens", "must be left out with deterministic, where each sequence has its whole context")
+
+    def cells() -> int:
+        return spec.max_sequences * -(-context // CELLS_PADDING) * CELLS_PADDING
+
+    _require_countable(spec, "context", cells())
+    if spec.context == "auto" and model.room is not None:
+        while context > CONTEXT_MIN and model.measure(cells()).total > model.room * KV_SHARE:
+            context = max(CONTEXT_MIN, context // 2)
+    return Sizes(context, cells())
+
+
+def _pool_for_memory(spec: ModelSpec, model: Model, context: int) -> int:
+    wish = spec.max_sequences * context
+    if model.room is None or wish == context:
+        return wish
+    most, least = model.measure(wish), model.measure(context)
+    room = (model.room - most.compute) * KV_SHARE
+    if most.kv <= room or most.kv == least.kv:
+        return wish
+    cell_bytes = (most.kv - least.kv) / (wish - context)
+    return max(context, min(wish, context + int((room - least.kv) / cell_bytes)))
+
+
+def _require_countable(spec: ModelSpec, key: str, cells: int) -> None:
+    if cells > CELLS_MAX:
+        raise _bad(spec, key, f"must be at most {CELLS_MAX} tokens, for all sequences together")
 
 
 def _bad(spec: ModelSpec, key: str, rule: str) -> ManifestError:
