@@ -2,123 +2,36 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import pytest
 
 from jackfield import build_kernel
-from jackfield.channel import messages
-from jackfield.channel.local import MessageSocket, PeerGone
-from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit, ToGateway, ToWorker
+from jackfield.channel.local import PeerGone
+from jackfield.channel.messages import Cancel, RequestFailed
 from jackfield.errors import ManifestError, ModelLoadError, PluginError
-from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
-from jackfield.testing import scripted
-from jackfield.types import (
-    ChatPrompt,
-    Finished,
-    GenerateRequest,
-    Message,
-    Prompt,
-    SamplingParams,
-    Started,
-    TextDelta,
-    TextPrompt,
-    TokenPrompt,
-)
+from jackfield.manifest import InstanceRef
+from jackfield.types import ChatPrompt, Finished, Message, Prompt, Started, TextDelta, TextPrompt, TokenPrompt
 from jackfield.worker.host import WorkerHost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
+    from tests.kernel.worker.conftest import Peer
+
+    from jackfield.channel import messages
+    from jackfield.manifest import Manifest
     from jackfield.ports.backend import OptionValue
-    from jackfield.ports.observer import EngineStats
-
-_DEADLINE_S = 20.0
 
 
-def _manifest(**model: object) -> Manifest:
-    fields: dict[str, object] = {"backend": "scripted", "source": __file__, "context": 512, "max_sequences": 2}
-    config = ModelConfig(**{**fields, **model})  # type: ignore[arg-type]  # fields by name
-    return Manifest(
-        enabled=(InstanceRef("fcfs", "fcfs"), InstanceRef("scripted", str(Path(scripted.__file__)))),
-        kernel=KernelConfig(default_max_tokens=100),
-        models={"m": config},
-    )
+class MakeManifest(Protocol):
+    """Makes manifests of one scripted model."""
 
-
-def _loaded(**model: object) -> WorkerHost:
-    host = WorkerHost(build_kernel(_manifest(**model)), "m")
-    host.load(lambda _: None)
-    return host
-
-
-class Peer:
-    """A gateway's end of the connection."""
-
-    def __init__(self, host: WorkerHost) -> None:
-        ours, theirs = socket.socketpair()
-        ours.settimeout(_DEADLINE_S)
-        host.attach(theirs)
-        self.raw = ours
-        self.messages: MessageSocket[ToGateway, ToWorker] = MessageSocket(
-            ours, messages.to_gateway(), messages.to_worker()
-        )
-        self.events: dict[int, list[messages.SequenceEvent]] = {}
-        self.stats: list[EngineStats] = []
-
-    def submit(self, number: int, prompt: Prompt, **fields: object) -> None:
-        """Ask for a generation."""
-        request = GenerateRequest(model="m", prompt=prompt, sampling=SamplingParams(temperature=0), **fields)  # type: ignore[arg-type]  # fields by name
-        self.messages.send(Submit(number, request))
-
-    def receive(self) -> None:
-        """Take in what came."""
-        for message in self.messages.receive():
-            if isinstance(message, Events):
-                for number, event in message.events:
-                    self.events.setdefault(number, []).append(event)
-            else:
-                self.stats.append(message)
-
-    def until_end(self, number: int) -> list[messages.SequenceEvent]:
-        """All events of a request, once it ended."""
-        deadline = time.monotonic() + _DEADLINE_S
-        while time.monotonic() < deadline:
-            events = self.events.get(number, [])
-            if events and isinstance(events[-1], Finished | RequestFailed):
-                return events
-            self.receive()
-        raise AssertionError(f"request {number} did not end: {self.events.get(number)}")
-
-    def until_text(self, number: int) -> None:
-        """Wait for the first text of a request."""
-        while not any(isinstance(event, TextDelta) for event in self.events.get(number, [])):
-            self.receive()
-
-
-@pytest.fixture
-def host() -> Iterator[WorkerHost]:
-    """A worker that serves."""
-    host = _loaded()
-    thread = threading.Thread(target=host.run)
-    thread.start()
-    yield host
-    host.stop()
-    thread.join(10)
-    assert not thread.is_alive()
-
-
-@pytest.fixture
-def peer(host: WorkerHost) -> Iterator[Peer]:
-    """A gateway connected to it."""
-    peer = Peer(host)
-    yield peer
-    peer.messages.close()
+    def __call__(self, **model: object) -> Manifest:
+        """With these fields of ``[models.m]``."""
+        ...
 
 
 def _chat(text: str) -> ChatPrompt:
@@ -201,9 +114,11 @@ def test_cancel_ends_silently_and_frees_the_slot(peer: Peer) -> None:
     assert not isinstance(peer.events[1][-1], Finished | RequestFailed)
 
 
-def test_a_gateway_that_goes_cancels_its_requests_and_no_others(host: WorkerHost, peer: Peer) -> None:
+def test_a_gateway_that_goes_cancels_its_requests_and_no_others(
+    host: WorkerHost, peer: Peer, connect: Callable[[WorkerHost], Peer]
+) -> None:
     """End-of-file from one gateway frees its slots; the other gateway's stream goes on."""
-    other = Peer(host)
+    other = connect(host)
     other.submit(1, _chat("[delay:1][repeat:400:a]"), max_tokens=400)
     peer.submit(1, _chat("[delay:1][repeat:200:b]"), max_tokens=300)
     other.until_text(1)
@@ -216,9 +131,11 @@ def test_a_gateway_that_goes_cancels_its_requests_and_no_others(host: WorkerHost
 @pytest.mark.parametrize(
     "garbage", [b"\xff\xff\xff\xff", b"\0\0\0\x03abc", b"\0\0\0\x01\xc0"], ids=["huge", "no-msgpack", "no-message"]
 )
-def test_a_gateway_that_talks_nonsense_is_cut_off(host: WorkerHost, peer: Peer, garbage: bytes) -> None:
+def test_a_gateway_that_talks_nonsense_is_cut_off(
+    host: WorkerHost, peer: Peer, connect: Callable[[WorkerHost], Peer], garbage: bytes
+) -> None:
     """The connection is closed; the worker and other gateways are unharmed."""
-    other = Peer(host)
+    other = connect(host)
     other.raw.sendall(garbage)
     with pytest.raises(PeerGone):
         other.until_end(99)
@@ -244,16 +161,16 @@ def test_a_gateway_that_does_not_read_gets_everything_later(peer: Peer) -> None:
         assert _text(peer.until_end(number)) == "x" * 300
 
 
-def test_a_model_that_does_not_load_says_why() -> None:
+def test_a_model_that_does_not_load_says_why(manifest: MakeManifest) -> None:
     """The file's base name, not its path."""
-    host = WorkerHost(build_kernel(_manifest(source="/no/such/place/model.gguf")), "m")
+    host = WorkerHost(build_kernel(manifest(source="/no/such/place/model.gguf")), "m")
     with pytest.raises(ModelLoadError, match=r"^model\.gguf: "):
         host.load(lambda _: None)
 
 
-def test_a_backend_nobody_hands_over_is_named_with_a_suggestion() -> None:
+def test_a_backend_nobody_hands_over_is_named_with_a_suggestion(manifest: MakeManifest) -> None:
     """A misspelt backend is a manifest error at its key."""
-    host = WorkerHost(build_kernel(_manifest(backend="scriptet")), "m")
+    host = WorkerHost(build_kernel(manifest(backend="scriptet")), "m")
     with pytest.raises(ManifestError, match="did you mean scripted") as caught:
         host.load(lambda _: None)
     assert caught.value.param == "models.m.backend"
@@ -266,21 +183,23 @@ def test_a_backend_nobody_hands_over_is_named_with_a_suggestion() -> None:
         ("lambda: 1 / 0", "^plugin odd: its factory of odd .* raised ZeroDivisionError"),
     ],
 )
-def test_a_scheduler_that_cannot_plan_is_refused(tmp_path: Path, factory: str, text: str) -> None:
+def test_a_scheduler_that_cannot_plan_is_refused(
+    tmp_path: Path, manifest: MakeManifest, factory: str, text: str
+) -> None:
     """At the start: a worker that dies at its first request would be restarted for ever."""
     plugin = tmp_path / "odd.py"
     head = "from jackfield import hookimpl\n@hookimpl\ndef jackfield_schedulers(instance):\n"
     plugin.write_text(f"{head}    return {{instance.name: {factory}}}\n")
-    manifest = _manifest()
-    enabled = (InstanceRef("odd", str(plugin)), manifest.enabled[1])
-    host = WorkerHost(build_kernel(msgspec.structs.replace(manifest, enabled=enabled)), "m")
+    normal = manifest()
+    enabled = (InstanceRef("odd", str(plugin)), normal.enabled[1])
+    host = WorkerHost(build_kernel(msgspec.structs.replace(normal, enabled=enabled)), "m")
     with pytest.raises(PluginError, match=text):
         host.load(lambda _: None)
 
 
 @pytest.mark.parametrize("options", [{"refus": True}, {"refuse": "yes"}])
-def test_model_options_are_checked(options: dict[str, OptionValue]) -> None:
+def test_model_options_are_checked(manifest: MakeManifest, options: dict[str, OptionValue]) -> None:
     """``[models.m.options]`` overrides the backend's table, and is checked like it."""
-    host = WorkerHost(build_kernel(_manifest(options=options)), "m")
+    host = WorkerHost(build_kernel(manifest(options=options)), "m")
     with pytest.raises(ManifestError, match=r"models\.m\.options"):
         host.load(lambda _: None)
