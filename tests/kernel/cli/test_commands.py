@@ -273,6 +273,7 @@ def test_list_shows_what_is_on_off_and_defaulted(cli: Cli) -> None:
         "fcfs": "default",
         "llama-cpu": "off",
         "prometheus": "off",
+        "keys": "off",
     }
     assert rows["openai"]["hooks"] == ["jackfield_config", "jackfield_frontends"]
     assert rows["openai"]["distribution"] == f"jackfield {__version__}"
