@@ -16,6 +16,7 @@ pytest_plugins: Final = (
     "jackfield.testing.plugin",
     "jackfield.testing.steps.chat",
     "jackfield.testing.steps.command_line",
+    "jackfield.testing.steps.embeddings",
     "jackfield.testing.steps.errors",
     "jackfield.testing.steps.health",
     "jackfield.testing.steps.processes",

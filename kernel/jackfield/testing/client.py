@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import aiohttp
 import msgspec
 
+from jackfield.sse import SseError, SseEvent, SseParser
 from jackfield.testing.openai_shapes import (
     ChatChunk,
     ChatCompletion,
+    EmbeddingList,
     ErrorBody,
     ErrorEnvelope,
     ModelEntry,
@@ -26,7 +28,6 @@ from jackfield.testing.openai_shapes import (
     TextCompletion,
     Usage,
 )
-from jackfield.sse import SseError, SseEvent, SseParser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,6 +58,11 @@ class Reply:
     def completion(self) -> ChatCompletion:
         """The body as a chat completion."""
         return msgspec.json.decode(self.body, type=ChatCompletion)
+
+    @property
+    def embeddings(self) -> EmbeddingList:
+        """The body as embeddings."""
+        return msgspec.json.decode(self.body, type=EmbeddingList)
 
     @property
     def text(self) -> str:
@@ -261,6 +267,10 @@ class Client:
         reply = await self.request("POST", "/v1/completions", {"model": self.model, "prompt": prompt, **fields})
         assert reply.status == 200, reply.summary
         return msgspec.json.decode(reply.body, type=TextCompletion)
+
+    async def embed(self, inputs: JsonValue, **fields: JsonValue) -> Reply:
+        """Ask for the vectors of *inputs*; *fields* join the body."""
+        return await self.request("POST", "/v1/embeddings", {"model": self.model, "input": inputs, **fields})
 
     async def models(self) -> Sequence[ModelEntry]:
         """What the server says it serves."""

@@ -1,10 +1,12 @@
 """What the OpenAI API answers, as strict records: a field too many, too few or of another type fails the decoding.
 
-Source: OpenAI's API reference, "Chat", "Completions", "Models" and "Errors".
+Source: OpenAI's API reference, "Chat", "Completions", "Embeddings", "Models" and "Errors".
 """
 
 from __future__ import annotations
 
+import base64
+import struct
 from typing import Literal
 
 import msgspec
@@ -47,12 +49,33 @@ class AnswerMessage(msgspec.Struct, frozen=True):
     content: str
 
 
+class LikelyToken(msgspec.Struct, frozen=True):
+    """A token and the natural logarithm of its probability."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None
+
+
+class ChosenToken(LikelyToken, frozen=True):
+    """A token of the answer, and the most likely ones in its place."""
+
+    top_logprobs: list[LikelyToken]
+
+
+class ChatLogprobs(msgspec.Struct, frozen=True):
+    """How likely the tokens of one answer were."""
+
+    content: list[ChosenToken] | None
+
+
 class ChatChoice(msgspec.Struct, frozen=True):
     """One answer."""
 
     index: int
     message: AnswerMessage
     finish_reason: Literal["stop", "length"]
+    logprobs: ChatLogprobs | None = None
 
 
 class ChatCompletion(msgspec.Struct, frozen=True):
@@ -109,6 +132,39 @@ class TextCompletion(msgspec.Struct, frozen=True):
     model: str
     choices: list[TextChoice]
     usage: Usage
+
+
+class EmbeddingEntry(msgspec.Struct, frozen=True):
+    """The vector of one input."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+    """Numbers, or base64 of little-endian float32."""
+
+    @property
+    def vector(self) -> list[float]:
+        """The numbers, however they were sent."""
+        if isinstance(self.embedding, list):
+            return self.embedding
+        data = base64.b64decode(self.embedding, validate=True)
+        return list(struct.unpack(f"<{len(data) // 4}f", data))
+
+
+class EmbeddingUsage(msgspec.Struct, frozen=True):
+    """Tokens of all inputs."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(msgspec.Struct, frozen=True):
+    """``/v1/embeddings``."""
+
+    object: Literal["list"]
+    data: list[EmbeddingEntry]
+    model: str
+    usage: EmbeddingUsage
 
 
 class ModelEntry(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from pytest_bdd import then, when
@@ -31,6 +32,22 @@ def ask_again(server: Target, prompt: str, times: int, datatable: Table = None) 
 def ask_at_once(server: Target, prompt: str, times: int) -> list[Reply]:
     """The same question over as many connections."""
     return server.run(server.client.asks([prompt] * times))
+
+
+@when(words("I ask {prompt:Text} among {others:d} other questions with"), target_fixture="reply")
+def ask_in_a_crowd(server: Target, prompt: str, others: int, datatable: Table = None) -> Reply:
+    """One question, while others are being answered; the table's rows join all of them."""
+    prompts = [prompt, *(f"Question {number}: what can you do?" for number in range(others))]
+    replies = server.run(server.client.asks(prompts, **fields(datatable)))
+    assert all(reply.status == HTTPStatus.OK for reply in replies), [reply.summary for reply in replies]
+    return replies[0]
+
+
+@when("I remember the answer", target_fixture="earlier")
+def remember(reply: Reply) -> Reply:
+    """For a comparison with a later one."""
+    assert reply.status == HTTPStatus.OK, reply.summary
+    return reply
 
 
 @when(words("I ask with a prompt of {count:d} words"), target_fixture="reply")
@@ -104,6 +121,48 @@ def answers_same(replies: list[Reply]) -> None:
     """Letter for letter."""
     assert len(replies) > 1
     assert len({reply.text for reply in replies}) == 1
+
+
+@then("the answer is the one I remember")
+def answer_as_before(reply: Reply, earlier: Reply) -> None:
+    """Letter for letter."""
+    assert reply.text == earlier.text
+
+
+@then("the answer is another one than I remember")
+def answer_other(reply: Reply, earlier: Reply) -> None:
+    """Both are answers."""
+    assert reply.status == HTTPStatus.OK, reply.summary
+    assert reply.text != earlier.text
+
+
+@then(words("there are {count:d} answers"))
+def several_answers(reply: Reply, count: int) -> None:
+    """Each with its number, its text and why it ended."""
+    assert reply.status == HTTPStatus.OK, reply.summary
+    choices = reply.completion.choices
+    assert [choice.index for choice in choices] == list(range(count))
+    assert all(choice.message.content for choice in choices)
+
+
+@then("they are not all the same")
+def answers_differ(reply: Reply) -> None:
+    """Each was drawn by itself."""
+    assert len({choice.message.content for choice in reply.completion.choices}) > 1
+
+
+@then(words("each token of the answer says how likely it was, with {count:d} others"))
+def tokens_scored(reply: Reply, count: int) -> None:
+    """Probabilities, and tokens that make up the answer's text."""
+    assert reply.status == HTTPStatus.OK, reply.summary
+    choice = reply.completion.choices[0]
+    assert choice.logprobs is not None
+    tokens = choice.logprobs.content
+    assert tokens
+    assert all(token.logprob <= 0 for token in tokens)
+    assert [len(token.top_logprobs) for token in tokens] == [count] * len(tokens)
+    spelt = bytes(byte for token in tokens for byte in token.bytes or ())
+    assert choice.message.content in spelt.decode(errors="replace")
 
 
 @then(words("all are answered with {text:Text}"))

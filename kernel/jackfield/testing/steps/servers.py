@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pytest_bdd import given
 
-from jackfield.testing.manifests import scripted_manifest
+from jackfield.testing.manifests import DEMO, scripted_manifest
 from jackfield.testing.steps.words import words
 
 if TYPE_CHECKING:
@@ -33,6 +33,19 @@ def demo_server(target: Target) -> Target:
 def scripted_server(servers: Callable[[str], Target]) -> Target:
     """A server in this process whose model does what the prompt says."""
     return servers(scripted_manifest())
+
+
+@given("a server with a scripted model that embeds texts", target_fixture="server")
+def embedding_server(servers: Callable[[str], Target]) -> Target:
+    """A server in this process whose model gives vectors."""
+    return servers(scripted_manifest({"embedder": "context = 64"}, plugin='tasks = ["embed"]'))
+
+
+@given("a server with the demo model in deterministic mode", target_fixture="server")
+def deterministic_server(servers: Callable[[str], Target]) -> Target:
+    """A server in this process whose answers depend on nothing but their requests."""
+    pytest.importorskip("llama_cpp")
+    return servers(DEMO + "\n[config.llama-cpu]\ndeterministic = true\n")
 
 
 @given(words("a server that runs {slots:d} request at a time and lets {queue:d} wait"), target_fixture="server")

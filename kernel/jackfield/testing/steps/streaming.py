@@ -94,6 +94,20 @@ def one_reason(stream: Stream, reason: str) -> None:
     assert stream.finish_reasons == (reason,)
 
 
+@then(words("{count:d} answers are streamed, each with its role, its text and its end"))
+def several_streamed(stream: Stream, count: int) -> None:
+    """Their pieces may come in any order among each other."""
+    assert stream.done
+    choices = [choice for chunk in stream.chunks for choice in chunk.choices]
+    for index in range(count):
+        first, *texts, last = [choice for choice in choices if choice.index == index]
+        assert first.delta.role == "assistant"
+        assert texts
+        assert all(choice.delta.content and choice.delta.role is None for choice in texts)
+        assert last.finish_reason
+    assert {choice.index for choice in choices} == set(range(count))
+
+
 @then("all pieces have the same id")
 def one_id(stream: Stream) -> None:
     """Clients join pieces by it."""
