@@ -3,3 +3,6 @@
 from __future__ import annotations
 
 pytest_plugins = ["jackfield.testing"]
+
+collect_ignore = ["thirdparty"]
+"""Distributions with tests of their own; ``.ci/run`` installs them and runs these."""

@@ -71,8 +71,12 @@ def _project(folder: Path) -> Target:
     roots = [folder / place for place in dict.fromkeys(places) if (folder / place).is_dir()]
     lines = [f"[{GROUP}]", *(f"{name} = {value}" for name, value in entries.items())]
     title = f"{project.get('name', folder.name)} {project.get('version', '(sources)')}"
-    settings = _project_settings(folder) or _packaged_settings(roots, entries.values())
-    return Target(title, [Entry(name, name) for name in entries], folder, settings, tuple(roots), "\n".join(lines))
+    stated = _project_settings(folder)
+    if stated:
+        return Target(title, [Entry(name, name) for name in entries], folder, stated, tuple(roots), "\n".join(lines))
+    packages = {root / str(value).partition(".")[0].partition(":")[0] for root in roots for value in entries.values()}
+    home, settings = _stated_in(sorted(packages), folder)
+    return Target(title, [Entry(name, name) for name in entries], home, settings, tuple(roots), "\n".join(lines))
 
 
 def _installed(name: str) -> Target:
@@ -83,10 +87,7 @@ def _installed(name: str) -> Target:
     entries = [entry for entry in distribution.entry_points if entry.group == GROUP]
     if not entries:
         raise ManifestError(f"the distribution {name} has no entry points in the group {GROUP}")
-    settings: Settings = {}
-    folder = Path.cwd()
-    for entry in entries:
-        settings |= _beside(entry)
+    folder, settings = _stated_in(sorted({place for entry in entries for place in _places(entry)}), Path.cwd())
     title = f"{distribution.name} {distribution.version}"
     return Target(title, [Entry(entry.name, entry.name) for entry in entries], folder, settings)
 
@@ -100,22 +101,23 @@ def _plugin(name: str) -> Target:
         )
     entry = plugins[name][0]
     owner = f" of {entry.dist.name} {entry.dist.version}" if entry.dist else ""
-    return Target(f"{name}{owner}", [Entry(name, name)], Path.cwd(), _beside(entry))
+    folder, settings = _stated_in(_places(entry), Path.cwd())
+    return Target(f"{name}{owner}", [Entry(name, name)], folder, settings)
 
 
-def _beside(entry: importlib.metadata.EntryPoint) -> Settings:
-    """What stands beside the module; to find it, nothing of it is imported."""
+def _places(entry: importlib.metadata.EntryPoint) -> list[Path]:
+    """The folder of an entry point's package; to find it, nothing of it is imported."""
     spec = importlib.util.find_spec(entry.module.partition(".")[0])
-    places = list(spec.submodule_search_locations or []) if spec is not None else []
-    return _settings(Path(places[0]) / SETTINGS_FILE) if places else {}
+    return [Path(place) for place in (spec.submodule_search_locations if spec is not None else None) or ()]
 
 
-def _packaged_settings(roots: list[Path], modules: Any) -> Settings:  # noqa: ANN401 - a project may write anything
+def _stated_in(packages: list[Path], otherwise: Path) -> tuple[Path, Settings]:
+    """What stands beside modules, and the folder that its paths start at: the first one that says something."""
+    homes = [package for package in packages if (package / SETTINGS_FILE).is_file()]
     settings: Settings = {}
-    for root in roots:
-        for module in modules:
-            settings |= _settings(root / str(module).partition(".")[0] / SETTINGS_FILE)
-    return settings
+    for home in homes:
+        settings |= _settings(home / SETTINGS_FILE)
+    return (homes[0] if homes else otherwise), settings
 
 
 def _project_settings(folder: Path) -> Settings:

@@ -1,0 +1,1 @@
+"""A backend and an authenticator, each a plugin of its own."""
