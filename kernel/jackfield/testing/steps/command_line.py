@@ -13,11 +13,34 @@ from jackfield.testing.steps.words import words
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from jackfield.testing.target import Target
+
 
 @given("this plugins.toml")
 def write_manifest(tmp_path: Path, docstring: str) -> None:
     """In the folder where commands run."""
     (tmp_path / "plugins.toml").write_text(textwrap.dedent(docstring).strip() + "\n")
+
+
+CRASHING_PLUGIN = """\
+import os, signal
+
+from jackfield import hookimpl
+
+class Crash:
+    def run(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+@hookimpl
+def jackfield_checks(instance):
+    return {f"{instance.name} check": Crash}
+"""
+
+
+@given("a plugin file whose check ends its process")
+def crashing_plugin(tmp_path: Path) -> None:
+    """As a library that was built for another processor does."""
+    (tmp_path / "crashing.py").write_text(CRASHING_PLUGIN)
 
 
 @when(words("I run {command:Text}"), target_fixture="result")
@@ -26,6 +49,12 @@ def run(tmp_path: Path, command: str) -> CommandResult:
     name, _, arguments = command.partition(" ")
     assert name == "jackfield", "only jackfield's own commands can be run"
     return run_command(arguments, tmp_path)
+
+
+@when(words("I run {command:Text} against the server"), target_fixture="result")
+def run_against_server(server: Target, tmp_path: Path, command: str) -> CommandResult:
+    """A command that takes ``--url``."""
+    return run(tmp_path, f"{command} --url {server.url}")
 
 
 @then("the command succeeds")
