@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
@@ -11,14 +13,14 @@ from click.testing import CliRunner
 
 from jackfield.cli.verify import command
 from jackfield.errors import ManifestError
-from jackfield.verification.report import text_lines
+from jackfield.verification.report import junit, text_lines
 from jackfield.verification.run import Limits, verify
 from jackfield.verification.target import find_target, with_options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from jackfield.verification.records import Verdict
+
+SAMPLE: Final = Path(__file__).parents[2] / "thirdparty" / "jackfield-sample"
 
 LIMITS: Final = Limits(total_s=60.0, memory_bytes=1 << 30, network=False)
 
@@ -121,6 +123,29 @@ def test_one_kit_that_takes_the_process_down_leaves_the_others(tmp_path: Path) -
     assert "SIGABRT" in lifecycle.cases[-1].message
     assert other.count("passed") > 10
     assert other.count("failed") == 0
+
+
+def test_a_secret_in_the_output_is_found(tmp_path: Path) -> None:
+    """The report does not repeat it."""
+    source = (SAMPLE / "src" / "jackfield_sample" / "static_tokens.py").read_text()
+    leaking = source.replace("        digest = hashlib", "        print(token, flush=True)\n        digest = hashlib")
+    (tmp_path / "mine.py").write_text(leaking)
+    options = (
+        f'mine.config.digests={{ alice = "{hashlib.sha256(b"sesame-open").hexdigest()}" }}',
+        "mine.authenticator.credential=sesame-open",
+    )
+    found = find_target(str(tmp_path / "mine.py"))
+    found = found._replace(settings=with_options(found.settings, options))
+    verdict = verify(found, LIMITS, "same_person", lambda _: None)
+    assert [problem.message for problem in verdict.problems] == ["plugin mine printed a secret it was given"]
+    assert "sesame-open" not in report(verdict) + junit(verdict).decode()
+
+
+def test_another_distribution_passes_from_its_sources() -> None:
+    """All ports of ``tests/thirdparty/jackfield-sample``."""
+    verdict = verify(find_target(str(SAMPLE)), LIMITS, "", lambda _: None)
+    assert verdict.result == "passed", report(verdict)
+    assert {kit.kit for kit in verdict.kits} == {"ConfigKit", "BackendKit", "AuthenticatorKit"}
 
 
 def test_a_kit_that_was_told_nothing_is_no_success(tmp_path: Path) -> None:
