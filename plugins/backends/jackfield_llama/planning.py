@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from jackfield.errors import ManifestError
 from jackfield.ports.backend import MemoryEstimate, ModelInfo
 from jackfield_llama import library as llama
 from jackfield_llama.contexts import make_context, unservable
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from jackfield_llama.guard import Report
 
 T = TypeVar("T")
+
+
+LEARNED_POSITIONS: Final = frozenset(("bert", "gpt2", "mpt", "starcoder"))
+"""Architectures that have, or may have, a table of positions instead of rotary ones (``LLM_TENSOR_POS_EMBD``)."""
 
 
 class Plan(NamedTuple):
@@ -96,6 +101,7 @@ def _open(path: str) -> llama.Model:
 
 def _plan(model: llama.Model, wish: Wish, free: int | None) -> Plan:
     _refuse_unservable(model, wish.file)
+    _require_positions(model, wish)
     weights = llama.model_size(model)
     room = None if free is None else max(0, free - weights)
     info = describe(model, wish.spec.path)
@@ -122,6 +128,15 @@ def _refuse_unservable(model: llama.Model, file: str) -> None:
         raise unservable(file, "a diffusion model")
     if llama.vocab_type(llama.model_get_vocab(model)) == llama.VOCABULARY_NONE:
         raise unservable(file, "a model without a tokenizer")
+
+
+def _require_positions(model: llama.Model, wish: Wish) -> None:
+    """Learned positions end where training ended, and llama.cpp aborts the process on the next one."""
+    trained, context = llama.model_n_ctx_train(model), wish.spec.context
+    architecture = llama.model_metadata(model, "general.architecture")
+    if architecture in LEARNED_POSITIONS and context != "auto" and context > trained:
+        key = f"models.{wish.spec.name}.context"
+        raise ManifestError(f"{key} must be at most {trained}: the model knows no positions beyond", param=key)
 
 
 def _unseen(_fraction: float) -> None:

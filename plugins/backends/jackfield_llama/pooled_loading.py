@@ -50,7 +50,6 @@ def plan_pooled(
         key = f"models.{spec.name}.kv_tokens"
         raise ManifestError(f"{key} must be left out: a pooled model keeps nothing between calls", param=key)
     context = choose_context(spec, llama.model_n_ctx_train(model))
-    _require_positions(model, wish, context)
     sizes = _sizes(wish, context)
     buffers = _measured(model, kind, wish, sizes)
     while spec.context == "auto" and room is not None and buffers.total > room * KV_SHARE and context > CONTEXT_MIN:
@@ -88,15 +87,6 @@ def load_pooled(model: llama.Model, wish: Wish, plan: Plan) -> LlamaPooledRunner
             raise ModelLoadError(f"{wish.file} loads, but llama.cpp cannot compute it: {error.message}") from error
         undo.pop_all()
     return runner
-
-
-def _require_positions(model: llama.Model, wish: Wish, context: int) -> None:
-    """Learned positions end where training ended, and llama.cpp aborts on the next one."""
-    trained = llama.model_n_ctx_train(model)
-    rotary = pooling.model_rope_type(model) != pooling.ROPE_NONE
-    if 0 < trained < context and not rotary and not llama.model_is_recurrent(model):
-        key = f"models.{wish.spec.name}.context"
-        raise ManifestError(f"{key} must be at most {trained}: the model knows no positions beyond", param=key)
 
 
 def _sizes(wish: Wish, context: int) -> Sizes:

@@ -22,8 +22,6 @@ POOLING_LAST: Final[int] = _api.LLAMA_POOLING_TYPE_LAST
 POOLING_RANK: Final[int] = _api.LLAMA_POOLING_TYPE_RANK
 """``llama_pooling_type``, which files store as a number."""
 
-ROPE_NONE: Final[int] = _api.LLAMA_ROPE_TYPE_NONE
-
 
 class PoolingParams(ContextParams, Protocol):
     """The fields of ``llama_context_params`` that make a context pool."""
@@ -33,12 +31,10 @@ class PoolingParams(ContextParams, Protocol):
 
 
 pooling_default_params: Callable[[], PoolingParams] = _api.llama_context_default_params
-pooling_type: Callable[[Context], int] = _api.llama_pooling_type
 get_embeddings_seq: Callable[[Context, int], FloatPointer] = _api.llama_get_embeddings_seq
 
 model_n_embd_out: Callable[[Model], int] = _api.llama_model_n_embd_out
 model_n_cls_out: Callable[[Model], int] = _api.llama_model_n_cls_out
-model_rope_type: Callable[[Model], int] = _api.llama_model_rope_type
 n_ubatch: Callable[[Context], int] = _api.llama_n_ubatch
 
 vocab_sep: Callable[[Vocabulary], int] = _api.llama_vocab_sep
