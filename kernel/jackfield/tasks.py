@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from jackfield.ports.backend import ModelInfo, RunnerLimits
     from jackfield.types import GenerateRequest
 
-_DOES: Final[Mapping[str, str]] = {
-    "generate": "generates text",
-    "embed": "embeds text",
-    "rerank": "scores how well documents fit a query",
-    "classify": "classifies text",
+_CAN: Final[Mapping[str, str]] = {
+    "generate": "generate text",
+    "embed": "embed text",
+    "rerank": "score how well documents fit a query",
+    "classify": "classify text",
 }
 
 
@@ -29,8 +29,8 @@ def refuse_other_tasks(request: GenerateRequest | PoolRequest, info: ModelInfo) 
     task = request.task if isinstance(request, PoolRequest) else "generate"
     if task in info.tasks:
         return
-    can = " and ".join(_DOES[each] for each in info.tasks)
-    raise UnsupportedField(f"this model {can}; it is none that {_DOES[task]}", param="model")
+    can = " and ".join(_CAN[each] for each in info.tasks)
+    raise UnsupportedField(f"this model can {can}; it cannot {_CAN[task]}", param="model")
 
 
 def refuse_many_answers(request: GenerateRequest, limits: RunnerLimits) -> None:
