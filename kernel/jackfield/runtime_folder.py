@@ -1,7 +1,8 @@
 """Where running servers can be found: one folder of the user, with a socket for each server in it.
 
-The folder is ``$XDG_RUNTIME_DIR/jackfield``, or ``/tmp/jackfield-UID`` where there is none. Both belong to the user
-alone (mode 0700), so nobody else can put a socket there or connect to one.
+The folder is ``$JACKFIELD_RUNTIME_DIR`` where that is set, else ``$XDG_RUNTIME_DIR/jackfield``, else
+``/tmp/jackfield-UID``. It must belong to the user alone (mode 0700), so nobody else can put a socket there or connect
+to one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ class UnsafeFolder(Exception):
 
 def folders(environ: Mapping[str, str] = os.environ, *, temporary: Path = Path("/tmp")) -> list[Path]:  # noqa: S108  checked before use
     """The places where a server of this user may have put its socket, first choice first."""
+    own = environ.get("JACKFIELD_RUNTIME_DIR", "")
+    if own.startswith("/"):
+        return [Path(own)]
     shared = environ.get("XDG_RUNTIME_DIR", "")
     first = [Path(shared) / "jackfield"] if shared.startswith("/") and Path(shared).is_dir() else []
     return [*first, temporary / f"jackfield-{os.geteuid()}"]

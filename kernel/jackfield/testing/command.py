@@ -37,9 +37,7 @@ def environment(folder: Path | None = None) -> dict[str, str]:
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD__")}
     if folder is not None:
-        runtime = folder / ".runtime"
-        runtime.mkdir(mode=0o700, exist_ok=True)
-        own["XDG_RUNTIME_DIR"] = str(runtime)
+        own["JACKFIELD_RUNTIME_DIR"] = str(folder / ".runtime")
     return own | {"COLUMNS": "400", "NO_COLOR": "1"}
 
 

@@ -65,6 +65,45 @@ def slow_model(serve: Callable[[str], ServeProcess], seconds: float) -> ServePro
     return service
 
 
+@given(
+    words(
+        "jackfield serve starts with the scripted models {first:Text} and {second:Text} that load for {time:g} seconds"
+    ),
+    target_fixture="service",
+)
+def two_slow_models(serve: Callable[[str], ServeProcess], first: str, second: str, time: float) -> ServeProcess:
+    """The gateway answers; the models are still loading."""
+    service = serve(scripted_manifest({first: "", second: ""}, plugin=f"load_s = {time}"))
+    service.wait_live()
+    return service
+
+
+@given(
+    words(
+        "jackfield serve starts with the scripted models {first:Text} and {second:Text},"
+        " of which {broken:Text} cannot be loaded"
+    ),
+    target_fixture="service",
+)
+def one_broken_model(serve: Callable[[str], ServeProcess], first: str, second: str, broken: str) -> ServeProcess:
+    """The gateway answers; one model will never come up."""
+    refusing = {name: "options = { refuse = true }" if name == broken else "" for name in (first, second)}
+    service = serve(scripted_manifest(refusing))
+    service.wait_live()
+    return service
+
+
+@then(words("within {seconds:g} seconds {model:Text} answers"))
+def model_answers(service: ServeProcess, seconds: float, model: str) -> None:
+    """A request to it succeeds."""
+    server = service.target
+
+    def answered() -> bool:
+        return server.run(server.client.ask("hello", model=model)).status == HTTPStatus.OK
+
+    service.wait(f"{model} answering", answered, deadline_s=seconds)
+
+
 @given("jackfield serve starts with a model file that was cut off", target_fixture="service")
 def damaged_model(serve: Callable[[str], ServeProcess], tmp_path: Path) -> ServeProcess:
     """The gateway answers; llama.cpp gets half of a file."""

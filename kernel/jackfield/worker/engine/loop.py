@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from jackfield.errors import InternalError, PluginError
+from jackfield.errors import PluginError, WorkerDied
 from jackfield.lifecycle import RequestEvent
 from jackfield.worker.engine.clock import REPORT_INTERVAL_S, StepClock
 from jackfield.worker.engine.endings import Endings
@@ -140,7 +140,7 @@ class EngineLoop:
     def _abandon(self) -> None:
         for sequence in self.table:
             if not sequence.life.final:
-                self._endings.fail(sequence, InternalError("the model is being stopped"))
+                self._endings.fail(sequence, WorkerDied("the model is being stopped or restarted; try again"))
         self._flush()
 
     def _report_now(self) -> None:

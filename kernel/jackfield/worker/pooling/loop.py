@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from jackfield.channel.messages import RequestFailed
-from jackfield.errors import BackendFault, ErrorRecord, InternalError, InvalidRequest
+from jackfield.errors import BackendFault, ErrorRecord, InvalidRequest, WorkerDied
 from jackfield.lifecycle import RequestEvent, RequestState
 from jackfield.ports.backend import Batch
 from jackfield.types import Pooled
@@ -69,7 +69,7 @@ class PoolLoop:
                     self._rest()
         finally:
             for job in tuple(self._jobs):
-                self._fail(job, InternalError("the model is being stopped"))
+                self._fail(job, WorkerDied("the model is being stopped or restarted; try again"))
             self._flush()
 
     def _take_inbox(self, wait: float | None) -> bool:
