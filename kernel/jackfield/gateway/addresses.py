@@ -126,8 +126,8 @@ def _parsed(text: str) -> Address | None:
     """The address in ``192.0.2.1``, ``192.0.2.1:80``, ``2001:db8::1`` or ``[2001:db8::1]:80``; None for all else."""
     bare = text
     if text.startswith("["):
-        bare, _, port = text[1:].partition("]")
-        if port and not _is_port(port):
+        bare, closed, port = text[1:].partition("]")
+        if not closed or (port and not _is_port(port)):
             return None
     elif text.count(":") == 1:
         bare, _, port = text.partition(":")

@@ -63,9 +63,10 @@ class Listener:
         for bound in sockets:
             create = loop.create_unix_server if bound.family == socket.AF_UNIX else loop.create_server
             try:
-                self._accepting.append(await create(lambda: self._door, sock=bound, backlog=BACKLOG))
+                bound.listen(BACKLOG)  # uvloop would not say that it failed
             except OSError as error:
-                raise ManifestError(f"cannot listen at {bound.getsockname()}: {error.strerror}") from error
+                raise ManifestError(f"cannot listen at {_address(bound)}: {error.strerror}") from error
+            self._accepting.append(await create(lambda: self._door, sock=bound, backlog=BACKLOG))
 
     async def flush(self) -> None:
         """Return when everything written has gone to the clients' sockets; cancelled by whoever has a deadline."""
@@ -89,3 +90,8 @@ class Listener:
         server = self._runner.server
         transports = [connection.transport for connection in server.connections] if server else []
         return sum(transport.get_write_buffer_size() for transport in transports if transport is not None)
+
+
+def _address(bound: socket.socket) -> str:
+    name = bound.getsockname()
+    return str(name) if bound.family == socket.AF_UNIX else f"{name[0]} port {name[1]}"

@@ -18,6 +18,7 @@ from jackfield.channel.messages import (
     Attach,
     Drain,
     Heartbeat,
+    LinkLost,
     Progress,
     Ready,
     Refused,
@@ -166,6 +167,9 @@ class _GatewayProcess:
         while True:
             try:
                 self._control.send(Heartbeat())
+                # a beat is as often as anybody should ask: what broke a connection may break the next one
+                for model in self._server.lost():
+                    self._control.send(LinkLost(model=model))
             except PeerGone as error:
                 self._orphaned(error)
             await asyncio.sleep(HEARTBEAT_INTERVAL_S)

@@ -74,6 +74,11 @@ class Replica:
         if self.status.limits is not None and isinstance(request, GenerateRequest):
             refuse_many_answers(request, self.status.limits)
 
+    @property
+    def lost(self) -> bool:
+        """Whether the worker is ready, but the connection to it has broken."""
+        return self.status.state == WorkerState.READY and self.link is not None and self.link.closed
+
     def serving(self) -> WorkerLink:
         """The connection to submit to.
 
@@ -110,6 +115,5 @@ class Replica:
 
     def _reason(self) -> str:
         if self.status.state == WorkerState.READY and not self.ready:
-            lost = self.link is not None and self.link.closed
-            return "the connection to its worker was lost" if lost else "the connection to its worker is being made"
+            return f"the connection to its worker {'was lost' if self.lost else 'is being made'}"
         return self.status.reason

@@ -16,6 +16,7 @@ from jackfield.gateway import bodies
 from jackfield.gateway.server import GatewayServer
 from jackfield.manifest import KernelConfig
 from jackfield.ports.observer import RequestEnded
+from jackfield.types import Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -350,6 +351,11 @@ def test_kernel_headers(served: Served) -> None:
         response = served.request("GET", path)
         assert response.getheader("Server") == "jackfield"
         assert response.getheader("X-Content-Type-Options") == "nosniff"
+        assert response.getheader("Referrer-Policy") == "no-referrer"
+        assert response.getheader("Cache-Control") == "no-store"
+        assert response.getheader("X-Frame-Options") == "DENY"
+        assert response.getheader("Content-Security-Policy") == "default-src 'none'; frame-ancestors 'none'"
+        assert response.getheader("Cross-Origin-Resource-Policy") == "same-origin"
     for path in ("/livez", "/nothing"):
         connection = http.client.HTTPConnection("127.0.0.1", served.health_port, timeout=20)
         connection.request("GET", path)
@@ -404,3 +410,57 @@ def test_body_that_does_not_arrive(served: Served, monkeypatch: pytest.MonkeyPat
     response = http.client.HTTPResponse(client)
     response.begin()
     assert (response.status, json.loads(response.read())["code"]) == (408, "deadline_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(429, {"Retry-After": "1", "retry-after-ms": "1000"}), (503, {"Retry-After": "1"}), (529, {"Retry-After": "1"})],
+)
+def test_overload_status(serve: Serve, status: int, headers: dict[str, str]) -> None:
+    """A full queue answers what is configured, so that clients and balancers do what the operator wants of them."""
+    served = serve(kernel=KernelConfig(queue=0, overload_status=status))  # type: ignore[arg-type]  # one of the three
+    worker = served.worker()
+    for _ in range(2):
+        served.begin()
+        worker.submitted()
+    response = served.begin().getresponse()
+    assert (response.status, json.loads(response.read())["code"]) == (status, "queue_full")
+    assert {name: response.getheader(name) for name in headers} == headers
+    assert response.getheader("x-should-retry") is None
+
+
+def test_infeasible_deadline_has_the_overload_status(serve: Serve) -> None:
+    """It is refused at once, before the queue."""
+    served = serve(kernel=KernelConfig(queue=5, overload_status=529))
+    worker = served.worker()
+    first = served.begin()
+    worker.answer("ok")
+    assert first.getresponse().read() == b"ok"
+    for _ in range(2):
+        served.begin()
+        worker.submitted()
+    connection = served.connection()
+    connection.request("POST", "/generate", b'{"prompt": "hi"}', {"x-request-timeout-ms": "10"})
+    response = connection.getresponse()
+    assert (response.status, json.loads(response.read())["code"]) == (529, "deadline_infeasible")
+
+
+def test_per_address_limit_behind_a_proxy(serve: Serve) -> None:
+    """Clients of a trusted proxy share its connections, so each one's requests are counted, and its own are logged."""
+    served = serve(kernel=KernelConfig(trusted_proxies=("127.0.0.0/8",), connections_per_address=1))
+    worker = served.worker()
+    body, one = b'{"prompt": "hi"}', {"X-Forwarded-For": "192.0.2.1"}
+    first = served.connection()
+    with capture_logs() as lines:
+        first.request("POST", "/generate", body, one)
+        submit = worker.submitted()
+        refused = served.request("GET", "/models", headers=one)
+        assert (refused.status, json.loads(refused.read())["code"]) == (429, "too_many_connections")
+        assert served.request("GET", "/models", headers={"X-Forwarded-For": "192.0.2.2"}).status == 200
+        assert served.request("GET", "/models").status == 200
+        worker.send(submit.id, Started(3, 16))
+        worker.finish(submit.id, "hi")
+        assert first.getresponse().read() == b"hi"
+        served.until(lambda: served.request("GET", "/models", headers=one).status == 200)
+    clients = {line["client"] for line in lines if line["event"] == "request"}
+    assert clients == {"192.0.2.1", "192.0.2.2", "127.0.0.1"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -23,9 +24,11 @@ from jackfield.channel.messages import (
     Drain,
     Events,
     Heartbeat,
+    LinkLost,
     Progress,
     Ready,
     Refused,
+    SetLogLevel,
     Stop,
     Submit,
     ToChild,
@@ -39,6 +42,7 @@ from jackfield.channel.messages import (
     to_worker,
 )
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
+from jackfield.open_files import MOST
 from jackfield.types import Finished, Started, TextDelta, Timings, Usage
 
 if TYPE_CHECKING:
@@ -85,14 +89,25 @@ def jackfield_shutdown(instance, process):
 class GatewayProcess:
     """The process, its control conversation and its sockets."""
 
-    def __init__(self, manifest: Manifest, resources: ExitStack, first: ToChild | None = None) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        resources: ExitStack,
+        first: ToChild | None = None,
+        *,
+        public: socket.socket | None = None,
+        open_files: int | None = None,
+    ) -> None:
         self._resources = resources
         ours, theirs = socket.socketpair()
         ours.settimeout(DEADLINE_S)
         self.control: MessageSocket[ToSupervisor, ToChild] = MessageSocket(ours, to_supervisor(), to_child())
         resources.callback(self.control.close)
-        self.public, self.health = (resources.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
-        command = [sys.executable, "-m", "jackfield.gateway", "--control-fd", str(theirs.fileno())]
+        self.public, self.health = (
+            given or resources.enter_context(socket.create_server(("127.0.0.1", 0))) for given in (public, None)
+        )
+        limit = ["prlimit", f"--nofile={open_files}:"] if open_files else []
+        command = [*limit, sys.executable, "-m", "jackfield.gateway", "--control-fd", str(theirs.fileno())]
         self.started = time.monotonic()
         self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True)
         resources.callback(self._end)
@@ -109,6 +124,13 @@ class GatewayProcess:
             self.heard += self.control.receive()
             for message in self.heard:
                 if isinstance(message, Ready | Refused):
+                    return message
+
+    def next_lost(self) -> LinkLost:
+        """Wait until it asks for a new connection to a worker."""
+        while True:
+            for message in self.control.receive():
+                if isinstance(message, LinkLost):
                     return message
 
     def attach_worker(self) -> MessageSocket[ToWorker, ToGateway]:
@@ -287,3 +309,58 @@ def test_first_message_must_be_the_boot(manifest: Manifest, resources: ExitStack
     assert isinstance(refused, Refused)
     assert refused.error.code == "channel_error"
     assert gateway.ended()[0] == 3
+
+
+def test_broken_connection_to_a_worker_is_asked_for_again(manifest: Manifest, resources: ExitStack) -> None:
+    """Garbage closes it; the supervisor, who sees a healthy worker, is told, and a new connection serves."""
+    gateway = GatewayProcess(manifest, resources)
+    gateway.outcome()
+    broken = gateway.attach_worker()
+    os.write(broken.fileno(), b"\xff\xff\xff\xff nonsense")
+    assert gateway.next_lost() == LinkLost(model="demo")
+    assert gateway.status("/readyz") == 503
+    worker = gateway.attach_worker()
+    while gateway.status("/readyz") != 200:
+        assert gateway.process.poll() is None
+    client = gateway.ask()
+    submit = next(iter(worker.receive()))
+    assert isinstance(submit, Submit)
+    end = Finished("stop", Usage(1, 1), Timings(0, 0, 0))
+    worker.send(Events([(submit.id, Started(1, 9)), (submit.id, TextDelta("hi", 1)), (submit.id, end)]))
+    assert client.getresponse().read() == b"hi"
+    broken.close()
+    worker.close()
+
+
+def test_log_level_changes_while_it_runs(manifest: Manifest, resources: ExitStack) -> None:
+    """From the message on, lines below the new level are not written; nothing else is disturbed."""
+    gateway = GatewayProcess(manifest, resources)
+    gateway.outcome()
+    gateway.ask().getresponse().read()
+    gateway.control.send(SetLogLevel(level="error"))
+    gateway.control.send(Drain(timeout_s=DEADLINE_S))
+    code, log = gateway.ended()
+    assert code == 0
+    assert [json.loads(line)["event"] for line in log if line.startswith("{")] == ["request"]
+
+
+def test_may_open_as_many_files_as_the_system_allows(manifest: Manifest, resources: ExitStack) -> None:
+    """Each connection is one."""
+    gateway = GatewayProcess(manifest, resources, open_files=300)
+    gateway.outcome()
+    soft, hard = resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE)
+    assert soft == min(hard, MOST)
+
+
+def test_address_that_somebody_else_took(manifest: Manifest, resources: ExitStack) -> None:
+    """Two servers may bind one port while neither listens; the second one to listen refuses to start."""
+    with socket.socket() as ours, socket.socket() as theirs:
+        for each in (ours, theirs):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        theirs.bind(("127.0.0.1", 0))
+        ours.bind(theirs.getsockname())
+        theirs.listen()
+        refused = GatewayProcess(manifest, resources, public=ours).outcome()
+        assert isinstance(refused, Refused)
+        assert "cannot listen" in refused.error.message
+        assert "in use" in refused.error.message
