@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import gateway_cost
+import idle_streams
 import loop_overhead
 import served_decode
 
@@ -88,10 +89,17 @@ def gateway() -> tuple[object, str]:
     return measured, gateway_cost.table(measured)
 
 
+def streams() -> tuple[object, str]:
+    """What a silent stream costs."""
+    measured = idle_streams.run()
+    return measured, idle_streams.table(measured)
+
+
 PARTS: Final[dict[str, tuple[str, Callable[[], tuple[object, str]]]]] = {
     "served_decode": ("Served decode against a bare loop", decode),
     "loop_overhead": ("Engine loop and channel", loop),
     "gateway_cost": ("Gateway", gateway),
+    "idle_streams": ("Idle streams", streams),
 }
 
 
