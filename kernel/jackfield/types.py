@@ -366,6 +366,8 @@ class Finished(msgspec.Struct, frozen=True, tag="finished", array_like=True):
     """Which of the ``n`` answers."""
     stopped_by: int | str | None = None
     """The stop token id or stop string that ended it; None where an end-of-generation token or a limit did."""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Of the last tokens, where they have no text and log probabilities were asked for: the one that ended it."""
 
 
 GenerateEvent: TypeAlias = Started | TextDelta | Finished

@@ -106,6 +106,24 @@ def test_an_echo_with_log_probabilities(client: OpenAI) -> None:
     assert answer.usage.completion_tokens == 0
 
 
+def test_an_end_token_counts_in_a_completion(client: OpenAI) -> None:
+    """A harness asks for an echo and one token, and takes the last entry away: it must be the drawn token's."""
+    asked = "[say:]"
+    answer = client.completions.create(model="scripted", prompt=asked, echo=True, logprobs=1, max_tokens=1)
+    [choice] = answer.choices
+    assert (choice.text, choice.finish_reason) == (asked, "stop")
+    assert choice.logprobs is not None
+    assert choice.logprobs.tokens == [*asked, "<end>"]
+    assert choice.logprobs.text_offset == [*range(len(asked)), len(asked)]
+    assert choice.logprobs.token_logprobs is not None
+    assert len(choice.logprobs.token_logprobs) == len(asked) + 1
+    with client.completions.create(
+        model="scripted", prompt=asked, echo=True, logprobs=1, max_tokens=1, stream=True
+    ) as stream:
+        parts = [chunk.choices[0].logprobs for chunk in stream]
+    assert [token for part in parts if part for token in part.tokens or ()] == choice.logprobs.tokens
+
+
 def test_an_echo_and_its_continuation(client: OpenAI) -> None:
     """One text; the entries of both, in one list."""
     answer = client.completions.create(model="scripted", prompt="ab", echo=True, logprobs=0, max_tokens=1)

@@ -137,6 +137,8 @@ class Receiver:
 
     def _put_finished(self, finished: Finished) -> None:
         choice = self._open_choice(finished.index)
+        if finished.logprobs and not self._scored:
+            raise ChannelError("a worker sent log probabilities that nobody asked for")
         choice.end = finished
         choice.over = True
         self._ready[finished.index] = choice

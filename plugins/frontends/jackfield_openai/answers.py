@@ -43,8 +43,8 @@ class Answer:
     before_text: ClassVar[bytes]
     """Of a chunk's choice, between its index and its text."""
     before_logprobs: ClassVar[bytes]
-    last_choice: ClassVar[bytes]
-    """Of the choice with the finish reason, between its index and that reason."""
+    no_text: ClassVar[bytes]
+    """Of the choice with the finish reason, between its index and its log probabilities."""
 
     __slots__ = (
         "_after",
@@ -94,8 +94,10 @@ class Answer:
     def last(self, finished: Finished) -> bytes:
         """The event that ends one choice."""
         self._add(finished)
-        end = _encode(_end(finished))
-        return b'%b{"index":%d%b%b' % (self._start, finished.index, self.last_choice, end[1:]) + self._tail
+        logprobs = _encode(self._last_logprobs(finished))
+        end = _encode(_end(finished))[1:]
+        choice = b'{"index":%d%b,"logprobs":%b,%b' % (finished.index, self.no_text, logprobs, end)
+        return self._start + choice + self._tail
 
     def closing(self) -> bytes:
         """The events after all choices: usage where asked for, end mark."""
@@ -113,7 +115,9 @@ class Answer:
             else:
                 ends[event.index] = event
                 self._add(event)
-        choices = [{"index": index, **self._choice(parts[index]), **_end(end)} for index, end in enumerate(ends) if end]
+        choices = [
+            {"index": index, **self._choice(parts[index], end), **_end(end)} for index, end in enumerate(ends) if end
+        ]
         return _encode(
             {**self._head, "object": self.whole_object, "choices": choices, "usage": usage_object(self._usage)}
         )
@@ -132,7 +136,10 @@ class Answer:
     def _logprobs(self, delta: TextDelta) -> Mapping[str, object]:
         raise NotImplementedError
 
-    def _choice(self, deltas: Sequence[TextDelta]) -> Mapping[str, object]:
+    def _last_logprobs(self, finished: Finished) -> Mapping[str, object] | None:
+        raise NotImplementedError
+
+    def _choice(self, deltas: Sequence[TextDelta], finished: Finished) -> Mapping[str, object]:
         raise NotImplementedError
 
 
@@ -144,7 +151,7 @@ class ChatAnswer(Answer):
     chunk_object = "chat.completion.chunk"
     before_text = b',"delta":{"content":'
     before_logprobs = b'},"logprobs":'
-    last_choice = b',"delta":{},"logprobs":null,'
+    no_text = b',"delta":{}'
 
     __slots__ = ()
 
@@ -157,7 +164,14 @@ class ChatAnswer(Answer):
     def _logprobs(self, delta: TextDelta) -> Mapping[str, object]:
         return chat_logprobs(delta.logprobs)
 
-    def _choice(self, deltas: Sequence[TextDelta]) -> Mapping[str, object]:
+    def _last_logprobs(self, finished: Finished) -> None:  # noqa: ARG002 -- a chat's are those of its text
+        return None
+
+    def _choice(
+        self,
+        deltas: Sequence[TextDelta],
+        finished: Finished,  # noqa: ARG002 -- a chat's log probabilities are those of its text
+    ) -> Mapping[str, object]:
         text = "".join(delta.text for delta in deltas)
         tokens = [token for delta in deltas for token in delta.logprobs]
         message: dict[str, object] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
@@ -172,7 +186,7 @@ class CompletionAnswer(Answer):
     chunk_object = "text_completion"
     before_text = b',"text":'
     before_logprobs = b',"logprobs":'
-    last_choice = b',"text":"","logprobs":null,'
+    no_text = b',"text":""'
 
     __slots__ = ("_offsets",)
 
@@ -186,13 +200,22 @@ class CompletionAnswer(Answer):
         part.add(delta.text, delta.logprobs)
         return part.built()
 
-    def _choice(self, deltas: Sequence[TextDelta]) -> Mapping[str, object]:
+    def _last_logprobs(self, finished: Finished) -> Mapping[str, object] | None:
+        """Of the end token, which harnesses count among the answer's: without it all others would seem moved."""
+        if not finished.logprobs:
+            return None
+        part = TextLogprobs(self._offsets[finished.index])
+        part.add("", finished.logprobs)
+        return part.built()
+
+    def _choice(self, deltas: Sequence[TextDelta], finished: Finished) -> Mapping[str, object]:
         text = "".join(delta.text for delta in deltas)
         if not self._logprobs_wanted:
             return {"text": text, "logprobs": None}
         logprobs = TextLogprobs()
         for delta in deltas:
             logprobs.add(delta.text, delta.logprobs)
+        logprobs.add("", finished.logprobs)
         return {"text": text, "logprobs": logprobs.built()}
 
 

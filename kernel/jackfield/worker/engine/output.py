@@ -25,7 +25,7 @@ class Output:
 
     A token's log probability leaves with the first of its characters: it waits while the text is held back, and is
     dropped with text that a stop string cuts off. A token without text (a control token, half a character) leaves with
-    the next text. Intake thread makes it, engine loop thread uses it.
+    the next text, or with the end. Intake thread makes it, engine loop thread uses it.
     """
 
     __slots__ = ("_index", "_recipient", "_scores", "_shown", "_stream", "_tokens", "_unsearched")
@@ -79,11 +79,17 @@ class Output:
             self._show(text)
         return stop
 
-    def end(self, tokens: int) -> None:
-        """The answer is over, with *tokens* drawn tokens that have no text of their own (an end token)."""
+    def end(self, tokens: int, score: TokenLogprob | None = None) -> None:
+        """The answer is over, with *tokens* drawn tokens that have no text of their own: an end token, with *score*."""
         self._tokens += tokens
         text, _ = self._stream.flush()
         self._show(text)
+        if score is not None:
+            self._scores.append((self._stream.decoded, score))
+
+    def left(self) -> tuple[TokenLogprob, ...]:
+        """After the end: the log probabilities of the last tokens, which have no text."""
+        return tuple([score for _, score in self._scores])
 
     def _show(self, text: str) -> None:
         if not text:

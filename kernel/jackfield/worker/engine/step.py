@@ -160,7 +160,7 @@ class Stepper:
         sequence.generated += 1
         ends = sequence.request.ends
         if token in ends.end_tokens or token in ends.stop_tokens:
-            sequence.output.end(1)
+            sequence.output.end(1, scored)
             self._endings.finish(sequence, "stop", None if token in ends.end_tokens else token)
             return
         last = sequence.generated >= ends.max_tokens
