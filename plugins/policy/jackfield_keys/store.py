@@ -59,10 +59,15 @@ def read(path: Path, shown: str) -> tuple[str, Signature]:
         ) from error
     except OSError as error:
         raise ManifestError(f"{shown}: cannot be read: {error.strerror}") from error
-    with open(descriptor, "rb") as stream:  # noqa: PTH123  a descriptor
+    try:
         status = os.fstat(descriptor)
         _check(status, shown)
-        data = stream.read(FILE_BYTES_MAX + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            data = stream.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise ManifestError(f"{shown}: cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
     if len(data) > FILE_BYTES_MAX:
         raise ManifestError(f"{shown}: larger than {FILE_BYTES_MAX} bytes; that is not a key file")
     try:

@@ -1,0 +1,189 @@
+"""``jackfield keys`` as people and scripts use it."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from click.testing import CliRunner
+
+from jackfield.errors import JackfieldError, ManifestError
+from jackfield_keys.commands import keys_command
+from jackfield_keys.key import digest_of, is_whole
+
+if TYPE_CHECKING:
+    from click.testing import Result
+    from tests.plugins.jackfield_keys.conftest import Keys
+
+
+class Run(Protocol):
+    """Runs a command."""
+
+    def __call__(self, *arguments: str) -> Result:
+        """With these arguments."""
+        ...
+
+
+@pytest.fixture
+def run(keys: Keys) -> Run:
+    """Runs commands on the test's file."""
+    group = keys_command("keys", keys.path, "keys.toml")
+
+    def invoke(*arguments: str) -> Result:
+        result = CliRunner().invoke(group, arguments, prog_name="jackfield keys")
+        if isinstance(result.exception, JackfieldError):
+            raise result.exception
+        return result
+
+    return invoke
+
+
+def test_the_key_is_all_there_is_on_standard_output(run: Run, keys: Keys) -> None:
+    """``KEY=$(jackfield keys create ci)``."""
+    result = run("create", "ci")
+    assert result.exit_code == 0
+    key = result.stdout.removesuffix("\n")
+    assert is_whole(key)
+    assert key not in result.stderr
+    assert "not shown again" in result.stderr
+    [record] = keys.file.records()
+    assert record.digest_bytes == digest_of(key)
+    assert record.scopes == ("generate", "embed", "rerank", "models:read")
+    assert record.models is None
+    assert record.expires is None
+
+
+def test_everything_that_can_be_said(run: Run, keys: Keys) -> None:
+    """Repeated values count once."""
+    rights = "--scope embed --scope embed --scope models:read --model a --model org/b:q4"
+    result = run("create", "ci", "--owner", "team", *rights.split(), "--expires", "30d", "--json")
+    row = json.loads(result.stdout)
+    assert is_whole(row["key"])
+    assert (row["owner"], row["scopes"], row["models"]) == ("team", ["embed", "models:read"], ["a", "org/b:q4"])
+    expires = datetime.fromisoformat(row["expires"])
+    assert timedelta(days=29, hours=23) < expires - datetime.now(UTC) <= timedelta(days=30)
+    [record] = keys.file.records()
+    assert record.expires == expires
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2099-01-31", "2099-01-31T00:00:00+00:00"),
+        ("2099-01-31T18:00Z", "2099-01-31T18:00:00+00:00"),
+        ("2099-01-31T18:00+02:00", "2099-01-31T16:00:00+00:00"),
+        ("2099-01-31T18:00", "2099-01-31T18:00:00+00:00"),
+    ],
+)
+def test_dates(run: Run, text: str, expected: str) -> None:
+    """UTC where nothing else is said."""
+    row = json.loads(run("create", "ci", "--expires", text, "--json").stdout)
+    assert datetime.fromisoformat(row["expires"]).isoformat() == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["create"], "Missing argument 'NAME'"),
+        (["create", "a b"], "NAME must be"),
+        (["create", ""], "NAME must be"),
+        (["create", "-x"], "No such option"),
+        (["create", "x" * 65], "NAME must be"),
+        (["create", "ci", "--scope", "Generate"], "--scope Generate: must be a word"),
+        (["create", "ci", "--scope", ""], "must be a word"),
+        (["create", "ci", "--model", ""], "must be printable texts"),
+        (["create", "ci", "--owner", "a\nb"], "must be printable texts"),
+        (["create", "ci", "--expires", "soon"], "'--expires': 'soon' is neither"),
+        (["create", "ci", "--expires", "2020-01-01"], "is not in the future"),
+        (["create", "ci", "--expires", "0s"], "is not in the future"),
+        (["create", "ci", "--expires", "999999999w"], "is neither"),
+        (["create", "ci", "--expires", "-5d"], "is neither"),
+        (["rotate", "ci", "--grace", "5x"], "'--grace': '5x' is not a duration"),
+        (["rotate", "ci", "--grace", "99999999d"], "lies too far ahead"),
+    ],
+)
+def test_mistakes(run: Run, keys: Keys, arguments: list[str], message: str) -> None:
+    """Exit code 2, the option's name, and no key."""
+    if arguments[0] == "rotate":
+        keys.make("ci")
+    before = keys.path.read_bytes() if keys.path.exists() else None
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert (keys.path.read_bytes() if keys.path.exists() else None) == before
+
+
+def test_a_mistyped_scope_is_a_warning(run: Run) -> None:
+    """Plugins may have scopes of their own."""
+    result = run("create", "ci", "--scope", "genrate")
+    assert result.exit_code == 0
+    assert "did you mean generate?" in result.stderr
+
+
+def test_the_list_shows_no_digest(run: Run, keys: Keys) -> None:
+    """Neither for people nor for scripts."""
+    made = {name: keys.make(name) for name in ("one", "two", "three")}
+    keys.file.revoke("two")
+    keys.file.rotate("three", timedelta(days=1), None)
+    table, rows = run("list").stdout, json.loads(run("list", "--json").stdout)
+    assert [row["state"] for row in rows] == ["active", "revoked", "rotated", "active"]
+    for name, key in made.items():
+        digest = digest_of(key).hex()
+        assert re.search(rf"^{name} +{digest[:6]} ", table, re.MULTILINE)
+        for text in (table, json.dumps(rows)):
+            assert key not in text
+            assert digest[:12] not in text
+
+
+def test_an_empty_list(run: Run, keys: Keys) -> None:
+    """After all were taken out by hand."""
+    keys.path.write_text("version = 1\n")
+    keys.path.chmod(0o600)
+    assert run("list").stdout == "There are no keys.\n"
+    assert json.loads(run("list", "--json").stdout) == []
+
+
+def test_revoking(run: Run, keys: Keys) -> None:
+    """What was done is said; doing it again is fine."""
+    keys.make("ci")
+    assert "is revoked" in run("revoke", "ci").stdout
+    again = run("revoke", "ci")
+    assert (again.exit_code, again.stdout) == (0, "ci was revoked before\n")
+    assert json.loads(run("revoke", "ci", "--json").stdout) == []
+    with pytest.raises(JackfieldError, match="no key called nobody"):
+        run("revoke", "nobody")
+
+
+def test_rotating(run: Run, keys: Keys) -> None:
+    """The new key, and until when the old one is good."""
+    old = keys.make("ci")
+    result = run("rotate", "ci", "--grace", "24h")
+    new = result.stdout.removesuffix("\n")
+    assert is_whole(new)
+    assert new != old
+    assert re.search(rf"old key {digest_of(old).hex()[:6]} is good until \d{{4}}-", result.stderr)
+    assert "is revoked" in run("rotate", "ci").stderr
+
+
+def test_another_file(run: Run, keys: Keys) -> None:
+    """Named before the command."""
+    other = keys.path.with_name("other.toml")
+    assert run("--file", str(other), "create", "ci").exit_code == 0
+    assert not keys.path.exists()
+    assert "ci" in run("--file", str(other), "list").stdout
+
+
+@pytest.mark.parametrize("command", [["list"], ["revoke", "ci"], ["rotate", "ci"]])
+def test_without_a_file(run: Run, command: list[str]) -> None:
+    """Only ``create`` makes one."""
+    with pytest.raises(ManifestError, match="make a first key: jackfield keys create NAME"):
+        run(*command)
+
+
+def test_a_folder_that_is_not_there(run: Run, keys: Keys) -> None:
+    """Is not made by mistake."""
+    with pytest.raises(ManifestError, match="its folder cannot be used: No such file"):
+        run("--file", str(keys.path.parent / "nix" / "keys.toml"), "create", "ci")

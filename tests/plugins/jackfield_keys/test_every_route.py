@@ -1,0 +1,154 @@
+"""Every route of every first-party frontend, as the running gateway has them, with every kind of key."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import tomli
+
+from jackfield.gateway import failures
+from jackfield.gateway.server import GatewayServer
+from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
+from jackfield.plugins import build_kernel
+from jackfield.ports.identity import ALL, SCOPES
+from jackfield.testing.background import BackgroundLoop
+from jackfield_keys.edit import Grant, KeyFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROJECT: Final = tomli.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+PLUGINS: Final = tuple(PROJECT["entry-points"]["jackfield.plugins"])
+
+DEADLINE_S: Final = 20.0
+
+SERVED: Final = frozenset(range(200, 600)) - {401, 403, 405, 429, 500}
+"""Whatever a request without a body or a worker may get once it has been let in."""
+
+
+def kernel_of(folder: Path) -> Manifest:
+    """All first-party plugins, and a model without a worker."""
+    return Manifest(
+        enabled=tuple(InstanceRef(name, name) for name in PLUGINS),
+        kernel=KernelConfig(),
+        models={"demo": ModelConfig(source="demo.gguf")},
+        file=str(folder / "plugins.toml"),
+    )
+
+
+def make(file: KeyFile, name: str, scope: str, expires: datetime | None = None) -> str:
+    """A key of one scope."""
+    return file.create(Grant(name, "", (scope,), None, expires))[0]
+
+
+class Gateway:
+    """One that serves, and keys of all kinds."""
+
+    def __init__(self, folder: Path, loop: BackgroundLoop) -> None:
+        file = KeyFile(folder / "keys.toml", "keys.toml")
+        self.keys: dict[str, str] = {
+            "bad": "sk-nobody-has-this-key",
+            "unknown": make(KeyFile(folder / "other.toml", "other.toml"), "elsewhere", ALL),
+            "expired": make(file, "expired", ALL, datetime.now(UTC) - timedelta(days=1)),
+            "revoked": make(file, "revoked", ALL),
+            "useless": make(file, "useless", "nothing:here"),
+        }
+        file.revoke("revoked")
+        self.rights = {scope: make(file, f"key-{number}", scope) for number, scope in enumerate([ALL, *SCOPES])}
+        self.server = GatewayServer(build_kernel(kernel_of(folder)), started=0)
+        public, health = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+        self.port, self.health_port = (one.getsockname()[1] for one in (public, health))
+        loop.run(self.server.start([public], [health]))
+
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str], port: int | None = None
+    ) -> tuple[int, str, bytes]:
+        """Status, challenge and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=DEADLINE_S)
+        try:
+            connection.request(method, path, b"" if method in {"POST", "PUT", "PATCH"} else None, dict(headers))
+            response = connection.getresponse()
+            return response.status, response.getheader("WWW-Authenticate", ""), response.read()
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with all first-party plugins."""
+    with BackgroundLoop() as loop, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failures, "BURST", 1_000_000)
+        gateway = Gateway(tmp_path_factory.mktemp("gateway"), loop)
+        yield gateway
+        loop.run(gateway.server.close())
+
+
+def routes(gateway: Gateway) -> list[tuple[str, str, str | None]]:
+    """Method, a path that fits the pattern, and scope of every route, what comes with them, and what does not exist."""
+    found: list[tuple[str, str, str | None]] = []
+    for method, endpoint in gateway.server.routes.table():
+        path = re.sub(r"\{[^{}]*\}", "demo", endpoint.path)
+        found.append((method, path, endpoint.scope))
+        if method == "GET":
+            found.append(("HEAD", path, endpoint.scope))
+        found += [("OPTIONS", path, None), ("TRACE", path, None)]
+    return [*found, ("GET", "/", None), ("POST", "/nothing/here", None), ("GET", "/v1", None), ("PUT", "/admin", None)]
+
+
+def headers_of(key: str) -> list[Mapping[str, str]]:
+    """Both ways to send it."""
+    return [{"Authorization": f"Bearer {key}"}, {"X-API-KEY": key}]
+
+
+def test_there_are_routes_and_each_has_a_scope(gateway: Gateway) -> None:
+    """A route that names none is for nobody but those who may do everything; ours say what they are for."""
+    table = gateway.server.routes.table()
+    assert len(table) >= 4
+    assert {endpoint.scope for _, endpoint in table} <= set(SCOPES)
+
+
+@pytest.mark.parametrize("kind", ["none", "bad", "unknown", "expired", "revoked"])
+def test_nobody_gets_in(gateway: Gateway, kind: str) -> None:
+    """401, with a challenge, and the same answer wherever it is asked."""
+    bodies = set()
+    for method, path, _ in routes(gateway):
+        for headers in [{}] if kind == "none" else headers_of(gateway.keys[kind]):
+            status, challenge, body = gateway.ask(method, path, headers)
+            assert status == 401, f"{method} {path} with {kind}"
+            assert challenge.startswith("Bearer")
+            bodies.add(body)
+    assert len(bodies - {b""}) == 1
+
+
+def test_a_key_without_the_scope_gets_in_nowhere(gateway: Gateway) -> None:
+    """403 where there is a route; what does not exist does not exist."""
+    for method, path, scope in routes(gateway):
+        for headers in headers_of(gateway.keys["useless"]):
+            status, challenge, _ = gateway.ask(method, path, headers)
+            expected = {403} if scope else {404, 405}
+            assert status in expected, f"{method} {path}"
+            assert ("insufficient_scope" in challenge) == bool(scope)
+
+
+def test_the_right_key_gets_in(gateway: Gateway) -> None:
+    """With exactly the route's scope, or with all."""
+    for method, path, scope in routes(gateway):
+        if scope is None:
+            continue
+        for key in (gateway.rights[scope], gateway.rights[ALL]):
+            for headers in headers_of(key):
+                status, _, body = gateway.ask(method, path, headers)
+                assert status in SERVED, f"{method} {path}: {status} {body!r}"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/livez", 200), ("/readyz", 503), ("/metrics", 200)])
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer whatever"}])
+def test_the_health_port_is_public(gateway: Gateway, path: str, status: int, headers: Mapping[str, str]) -> None:
+    """Probes have no keys."""
+    assert gateway.ask("GET", path, headers, gateway.health_port)[0] == status
