@@ -9,6 +9,7 @@ from prometheus_client.exposition import choose_encoder
 
 from jackfield.ports.observer import RequestEnded, WorkerChanged, WorkerReported
 from jackfield_prometheus.histogram import BulkHistogram
+from jackfield_prometheus.json_page import CONTENT_TYPE, page, wants_json
 from jackfield_prometheus.workers import WorkerMetrics
 
 if TYPE_CHECKING:
@@ -114,7 +115,9 @@ class PrometheusObserver:
             self._workers.changed(event)
 
     def render(self, accept: str) -> tuple[str, bytes]:
-        """The page, as text or as OpenMetrics, whichever *accept* prefers."""
+        """The page, as JSON, as text or as OpenMetrics, whichever *accept* prefers."""
+        if wants_json(accept):
+            return CONTENT_TYPE, page(self._registry.collect())
         encode, content_type = choose_encoder(accept)
         return content_type, encode(self._registry)
 
