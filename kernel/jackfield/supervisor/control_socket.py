@@ -140,18 +140,24 @@ class ControlSocket:
             self._path = None
 
     def _accept(self, _events: int) -> None:
+        if self._listener is not None:
+            self._accept_from(self._listener)
+
+    def _accept_from(self, listener: socket.socket) -> None:
         for _ in range(_ACCEPTS):
-            if self._listener is None:
-                return
             try:
-                connection, _ = self._listener.accept()
+                connection, _ = listener.accept()
             except BlockingIOError:
                 return
             except OSError:
-                self._selector.unregister(self._listener)
-                self._paused_until = self._clock() + PAUSE_S
+                self._pause()
                 return
             self._admit(connection)
+
+    def _pause(self) -> None:
+        if self._listener is not None:
+            self._selector.unregister(self._listener)
+            self._paused_until = self._clock() + PAUSE_S
 
     def _admit(self, connection: socket.socket) -> None:
         connection.setblocking(False)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -14,10 +14,10 @@ from jackfield.channel.messages import Heartbeat, Progress, Ready, Refused, Stop
 from jackfield.errors import ErrorRecord, ModelLoadError
 from jackfield.lifecycle import WorkerState
 from jackfield.supervisor.backoff import JITTER, LONGEST_S, STABLE_S, Backoff
-from jackfield.supervisor.slot import FIRST_WORD_S, SILENCE_S, Patience, Slot
+from jackfield.supervisor.slot import FIRST_WORD_S, SILENCE_S, STOP_GRACE_S, Patience, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from jackfield.channel.messages import ToChild, ToSupervisor
 
@@ -51,6 +51,7 @@ class Bench:
         self.processes: list[FakeProcess] = []
         self.told: list[tuple[str, str]] = []
         self.cannot_start = False
+        self.others = ""
         self.slot = Slot(
             "m",
             start=self._start,
@@ -58,6 +59,7 @@ class Bench:
             patience=Patience(load_s=60, step_s=20),
             backoff=Backoff(1.0, uniform=lambda low, high: (low + high) / 2),
             clock=lambda: self.now,
+            turn=lambda: self.others,
         )
 
     def _start(self, slot: Slot) -> FakeProcess:
@@ -355,3 +357,177 @@ def test_a_child_that_is_ended_says_why_and_comes_back() -> None:
     bench.slot.exited("ended by SIGKILL")
     assert bench.slot.state is WorkerState.BACKOFF
     assert bench.slot.reason.startswith("could not be connected: Too many open files; restarting in")
+
+
+# --- turns and restarts on request ------------------------------------------------------------------------------------
+
+
+def test_it_waits_for_its_turn_and_says_for_whom() -> None:
+    """Told once; it starts as soon as the others have done."""
+    bench = Bench()
+    bench.others = "alpha to load"
+    bench.slot.start()
+    bench.wait(3600)
+    assert bench.told == [("waiting", "waiting for alpha to load")]
+    assert bench.slot.restart_at is None
+    bench.others = ""
+    bench.wait(0)
+    assert (bench.slot.state, bench.slot.restarts) == (WorkerState.STARTING, 0)
+
+
+def test_a_restart_waits_for_its_turn_too() -> None:
+    """Two that were killed together must not load together."""
+    bench = Bench().up()
+    bench.slot.exited("ended by SIGKILL")
+    bench.others = "alpha to load"
+    bench.wait(2)
+    assert (bench.slot.state, bench.slot.reason) == (WorkerState.BACKOFF, "waiting for alpha to load")
+    bench.others = ""
+    bench.wait(0)
+    assert (bench.slot.state, bench.slot.restarts) == (WorkerState.STARTING, 1)
+
+
+def test_one_that_waits_is_stopped_at_once() -> None:
+    """There is no process to wait for."""
+    bench = Bench()
+    bench.others = "alpha to load"
+    bench.slot.start()
+    bench.slot.stop(Stop(), 5)
+    bench.others = ""
+    bench.wait(10)
+    assert bench.slot.stopped
+    assert not bench.processes
+
+
+def test_a_restart_on_request_lets_requests_finish() -> None:
+    """It is asked to end when it has said twice that it has nothing to do, and comes back at once."""
+    bench = Bench().up()
+    bench.slot.take(Heartbeat(requests=2))
+    assert bench.slot.recycle(30)
+    for requests in (2, 1, 0):
+        bench.slot.take(Heartbeat(requests=requests))
+        assert not bench.process.sent
+    assert ("recycling", "restarting: 1 request to finish") in bench.told
+    bench.slot.take(Heartbeat(requests=0))
+    assert bench.process.sent == [Stop()]
+    bench.slot.exited("ended with exit code 0")
+    bench.wait(0)
+    assert (bench.slot.state, bench.slot.restarts) == (WorkerState.STARTING, 1)
+
+
+def test_a_request_that_comes_in_between_is_waited_for() -> None:
+    """It was on its way when the gateway was told."""
+    bench = Bench().up()
+    bench.slot.recycle(30)
+    for requests in (0, 1, 0):
+        bench.slot.take(Heartbeat(requests=requests))
+    assert not bench.process.sent
+
+
+def test_requests_that_do_not_finish_are_cut_off() -> None:
+    """The worker is asked to end, and killed if it does not."""
+    bench = Bench().up()
+    bench.slot.recycle(8)
+    for _ in range(8):
+        bench.slot.take(Heartbeat(requests=1))
+        bench.wait(1)
+    assert bench.process.sent == [Stop()]
+    bench.wait(STOP_GRACE_S)
+    assert bench.process.killed
+
+
+def test_a_restart_at_once_waits_for_nobody() -> None:
+    """Also one that began gracefully."""
+    bench = Bench().up()
+    bench.slot.recycle(30)
+    bench.slot.recycle(0)
+    assert bench.process.sent == [Stop()]
+
+
+def test_a_worker_that_dies_while_it_finishes_comes_back_at_once() -> None:
+    """It was to be restarted anyway."""
+    bench = Bench().up()
+    bench.slot.recycle(30)
+    bench.slot.exited("ended by SIGKILL")
+    bench.wait(0)
+    assert bench.slot.state is WorkerState.STARTING
+
+
+def test_one_that_hangs_while_it_finishes_is_ended() -> None:
+    """Silence ends it before the grace does."""
+    bench = Bench().up()
+    bench.slot.recycle(3600)
+    bench.wait(SILENCE_S + 1)
+    assert bench.process.killed
+
+
+def test_what_failed_or_waits_for_its_delay_is_tried_at_once() -> None:
+    """The file may have been repaired."""
+    bench = Bench()
+    bench.slot.start()
+    bench.slot.take(REFUSED)
+    bench.slot.recycle(30)
+    assert len(bench.processes) == 1
+    bench.slot.exited("ended with exit code 3")
+    bench.wait(0)
+    assert bench.slot.state is WorkerState.STARTING
+    bench.slot.exited("ended by SIGKILL")
+    bench.slot.recycle(30)
+    assert (bench.slot.state, bench.slot.restarts) == (WorkerState.STARTING, 2)
+
+
+def test_one_that_loads_begins_anew() -> None:
+    """Its process is ended, without a delay afterwards."""
+    bench = Bench()
+    bench.slot.start()
+    bench.slot.recycle(30)
+    assert bench.process.killed
+    bench.slot.exited("ended by SIGKILL")
+    bench.wait(0)
+    assert len(bench.processes) == 2
+
+
+def test_one_that_stops_is_not_restarted() -> None:
+    """The server is going down."""
+    bench = Bench().up()
+    bench.slot.stop(Stop(), 5)
+    assert not bench.slot.recycle(30)
+    bench.slot.exited("ended with exit code 0")
+    assert not bench.slot.recycle(0)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.sampled_from(["exit", "ready", "idle", "busy", "refused", "recycle", "now", "stop", "time", "turn"]))
+)
+def test_no_order_of_events_breaks_it(events: list[str]) -> None:
+    """Nothing illegal, never two processes at once, and an end that can be reached."""
+    bench = Bench()
+    bench.slot.start()
+    said: dict[str, ToSupervisor] = {
+        "ready": Ready(),
+        "idle": Heartbeat(),
+        "busy": Heartbeat(requests=3),
+        "refused": REFUSED,
+    }
+    acts: dict[str, Callable[[], object]] = {
+        "recycle": lambda: bench.slot.recycle(30),
+        "now": lambda: bench.slot.recycle(0),
+        "stop": lambda: bench.slot.stop(Stop(), 5),
+        "time": lambda: bench.wait(7),
+        "turn": lambda: setattr(bench, "others", "" if bench.others else "alpha to load"),
+    }
+    for event in events:
+        before = bench.slot.child
+        if event in acts:
+            acts[event]()
+        elif before is not None and event == "exit":
+            bench.slot.exited("ended by SIGKILL")
+        elif before is not None:
+            bench.slot.take(said[event])
+        assert before is None or bench.slot.child in (before, None)
+    bench.slot.stop(Stop(), 5)
+    bench.wait(6)
+    if bench.slot.child is not None:
+        bench.slot.exited("ended by SIGKILL")
+    assert bench.slot.stopped
