@@ -205,15 +205,26 @@ class Tokenizer(Protocol):
 
         Returns:
             Token ids.
+
+        Process and thread: worker, intake thread and engine loop thread, also at the same time. Deadline: 1 s for the
+        longest prompt. Failure policy: closed; the request fails.
         """
         ...
 
     def piece(self, token: int) -> bytes:
-        """The bytes that *token* stands for; empty for control tokens. May be part of a UTF-8 character."""
+        """The bytes that *token* stands for; empty for control tokens. May be part of a UTF-8 character.
+
+        Process and thread: worker, intake thread and engine loop thread, also at the same time. Deadline: 10 µs.
+        Failure policy: closed; the worker ends and is started again.
+        """
         ...
 
     def name(self, token: int) -> bytes:
-        """As ``piece``, but a control token gives its name (``<|im_end|>``): for lists of likely tokens."""
+        """As ``piece``, but a control token gives its name (``<|im_end|>``): for lists of likely tokens.
+
+        Process and thread: worker, intake thread and engine loop thread, also at the same time. Deadline: 10 µs.
+        Failure policy: closed; the worker ends and is started again.
+        """
         ...
 
 
@@ -232,12 +243,17 @@ class Sampler(Protocol):
     def sample(self, row: int) -> int:
         """Draw from the logits of *row* of the last ``decode``, and remember the token.
 
-        Engine loop thread; at most 200 µs at a vocabulary of 152 k.
+        Process and thread: worker, engine loop thread. Deadline: 200 µs at a vocabulary of 152 k; measured, part of the
+        worker's statistics. Failure policy: closed; ``BackendFault`` fails the request, anything else ends the worker.
         """
         ...
 
     def close(self) -> None:
-        """Give back what the library holds. Engine loop thread; called once."""
+        """Give back what the library holds.
+
+        Process and thread: worker, engine loop thread, once. Deadline: 1 ms. Failure policy: closed; the worker ends
+        and is started again.
+        """
         ...
 
 
@@ -273,11 +289,18 @@ class Runner(Protocol):
             KVExhausted: The pool has no room; the runner's state is as before the call.
             BackendFault: The batch is illegal or the library failed. The engine removes the sequences of the batch and
                 computes each anew in a call of its own; one that fails alone gets the error.
+
+        Process and thread: worker, engine loop thread. Deadline: ``kernel.step_timeout_s``; then the worker is ended
+        and started again. Failure policy: closed; as said above, anything else ends the worker.
         """
         ...
 
     def remove(self, sequence: int) -> None:
-        """Forget all of a sequence and free its cells. Safe for a sequence that holds nothing."""
+        """Forget all of a sequence and free its cells. Safe for a sequence that holds nothing.
+
+        Process and thread: worker, engine loop thread. Deadline: 1 ms. Failure policy: closed; the worker ends and is
+        started again.
+        """
         ...
 
     def shift(self, sequence: int, keep: int, discard: int) -> None:
@@ -287,16 +310,22 @@ class Runner(Protocol):
 
         Raises:
             BackendFault: The sequence has not so many tokens, or the library refused; its state is undefined.
+
+        Process and thread: worker, engine loop thread. Deadline: 10 ms. Failure policy: closed; ``BackendFault`` fails
+        the request, anything else ends the worker.
         """
         ...
 
     def scores(self, row: int, token: int, top: int) -> TokenScores:
         """How likely *token* and the *top* most likely tokens are by the logits of *row* of the last ``decode``.
 
-        Of the logits as the model computed them, whatever samplers did. Engine loop thread.
+        Of the logits as the model computed them, whatever samplers did.
 
         Raises:
             BackendFault: The row has no logits, or no usable ones.
+
+        Process and thread: worker, engine loop thread. Deadline: 1 ms. Failure policy: closed; ``BackendFault`` fails
+        the request, anything else ends the worker.
         """
         ...
 
@@ -317,11 +346,18 @@ class Runner(Protocol):
             bias: Added to the logits of these token ids; minus infinity bans one.
             banned: Token ids that must not be drawn.
             banned_draws: For how many draws ``banned`` holds; None means always.
+
+        Process and thread: worker, engine loop thread. Deadline: 1 ms. Failure policy: closed; ``BackendFault`` fails
+        the request, anything else ends the worker.
         """
         ...
 
     def close(self) -> None:
-        """Free the model. Nothing else is called afterwards. Engine loop thread, or main thread after it ended."""
+        """Free the model. Nothing else is called afterwards.
+
+        Process and thread: worker, engine loop thread, or main thread after it ended; once. Deadline: 2 s. Failure
+        policy: open; the process ends anyway.
+        """
         ...
 
 
@@ -347,7 +383,11 @@ class PooledRunner(Protocol):
         ...
 
     def pair(self, query: str, document: str) -> list[int]:
-        """Token ids of one input for ``rerank``. Intake thread."""
+        """Token ids of one input for ``rerank``.
+
+        Process and thread: worker, intake thread. Deadline: 1 s for the longest pair. Failure policy: closed; the
+        request fails.
+        """
         ...
 
     def pool(self, batch: Batch) -> None:
@@ -357,6 +397,10 @@ class PooledRunner(Protocol):
 
         Raises:
             BackendFault: The batch is illegal or the library failed; the runner can be used again.
+
+        Process and thread: worker, loop thread. Deadline: ``kernel.step_timeout_s``; then the worker is ended and
+        started again. Failure policy: closed; ``BackendFault`` fails the inputs of the call, anything else ends the
+        worker.
         """
         ...
 
@@ -367,11 +411,18 @@ class PooledRunner(Protocol):
 
         Raises:
             BackendFault: The sequence was not in the call, or the model computed no usable numbers.
+
+        Process and thread: worker, loop thread. Deadline: 1 ms. Failure policy: closed; ``BackendFault`` fails the
+        request, anything else ends the worker.
         """
         ...
 
     def close(self) -> None:
-        """Free the model. Nothing else is called afterwards. Loop thread, or main thread after it ended."""
+        """Free the model. Nothing else is called afterwards.
+
+        Process and thread: worker, loop thread, or main thread after it ended; once. Deadline: 2 s. Failure policy:
+        open; the process ends anyway.
+        """
         ...
 
 
@@ -385,23 +436,25 @@ class Backend(Protocol):
     def inspect(self, spec: ModelSpec) -> ModelInfo:
         """What the model is and what it would take, without loading its weights.
 
-        Called by the command line, in a process of its own, and by the worker before ``load``.
-
         Raises:
             ModelLoadError: The file is missing, damaged or of an unknown kind.
             ManifestError: An option is out of range; ``param`` is its key path.
+
+        Process and thread: command line, in a process of its own, and worker, before ``load``; main thread. Deadline:
+        20 s. Failure policy: closed; the model is not loaded.
         """
         ...
 
     def load(self, spec: ModelSpec, progress: Progress) -> Runner | PooledRunner:
         """Load the model that *spec* names.
 
-        Called once, in the worker's main thread, before anything else.
-
         Raises:
             ModelLoadError: The file is missing, damaged, of an unknown kind, or does not fit. The message names the
                 file (base name) and what to do.
             ManifestError: An option is out of range; ``param`` is its key path.
+
+        Process and thread: worker, main thread; once, before anything else. Deadline: ``kernel.load_timeout_s``; then
+        the worker is ended and started again. Failure policy: closed; the model is not served, and the reason shown.
         """
         ...
 

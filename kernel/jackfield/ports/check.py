@@ -36,8 +36,9 @@ class Check(Protocol):
     def run(self) -> CheckResult:
         """Look, change nothing, and say what is the case.
 
-        Called once, in the main thread of a process of its own that loads no model. Raising is the same as finding an
-        error. After 20 s the process is ended, and the check is reported by name as one that hangs.
+        Process and thread: command line, main thread of a process of its own that loads no model; once. Deadline: 20 s;
+        then the process is ended and the check reported by name as one that hangs. Failure policy: open; raising is the
+        same as finding an error.
         """
         ...
 

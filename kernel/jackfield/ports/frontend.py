@@ -105,11 +105,19 @@ class Frontend(Protocol):
     """One HTTP dialect."""
 
     def routes(self) -> Sequence[Route]:
-        """The paths it serves; two frontends that claim one method and path are a start-up error."""
+        """The paths it serves; two frontends that claim one method and path are a start-up error.
+
+        Process and thread: gateway, main thread, before its event loop serves. Deadline: 1 s. Failure policy: closed;
+        the gateway refuses to start, and names the frontend.
+        """
         ...
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:
-        """*error* in this dialect's shape. Must not raise; the kernel adds ``Retry-After`` and ``x-request-id``."""
+        """*error* in this dialect's shape. Must not raise; the kernel adds ``Retry-After`` and ``x-request-id``.
+
+        Process and thread: gateway, event loop thread. Deadline: 1 ms; slower calls are counted, and logged by name at
+        most once a minute. Failure policy: open; it is logged by name and the kernel's own shape is used.
+        """
         ...
 
 

@@ -91,8 +91,7 @@ class Authenticator(Protocol):
     async def authenticate(self, credential: Credential) -> Principal | None:
         """Judge *credential*.
 
-        Called for every request that has one, on the gateway's event loop, which it must not block. It has
-        ``DEADLINE_S``; then it is cancelled. Two calls may overlap.
+        Called for every request that has one.
 
         Returns:
             The principal, or None if the credential is not one of this authenticator's: the next one is asked.
@@ -101,8 +100,9 @@ class Authenticator(Protocol):
             Unauthenticated: It is one of this authenticator's and is refused: nobody else is asked.
                 ``CredentialExpired`` and ``CredentialRevoked`` say why; a message never has the credential in it.
 
-        Failure policy closed: anything else raised, and a deadline missed, answers 503 and is logged with the
-        authenticator's name.
+        Process and thread: gateway, event loop thread, which it must not block; calls may overlap. Deadline: 2 s
+        (``DEADLINE_S``); then it is cancelled. Failure policy: closed; anything but the errors above, and a deadline
+        missed, answers 503 and is logged by name.
         """
         ...
 

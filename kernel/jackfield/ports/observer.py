@@ -89,7 +89,8 @@ class Observer(Protocol):
     def observe(self, event: ObservedEvent) -> None:
         """Take note of *event*. An event of a kind the observer does not know is ignored.
 
-        Failure policy open: an exception is logged with the plugin's name, once per plugin and minute, and dropped.
+        Process and thread: gateway, event loop thread. Deadline: 100 µs; slower calls are counted, and logged by name
+        at most once a minute. Failure policy: open; an exception is logged by name, at most once a minute, and dropped.
         """
         ...
 
@@ -106,6 +107,9 @@ class Exposition(Protocol):
 
         Returns:
             Content type and body.
+
+        Process and thread: gateway, event loop thread. Deadline: 100 ms; slower calls are counted, and logged by name
+        at most once a minute. Failure policy: open; ``/metrics`` is 500 and the exception is logged by name.
         """
         ...
 

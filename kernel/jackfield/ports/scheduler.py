@@ -79,11 +79,12 @@ class Scheduler(Protocol):
     def plan(self, view: SchedulerView) -> StepPlan:
         """The next step.
 
-        Deadline 1 ms. A plan that breaks the rules of ``StepPlan``, or an exception, is a fault of the plugin: the
-        worker ends with its name in the log, and is restarted.
-
         Progress is the scheduler's duty: while sequences run and cells are short it must preempt, and a view with
         sequences and nothing running must not give an empty plan for ever.
+
+        Process and thread: worker, engine loop thread. Deadline: 1 ms; slower calls are counted, and logged by name at
+        most once a minute. Failure policy: closed; an exception, or a plan that breaks the rules of ``StepPlan``, ends
+        the worker with its name in the log, and it is started again.
         """
         ...
 
