@@ -44,6 +44,10 @@ def show(file: str, *, as_json: bool) -> None:
         "vocabulary": f"{info.vocabulary:,} tokens",
         "chat template": "yes" if info.has_chat_template else "no",
     }
+    if info.labels:
+        rows["labels"] = ", ".join(info.labels)
+    if "embed" in info.tasks:
+        rows["vectors"] = f"{info.embedding_size:,} components"
     if info.n_experts:
         rows["experts"] = f"{info.n_experts}, {info.n_experts_used} for each token"
     width = max(map(len, rows))

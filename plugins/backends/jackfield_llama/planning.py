@@ -15,7 +15,7 @@ from jackfield_llama.guard import AssertionFailed
 from jackfield_llama.measuring import measure
 from jackfield_llama.model import describe, open_model, refused
 from jackfield_llama.pooled_loading import plan_pooled
-from jackfield_llama.pooling import choose_pooling
+from jackfield_llama.pooling import choose_pooling, describe_uses
 from jackfield_llama.pooling_library import POOLING_NONE
 from jackfield_llama.runtime import RUNTIME
 from jackfield_llama.sizing import Model, Sizes, choose_sizes
@@ -54,7 +54,7 @@ def inspect_file(path: str) -> ModelInfo:
     def read(_report: object) -> ModelInfo:
         model = _open(path)
         try:
-            return describe(model, path)
+            return describe_uses(describe(model, path), model)
         finally:
             llama.model_free(model)
 
@@ -113,12 +113,20 @@ def _plan(model: llama.Model, wish: Wish, free: int | None) -> Plan:
             measure=lambda tokens: measure(lambda size: make_context(model, wish, size), tokens),
             split=wish.config.deterministic,
         )
+        if wish.config.deterministic:
+            _require_plain_memory(model, wish)
         sizes = choose_sizes(wish.spec, asked)
         buffers = asked.measure(sizes.kv_tokens)
     else:
         info, sizes, buffers = plan_pooled(model, info, pooling, wish, room)
     memory = MemoryEstimate(weights=weights, kv=buffers.kv, compute=buffers.compute)
     return Plan(msgspec.structs.replace(info, memory=memory), memory, pooling, sizes)
+
+
+def _require_plain_memory(model: llama.Model, wish: Wish) -> None:
+    if llama.model_is_recurrent(model) or llama.model_is_hybrid(model):
+        key = f"models.{wish.spec.name}.options.deterministic"
+        raise ManifestError(f"{key} cannot be had of {wish.file}: its state depends on how steps are cut", param=key)
 
 
 def _refuse_unservable(model: llama.Model, file: str) -> None:

@@ -52,6 +52,14 @@ def choose_pooling(model: llama.Model, option: PoolingOption, file: str) -> int:
     return pooling.POOLING_NONE if chosen is None else chosen
 
 
+def describe_uses(info: ModelInfo, model: llama.Model) -> ModelInfo:
+    """*info* with what *model* is good for as its file stands, options apart. An encoder that is mute can embed."""
+    kind = _stored(model)
+    if kind not in _ALL_TYPES - {pooling.POOLING_NONE}:
+        kind = pooling.POOLING_NONE if is_causal(model) else pooling.POOLING_MEAN
+    return info if kind == pooling.POOLING_NONE else describe_pooled(info, model, kind)
+
+
 def describe_pooled(info: ModelInfo, model: llama.Model, kind: int) -> ModelInfo:
     """*info* with what a pooled model is good for.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 import jackfield
@@ -13,6 +14,7 @@ from jackfield.plugins import build_kernel
 from jackfield_llama.commands import gguf
 
 DEMO = Path(jackfield.__file__).parent / "models" / "demo.gguf"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 def test_show_says_what_is_in_the_file() -> None:
@@ -35,6 +37,26 @@ def test_show_json_is_for_programs() -> None:
     assert facts["parameters"] > 10**6
     assert 10**6 < facts["size_bytes"] < DEMO.stat().st_size
     assert facts["has_chat_template"] is True
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("base", {"tasks": "generate"}),
+        ("embedding", {"tasks": "embed", "vectors": "32 components"}),
+        ("rerank", {"tasks": "rerank"}),
+        ("classify", {"tasks": "classify", "labels": "negative, neutral, positive"}),
+        ("mixture", {"tasks": "generate", "experts": "4, 2 for each token"}),
+    ],
+)
+def test_show_says_what_a_model_is_good_for(name: str, wanted: dict[str, str]) -> None:
+    """Told from the file alone, without options."""
+    result = CliRunner().invoke(gguf, ["show", str(FIXTURES / f"{name}.gguf")])
+    rows = dict(line.split("  ", 1) for line in result.output.splitlines())
+    facts = {
+        label: value.strip() for label, value in rows.items() if label in ("tasks", "vectors", "labels", "experts")
+    }
+    assert facts == wanted
 
 
 def test_a_file_that_is_no_model_ends_with_1(tmp_path: Path) -> None:
