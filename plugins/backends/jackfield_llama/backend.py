@@ -12,6 +12,7 @@ from jackfield_llama.config import LlamaConfig
 from jackfield_llama.contexts import Wish, make_context
 from jackfield_llama.machine import Machine
 from jackfield_llama.model import open_model
+from jackfield_llama.paired import PairedRunner
 from jackfield_llama.planning import Plan, guarded, make_plan
 from jackfield_llama.pooled_loading import load_pooled
 from jackfield_llama.pooling_library import POOLING_NONE
@@ -79,7 +80,8 @@ def _generating(model: llama.Model, wish: Wish, plan: Plan) -> LlamaRunner:
         context = make_context(model, wish, plan.sizes.kv_tokens)
         undo.callback(llama.context_free, context)
         _warm_up(context, wish.file)
-        runner = LlamaRunner(model, context, plan.info, _limits(model, context, wish, plan))
+        make = PairedRunner if wish.config.deterministic else LlamaRunner
+        runner = make(model, context, plan.info, _limits(model, context, wish, plan))
         undo.pop_all()
     return runner
 
@@ -87,6 +89,7 @@ def _generating(model: llama.Model, wish: Wish, plan: Plan) -> LlamaRunner:
 def _model_params(config: LlamaConfig) -> llama.ModelParams:
     params = llama.model_default_params()
     params.n_gpu_layers = 0
+    params.use_extra_bufts = not config.deterministic  # repacked weights have other kernels for every fourth row
     params.load_mode = {
         (True, True): llama.LoadMode.MMAP_MLOCK,
         (True, False): llama.LoadMode.MMAP,

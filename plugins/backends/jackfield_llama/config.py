@@ -64,10 +64,16 @@ class LlamaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         _within("ubatch", self.ubatch, self.batch)
         if self.kv_type in ("q8_0", "q4_0") and self.flash_attention is False:
             raise ValueError(f"kv_type {self.kv_type} needs flash_attention")
+        if self.deterministic and self.ubatch != "auto":
+            raise ValueError("deterministic excludes ubatch: each call is computed in one go")
         if self.deterministic and self.flash_attention is True:
             raise ValueError("deterministic excludes flash_attention")
         if self.deterministic and self.kv_type in ("q8_0", "q4_0"):
             raise ValueError(f"deterministic excludes kv_type {self.kv_type}, which needs flash_attention")
+
+    def step_tokens(self, max_sequences: int) -> int:
+        """Most tokens of one call: room for a row of each sequence, or for two if deterministic."""
+        return max(self.batch, max_sequences * 2 if self.deterministic else max_sequences)
 
     @property
     def ubatch_tokens(self) -> int:

@@ -46,11 +46,11 @@ def make_context(model: llama.Model, wish: Wish, kv_tokens: int) -> llama.Contex
     params = llama.context_default_params()
     set_computing(params, wish)
     params.n_ctx = kv_tokens
-    params.n_batch = max(config.batch, spec.max_sequences)  # one step must be able to serve all
-    params.n_ubatch = config.ubatch_tokens
+    params.n_batch = config.step_tokens(spec.max_sequences)
+    params.n_ubatch = params.n_batch if config.deterministic else config.ubatch_tokens
     params.n_seq_max = spec.max_sequences
     params.kv_unified = not config.deterministic
-    params.swa_full = config.swa_full
+    params.swa_full = config.swa_full or config.deterministic
     RUNTIME.logs.clear()
     context = llama.init_from_model(model, params)
     if context is None:

@@ -87,6 +87,7 @@ class ModelParams(Protocol):
     load_mode: int
     vocab_only: bool
     no_alloc: bool
+    use_extra_bufts: bool
     progress_callback: object
 
 

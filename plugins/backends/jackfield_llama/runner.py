@@ -90,8 +90,7 @@ class LlamaRunner:
         rows = batch.rows
         self._check_ranges(bound, rows)
         ends, lengths = self._check_positions(batch, rows)
-        bound.struct.n_tokens = rows
-        code = llama.decode(self.context, bound.struct)
+        code = self._compute(bound, rows)
         if code == 0:
             self._lengths[ends] = lengths
             return
@@ -99,6 +98,11 @@ class LlamaRunner:
             for sequence in ends.tolist():
                 self._lengths[sequence] = llama.memory_seq_pos_max(self._memory, sequence) + 1
         raise decode_error(code)
+
+    def _compute(self, bound: BoundBatch, rows: int) -> int:
+        """Have llama.cpp compute the checked *rows*; returns its code."""
+        bound.struct.n_tokens = rows
+        return llama.decode(self.context, bound.struct)
 
     def _check_ranges(self, bound: BoundBatch, rows: int) -> None:
         if not 0 < rows <= min(self.limits.max_batch_tokens, len(bound.token)):
@@ -133,12 +137,19 @@ class LlamaRunner:
 
     def logits(self, row: int) -> npt.NDArray[np.float32]:
         """A view of the logits of *row*, valid until the next ``decode``. Engine loop thread."""
+        self._require_row(row)
+        return self._logits_at(row)
+
+    def _require_row(self, row: int) -> None:
         bound = self._bound
         if bound is None or not 0 <= row < bound.batch.rows:
             raise BackendFault(f"row {row} was not in the last step")
-        pointer = llama.get_logits_ith(self.context, row)
+
+    def _logits_at(self, place: int) -> npt.NDArray[np.float32]:
+        """The logits of row *place* of the last call of llama.cpp."""
+        pointer = llama.get_logits_ith(self.context, place) if place >= 0 else None
         if not pointer:
-            raise BackendFault(f"row {row} of the last step did not ask for logits")
+            raise BackendFault("the row did not ask for logits")
         return llama.float_row(pointer, self._vocabulary)
 
     def remove(self, sequence: int) -> None:
