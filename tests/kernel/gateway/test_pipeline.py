@@ -1,0 +1,507 @@
+"""The pipeline without sockets: several answers, pooled requests, deadlines, and workers that talk nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jackfield.channel.framing import FrameDecoder
+from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit, WorkerStatus, to_gateway, to_worker
+from jackfield.context import RequestContext
+from jackfield.errors import (
+    BackendFault,
+    DeadlineExceeded,
+    DeadlineInfeasible,
+    ErrorRecord,
+    InvalidRequest,
+    JackfieldError,
+    QueueFull,
+    UnsupportedField,
+    WorkerDied,
+)
+from jackfield.gateway.observing import Observers
+from jackfield.gateway.pipeline import Pipeline
+from jackfield.gateway.receiver import Receiver
+from jackfield.manifest import KernelConfig, Manifest, ModelConfig
+from jackfield.ports.backend import ModelInfo, RunnerLimits
+from jackfield.types import (
+    Finished,
+    GenerateRequest,
+    Pooled,
+    PoolRequest,
+    Started,
+    TextDelta,
+    TextPrompt,
+    Timings,
+    TokenLogprob,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from jackfield.channel.messages import SequenceEvent
+    from jackfield.types import GenerateEvent
+
+INFO = ModelInfo(
+    architecture="llama", title="t", description="d", parameters=2, size_bytes=2, context_train=64, vocabulary=9
+)
+POOLED = msgspec.structs.replace(INFO, tasks=("embed", "rerank"))
+LIMITS = RunnerLimits(context=64, max_sequences=4, kv_tokens=128, max_batch_tokens=32)
+GENERATE = GenerateRequest(model="demo", prompt=TextPrompt("hi"))
+POOL = PoolRequest(model="demo", task="embed", inputs=(TextPrompt("a"), TextPrompt("b")))
+ROW = struct.pack("<2f", 0.6, 0.8)
+LOGPROB = TokenLogprob(1, b"x", -0.5)
+T = TypeVar("T")
+
+
+class Transport(asyncio.Transport):
+    """To a worker that the test plays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Submit | Cancel] = []
+        self.closed = False
+        self._frames = FrameDecoder()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep what is said."""
+        self.sent += [to_worker().decode(payload) for payload in self._frames.feed(bytes(data))]
+
+    def get_write_buffer_size(self) -> int:
+        """All is read at once."""
+        return 0
+
+    def close(self) -> None:
+        """Take note."""
+        self.closed = True
+
+
+class Bench:
+    """A pipeline with one model, whose worker is played."""
+
+    def __init__(self, info: ModelInfo = INFO, queue: int = 2) -> None:
+        models = {"demo": ModelConfig(source="demo.gguf", max_sequences=4)}
+        manifest = Manifest(enabled=(), kernel=KernelConfig(queue=queue), models=models)
+        self.pipeline = Pipeline(manifest, Observers({}), 0)
+        self.context = RequestContext("req", "/", "")
+        self.transport = Transport()
+        self.link = self.pipeline.connect("demo")
+        self.link.connection_made(self.transport)
+        self.pipeline.worker_changed(WorkerStatus(model="demo", state="ready", info=info, limits=LIMITS))
+
+    def say(self, *events: SequenceEvent, number: int = 1) -> None:
+        """The worker's events of a request."""
+        self.link.data_received(to_gateway().encode(Events([(number, event) for event in events])))
+
+    async def generate(self, request: GenerateRequest = GENERATE) -> list[GenerateEvent]:
+        """All events of a generation."""
+        return [event async for event in self.pipeline.generate(self.context, request)]
+
+    def begin(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+        """Start something and let it get to its worker."""
+        return asyncio.ensure_future(work)
+
+
+def finished(index: int = 0, tokens: int = 2) -> Finished:
+    """The end of an answer that held its slot for two seconds."""
+    return Finished("stop", Usage(3, tokens, 1), Timings(0, 1, 1), index)
+
+
+def play(scenario: Callable[[Bench], Coroutine[None, None, None]], info: ModelInfo = INFO, queue: int = 2) -> None:
+    """Run *scenario* on an event loop."""
+
+    async def run() -> None:
+        await asyncio.wait_for(scenario(Bench(info, queue)), 10)
+
+    asyncio.run(run())
+
+
+async def turn() -> None:
+    """Let tasks run that are ready."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+# --- several answers --------------------------------------------------------------------------------------------------
+
+
+def test_all_answers_arrive_and_are_accounted_once() -> None:
+    """The prompt counts once, completions all; time to the first token is of the first of them."""
+
+    async def scenario(bench: Bench) -> None:
+        task = bench.begin(bench.generate(msgspec.structs.replace(GENERATE, n=3)))
+        await turn()
+        bench.say(Started(3, 9), TextDelta("a", 1, 1), TextDelta("b", 1, 0))
+        bench.say(finished(1), TextDelta("c", 1, 2), finished(0, 5), finished(2))
+        events = await task
+        texts = {event.index: event.text for event in events if isinstance(event, TextDelta)}
+        assert texts == {0: "b", 1: "a", 2: "c"}
+        assert sorted(event.index for event in events if isinstance(event, Finished)) == [0, 1, 2]
+        assert bench.context.finished is not None
+        assert bench.context.finished.usage == Usage(3, 9, 1)
+        assert (bench.context.prompt_tokens, bench.context.completion_tokens) == (3, 3)
+        assert bench.context.gaps == []
+        assert bench.link.in_flight == 0
+
+    play(scenario)
+
+
+def test_each_answer_takes_a_place() -> None:
+    """Four slots and two places: a request for four answers leaves two; one answer's end makes room."""
+
+    async def scenario(bench: Bench) -> None:
+        task = bench.begin(bench.generate(msgspec.structs.replace(GENERATE, n=4)))
+        await turn()
+        assert bench.link.in_flight == 4
+        with pytest.raises(QueueFull):
+            await bench.generate(msgspec.structs.replace(GENERATE, n=3))
+        bench.say(Started(3, 9), finished(2))
+        assert bench.link.in_flight == 3
+        second = bench.begin(bench.generate(msgspec.structs.replace(GENERATE, n=3)))
+        await turn()
+        assert bench.link.in_flight == 6
+        for each in (task, second):
+            each.cancel()
+        await asyncio.gather(task, second, return_exceptions=True)
+        assert bench.link.in_flight == 0
+        assert {sent.id for sent in bench.transport.sent if isinstance(sent, Cancel)} == {1, 2}
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(("n", "param"), [(5, "n"), (128, "n")])
+def test_too_many_answers_are_refused_before_the_worker(n: int, param: str) -> None:
+    """400 that names the field."""
+
+    async def scenario(bench: Bench) -> None:
+        with pytest.raises(InvalidRequest, match="at most 4") as caught:
+            await bench.generate(msgspec.structs.replace(GENERATE, n=n))
+        assert caught.value.param == param
+        assert bench.transport.sent == []
+        assert bench.context.code == "invalid_value"
+
+    play(scenario)
+
+
+def test_an_echo_is_no_token() -> None:
+    """Times are of what was drawn."""
+    context = RequestContext("r", "/", "")
+    receiver = Receiver(context)
+    receiver.put(Started(3, 9), 1.0)
+    receiver.put(TextDelta("the prompt", 0), 2.0)
+    receiver.put(TextDelta("a", 1), 3.0)
+    assert (context.first_token, context.completion_tokens, context.gaps) == (3.0, 1, [])
+
+
+@pytest.mark.parametrize(
+    ("request_", "events"),
+    [
+        pytest.param(GENERATE, [TextDelta("x", 1, 1)], id="text of an answer that nobody asked for"),
+        pytest.param(GENERATE, [TextDelta("x", 1, -1)], id="negative index"),
+        pytest.param(GENERATE, [finished(1)], id="end of an answer that nobody asked for"),
+        pytest.param(msgspec.structs.replace(GENERATE, n=2), [finished(1), finished(1)], id="two ends"),
+        pytest.param(msgspec.structs.replace(GENERATE, n=2), [finished(1), TextDelta("x", 1, 1)], id="text after end"),
+        pytest.param(GENERATE, [TextDelta("x", 1, 0, (LOGPROB,))], id="scores that nobody asked for"),
+        pytest.param(GENERATE, [Pooled((ROW,), 1)], id="a pooled result"),
+    ],
+)
+def test_a_worker_that_talks_nonsense_is_not_believed(request_: GenerateRequest, events: list[SequenceEvent]) -> None:
+    """Its connection ends, and what ran there fails."""
+
+    async def scenario(bench: Bench) -> None:
+        task = bench.begin(bench.generate(request_))
+        await turn()
+        bench.say(Started(3, 9), *events)
+        assert bench.transport.closed
+        with pytest.raises(WorkerDied):
+            await task
+
+    play(scenario)
+
+
+class Taker:
+    """A receiver of three answers, what was put into it, and what came out."""
+
+    def __init__(self) -> None:
+        self.receiver = Receiver(RequestContext("r", "/", ""), 3, scored=True)
+        self.given = ["", "", ""]
+        self.taken = ["", "", ""]
+        self.entries: list[list[int]] = [[], [], []]
+        self.ends: list[int] = []
+        self._untaken = False
+
+    def put(self, index: int, number: int) -> None:
+        """Text that says *number*."""
+        self.given[index] += f"{number} "
+        self.receiver.put(TextDelta(f"{number} ", 1, index, (TokenLogprob(number, b"", -1.0),)), 1.0)
+        self._untaken = True
+
+    async def take_if_any(self) -> None:
+        """One event, where there is one for certain."""
+        if self._untaken:
+            self._untaken = False
+            await self.take()
+
+    async def take(self) -> None:
+        """One event."""
+        event = await self.receiver.next()
+        if isinstance(event, Finished):
+            self.ends.append(event.index)
+            assert self.taken[event.index] == self.given[event.index]
+        elif isinstance(event, TextDelta):
+            assert event.index not in self.ends
+            self.taken[event.index] += event.text
+            self.entries[event.index] += [entry.token for entry in event.logprobs]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["text", "end", "read"])), max_size=60))
+def test_any_interleaving_of_answers_and_reads(steps: list[tuple[int, str]]) -> None:
+    """Each answer's text is whole and in order, its end comes last, with the entries that belong to it."""
+
+    async def run() -> None:
+        taker = Taker()
+        taker.receiver.put(Started(1, 9), 0.0)
+        assert await taker.receiver.next() == Started(1, 9)
+        ended: set[int] = set()
+        for number, (index, what) in enumerate([*steps, (0, "end"), (1, "end"), (2, "end")]):
+            if what == "read":
+                await taker.take_if_any()
+            elif index not in ended and what == "text":
+                taker.put(index, number)
+            elif index not in ended:
+                ended.add(index)
+                assert taker.receiver.put(finished(index), 1.0) == (len(ended) == 3)
+        while len(taker.ends) < 3:
+            await taker.take()
+        assert taker.taken == taker.given
+        for index, text in enumerate(taker.taken):
+            assert [str(entry) for entry in taker.entries[index]] == text.split()
+
+    asyncio.run(run())
+
+
+# --- pooled requests --------------------------------------------------------------------------------------------------
+
+
+def test_a_pooled_request_gets_its_result() -> None:
+    """And its tokens are accounted."""
+
+    async def scenario(bench: Bench) -> None:
+        task = bench.begin(bench.pipeline.pool(bench.context, POOL))
+        await turn()
+        assert isinstance(bench.transport.sent[0], Submit)
+        assert bench.transport.sent[0].request == POOL
+        bench.say(Pooled((ROW, ROW), 7))
+        assert (await task).rows == (ROW, ROW)
+        assert (bench.context.prompt_tokens, bench.context.model, bench.context.code) == (7, "demo", None)
+        assert bench.link.in_flight == 0
+
+    play(scenario, POOLED)
+
+
+@pytest.mark.parametrize(
+    ("request_", "info", "can"),
+    [
+        (GENERATE, POOLED, "can embed text and score how well documents fit a query; it cannot generate text"),
+        (POOL, INFO, "can generate text; it cannot embed text"),
+        (msgspec.structs.replace(POOL, task="classify"), POOLED, "cannot classify text"),
+    ],
+)
+def test_a_task_that_the_model_does_not_do_is_refused_before_the_worker(
+    request_: GenerateRequest | PoolRequest, info: ModelInfo, can: str
+) -> None:
+    """With what it does; also while the model is being restarted."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.pipeline.worker_changed(WorkerStatus(model="demo", state="backoff"))
+        asked = (
+            bench.pipeline.pool(bench.context, request_)
+            if isinstance(request_, PoolRequest)
+            else bench.generate(request_)
+        )
+        with pytest.raises(UnsupportedField, match=can):
+            await asked
+        assert bench.transport.sent == []
+
+    play(scenario, info)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(Pooled((ROW,), 1), id="too few rows"),
+        pytest.param(Pooled((ROW, ROW[:4]), 1), id="uneven rows"),
+        pytest.param(Pooled((b"abc", b"abc"), 1), id="no floats"),
+        pytest.param(Pooled((b"", b""), 1), id="empty rows"),
+        pytest.param(Started(1, 1), id="a start"),
+        pytest.param(finished(), id="an end"),
+    ],
+)
+def test_a_result_of_another_shape_is_not_believed(event: SequenceEvent) -> None:
+    """The connection ends."""
+
+    async def scenario(bench: Bench) -> None:
+        task = bench.begin(bench.pipeline.pool(bench.context, POOL))
+        await turn()
+        bench.say(event)
+        assert bench.transport.closed
+        with pytest.raises(WorkerDied):
+            await task
+
+    play(scenario, POOLED)
+
+
+def test_a_pooled_request_can_fail_and_be_cancelled() -> None:
+    """The worker's error is the client's; a client that leaves costs no more calls."""
+
+    async def scenario(bench: Bench) -> None:
+        task = bench.begin(bench.pipeline.pool(bench.context, POOL))
+        await turn()
+        bench.say(RequestFailed(ErrorRecord.of(BackendFault("broken"))))
+        with pytest.raises(BackendFault, match="broken"):
+            await task
+        assert bench.context.code == "backend_fault"
+        task = bench.begin(bench.pipeline.pool(bench.context, POOL))
+        await turn()
+        task.cancel()
+        await turn()
+        assert bench.transport.sent[-1] == Cancel(2)
+        assert bench.link.in_flight == 0
+
+    play(scenario, POOLED)
+
+
+def test_pooled_requests_wait_for_each_other() -> None:
+    """One is served at a time, so that one and the queue is all there is room for."""
+
+    async def scenario(bench: Bench) -> None:
+        tasks = [bench.begin(bench.pipeline.pool(bench.context, POOL)) for _ in range(3)]
+        await turn()
+        with pytest.raises(QueueFull):
+            await bench.pipeline.pool(bench.context, POOL)
+        for number in (1, 2, 3):
+            bench.say(Pooled((ROW, ROW), 7), number=number)
+        await asyncio.gather(*tasks)
+
+    play(scenario, POOLED)
+
+
+# --- deadlines --------------------------------------------------------------------------------------------------------
+
+
+def test_the_worker_is_told_the_time_that_is_left() -> None:
+    """In seconds from now: no clock is shared."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.context.deadline = time.monotonic() + 5
+        task = bench.begin(bench.generate())
+        await turn()
+        submit = bench.transport.sent[0]
+        assert isinstance(submit, Submit)
+        assert submit.timeout_s is not None
+        assert 4 < submit.timeout_s <= 5
+        bench.say(Started(3, 9), finished())
+        await task
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_a_silent_worker_keeps_nobody_beyond_the_deadline(*, pooled: bool) -> None:
+    """The gateway gives up by itself, and tells the worker."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.context.deadline = time.monotonic() + 0.05
+        with pytest.raises(DeadlineExceeded):
+            await (bench.pipeline.pool(bench.context, POOL) if pooled else bench.generate())
+        assert bench.transport.sent[-1] == Cancel(1)
+        assert bench.context.code == "deadline_exceeded"
+        assert bench.link.in_flight == 0
+        bench.say(Started(3, 9))
+        assert not bench.transport.closed
+
+    play(scenario, POOLED if pooled else INFO)
+
+
+def test_who_is_late_already_is_refused() -> None:
+    """Nothing is sent to the worker."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.context.deadline = time.monotonic() - 1
+        with pytest.raises(DeadlineExceeded):
+            await bench.generate()
+        assert bench.transport.sent == []
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "refused"),
+    [
+        pytest.param(0.6, True, id="two seconds each, four at a time: half a second for every one that waits"),
+        pytest.param(60.0, False, id="long enough"),
+        pytest.param(None, False, id="no deadline"),
+    ],
+)
+def test_who_cannot_be_in_time_is_refused_at_once(seconds: float | None, *, refused: bool) -> None:
+    """With a delay after which it may be better, and told from a full queue."""
+
+    async def scenario(bench: Bench) -> None:
+        first = [bench.begin(bench.generate()) for _ in range(5)]
+        await turn()
+        bench.say(Started(3, 9), finished())
+        rest = [bench.begin(bench.generate()) for _ in range(2)]
+        await turn()
+        assert bench.link.in_flight == 6
+        if seconds is not None:
+            bench.context.deadline = time.monotonic() + seconds
+        if refused:
+            with pytest.raises(DeadlineInfeasible) as caught:
+                await bench.generate()
+            assert caught.value.retry_after is not None
+            assert caught.value.retry_after >= 1
+        else:
+            rest.append(bench.begin(bench.generate()))
+            await turn()
+            assert bench.link.in_flight == 7
+        for task in [*first, *rest]:
+            task.cancel()
+        await asyncio.gather(*first, *rest, return_exceptions=True)
+
+    play(scenario, queue=9)
+
+
+def test_an_idle_model_takes_whoever_comes() -> None:
+    """However short the time and slow the model: nobody waits."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.link._served(100.0)
+        bench.context.deadline = time.monotonic() + 0.5
+        task = bench.begin(bench.generate())
+        await turn()
+        bench.say(Started(3, 9), finished())
+        assert len(await task) == 2
+
+    play(scenario)
+
+
+def test_whatever_fails_is_one_of_ours() -> None:
+    """A dead worker fails pooled requests and all answers alike."""
+
+    async def scenario(bench: Bench) -> None:
+        tasks = [bench.begin(bench.generate(msgspec.structs.replace(GENERATE, n=2)))]
+        await turn()
+        bench.link.connection_lost(None)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(result, JackfieldError) for result in results)
+        assert bench.link.in_flight == 0
+
+    play(scenario)
