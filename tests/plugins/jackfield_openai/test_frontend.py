@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from jackfield.errors import HTTP, JackfieldError, QueueFull, WorkerDied, http
+from jackfield.errors import HTTP, DeadlineExceeded, JackfieldError, QueueFull, WorkerDied, http
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.backend import MemoryEstimate, ModelInfo
@@ -81,7 +81,7 @@ DETAILS = (
     "n_experts",
     "n_experts_used",
 )
-UNKNOWN: dict[str, object] = dict.fromkeys(DETAILS)
+UNKNOWN = dict.fromkeys(DETAILS)
 DEMO = {
     "id": "demo",
     "object": "model",
@@ -104,7 +104,7 @@ DEMO = {
     "n_experts": 0,
     "n_experts_used": 0,
 }
-LOADING = {
+LOADING: dict[str, object] = {
     "id": "org/loading",
     "object": "model",
     "created": CREATED,
@@ -194,7 +194,7 @@ def test_stream_headers() -> None:
     status, headers, _ = ask(ScriptedGateway(), stream=True)
     assert status == 200
     assert headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert headers["cache-control"] == "no-cache"
+    assert headers["cache-control"] == "no-store"
     assert headers["x-accel-buffering"] == "no"
 
 
@@ -244,6 +244,43 @@ def test_a_silent_stream_gets_comments() -> None:
     body = with_client(gateway, scenario, OpenAIConfig(keepalive_s=0.05))
     assert body.count(b"data: ") == 5
     assert body.endswith(b"data: [DONE]\n\n")
+
+
+def test_a_stream_that_waits_begins_with_a_comment() -> None:
+    """In the queue too: status and headers go out with the first comment, the events follow as ever."""
+    more = asyncio.Event()
+    gateway = ScriptedGateway([more, Started(7, 64), TextDelta("Hello", 2), finished(2)])
+
+    async def scenario(client: Client) -> bytes:
+        response = await client.post(CHAT, json={**BODY, "stream": True})
+        assert (response.status, response.content_type) == (200, "text/event-stream")
+        early = await response.content.readuntil(b": keep-alive\n\n")
+        assert b"data:" not in early
+        more.set()
+        return await response.read()
+
+    body = with_client(gateway, scenario, OpenAIConfig(keepalive_s=0.05))
+    assert b"Hello" in body
+    assert body.endswith(b"data: [DONE]\n\n")
+
+
+def test_a_refusal_after_the_first_comment_is_an_event() -> None:
+    """The status is out; before that it is a status."""
+    refused = asyncio.Event()
+    gateway = ScriptedGateway([refused, DeadlineExceeded("the deadline passed in the queue")])
+
+    async def scenario(client: Client) -> tuple[int, bytes]:
+        response = await client.post(CHAT, json={**BODY, "stream": True})
+        await response.content.readuntil(b": keep-alive\n\n")
+        refused.set()
+        return response.status, await response.read()
+
+    status, body = with_client(gateway, scenario, OpenAIConfig(keepalive_s=0.05))
+    last = body.rstrip().rpartition(b"data: ")[2]
+    assert (status, msgspec.json.decode(last)["error"]["code"]) == (200, "deadline_exceeded")
+    assert b"[DONE]" not in body
+    status, _, body = ask(ScriptedGateway([DeadlineExceeded("the deadline passed in the queue")]), stream=True)
+    assert (status, msgspec.json.decode(body)["error"]["code"]) == (408, "deadline_exceeded")
 
 
 def test_a_busy_stream_gets_none() -> None:

@@ -106,6 +106,43 @@ def test_a_completion_streamed() -> None:
     assert found[-1] is None
 
 
+END = (TokenLogprob(2, b"<end>", -0.25, (TopLogprob(2, b"<end>", -0.25),)),)
+
+
+def test_a_completion_ends_with_its_end_token() -> None:
+    """Whole and streamed: it takes no text, and stands at the end of it."""
+    end = msgspec.structs.replace(finished(5), logprobs=END)
+    whole = msgspec.json.decode(CompletionAnswer(CALL, "demo").whole([*DELTAS, end]))["choices"][0]
+    assert whole["text"] == "Hi€!"
+    assert whole["logprobs"]["tokens"][-1] == "<end>"
+    assert whole["logprobs"]["token_logprobs"][-1] == -0.25
+    assert whole["logprobs"]["text_offset"][-1] == 4
+    answer = CompletionAnswer(CALL, "demo")
+    for delta in DELTAS:
+        answer.text(delta)
+    [event] = [each for each in SseParser().feed(answer.last(end)) if isinstance(each, SseEvent)]
+    choice = msgspec.json.decode(event.data)["choices"][0]
+    assert choice == {
+        "index": 0,
+        "text": "",
+        "logprobs": {
+            "tokens": ["<end>"],
+            "token_logprobs": [-0.25],
+            "top_logprobs": [{"<end>": -0.25}],
+            "text_offset": [4],
+        },
+        "finish_reason": "stop",
+    }
+
+
+def test_a_chats_tokens_are_those_of_its_text() -> None:
+    """As OpenAI's: the end token is none of the message's."""
+    end = msgspec.structs.replace(finished(5), logprobs=END)
+    whole = msgspec.json.decode(ChatAnswer(CALL, "demo").whole([*DELTAS, end]))["choices"][0]
+    assert [token["token"] for token in whole["logprobs"]["content"]] == ["Hi", "�", "�", "!"]
+    assert b"<end>" not in ChatAnswer(CALL, "demo").last(end)
+
+
 def test_what_was_asked_for_is_there_even_if_empty() -> None:
     """An answer without a token has a list without one; without the question there is none."""
     assert msgspec.json.decode(ChatAnswer(CALL, "demo").whole([finished(0)]))["choices"][0]["logprobs"] == {

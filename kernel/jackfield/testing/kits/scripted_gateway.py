@@ -105,7 +105,7 @@ class ScriptedGateway:
         self.open = 0
         self.left = 0
 
-    def models(self, _context: RequestContext) -> Sequence[ModelCard]:
+    def models(self, context: RequestContext) -> Sequence[ModelCard]:
         """The scripted model, and one that is still loading."""
         card = ModelCard(name=MODEL, aliases=(ALIAS,), created=CREATED, ready=True)
         return (
