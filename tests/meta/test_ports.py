@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -17,6 +18,8 @@ from jackfield.port_calls import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+ROOT: Final = Path(__file__).parents[2]
 
 KERNELS_OWN: Final = {"Gateway", "SequenceView"}
 """Protocols that the kernel implements and plugins call."""
@@ -83,3 +86,11 @@ def test_hooks_are_held_to_their_documented_deadlines(hook: str) -> None:
     found = re.search(r"Deadline:\s+([\d.]+) s", inspect.getdoc(getattr(hookspecs, hook)) or "")
     assert found
     assert float(found[1]) == hook_deadline(hook)
+
+
+def test_an_author_of_every_hook_and_port_is_type_checked() -> None:
+    """``tests/typing/every_hook.py`` leaves none out."""
+    text = (ROOT / "tests" / "typing" / "every_hook.py").read_text()
+    hooks = [name for name in vars(hookspecs) if name.startswith("jackfield_")]
+    assert [hook for hook in hooks if f"def {hook}(" not in text] == []
+    assert [method for method in METHODS if f"def {method.partition('.')[2]}(" not in text] == []

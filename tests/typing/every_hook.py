@@ -1,0 +1,334 @@
+"""A plugin that implements every hook and every port, as its author writes it. Checked by ``make lint``, never run.
+
+What must not pass is here too: an ignored error that stops being one is an error itself (mypy's
+``warn_unused_ignores``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_type
+
+import click
+import msgspec
+
+from jackfield import PluginInstance, hookimpl
+from jackfield.errors import Unauthenticated
+from jackfield.ports.backend import Backend, Batch, ModelInfo, ModelSpec, RunnerLimits, TokenScores
+from jackfield.ports.check import Check, CheckResult
+from jackfield.ports.frontend import ErrorPayload, Frontend, Gateway, Route
+from jackfield.ports.identity import Authenticator, Credential, Principal, fingerprint
+from jackfield.ports.observer import Exposition, Observer, RequestEnded
+from jackfield.ports.scheduler import Scheduler, SchedulerView, StepPlan
+from jackfield.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    from aiohttp import web
+
+    from jackfield.context import RequestContext
+    from jackfield.errors import JackfieldError
+    from jackfield.hookspecs import ProcessKind
+    from jackfield.plugins import Kernel
+    from jackfield.ports.backend import BackendFactory, PooledRunner, Progress, Runner, Sampler, Tokenizer
+    from jackfield.ports.check import CheckFactory
+    from jackfield.ports.frontend import FrontendFactory
+    from jackfield.ports.identity import AuthenticatorFactory
+    from jackfield.ports.observer import ObservedEvent, ObserverFactory
+    from jackfield.ports.scheduler import SchedulerFactory
+    from jackfield.types import SamplingParams
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[config.…]``, with a secret."""
+
+    token: Secret = Secret("")
+
+
+# --- objects that implement the ports, by structure alone ------------------------------------------------------------
+
+
+class Letters:
+    """A tokenizer."""
+
+    vocabulary = 27
+    end_tokens = frozenset({26})
+    chat_template: str | None = None
+    template_tokens: Mapping[str, str] = {}
+
+    def encode(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
+        """Small letters only."""
+        return [ord(letter) - ord("a") for letter in text if letter.islower()]
+
+    def piece(self, token: int) -> bytes:
+        """One letter."""
+        return bytes((ord("a") + token,))
+
+    def name(self, token: int) -> bytes:
+        """The same."""
+        return self.piece(token)
+
+
+class First:
+    """A sampler."""
+
+    def sample(self, row: int) -> int:
+        """The first letter."""
+        return 0
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class LettersRunner:
+    """A runner."""
+
+    def __init__(self, info: ModelInfo, limits: RunnerLimits) -> None:
+        self.info = info
+        self.limits = limits
+        self.tokenizer: Tokenizer = Letters()
+
+    def decode(self, batch: Batch) -> None:
+        """Nothing to compute."""
+
+    def remove(self, sequence: int) -> None:
+        """Nothing to forget."""
+
+    def shift(self, sequence: int, keep: int, discard: int) -> None:
+        """Nothing to move."""
+
+    def scores(self, row: int, token: int, top: int) -> TokenScores:
+        """Certain."""
+        return TokenScores(0.0, [(token, 0.0)])
+
+    def sampler(
+        self,
+        params: SamplingParams,
+        *,
+        history: Sequence[int] = (),
+        bias: Mapping[int, float] | None = None,
+        banned: Sequence[int] = (),
+        banned_draws: int | None = None,
+    ) -> Sampler:
+        """A port's argument may be taken more widely than the port asks."""
+        return First()
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+class Means:
+    """A pooled runner."""
+
+    def __init__(self, runner: LettersRunner) -> None:
+        self.info, self.limits, self.tokenizer = runner.info, runner.limits, runner.tokenizer
+
+    def pair(self, query: str, document: str) -> list[int]:
+        """Both."""
+        return self.tokenizer.encode(query + document, add_bos=True, parse_special=False)
+
+    def pool(self, batch: Batch) -> None:
+        """Nothing to compute."""
+
+    def pooled(self, sequence: int) -> npt.NDArray[np.float32]:
+        """Never asked here."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+class LettersBackend:
+    """A backend."""
+
+    def inspect(self, spec: ModelSpec) -> ModelInfo:
+        """Nothing to look into."""
+        return ModelInfo(
+            architecture="letters",
+            title=spec.name,
+            description="letters",
+            parameters=0,
+            size_bytes=0,
+            context_train=64,
+            vocabulary=27,
+        )
+
+    def load(self, spec: ModelSpec, progress: Progress) -> Runner | PooledRunner:
+        """One that generates, or one that embeds."""
+        progress(1.0)
+        limits = RunnerLimits(context=64, max_sequences=1, kv_tokens=64, max_batch_tokens=64)
+        runner = LettersRunner(self.inspect(spec), limits)
+        return Means(runner) if spec.name == "means" else runner
+
+
+class Idle:
+    """A scheduler."""
+
+    def plan(self, view: SchedulerView) -> StepPlan:
+        """Nothing, ever."""
+        return StepPlan([])
+
+
+class Page:
+    """An observer with a page."""
+
+    def observe(self, event: ObservedEvent) -> None:
+        """Events are narrowed by their class."""
+        if isinstance(event, RequestEnded):
+            assert_type(event.duration_s, float)
+
+    def render(self, accept: str) -> tuple[str, bytes]:
+        """An empty one."""
+        return "text/plain", b""
+
+
+class Hello:
+    """A frontend."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def routes(self) -> Sequence[Route]:
+        """One."""
+        return [Route("GET", "/hello", self._hello)]
+
+    def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:
+        """As text."""
+        return ErrorPayload(status=500, body=error.message.encode(), content_type="text/plain")
+
+    async def _hello(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        raise NotImplementedError
+
+
+class OneToken:
+    """An authenticator."""
+
+    def __init__(self, token: Secret) -> None:
+        self._token = token
+
+    async def authenticate(self, credential: Credential) -> Principal | None:
+        """The holder of the token."""
+        if credential.value == self._token:
+            return Principal(id="one", name="one", fingerprint=fingerprint(credential.value.reveal()))
+        raise Unauthenticated("this token is unknown")
+
+
+class Fine:
+    """A check."""
+
+    def run(self) -> CheckResult:
+        """Always."""
+        return CheckResult(level="ok", message="fine")
+
+
+# --- every hook, with all its arguments ------------------------------------------------------------------------------
+
+
+@hookimpl
+def jackfield_config(instance: PluginInstance) -> type[msgspec.Struct]:
+    """Options."""
+    return Options
+
+
+@hookimpl
+def jackfield_backends(instance: PluginInstance) -> Mapping[str, BackendFactory]:
+    """A class is a factory."""
+    return {instance.name: LettersBackend}
+
+
+@hookimpl
+def jackfield_schedulers(instance: PluginInstance) -> Mapping[str, SchedulerFactory]:
+    """A class is a factory."""
+    return {instance.name: Idle}
+
+
+@hookimpl
+def jackfield_frontends(instance: PluginInstance) -> Mapping[str, FrontendFactory]:
+    """It gets the gateway."""
+    return {instance.name: Hello}
+
+
+@hookimpl
+def jackfield_authenticators(instance: PluginInstance) -> Mapping[str, AuthenticatorFactory]:
+    """Configured."""
+    options = instance.config(Options)
+    assert_type(options.token, Secret)
+    return {instance.name: lambda: OneToken(options.token)}
+
+
+@hookimpl
+def jackfield_observers(instance: PluginInstance) -> Mapping[str, ObserverFactory]:
+    """A class is a factory."""
+    return {instance.name: Page}
+
+
+@hookimpl
+def jackfield_checks(instance: PluginInstance) -> Mapping[str, CheckFactory]:
+    """A class is a factory."""
+    return {f"{instance.name} is fine": Fine}
+
+
+@hookimpl
+def jackfield_startup(instance: PluginInstance, process: ProcessKind) -> None:
+    """Only two kinds of process load plugins."""
+    if process == "supervisor":  # type: ignore[comparison-overlap]
+        raise AssertionError
+
+
+@hookimpl
+def jackfield_shutdown(instance: PluginInstance, process: ProcessKind) -> None:
+    """Nothing to give back."""
+
+
+@hookimpl
+def jackfield_commands(instance: PluginInstance) -> Sequence[click.Command]:
+    """One."""
+    return [click.Command("letters")]
+
+
+# --- what fits where, and what does not ------------------------------------------------------------------------------
+
+
+def what_fits(gateway: Gateway) -> None:
+    """No base class anywhere."""
+    backend: Backend = LettersBackend()
+    scheduler: Scheduler = Idle()
+    observer: Observer = Page()
+    exposition: Exposition = Page()
+    frontend: Frontend = Hello(gateway)
+    authenticator: Authenticator = OneToken(Secret("x"))
+    check: Check = Fine()
+    print(backend, scheduler, observer, exposition, frontend, authenticator, check)
+
+
+def what_does_not_fit(kernel: Kernel, gateway: Gateway) -> None:
+    """Each of these is an error in an author's editor."""
+    backend: Backend = Idle()  # type: ignore[assignment]  # no load
+    authenticator: Authenticator = SyncToken()  # type: ignore[assignment]  # not a coroutine
+    check: Check = TextCheck()  # type: ignore[assignment]  # no CheckResult
+    frontends: FrontendFactory = Page  # type: ignore[assignment]  # takes no gateway
+    CheckResult(level="bad", message="x")  # type: ignore[arg-type]  # no such level
+    Principal(id="x", name="x")  # type: ignore[call-arg]  # no fingerprint
+    Options(token="plain")  # type: ignore[arg-type]
+    Route("FETCH", "/", Hello(gateway)._hello)  # type: ignore[arg-type]  # no such method
+    StepPlan([3])  # type: ignore[list-item]  # chunks, not ids
+    kernel.authenticators()["x"](gateway)  # type: ignore[call-arg]  # takes nothing
+    print(backend, authenticator, check, frontends)
+
+
+class SyncToken:
+    """No authenticator: the event loop awaits."""
+
+    def authenticate(self, credential: Credential) -> Principal | None:
+        """At once."""
+        return None
+
+
+class TextCheck:
+    """No check: what to do would be lost."""
+
+    def run(self) -> str:
+        """A text."""
+        return "fine"
