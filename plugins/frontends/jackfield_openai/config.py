@@ -21,7 +21,8 @@ class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ``warn`` leaves out unknown fields and such that only tune, and lists them in the header ``x-jackfield-ignored``;
     fields that change what the answer is (``n``, ``tools``, ``response_format``, …) are refused all the same."""
     keepalive_s: float = 15.0
-    """Seconds of silence after which a stream gets an SSE comment, so that proxies keep it open."""
+    """Seconds of silence after which a stream gets an SSE comment, so that proxies keep it open. A request that waits
+    for its first token as long begins its stream with one; an error after that is an event, not a status."""
 
     def __post_init__(self) -> None:
         if not KEEPALIVE_MIN_S <= self.keepalive_s <= KEEPALIVE_MAX_S:

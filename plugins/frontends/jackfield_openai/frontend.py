@@ -97,14 +97,13 @@ class OpenAIFrontend:
         self, request: web.Request, context: RequestContext, call: Call, kind: type[Answer]
     ) -> web.StreamResponse:
         async with aclosing(outputs(self._gateway, context, call.requests)) as events:
-            first = await _next(events)
-            answer = kind(call, context.model or call.requests[0].model)
             headers = _ignored(call.ignored)
             if not call.stream:
+                first = await _next(events)
+                answer = kind(call, context.model or call.requests[0].model)
                 return _json(await _whole(answer, first, events), headers)
-            async with EventStream(headers, self._config.keepalive_s) as stream:
-                await stream.open(request)
-                await _stream(stream, answer, first, events, context)
+            async with EventStream(request, headers, self._config.keepalive_s) as stream:
+                await _stream(stream, call, kind, events, context)
                 await stream.response.write_eof()
                 return stream.response
 
@@ -136,14 +135,16 @@ async def _whole(answer: Answer, event: Output, events: AsyncGenerator[GenerateE
 
 async def _stream(
     stream: EventStream,
-    answer: Answer,
-    event: Output,
+    call: Call,
+    kind: type[Answer],
     events: AsyncGenerator[GenerateEvent, None],
     context: RequestContext,
 ) -> None:
-    data = answer.opening()
-    left = answer.choices
     try:
+        event = await _next(events)
+        answer = kind(call, context.model or call.requests[0].model)
+        data = answer.opening()
+        left = answer.choices
         while True:
             if isinstance(event, TextDelta):
                 data += answer.text(event)
@@ -157,6 +158,8 @@ async def _stream(
             data = b""
             event = await _next(events)
     except JackfieldError as error:
+        if not stream.begun:
+            raise
         # the status is out: one error event, then the end, and no end mark that would make it look whole
         context.code = http(error).code
         await stream.send(b"data: " + error_body(error) + b"\n\n")

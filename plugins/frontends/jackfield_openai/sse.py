@@ -1,4 +1,9 @@
-"""One server-sent event stream over an aiohttp response."""
+"""One server-sent event stream over an aiohttp response.
+
+It begins with the first events. Until then a refusal can still be an HTTP status; but where a request waits for long
+(in the queue, for its prompt), silence would make proxies and clients hang up, so the stream begins with a comment
+instead, and what goes wrong after that is an error event.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
 _COMMENT: Final = b": keep-alive\n\n"
 _HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache",
+    "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",
 }
 """``X-Accel-Buffering``: nginx and its kin otherwise hold a stream back until a buffer is full."""
@@ -26,25 +31,26 @@ class EventStream:
     """Sends events, and a comment whenever nothing was sent for a while. Gateway's event loop.
 
     Parameters:
+        request: What it answers.
         headers: Besides those of every event stream.
         keepalive_s: Seconds of silence before a comment.
     """
 
-    __slots__ = ("_comment", "_keepalive_s", "_loop", "_sent_at", "_timer", "response")
+    __slots__ = ("_comment", "_keepalive_s", "_loop", "_request", "_sent_at", "_timer", "response")
 
-    def __init__(self, headers: Mapping[str, str], keepalive_s: float) -> None:
+    def __init__(self, request: web.Request, headers: Mapping[str, str], keepalive_s: float) -> None:
+        self._request = request
         self.response = web.StreamResponse(headers={**_HEADERS, **headers})
         self._keepalive_s = keepalive_s
         self._loop = asyncio.get_running_loop()
         self._sent_at = self._loop.time()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = self._loop.call_later(self._keepalive_s, self._beat)
         self._comment: asyncio.Task[None] | None = None
 
-    async def open(self, request: web.Request) -> Self:
-        """Send status 200 and the headers."""
-        await self.response.prepare(request)
-        self._timer = self._loop.call_later(self._keepalive_s, self._beat)
-        return self
+    @property
+    def begun(self) -> bool:
+        """Whether status 200 and the headers have been sent."""
+        return self.response.prepared
 
     async def __aenter__(self) -> Self:
         return self
@@ -52,14 +58,15 @@ class EventStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         if self._comment is not None:
             self._comment.cancel()
 
     async def send(self, events: bytes) -> None:
         """Send one or more whole events; waits while the client reads too slowly."""
         self._sent_at = self._loop.time()
+        if not self.begun:
+            await self.response.prepare(self._request)
         await self.response.write(events)
 
     def _beat(self) -> None:
