@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from jackfield.log_ring import LogRing
+from jackfield.redaction import redact
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
@@ -120,9 +121,16 @@ def _keep(_logger: object, _method: str, event: structlog.typing.EventDict) -> s
 
 def _renderer(*, console: bool) -> structlog.typing.Processor:
     if console:
-        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
+        return _redacted(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and "NO_COLOR" not in os.environ))
     return structlog.processors.JSONRenderer(serializer=_to_json)
 
 
+def _redacted(render: structlog.dev.ConsoleRenderer) -> structlog.typing.Processor:
+    def rendered(logger: structlog.typing.WrappedLogger, method: str, event: structlog.typing.EventDict) -> str:
+        return redact(render(logger, method, event).encode(errors="replace")).decode()
+
+    return rendered
+
+
 def _to_json(event: structlog.typing.EventDict, **_: object) -> bytes:
-    return msgspec.json.encode(event, enc_hook=repr)
+    return redact(msgspec.json.encode(event, enc_hook=repr))
