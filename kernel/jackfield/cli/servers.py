@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 ANSWER_S: Final = 5.0
 """A supervisor answers within milliseconds; one that does not in this time hangs or is stopped."""
 
+RETRY_S: Final = 0.02
+"""Between two tries to connect to a server that is being flooded."""
+
 _READ_BYTES: Final = 1 << 16
 
 T = TypeVar("T", ServerState, LogLines)
@@ -43,6 +47,7 @@ class Operator:
 
     Raises:
         OSError: Nobody listens there.
+        ServerUnreachable: Somebody does, but takes no more connections.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,9 +59,8 @@ class Operator:
         self._questions = questions()
         self._answers = answers()
         try:
-            with short_path(path) as name:
-                self._connection.connect(name)
-        except OSError:
+            self._connect(path)
+        except (OSError, ServerUnreachable):
             self._connection.close()
             raise
 
@@ -83,6 +87,19 @@ class Operator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _connect(self, path: Path) -> None:
+        deadline = time.monotonic() + ANSWER_S
+        while True:
+            try:
+                with short_path(path) as name:
+                    self._connection.connect(name)
+            except BlockingIOError as error:  # more connections wait than fit; AF_UNIX has no other way to say so
+                if time.monotonic() > deadline:
+                    raise self._broken("takes no connections") from error
+                time.sleep(RETRY_S)
+            else:
+                return
 
     def _expect(self, kind: type[T], question: Question) -> T:
         answer = self._ask(question)

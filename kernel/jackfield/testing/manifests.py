@@ -45,5 +45,5 @@ def scripted_manifest(
     entries = [f"scripted={SCRIPTED_PLUGIN}", "openai", "fcfs", "prometheus", *enabled]
     tables = [f"enabled = {json.dumps(entries)}", f"[kernel]\n{kernel}", f"[config.scripted]\n{plugin}"]
     for name, lines in ({"scripted": ""} if models is None else models).items():
-        tables.append(f'[models.{name}]\nbackend = "scripted"\nsource = {source}\n{lines}')
+        tables.append(f'[models.{json.dumps(name)}]\nbackend = "scripted"\nsource = {source}\n{lines}')
     return "\n".join(tables) + "\n"

@@ -96,6 +96,10 @@ class ServeProcess:
         self._seen |= everybody.keys()
         return sorted(pid for pid, line in everybody.items() if f"jackfield.{kind}" in line)
 
+    def command_lines(self, kind: ChildKind) -> list[list[str]]:
+        """Words of the command lines of the children of one kind, as everybody on the machine can read them."""
+        return [line.rstrip("\0").split("\0") for line in descendants(self.pid).values() if f"jackfield.{kind}" in line]
+
     def survivors(self) -> set[int]:
         """Process ids, of all ever seen here, that still live."""
         own = {self.pid} if self._process.poll() is None else set()
