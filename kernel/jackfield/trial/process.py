@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 from jackfield.child_process import belong_to_supervisor
 from jackfield.errors import ErrorRecord, JackfieldError, PluginError
 from jackfield.manifest import Manifest
+from jackfield.plugin_calls import PluginCalls, Watch
 from jackfield.trial.messages import Began, Ended, Failed, Inspect, Inspected, Rehearse, Rehearsed, RunChecks, words
 from jackfield.trial.messages import read_task as _read_task
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from jackfield.trial.messages import Task, Word
+
+HANG_S: Final = 15.0
+"""After which one call of a plugin counts as hung: before the command line loses its patience with the whole trial."""
 
 
 def run(task: bytes, results_fd: int) -> int:
@@ -50,11 +55,26 @@ def _done(task: Task, say: Callable[[Word], None]) -> Iterator[Word]:
 
     match task:
         case Rehearse(manifest=manifest):
-            yield Rehearsed(rehearsed(Manifest.restore(manifest)))
+            with _watched(Manifest.restore(manifest), say) as calls:
+                yield Rehearsed(rehearsed(Manifest.restore(manifest), calls))
         case Inspect(manifest=manifest, model=model):
-            yield Inspected(inspected(Manifest.restore(manifest), model))
+            with _watched(Manifest.restore(manifest), say) as calls:
+                yield Inspected(inspected(Manifest.restore(manifest), model, calls))
         case RunChecks():
             _run_checks(task, say)
+
+
+@contextmanager
+def _watched(manifest: Manifest, say: Callable[[Word], None]) -> Iterator[PluginCalls]:
+    """Calls of plugins; one that hangs ends the process with its name."""
+
+    def give_up(error: PluginError) -> None:
+        say(Failed(ErrorRecord.of(error)))
+        os._exit(0)
+
+    calls = PluginCalls()
+    with Watch(calls, min(manifest.kernel.plugin_timeout_s, HANG_S), give_up):
+        yield calls
 
 
 def _run_checks(task: RunChecks, say: Callable[[Word], None]) -> None:

@@ -15,18 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jackfield.manifest import Manifest
+    from jackfield.plugin_calls import PluginCalls
     from jackfield.plugins import Kernel
     from jackfield.ports.backend import Backend, ModelInfo
 
 
-def rehearsed(manifest: Manifest) -> Sequence[str]:
+def rehearsed(manifest: Manifest, calls: PluginCalls | None = None) -> Sequence[str]:
     """Load the plugins and make gateway and schedulers; the names of the instances.
+
+    Parameters:
+        manifest: What is enabled, and how.
+        calls: What is watched over, so that a plugin that hangs is named.
 
     Raises:
         ManifestError: An option or a model cannot be used as it is.
         PluginError: A plugin does not do what it should.
     """
-    kernel = build_kernel(manifest)
+    kernel = build_kernel(manifest, calls)
     _check_models(kernel)
     GatewayServer(kernel, started=0)
     for name, factory in kernel.schedulers().items():
@@ -36,14 +41,14 @@ def rehearsed(manifest: Manifest) -> Sequence[str]:
     return [instance.name for instance in kernel.instances]
 
 
-def inspected(manifest: Manifest, model: str) -> ModelInfo:
+def inspected(manifest: Manifest, model: str, calls: PluginCalls) -> ModelInfo:
     """What *model* is, as its backend says without loading its weights.
 
     Raises:
         ManifestError: No plugin has its backend, or an option cannot be used.
         ModelLoadError: Its file is missing, damaged or of an unknown kind.
     """
-    kernel = build_kernel(manifest)
+    kernel = build_kernel(manifest, calls)
     kernel.startup("worker")
     return backend_of(kernel, model).inspect(model_spec(manifest, model))
 
