@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 COLOURS: Final = {"ok": "green", "warn": "yellow", "error": "red"}
 
+CHECK_S: Final = 20.0
+"""How long one check may take: a library may have to be read from a cold disk."""
+
 WIDTH: Final = 20
 """Of the column with the checks' names."""
 
@@ -109,7 +112,7 @@ def _trial(manifest: Manifest, group: Group, done: list[str]) -> Generator[Findi
     from jackfield.trial.run import Trial
 
     current = failure = ""
-    with Trial(RunChecks(manifest.dump(), group, done)) as trial:
+    with Trial(RunChecks(manifest.dump(), group, done), CHECK_S) as trial:
         for word in trial.words():
             if isinstance(word, Began):
                 current = word.name
