@@ -108,7 +108,7 @@ def _make_context(model: llama.Model, kind: int, wish: Wish, rows: int) -> llama
     params.n_ctx = params.n_batch = params.n_ubatch = rows
     params.n_seq_max = 1 if config.deterministic else spec.max_sequences  # company changes the last digits
     params.kv_unified = True
-    params.swa_full = config.swa_full
+    params.swa_full = False  # a call is computed in one go: what lies outside the window is never asked for again
     params.embeddings = True
     params.pooling_type = kind
     RUNTIME.logs.clear()
