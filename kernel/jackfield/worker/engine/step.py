@@ -51,18 +51,27 @@ class Stepper:
 
     def step(self, chunks: list[Chunk]) -> None:
         """Compute *chunks*, or as much of them as a step may hold."""
+        if not self._deterministic and not any(sequence.unscored or sequence.suspect for sequence, _ in chunks):
+            self._start(chunks)
+            self._call(chunks)
+            return
         chunks = bounded(chunks)
-        now = time.monotonic()
-        for sequence, _ in chunks:
-            if sequence.slot == NO_SLOT:
-                self._table.start(sequence, now)
+        self._start(chunks)
         for call in calls(chunks, deterministic=self._deterministic):
             # a call before may have cost others their slots
             present = [chunk for chunk in call if chunk[0].slot != NO_SLOT]
             if present:
-                rows = self._fill(present)
-                if self._decode(present):
-                    self._draw(present, rows)
+                self._call(present)
+
+    def _start(self, chunks: list[Chunk]) -> None:
+        for sequence, _ in chunks:
+            if sequence.slot == NO_SLOT:
+                self._table.start(sequence, time.monotonic())
+
+    def _call(self, chunks: list[Chunk]) -> None:
+        rows = self._fill(chunks)
+        if self._decode(chunks):
+            self._draw(chunks, rows)
 
     def _fill(self, chunks: list[Chunk]) -> list[int]:
         """Write the call's rows; return each chunk's last row."""
