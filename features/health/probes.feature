@@ -13,7 +13,7 @@ Feature: Probes
     Given jackfield serve starts with a model that loads for 2 seconds
     When I look at "/readyz"
     Then it is answered with 503
-    And the page mentions "loading"
+    And within 5 seconds "/readyz" says "loading"
     When I look at "/livez"
     Then it is answered with 200
     When I ask "hello"

@@ -15,6 +15,7 @@ __all__ = ["pytest_plugins"]
 pytest_plugins: Final = (
     "jackfield.testing.plugin",
     "jackfield.testing.steps.chat",
+    "jackfield.testing.steps.clients",
     "jackfield.testing.steps.command_line",
     "jackfield.testing.steps.embeddings",
     "jackfield.testing.steps.errors",

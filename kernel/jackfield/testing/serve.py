@@ -90,6 +90,11 @@ class ServeProcess:
         """What it has written so far."""
         return self._log.read_text(errors="replace")
 
+    @property
+    def announced(self) -> str:
+        """What it has told on standard output so far, as JSON lines."""
+        return self._announced.read_text()
+
     def children(self, kind: ChildKind) -> list[int]:
         """Process ids of the children of one kind that live."""
         everybody = descendants(self.pid)
