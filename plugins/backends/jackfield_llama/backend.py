@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from jackfield.errors import ManifestError, ModelLoadError
 from jackfield.ports.backend import Batch, RunnerLimits
 from jackfield_llama import library as llama
-from jackfield_llama.config import LlamaConfig
+from jackfield_llama.config import QUANTISED, LlamaConfig
 from jackfield_llama.contexts import Wish, make_context
 from jackfield_llama.machine import Machine
 from jackfield_llama.model import open_model
@@ -117,17 +117,28 @@ def _warm_up(context: llama.Context, file: str) -> None:
 
 
 def _limits(model: llama.Model, context: llama.Context, wish: Wish, plan: Plan) -> RunnerLimits:
-    memory = llama.get_memory(context)
-    keeps_all = not llama.model_is_recurrent(model) and not llama.model_is_hybrid(model)
     return RunnerLimits(
         context=min(plan.sizes.context, llama.n_ctx_seq(context)),
         max_sequences=llama.n_seq_max(context),
         kv_tokens=llama.n_ctx(context),
         max_batch_tokens=llama.n_batch(context),
         deterministic=wish.config.deterministic,
-        # of a state that was folded together nothing can be taken out, though llama.cpp says it could be
-        can_shift=keeps_all and memory is not None and llama.memory_can_shift(memory),
+        can_shift=_can_shift(model, context, wish.config),
     )
+
+
+def _can_shift(model: llama.Model, context: llama.Context, config: LlamaConfig) -> bool:
+    """Whether a shift is right; llama.cpp says yes to more.
+
+    Of a state that was folded together nothing can be taken out, a sliding window has forgotten what a shift would move
+    back into it, and with quantised keys a shift crashes where heads are no multiple of 64 (0.3.36: the rotation that
+    ``build_rope_shift`` undoes is not there).
+    """
+    folded = llama.model_is_recurrent(model) or llama.model_is_hybrid(model)
+    memory = llama.get_memory(context)
+    if folded or llama.model_n_swa(model) or config.kv_type in QUANTISED or memory is None:
+        return False
+    return llama.memory_can_shift(memory)
 
 
 def _unseen(_fraction: float) -> None:

@@ -16,6 +16,9 @@ UBATCH_DEFAULT: Final = 512
 """llama.cpp's own default: larger micro-batches gain little on a CPU and cost memory."""
 
 
+QUANTISED: Final = ("q8_0", "q4_0")
+"""The values of ``kv_type`` that need flash attention."""
+
 PoolingOption: TypeAlias = Literal["auto", "none", "mean", "cls", "last"]
 """Ways to pool that may be asked for; a classification head is used where the file has one."""
 
@@ -42,9 +45,6 @@ class LlamaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     kv_type: Literal["f16", "f32", "q8_0", "q4_0"] = "f16"
     """How keys and values are stored. ``q8_0`` halves and ``q4_0`` quarters the KV pool's memory against ``f16``, at
     some cost in quality; both need flash attention and a head size that is a multiple of 32."""
-    swa_full: bool = False
-    """Keep the whole text in layers with a sliding window, not the window alone: more memory and no other answers, but
-    the context can be shifted."""
     memory_check: bool = True
     """Refuse a model that does not fit the free memory, before its weights are read. Off: try anyway."""
     mmap: bool = True
@@ -62,13 +62,13 @@ class LlamaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             _within(name, getattr(self, name), THREADS_MAX)
         _within("batch", self.batch, BATCH_MAX)
         _within("ubatch", self.ubatch, self.batch)
-        if self.kv_type in ("q8_0", "q4_0") and self.flash_attention is False:
+        if self.kv_type in QUANTISED and self.flash_attention is False:
             raise ValueError(f"kv_type {self.kv_type} needs flash_attention")
         if self.deterministic and self.ubatch != "auto":
             raise ValueError("deterministic excludes ubatch: each call is computed in one go")
         if self.deterministic and self.flash_attention is True:
             raise ValueError("deterministic excludes flash_attention")
-        if self.deterministic and self.kv_type in ("q8_0", "q4_0"):
+        if self.deterministic and self.kv_type in QUANTISED:
             raise ValueError(f"deterministic excludes kv_type {self.kv_type}, which needs flash_attention")
 
     def step_tokens(self, max_sequences: int) -> int:

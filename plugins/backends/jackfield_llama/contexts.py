@@ -50,7 +50,7 @@ def make_context(model: llama.Model, wish: Wish, kv_tokens: int) -> llama.Contex
     params.n_ubatch = params.n_batch if config.deterministic else config.ubatch_tokens
     params.n_seq_max = spec.max_sequences
     params.kv_unified = not config.deterministic
-    params.swa_full = config.swa_full or config.deterministic
+    params.swa_full = config.deterministic  # else a sliding window keeps its own length only
     RUNTIME.logs.clear()
     context = llama.init_from_model(model, params)
     if context is None:

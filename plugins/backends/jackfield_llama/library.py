@@ -127,6 +127,7 @@ model_n_ctx_train: Callable[[Model], int] = _api.llama_model_n_ctx_train
 model_n_embd: Callable[[Model], int] = _api.llama_model_n_embd
 model_n_params: Callable[[Model], int] = _api.llama_model_n_params
 model_size: Callable[[Model], int] = _api.llama_model_size
+model_n_swa: Callable[[Model], int] = _api.llama_model_n_swa
 model_has_encoder: Callable[[Model], bool] = _api.llama_model_has_encoder
 model_has_decoder: Callable[[Model], bool] = _api.llama_model_has_decoder
 model_is_recurrent: Callable[[Model], bool] = _api.llama_model_is_recurrent
