@@ -27,6 +27,7 @@ from jackfield import errors, hookspecs
 from jackfield.lifecycle import REQUEST, WORKER, RequestState, WorkerState, diagram
 from jackfield.manifest import DEFAULT_ENABLED, InstanceRef, KernelConfig, Manifest, ModelConfig
 from jackfield.plugins import build_kernel
+from jackfield.secret import Secret
 from jackfield.testing import kits
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def code_name(text: str) -> str:
 
 def type_name(kind: Any) -> str:  # noqa: ANN401 - annotations are anything
     """A type in words."""
-    names = {int: "integer", float: "number", str: "text", bool: "true or false"}
+    names = {int: "integer", float: "number", str: "text", bool: "true or false", Secret: "secret text"}
     if kind in names:
         return names[kind]
     origin, arguments = get_origin(kind), get_args(kind)

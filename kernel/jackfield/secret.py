@@ -3,7 +3,7 @@
 A field of a plugin's options that holds a key, a token or a password has this type::
 
     class MyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-        token: Secret = Secret("")
+        token: Secret | None = None
 
 It is written as a plain text in ``plugins.toml``; ``jackfield config show``, errors, logs and documentation show
 ``***``. Only ``reveal()`` gives the text, so that every place that takes it out can be found.

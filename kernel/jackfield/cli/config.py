@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from jackfield.cli.errors import warn
 from jackfield.cli.options import file_option, json_option, manifest_options
-from jackfield.errors import JackfieldError
+from jackfield.cli.settings import shown_tables
+from jackfield.errors import PluginError
+from jackfield.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from jackfield.manifest import Manifest
     from jackfield.plugins import Kernel
 
 
@@ -49,7 +49,7 @@ def show(file: Path | None, sets: tuple[str, ...], *, origin: bool, as_json: boo
     from jackfield.manifest_layers import load_manifest, origin_of
 
     manifest = load_manifest(file, sets=sets)
-    tables = _tables(manifest)
+    tables = shown_tables(manifest)
     if as_json:
         values = {
             f"{table}.{key}" if table else key: {"value": value, "origin": origin_of(manifest, _path(table, key))}
@@ -109,42 +109,17 @@ def schema(file: Path | None) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
 
 
-def _tables(manifest: Manifest) -> Mapping[str, Mapping[str, object]]:
-    """All values by table, in the order of a manifest; plugins' defaults included where the plugins load."""
-    enabled = [ref.name if ref.name == ref.plugin else f"{ref.name}={ref.plugin}" for ref in manifest.enabled]
-    tables: dict[str, Mapping[str, object]] = {"": {"enabled": enabled}, "kernel": msgspec.to_builtins(manifest.kernel)}
-    tables |= {f"config.{name}": table for name, table in _plugin_tables(manifest)}
-    for name, model in manifest.models.items():
-        tables[f"models.{name}"] = msgspec.to_builtins(model)
-    return tables
-
-
-def _plugin_tables(manifest: Manifest) -> Iterator[tuple[str, Mapping[str, object]]]:
-    from jackfield.cli.kernel import build_kernel
-
-    try:
-        kernel = build_kernel(manifest)
-        structs = kernel.config_structs()
-    except JackfieldError as error:
-        warn(f"options that plugins would add are missing: {error.message}")
-        yield from manifest.config.items()
-        return
-    for instance in kernel.instances:
-        struct = structs.get(instance.name)
-        if struct is not None:
-            yield instance.name, msgspec.to_builtins(instance.config(struct))
-
-
 def _schema(kernel: Kernel) -> Mapping[str, object]:
     from jackfield.manifest import KernelConfig, ModelConfig
 
     structs = kernel.config_structs()
     types = [KernelConfig, ModelConfig, *structs.values()]
-    schemas, components = msgspec.json.schema_components(
-        types,
-        schema_hook=lambda _: {"description": "a value of any kind"},
-        ref_template="#/$defs/{name}",
-    )
+    try:
+        schemas, components = msgspec.json.schema_components(
+            types, schema_hook=_foreign_schema, ref_template="#/$defs/{name}"
+        )
+    except TypeError as error:
+        raise PluginError(f"a plugin's option has a default that no schema can show: {error}") from error
     kernel_schema, model_schema, *options = schemas
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -163,6 +138,10 @@ def _schema(kernel: Kernel) -> Mapping[str, object]:
         },
         "$defs": components,
     }
+
+
+def _foreign_schema(kind: type) -> dict[str, Any]:
+    return {"type": "string", "writeOnly": True} if kind is Secret else {"description": "a value of any kind"}
 
 
 def _path(table: str, key: str) -> str:

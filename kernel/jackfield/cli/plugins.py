@@ -12,6 +12,7 @@ import msgspec
 from jackfield.cli.complete import complete_plugins
 from jackfield.cli.errors import warn
 from jackfield.cli.options import file_option, json_option
+from jackfield.cli.settings import shown_options
 from jackfield.cli.tables import print_table
 from jackfield.errors import JackfieldError, ManifestError
 
@@ -233,10 +234,7 @@ def _options(row: PluginRow, file: Path | None) -> Mapping[str, object]:
     from jackfield.manifest_layers import load_manifest
 
     kernel = build_kernel(load_manifest(file))
-    struct = kernel.config_structs().get(row.name)
-    instance = next(instance for instance in kernel.instances if instance.name == row.name)
-    options: Mapping[str, object] = msgspec.to_builtins(instance.config(struct)) if struct is not None else {}
-    return options
+    return shown_options(kernel, next(instance for instance in kernel.instances if instance.name == row.name))
 
 
 def _nobody_provides(name: str) -> ManifestError:
