@@ -125,7 +125,7 @@ def _served(runner: Watched, prompt: int, max_tokens: int) -> Asker:
 def test_every_shift_is_legal_and_the_answer_whole(context: int, data: st.DataObject) -> None:
     """Down to the smallest context, whatever is kept of the prompt."""
     prompt = data.draw(st.integers(1, context - 1))
-    runner = Watched(context, data.draw(st.integers(0, min(prompt, context - 3))))
+    runner = Watched(context, data.draw(st.integers(0, prompt)))
     max_tokens = data.draw(st.integers(1, 200))
     asker = _served(runner, prompt, max_tokens)
     assert sum(event.tokens for event in asker.events if isinstance(event, TextDelta)) == max_tokens
@@ -139,15 +139,15 @@ def test_cells_and_tokens_stay_one(context: int, data: st.DataObject) -> None:
     asker = Asker()
     ends = Ends(max_tokens=1000, end_tokens=frozenset())
     draws = Draws(sampling=SamplingParams(seed=1))
-    sequence = Sequence(1, PreparedRequest(asker, list(range(prompt)), draws=draws, ends=ends), 0, 0.0)
     keep = data.draw(st.integers(0, prompt))
+    sequence = Sequence(1, PreparedRequest(asker, list(range(prompt)), draws=draws, ends=ends, keep=keep), 0, 0.0)
     expected = list(sequence.tokens)
     for number in range(data.draw(st.integers(0, 120))):
         sequence.tokens.append(1000 + number)
         expected.append(1000 + number)
         sequence.computed = len(sequence.tokens) - 1
         if len(sequence.tokens) > context:
-            discard = (sequence.computed - keep) // 2
+            discard = sequence.discard
             sequence.shift(keep, discard)
             del expected[keep : keep + discard]
         assert sequence.tokens == expected

@@ -186,6 +186,11 @@ class Sequence:
         """Tokens known but not computed."""
         return len(self.tokens) - self.computed
 
+    @property
+    def discard(self) -> int:
+        """How many tokens a context shift drops: half of those that may go, as in llama-server; at least 1."""
+        return max(1, (self.computed - self.request.keep) // 2)
+
     def shift(self, keep: int, discard: int) -> None:
         """Forget the *discard* tokens after the first *keep*, all of which have cells."""
         del self.tokens[keep : keep + discard]

@@ -182,9 +182,8 @@ class Stepper:
             self._shift(sequence)
 
     def _shift(self, sequence: Sequence) -> None:
-        """Make room at the end of the context: half of what may go goes, oldest first, as llama-server does."""
-        keep = sequence.request.keep
-        discard = (sequence.computed - keep) // 2
+        """Make room at the end of the context: the oldest tokens go."""
+        keep, discard = sequence.request.keep, sequence.discard
         try:
             self._runner.shift(sequence.slot, keep, discard)
         except BackendFault as error:
