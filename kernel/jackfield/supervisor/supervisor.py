@@ -111,15 +111,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._children: dict[Child, Slot] = {}
         self._logs: dict[Slot, LogRing] = {}
-        kernel = manifest.kernel
-        self._gateway = Slot(
-            "gateway",
-            start=self._start_gateway,
-            changed=self._gateway_changed,
-            patience=Patience(GATEWAY_START_S, kernel.step_timeout_s),
-            backoff=Backoff(GATEWAY_BACKOFF_S),
-            clock=clock,
-        )
+        self._gateway = self._gateway_slot()
         self._workers = [self._worker_slot(model) for model in manifest.models]
         self._answers = Answers(
             manifest,
@@ -154,6 +146,16 @@ class Supervisor:
             finally:
                 self._end_everything()
         return self._exit_code
+
+    def _gateway_slot(self) -> Slot:
+        return Slot(
+            "gateway",
+            start=self._start_gateway,
+            changed=self._gateway_changed,
+            patience=Patience(GATEWAY_START_S, self._manifest.kernel.step_timeout_s),
+            backoff=Backoff(GATEWAY_BACKOFF_S),
+            clock=self._clock,
+        )
 
     def _worker_slot(self, model: str) -> Slot:
         kernel = self._manifest.kernel
