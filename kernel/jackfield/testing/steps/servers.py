@@ -61,6 +61,20 @@ def crowded_server(servers: Callable[[str], Target], slots: int, tokens: int) ->
     return servers(scripted_manifest({"scripted": lines}))
 
 
+@given(words("a server with a scripted model and a context of {tokens:d} tokens"), target_fixture="server")
+def short_server(servers: Callable[[str], Target], tokens: int) -> Target:
+    """A scripted server that takes short texts only."""
+    return servers(scripted_manifest({"scripted": f"context = {tokens}"}))
+
+
+@given(
+    words("a server with a scripted model and a context of {tokens:d} tokens that is shifted"), target_fixture="server"
+)
+def shifting_server(servers: Callable[[str], Target], tokens: int) -> Target:
+    """One whose answers go on without their beginning."""
+    return servers(scripted_manifest({"scripted": f"context = {tokens}\ncontext_shift = true"}))
+
+
 @given(words("a server with a scripted model and a body limit of {size:d} bytes"), target_fixture="server")
 def strict_server(servers: Callable[[str], Target], size: int) -> Target:
     """A scripted server that takes small bodies only."""
