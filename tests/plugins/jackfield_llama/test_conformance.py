@@ -39,6 +39,15 @@ class TestLlama(BackendKit):
         return ModelSpec(name="demo", path=str(DEMO), options={"threads": 1})
 
 
+class TestLlamaDeterministic(TestLlama):
+    """The same, with the promise that the kit then holds it to."""
+
+    pool = "auto"
+
+    def spec(self) -> ModelSpec:
+        return ModelSpec(name="demo", path=str(DEMO), options={"threads": 1, "deterministic": True})
+
+
 class TestScripted(BackendKit):
     """A backend of a few lines, without a model."""
 

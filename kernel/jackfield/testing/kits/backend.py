@@ -14,9 +14,12 @@ Nothing in it depends on what a model knows: answers are compared with each othe
 
 from __future__ import annotations
 
+import math
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import msgspec
 import pytest
@@ -31,7 +34,7 @@ from jackfield.testing.kits.kit import Kit
 from jackfield.types import SamplingParams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jackfield.ports.backend import Backend, PooledRunner, Runner, Sampler
 
@@ -92,11 +95,19 @@ class BackendKit(Kit):
         needs = self.told(ModelNeeds)
         return ModelSpec(name="kit", path=str(resolve_source(needs.source, Path(self.folder))), options=needs.options)
 
+    @property
+    def pool(self) -> int | Literal["auto"]:
+        """``kv_tokens``; auto where the options give each sequence cells of its own."""
+        return POOL
+
+    def sized(self) -> ModelSpec:
+        """``spec`` with ``SEQUENCES``, ``CONTEXT`` and ``pool``."""
+        return msgspec.structs.replace(self.spec(), max_sequences=SEQUENCES, context=CONTEXT, kv_tokens=self.pool)
+
     @pytest.fixture
     def runner(self) -> Iterator[Runner]:
-        """The model, loaded with ``SEQUENCES``, ``CONTEXT`` and ``POOL``."""
-        spec = msgspec.structs.replace(self.spec(), max_sequences=SEQUENCES, context=CONTEXT, kv_tokens=POOL)
-        runner = generating(self.backend().load(spec, lambda _fraction: None))
+        """The model, loaded as ``sized``."""
+        runner = generating(self.backend().load(self.sized(), lambda _fraction: None))
         yield runner
         runner.close()
 
@@ -141,6 +152,19 @@ class BackendKit(Kit):
         assert info.description
         assert info.vocabulary == runner.tokenizer.vocabulary
 
+    def test_inspection_agrees_with_loading(self, runner: Runner) -> None:
+        """What is shown before a model is loaded is what it turns out to be, its memory included."""
+        assert self.backend().inspect(self.sized()) == runner.info
+
+    def test_inspection_refuses_what_loading_refuses(self, tmp_path: Path) -> None:
+        """A file that is not there, and an option that does not exist."""
+        with pytest.raises(ModelLoadError, match="not-there"):
+            self.backend().inspect(msgspec.structs.replace(self.spec(), path=str(tmp_path / "not-there.gguf")))
+        spec = msgspec.structs.replace(self.spec(), options={**self.spec().options, "no_such_option": 1})
+        with pytest.raises(ManifestError) as caught:
+            self.backend().inspect(spec)
+        assert caught.value.param == f"models.{spec.name}.options.no_such_option"
+
     # --- tokenizer ---------------------------------------------------------------------------------------------------
 
     @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
@@ -166,6 +190,14 @@ class BackendKit(Kit):
         tokenizer = runner.tokenizer
         step = max(1, tokenizer.vocabulary // 5000)
         assert all(isinstance(tokenizer.piece(token), bytes) for token in range(0, tokenizer.vocabulary, step))
+
+    def test_every_token_has_a_name(self, runner: Runner) -> None:
+        """Its piece, and for control tokens, which stand for no text, something to show in a list."""
+        tokenizer = runner.tokenizer
+        step = max(1, tokenizer.vocabulary // 5000)
+        for token in range(0, tokenizer.vocabulary, step):
+            assert tokenizer.name(token) == tokenizer.piece(token) or not tokenizer.piece(token)
+        assert all(tokenizer.name(token) for token in tokenizer.end_tokens)
 
     def test_end_tokens_are_in_the_vocabulary(self, runner: Runner) -> None:
         """Generation can end, and the engine can ban these ids."""
@@ -220,6 +252,8 @@ class BackendKit(Kit):
 
     def test_a_full_pool_changes_nothing_and_removing_makes_room(self, runner: Runner) -> None:
         """``KVExhausted`` leaves the state as it was; the cells of a removed sequence can be used again."""
+        if self.pool == "auto":
+            pytest.skip("each sequence has cells of its own")
         prompt = self._encode(runner, self.prompts[1])
         filled = self._fill(runner, 0, prompt, runner.limits.kv_tokens - len(prompt) + 1)
         with pytest.raises(KVExhausted):
@@ -296,8 +330,13 @@ class BackendKit(Kit):
             SamplingParams(temperature=1.3, top_k=40, seed=7),
             SamplingParams(temperature=1.0, min_p=0.05, seed=7),
             SamplingParams(temperature=2.0, top_k=50, top_p=0.8, min_p=0.01, seed=7),
+            SamplingParams(typical_p=0.8, top_n_sigma=2.0, xtc_probability=0.5, dynatemp_range=0.5, seed=7),
+            SamplingParams(mirostat=1, seed=7),
+            SamplingParams(mirostat=2, seed=7),
+            SamplingParams(repeat_penalty=1.2, presence_penalty=0.5, frequency_penalty=0.5, seed=7),
+            SamplingParams(dry_multiplier=0.8, seed=7),
         ],
-        ids=["temperature", "top_p", "top_k", "min_p", "all"],
+        ids=["temperature", "top_p", "top_k", "min_p", "all", "rare", "mirostat 1", "mirostat 2", "penalties", "dry"],
     )
     def test_a_seed_repeats_its_draws(self, runner: Runner, params: SamplingParams) -> None:
         """Two samplers with one seed draw the same tokens from the same logits."""
@@ -330,6 +369,175 @@ class BackendKit(Kit):
         assert len({sampler.sample(row) for sampler in samplers}) == 1
         for sampler in samplers:
             sampler.close()
+
+    def test_bans_for_some_draws_end_with_them(self, runner: Runner) -> None:
+        """As ``min_tokens`` needs them: from the third draw on the favourite may come."""
+        row = self._decode(runner, 0, 0, self._encode(runner, self.prompts[0]))
+        favourite = self._favourite(runner, row)
+        sampler = runner.sampler(GREEDY, banned=[favourite], banned_draws=2)
+        draws = [sampler.sample(row) for _ in range(4)]
+        sampler.close()
+        assert favourite not in draws[:2]
+        assert draws[2:] == [favourite, favourite]
+
+    def test_bias_moves_tokens_up_down_and_out(self, runner: Runner) -> None:
+        """100 makes any token the favourite, minus 100 lets another win, minus infinity bans; others draw as before."""
+        row = self._decode(runner, 0, 0, self._encode(runner, self.prompts[0]))
+        favourite = self._favourite(runner, row)
+        other = (favourite + 1) % runner.tokenizer.vocabulary
+        assert self._favourite(runner, row, bias={other: 100.0}) == other
+        assert self._favourite(runner, row, bias={favourite: -100.0}) != favourite
+        bound = runner.sampler(RANDOM, bias={favourite: -math.inf})
+        assert favourite not in {bound.sample(row) for _ in range(20)}
+        bound.close()
+        assert self._favourite(runner, row) == favourite
+
+    @pytest.mark.parametrize(
+        "wanted", [{"history": [-1]}, {"bias": {2**31 - 1: 1.0}}, {"banned": [2**31 - 1]}], ids=str
+    )
+    def test_tokens_outside_the_vocabulary_are_an_error_or_ignored(
+        self, runner: Runner, wanted: dict[str, Sequence[int] | Mapping[int, float]]
+    ) -> None:
+        """A defect of an engine does not write where it must not."""
+        row = self._decode(runner, 0, 0, self._encode(runner, self.prompts[0]))
+        with suppress(BackendFault, IndexError, KeyError):
+            runner.sampler(GREEDY, **wanted).sample(row)  # type: ignore[arg-type]  # one argument or another
+        self._favourite(runner, row)
+
+    # --- scores ------------------------------------------------------------------------------------------------------
+
+    def test_scores_are_logarithms_of_probabilities(self, runner: Runner) -> None:
+        """The most likely first, none above 0, all together no more than 1; the token asked about has its own."""
+        row = self._decode(runner, 0, 0, self._encode(runner, self.prompts[0]))
+        favourite = self._favourite(runner, row)
+        scores = runner.scores(row, favourite, 20)
+        tokens, values = [token for token, _ in scores.top], [value for _, value in scores.top]
+        assert tokens[0] == favourite
+        assert values[0] == pytest.approx(scores.logprob)
+        assert len(set(tokens)) == 20
+        assert values == sorted(values, reverse=True)
+        assert sum(map(math.exp, values)) <= 1 + 1e-4
+        seventh = runner.scores(row, tokens[7], 0)
+        assert seventh.logprob == pytest.approx(values[7])
+        assert not seventh.top
+
+    def test_scores_of_all_tokens_make_one(self, runner: Runner) -> None:
+        """Probabilities, not some other number that orders the same."""
+        row = self._decode(runner, 0, 0, self._encode(runner, self.prompts[1]))
+        everything = runner.scores(row, 0, runner.tokenizer.vocabulary).top
+        assert math.fsum(math.exp(value) for _, value in everything) == pytest.approx(1, abs=1e-3)
+
+    def test_scores_do_not_see_what_samplers_do(self, runner: Runner) -> None:
+        """Bias, bans and temperature concern the draw."""
+        row = self._decode(runner, 0, 0, self._encode(runner, self.prompts[0]))
+        favourite = self._favourite(runner, row)
+        before = runner.scores(row, favourite, 5)
+        sampler = runner.sampler(RANDOM, bias={favourite: -50.0}, banned=[(favourite + 1) % 100])
+        sampler.sample(row)
+        sampler.close()
+        assert runner.scores(row, favourite, 5) == before
+
+    def test_every_row_of_a_prompt_can_be_scored(self, runner: Runner) -> None:
+        """As an echoed prompt needs it: each row as if the prompt had ended there."""
+        prompt = self._encode(runner, self.prompts[1])
+        single = []
+        for end in (1, len(prompt) // 2, len(prompt)):
+            single.append(self._scores(runner, self._decode(runner, 0, 0, prompt[:end])))
+            runner.remove(0)
+        batch = Batch(len(prompt))
+        batch.add(1, 0, prompt, wants_logits=True, every=True)
+        runner.decode(batch)
+        for end, expected in zip((1, len(prompt) // 2, len(prompt)), single, strict=True):
+            found = self._scores(runner, end - 1)
+            assert found[0][1] == pytest.approx(expected[0][1], abs=0.2)
+
+    def test_a_row_without_logits_has_no_scores(self, runner: Runner) -> None:
+        """Nor has a row that was not in the step, nor a token that does not exist."""
+        prompt = self._encode(runner, self.prompts[0])
+        row = self._decode(runner, 0, 0, prompt[:-1], wants_logits=False) if len(prompt) > 1 else 0
+        for absent in (row, -1, 10_000):
+            with pytest.raises(BackendFault):
+                runner.scores(absent, 0, 1)
+
+    # --- shifts ------------------------------------------------------------------------------------------------------
+
+    def test_a_shifted_sequence_goes_on_at_its_new_length(self, runner: Runner) -> None:
+        """Where the runner can: room for as many tokens as were dropped, beside a sequence that stays as it was."""
+        prompt, other = self._encode(runner, self.prompts[1]), self._encode(runner, self.prompts[2])
+        if not runner.limits.can_shift:
+            pytest.skip("this runner cannot shift")
+        self._decode(runner, 1, 0, other)
+        filled = self._fill(runner, 0, prompt, CONTEXT)
+        runner.shift(0, 3, 100)
+        with pytest.raises(BackendFault):
+            self._decode(runner, 0, filled, prompt[:1])
+        self._decode(runner, 0, filled - 100, prompt[:1])
+        expected = self._answer(runner, 2, [*other, *prompt[:1]])
+        assert self._answer(runner, 1, prompt[:1], position=len(other)) == expected
+
+    def test_a_shift_of_what_is_not_there_is_an_error_not_a_crash(self, runner: Runner) -> None:
+        """And so is one where the runner said that it cannot."""
+        length = len(self._encode(runner, self.prompts[1]))
+        self._decode(runner, 0, 0, self._encode(runner, self.prompts[1]))
+        for keep, discard in ((0, length + 1), (length, 1), (-1, 1)) if runner.limits.can_shift else ((0, 1),):
+            with pytest.raises(BackendFault):
+                runner.shift(0, keep, discard)
+
+    # --- determinism -------------------------------------------------------------------------------------------------
+
+    def test_where_it_is_promised_results_are_identical(self, runner: Runner) -> None:
+        """Not close, the same: alone, in chunks of any size, in company, after another used the slot, computed anew."""
+        if not runner.limits.deterministic:
+            pytest.skip("this runner does not promise it")
+        text = [token for prompt in self.prompts for token in self._encode(runner, prompt)][:60]
+        split = len(text) - 5
+        expected = self._scored(runner, 0, text, [split])
+        runner.remove(0)
+        for sequence, chunks in ((1, [1, split - 1]), (0, [split - 1, 1]), (SEQUENCES - 1, [2] * (split // 2))):
+            assert self._scored(runner, sequence, text, chunks)[-4:] == expected[-4:]
+            runner.remove(sequence)
+        company = [(sequence, text[sequence : 10 * sequence]) for sequence in (1, 2, 3)]
+        for sequence, tokens in company:
+            self._decode(runner, sequence, 0, tokens)
+        assert self._scored(runner, 0, text, [split], company) == expected
+        runner.remove(0)
+        anew = self._scores(runner, self._decode(runner, 0, 0, text[:-2]))
+        assert anew == expected[-3]
+
+    def _scored(
+        self,
+        runner: Runner,
+        sequence: int,
+        text: Sequence[int],
+        chunks: Sequence[int],
+        company: Sequence[tuple[int, Sequence[int]]] = (),
+    ) -> list[Sequence[tuple[int, float]]]:
+        """Scores after *chunks* of *text* and each token behind them, others stepping along."""
+        found, position = [], 0
+        for size in chunks:
+            row = self._decode(runner, sequence, position, text[position : position + size])
+            position += size
+        found.append(self._scores(runner, row))
+        batch = Batch(runner.limits.max_batch_tokens)
+        for step, token in enumerate(text[position:]):
+            batch.clear()
+            row = batch.add(sequence, position + step, [token], wants_logits=True)
+            for other, tokens in company:
+                batch.add(other, len(tokens) + step, [token], wants_logits=True)
+            runner.decode(batch)
+            found.append(self._scores(runner, row))
+        return found
+
+    @staticmethod
+    def _scores(runner: Runner, row: int) -> Sequence[tuple[int, float]]:
+        return runner.scores(row, 0, 10).top
+
+    @staticmethod
+    def _favourite(runner: Runner, row: int, bias: Mapping[int, float] = MappingProxyType({})) -> int:
+        sampler = runner.sampler(GREEDY, bias=bias)
+        token = sampler.sample(row)
+        sampler.close()
+        return token
 
     # --- steps by hand -----------------------------------------------------------------------------------------------
 
