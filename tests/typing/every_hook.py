@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
     from jackfield.hookspecs import ProcessKind
     from jackfield.plugins import Kernel
-    from jackfield.ports.backend import BackendFactory, PooledRunner, Progress, Runner, Sampler, Tokenizer
+    from jackfield.ports.backend import BackendFactory, PooledRunner, Progress, Runner, Sampler
     from jackfield.ports.check import CheckFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.observer import ObservedEvent, ObserverFactory
     from jackfield.ports.scheduler import SchedulerFactory
+    from jackfield.ports.tokenizer import Tokenizer
     from jackfield.types import SamplingParams
 
 

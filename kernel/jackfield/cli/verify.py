@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -12,6 +12,9 @@ import msgspec
 from jackfield.cli.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from jackfield.cli.options import json_option
 from jackfield.errors import PluginError
+
+if TYPE_CHECKING:
+    from jackfield.verification.records import Verdict
 
 _NEEDED: Final = ("pytest", "hypothesis")
 _EXITS: Final = {"passed": EXIT_OK, "failed": EXIT_FAILED, "incomplete": EXIT_USAGE}
@@ -62,23 +65,35 @@ def command(  # noqa: PLR0913 - one parameter per option
       1  a promise is broken, or the plugin took the process down
       2  a kit could not run: something is missing, or nothing was found
     """  # noqa: D301  \b is click's mark against wrapping
+    verdict = _verdict(target, options, timeout, memory << 20, network=network, only=only)
+    if junit is not None:
+        from jackfield.verification.report import junit as junit_of
+
+        junit.write_bytes(junit_of(verdict))
+    _show(verdict, target, as_json=as_json)
+    return _EXITS[verdict.result]
+
+
+def _verdict(
+    target: str, options: tuple[str, ...], timeout: float, memory: int, *, network: bool, only: str
+) -> Verdict:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise PluginError(f"verify needs {' and '.join(missing)}: pip install 'jackfield[testing]'")
-    from jackfield.verification.report import junit as junit_of
-    from jackfield.verification.report import text_lines
     from jackfield.verification.run import Limits, verify
     from jackfield.verification.target import find_target, with_options
 
     found = find_target(target)
     found = found._replace(settings=with_options(found.settings, options))
-    verdict = verify(found, Limits(timeout, memory << 20, network), only, lambda _: None)
-    if junit is not None:
-        junit.write_bytes(junit_of(verdict))
+    return verify(found, Limits(timeout, memory, network), only, lambda _: None)
+
+
+def _show(verdict: Verdict, target: str, *, as_json: bool) -> None:
+    from jackfield.verification.report import text_lines
+
     if as_json:
         document = {"result": verdict.result, **msgspec.to_builtins(verdict)}
         click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
-    else:
-        for line in text_lines(verdict, target):
-            click.echo(line)
-    return _EXITS[verdict.result]
+        return
+    for line in text_lines(verdict, target):
+        click.echo(line)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from jackfield.ports.tokenizer import Tokenizer
     from jackfield.types import SamplingParams
 
 OptionValue: TypeAlias = str | int | float | bool | list[object] | dict[str, object]
@@ -172,62 +173,6 @@ class Batch:
         return end - 1
 
 
-class Tokenizer(Protocol):
-    """Text to tokens and back. Called by the intake thread and by the engine loop thread at the same time."""
-
-    @property
-    def vocabulary(self) -> int:
-        """Number of token ids; valid ids are 0 to this - 1."""
-        ...
-
-    @property
-    def end_tokens(self) -> frozenset[int]:
-        """All end-of-generation ids (EOS, EOT, …); drawing one ends the answer."""
-        ...
-
-    @property
-    def chat_template(self) -> str | None:
-        """The Jinja source that came with the model, or None. Hostile until sandboxed."""
-        ...
-
-    @property
-    def template_tokens(self) -> Mapping[str, str]:
-        """Texts of the special tokens that templates name: ``bos_token``, ``eos_token``."""
-        ...
-
-    def encode(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
-        """Tokenise *text*.
-
-        Parameters:
-            text: Any text.
-            add_bos: Put the model's BOS in front if the model wants one.
-            parse_special: Read control tokens written in the text (``<|im_end|>``) as such.
-
-        Returns:
-            Token ids.
-
-        Process and thread: worker, intake thread and engine loop thread, also at the same time. Deadline: 1 s for the
-        longest prompt. Failure policy: closed; the request fails.
-        """
-        ...
-
-    def piece(self, token: int) -> bytes:
-        """The bytes that *token* stands for; empty for control tokens. May be part of a UTF-8 character.
-
-        Process and thread: worker, intake thread and engine loop thread, also at the same time. Deadline: 10 µs.
-        Failure policy: closed; the worker ends and is started again.
-        """
-        ...
-
-    def name(self, token: int) -> bytes:
-        """As ``piece``, but a control token gives its name (``<|im_end|>``): for lists of likely tokens.
-
-        Process and thread: worker, intake thread and engine loop thread, also at the same time. Deadline: 10 µs.
-        Failure policy: closed; the worker ends and is started again.
-        """
-        ...
-
-
 class TokenScores(NamedTuple):
     """How likely tokens are after one row, by the raw logits: natural logarithms of their softmax."""
 
@@ -243,16 +188,14 @@ class Sampler(Protocol):
     def sample(self, row: int) -> int:
         """Draw from the logits of *row* of the last ``decode``, and remember the token.
 
-        Process and thread: worker, engine loop thread. Deadline: 200 µs at a vocabulary of 152 k; measured, part of the
-        worker's statistics. Failure policy: closed; ``BackendFault`` fails the request, anything else ends the worker.
+        Process and thread: worker, engine loop thread. Deadline: 200 µs at 152 k tokens. Failure policy: closed.
         """
         ...
 
     def close(self) -> None:
         """Give back what the library holds.
 
-        Process and thread: worker, engine loop thread, once. Deadline: 1 ms. Failure policy: closed; the worker ends
-        and is started again.
+        Process and thread: worker, engine loop thread, once. Deadline: 1 ms. Failure policy: closed.
         """
         ...
 
@@ -261,7 +204,8 @@ class Runner(Protocol):
     """A loaded model that the engine steps.
 
     The engine loop thread is the only caller of ``decode``, ``remove`` and of samplers; ``tokenizer``, ``info`` and
-    ``limits`` are read from any thread.
+    ``limits`` are read from any thread. ``BackendFault`` fails the request at hand; any other exception, of samplers
+    too, ends the worker, which is started again.
     """
 
     @property
@@ -290,16 +234,14 @@ class Runner(Protocol):
             BackendFault: The batch is illegal or the library failed. The engine removes the sequences of the batch and
                 computes each anew in a call of its own; one that fails alone gets the error.
 
-        Process and thread: worker, engine loop thread. Deadline: ``kernel.step_timeout_s``; then the worker is ended
-        and started again. Failure policy: closed; as said above, anything else ends the worker.
+        Process and thread: worker, engine loop thread. Deadline: ``kernel.step_timeout_s``. Failure policy: closed.
         """
         ...
 
     def remove(self, sequence: int) -> None:
         """Forget all of a sequence and free its cells. Safe for a sequence that holds nothing.
 
-        Process and thread: worker, engine loop thread. Deadline: 1 ms. Failure policy: closed; the worker ends and is
-        started again.
+        Process and thread: worker, engine loop thread. Deadline: 1 ms. Failure policy: closed.
         """
         ...
 
@@ -311,8 +253,7 @@ class Runner(Protocol):
         Raises:
             BackendFault: The sequence has not so many tokens, or the library refused; its state is undefined.
 
-        Process and thread: worker, engine loop thread. Deadline: 10 ms. Failure policy: closed; ``BackendFault`` fails
-        the request, anything else ends the worker.
+        Process and thread: worker, engine loop thread. Deadline: 10 ms. Failure policy: closed.
         """
         ...
 
@@ -324,8 +265,7 @@ class Runner(Protocol):
         Raises:
             BackendFault: The row has no logits, or no usable ones.
 
-        Process and thread: worker, engine loop thread. Deadline: 1 ms. Failure policy: closed; ``BackendFault`` fails
-        the request, anything else ends the worker.
+        Process and thread: worker, engine loop thread. Deadline: 1 ms. Failure policy: closed.
         """
         ...
 
@@ -347,16 +287,14 @@ class Runner(Protocol):
             banned: Token ids that must not be drawn.
             banned_draws: For how many draws ``banned`` holds; None means always.
 
-        Process and thread: worker, engine loop thread. Deadline: 1 ms. Failure policy: closed; ``BackendFault`` fails
-        the request, anything else ends the worker.
+        Process and thread: worker, engine loop thread. Deadline: 1 ms. Failure policy: closed.
         """
         ...
 
     def close(self) -> None:
         """Free the model. Nothing else is called afterwards.
 
-        Process and thread: worker, engine loop thread, or main thread after it ended; once. Deadline: 2 s. Failure
-        policy: open; the process ends anyway.
+        Process and thread: worker, engine loop or main thread; once. Deadline: 2 s. Failure policy: open.
         """
         ...
 
@@ -365,6 +303,7 @@ class PooledRunner(Protocol):
     """A loaded model that reads whole inputs: it embeds, scores pairs, or classifies, and never continues a text.
 
     The worker's loop thread is the only caller of ``pool``, ``pooled`` and ``close``; the rest is read from any thread.
+    What its methods raise means what it means for a ``Runner``.
     """
 
     @property
@@ -385,8 +324,7 @@ class PooledRunner(Protocol):
     def pair(self, query: str, document: str) -> list[int]:
         """Token ids of one input for ``rerank``.
 
-        Process and thread: worker, intake thread. Deadline: 1 s for the longest pair. Failure policy: closed; the
-        request fails.
+        Process and thread: worker, intake thread. Deadline: 1 s for the longest pair. Failure policy: closed.
         """
         ...
 
@@ -398,9 +336,7 @@ class PooledRunner(Protocol):
         Raises:
             BackendFault: The batch is illegal or the library failed; the runner can be used again.
 
-        Process and thread: worker, loop thread. Deadline: ``kernel.step_timeout_s``; then the worker is ended and
-        started again. Failure policy: closed; ``BackendFault`` fails the inputs of the call, anything else ends the
-        worker.
+        Process and thread: worker, loop thread. Deadline: ``kernel.step_timeout_s``. Failure policy: closed.
         """
         ...
 
@@ -412,16 +348,14 @@ class PooledRunner(Protocol):
         Raises:
             BackendFault: The sequence was not in the call, or the model computed no usable numbers.
 
-        Process and thread: worker, loop thread. Deadline: 1 ms. Failure policy: closed; ``BackendFault`` fails the
-        request, anything else ends the worker.
+        Process and thread: worker, loop thread. Deadline: 1 ms. Failure policy: closed.
         """
         ...
 
     def close(self) -> None:
         """Free the model. Nothing else is called afterwards.
 
-        Process and thread: worker, loop thread, or main thread after it ended; once. Deadline: 2 s. Failure policy:
-        open; the process ends anyway.
+        Process and thread: worker, loop or main thread; once. Deadline: 2 s. Failure policy: open.
         """
         ...
 

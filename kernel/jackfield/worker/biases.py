@@ -10,7 +10,7 @@ from jackfield.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jackfield.ports.backend import Tokenizer
+    from jackfield.ports.tokenizer import Tokenizer
     from jackfield.types import LogitBias
 
 

@@ -9,7 +9,7 @@ from jackfield.errors import ContextLengthExceeded, InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jackfield.ports.backend import Tokenizer
+    from jackfield.ports.tokenizer import Tokenizer
 
 _PIECE_FLOOR: Final = 4
 """Lower bound of the longest piece, in bytes: a vocabulary of single bytes still needs room for one character."""
