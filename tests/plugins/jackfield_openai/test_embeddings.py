@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
 
 from jackfield.errors import InvalidRequest, JackfieldError, UnsupportedField
+from jackfield.testing.kits.frontend import HOSTILE_BODIES
 from jackfield.testing.kits.scripted_gateway import VECTOR, ScriptedGateway, row, serve_frontend
 from jackfield.types import Pooled, PoolRequest, TextPrompt, TokenPrompt
 from jackfield_openai.config import OpenAIConfig
@@ -121,6 +122,20 @@ def test_a_wrong_value_names_its_path(fields: Mapping[str, object], param: str) 
     assert refused.value.param == param
     gateway = ScriptedGateway()
     assert ask(gateway, **fields)[0] == 400
+    assert not gateway.pool_requests
+
+
+@pytest.mark.parametrize("body", HOSTILE_BODIES.values(), ids=list(HOSTILE_BODIES))
+def test_hostile_bodies_are_refused(body: bytes) -> None:
+    """As the kit has it for generations: the client's fault, said as such, and nothing was computed."""
+    gateway = ScriptedGateway()
+
+    async def run() -> int:
+        application = serve_frontend(lambda port: OpenAIFrontend(port, OpenAIConfig()), gateway, body_limit=1 << 16)
+        async with asyncio.timeout(10), TestClient(TestServer(application)) as client:
+            return (await client.post("/v1/embeddings", data=body)).status
+
+    assert 400 <= asyncio.run(run()) < 500
     assert not gateway.pool_requests
 
 
