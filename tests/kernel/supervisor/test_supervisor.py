@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import queue
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
@@ -39,7 +43,7 @@ def alive(pid: int) -> bool:
 class Running:
     """A supervisor process, its events and what its children noted."""
 
-    def __init__(self, gateway: str, worker: str, log: Path) -> None:
+    def __init__(self, gateway: str, worker: str, log: Path, terminal: int | None = None) -> None:
         self._log = log
         self.level = log.with_suffix(".level")
         log.touch()
@@ -47,6 +51,8 @@ class Running:
             [sys.executable, "-P", str(RUNNER), gateway, worker, str(log)],
             env=environment(log.parent),
             stdout=subprocess.PIPE,
+            start_new_session=terminal is not None,
+            preexec_fn=None if terminal is None else partial(fcntl.ioctl, terminal, termios.TIOCSCTTY, 0),  # noqa: PLW1509 -- no lock is held by any thread of this test
         )
         self._events: queue.Queue[dict[str, object] | None] = queue.Queue()
         assert self.process.stdout is not None
@@ -117,8 +123,8 @@ def run(tmp_path: Path) -> Iterator[Callable[[str, str], Running]]:
     """Starts supervisors with children in the given modes."""
     started: list[Running] = []
 
-    def start(gateway: str = "ok", worker: str = "ok") -> Running:
-        started.append(Running(gateway, worker, tmp_path / f"{len(started)}.jsonl"))
+    def start(gateway: str = "ok", worker: str = "ok", terminal: int | None = None) -> Running:
+        started.append(Running(gateway, worker, tmp_path / f"{len(started)}.jsonl", terminal))
         return started[-1]
 
     yield start
@@ -294,3 +300,15 @@ def test_a_lost_connection_is_made_again(run: Run) -> None:
     running.until_attached("worker", 2)
     assert _whats(running, "worker").count("started") == 1
     assert running.end() == 0
+
+
+def test_a_terminal_that_goes_away_ends_the_server(run: Run) -> None:
+    """Its SIGHUP is a wish to end; while the terminal is there, SIGHUP is a wish to read the manifest."""
+    master, terminal = pty.openpty()
+    running = run("ok", "ok", terminal).up()
+    running.level.write_text("debug")
+    running.send(signal.SIGHUP)
+    running.event("log_level", level="debug")
+    os.close(terminal)
+    os.close(master)
+    assert running.exit_code() == 0
