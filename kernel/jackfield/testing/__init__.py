@@ -20,6 +20,7 @@ pytest_plugins: Final = (
     "jackfield.testing.steps.embeddings",
     "jackfield.testing.steps.errors",
     "jackfield.testing.steps.health",
+    "jackfield.testing.steps.keys",
     "jackfield.testing.steps.plugin_files",
     "jackfield.testing.steps.processes",
     "jackfield.testing.steps.servers",

@@ -76,6 +76,12 @@ def says(result: CommandResult, text: str) -> None:
     assert text in result.output, result.output
 
 
+@then(words("it does not say {text:Text}"))
+def does_not_say(result: CommandResult, text: str) -> None:
+    """Nowhere in its output."""
+    assert text not in result.output, result.output
+
+
 @then("plugins.toml is now")
 def manifest_is(tmp_path: Path, docstring: str) -> None:
     """Letter for letter, comments included."""
