@@ -281,7 +281,8 @@ class Runner(Protocol):
         """A sampler for one sequence.
 
         Parameters:
-            params: Checked parameters; ``seed`` is never None here.
+            params: Checked parameters; ``seed`` is never None here. A kind of sampling that the backend does not know
+                is a ``BackendFault``, never ignored.
             history: The prompt's token ids, for what looks back beyond the answer (repeat_penalty, dry).
             bias: Added to the logits of these token ids; minus infinity bans one.
             banned: Token ids that must not be drawn.
@@ -383,8 +384,7 @@ class Backend(Protocol):
         """Load the model that *spec* names.
 
         Raises:
-            ModelLoadError: The file is missing, damaged, of an unknown kind, or does not fit. The message names the
-                file (base name) and what to do.
+            ModelLoadError: The file, named without its folder, is missing, damaged, unknown, or does not fit.
             ManifestError: An option is out of range; ``param`` is its key path.
 
         Process and thread: worker, main thread; once, before anything else. Deadline: ``kernel.load_timeout_s``; then

@@ -45,6 +45,15 @@ POOL: Final = 512
 GREEDY: Final = SamplingParams(temperature=0.0, seed=0)
 RANDOM: Final = SamplingParams(temperature=1.0, seed=7)
 
+USUAL_SAMPLING: Final = (
+    RANDOM,
+    SamplingParams(temperature=0.7, top_p=0.9, seed=7),
+    SamplingParams(temperature=1.3, top_k=40, seed=7),
+    SamplingParams(temperature=1.0, min_p=0.05, seed=7),
+    SamplingParams(temperature=2.0, top_k=50, top_p=0.8, min_p=0.01, seed=7),
+)
+"""What every backend must know."""
+
 _kit_settings = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
 )
@@ -325,11 +334,7 @@ class BackendKit(Kit):
     @pytest.mark.parametrize(
         "params",
         [
-            RANDOM,
-            SamplingParams(temperature=0.7, top_p=0.9, seed=7),
-            SamplingParams(temperature=1.3, top_k=40, seed=7),
-            SamplingParams(temperature=1.0, min_p=0.05, seed=7),
-            SamplingParams(temperature=2.0, top_k=50, top_p=0.8, min_p=0.01, seed=7),
+            *USUAL_SAMPLING,
             SamplingParams(typical_p=0.8, top_n_sigma=2.0, xtc_probability=0.5, dynatemp_range=0.5, seed=7),
             SamplingParams(mirostat=1, seed=7),
             SamplingParams(mirostat=2, seed=7),
@@ -341,7 +346,10 @@ class BackendKit(Kit):
     def test_a_seed_repeats_its_draws(self, runner: Runner, params: SamplingParams) -> None:
         """Two samplers with one seed draw the same tokens from the same logits."""
         row = self._decode(runner, 0, 0, self._encode(runner, self.prompts[0]))
-        first, second = runner.sampler(params), runner.sampler(params)
+        try:
+            first, second = runner.sampler(params), runner.sampler(params)
+        except BackendFault as error:  # it must not be ignored, but it may be refused
+            pytest.skip(f"this runner cannot sample so: {error.message}")
         assert [first.sample(row) for _ in range(12)] == [second.sample(row) for _ in range(12)]
         first.close()
         second.close()

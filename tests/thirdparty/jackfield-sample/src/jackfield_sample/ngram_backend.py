@@ -125,7 +125,7 @@ class NgramRunner:
     def shift(self, sequence: int, keep: int, discard: int) -> None:
         """Drop tokens from the middle of a sequence."""
         cells = self._cells.get(sequence, [])
-        if keep + discard > len(cells):
+        if not 0 <= keep < keep + discard <= len(cells):
             raise BackendFault("the sequence has not so many tokens")
         del cells[keep : keep + discard]
 
