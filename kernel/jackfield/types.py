@@ -230,6 +230,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generate")
     min_tokens: int = 0
     """Tokens that are drawn before an end-of-generation or stop token may be, and before a stop string ends it."""
     logit_bias: tuple[LogitBias, ...] = ()
+    """Where several entries name one token, the last one counts."""
     n: int = 1
     """How many answers, each drawn by itself; choice i uses seed + i where a seed is given."""
     logprobs: int | None = None

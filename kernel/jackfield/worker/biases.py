@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jackfield.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from jackfield.ports.tokenizer import Tokenizer
     from jackfield.types import LogitBias
@@ -21,16 +21,20 @@ def resolve_biases(biases: Sequence[LogitBias], tokenizer: Tokenizer) -> dict[in
     last one counts, as in a JSON object. Intake thread.
 
     Raises:
-        InvalidRequest: A token is not in the vocabulary, or nothing would be left to draw.
+        InvalidRequest: A token is not in the vocabulary, or a text has none.
     """
-    vocabulary = tokenizer.vocabulary
     resolved: dict[int, float] = {}
     for index, entry in enumerate(biases):
         for token in _tokens(entry.token, index, tokenizer):
             resolved[token] = entry.bias
-    if sum(bias == -math.inf for bias in resolved.values()) >= vocabulary:
-        raise InvalidRequest("logit_bias bans every token of the model", param="logit_bias")
     return resolved
+
+
+def refuse_if_nothing_is_left(biases: Mapping[int, float], banned: Collection[int], vocabulary: int) -> None:
+    """Raise ``InvalidRequest`` where *biases* and the *banned* tokens together leave none of the *vocabulary*."""
+    barred = {token for token, bias in biases.items() if bias == -math.inf}
+    if len(barred.union(banned)) >= vocabulary:
+        raise InvalidRequest("logit_bias leaves no token that may be drawn", param="logit_bias")
 
 
 def _tokens(token: int | str, index: int, tokenizer: Tokenizer) -> Sequence[int]:

@@ -56,7 +56,7 @@ class WorkerHost:
         scheduler = self._scheduler()
         runner = self._backend()().load(spec, progress)
         shift = manifest.models[self._model].context_shift
-        if shift and not runner.limits.can_shift:
+        if shift and not (runner.limits.can_shift and "generate" in runner.info.tasks):
             runner.close()
             raise self._cannot_shift(deterministic=runner.limits.deterministic)
         self._serving = assemble(runner, scheduler, manifest.kernel.default_max_tokens, context_shift=shift)

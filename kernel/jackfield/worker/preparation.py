@@ -11,7 +11,7 @@ import msgspec
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.tasks import refuse_many_answers, refuse_other_tasks
 from jackfield.types import SEED_MAX, ChatPrompt, GenerateRequest, Started, TextPrompt
-from jackfield.worker.biases import resolve_biases
+from jackfield.worker.biases import refuse_if_nothing_is_left, resolve_biases
 from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Shown
 from jackfield.worker.prompts import PromptReader
 from jackfield.worker.template import ChatTemplate
@@ -138,10 +138,13 @@ class Preparation:
         bias = resolve_biases(request.logit_bias, self._tokenizer)
         never = self._tokenizer.end_tokens if request.ignore_eos else frozenset[int]()
         if not request.min_tokens:
-            return Draws(sampling=sampling, bias=bias, banned=tuple(sorted(never)))
-        bias.update(dict.fromkeys(never, -math.inf))
-        early = tuple(sorted((ends.end_tokens | ends.stop_tokens) - never))
-        return Draws(sampling=sampling, bias=bias, banned=early, banned_draws=request.min_tokens)
+            draws = Draws(sampling=sampling, bias=bias, banned=tuple(sorted(never)))
+        else:
+            bias.update(dict.fromkeys(never, -math.inf))
+            early = tuple(sorted((ends.end_tokens | ends.stop_tokens) - never))
+            draws = Draws(sampling=sampling, bias=bias, banned=early, banned_draws=request.min_tokens)
+        refuse_if_nothing_is_left(bias, draws.banned, self._tokenizer.vocabulary)
+        return draws
 
 
 def _seeded(sampling: SamplingParams) -> SamplingParams:

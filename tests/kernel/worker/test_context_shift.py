@@ -52,7 +52,7 @@ def test_a_prompt_must_fit_all_the_same(serve: Serve) -> None:
     assert peer.failure(1) == ("context_length_exceeded", "prompt")
 
 
-@pytest.mark.parametrize("options", [{"can_shift": False}, {"deterministic": True}])
+@pytest.mark.parametrize("options", [{"can_shift": False}, {"deterministic": True}, {"tasks": ["embed"]}])
 def test_a_model_that_cannot_is_refused_at_the_start(
     load: Callable[..., WorkerHost], options: dict[str, object]
 ) -> None:

@@ -13,7 +13,10 @@ from jackfield.types import LogitBias
 if TYPE_CHECKING:
     from tests.kernel.worker.conftest import Peer
 
-A, B, X = (ord(character) for character in "abx")
+BANS = tuple(LogitBias(token, -math.inf) for token in range(END))
+"""Of every token but the end token."""
+
+A, X = ord("a"), ord("x")
 
 
 @pytest.mark.parametrize(
@@ -90,11 +93,14 @@ def test_ends(
         ({"stop_token_ids": (-1,)}, "stop_token_ids[0]"),
         ({"logit_bias": (LogitBias(1, 1), LogitBias(257, 1))}, "logit_bias[1]"),
         ({"logit_bias": (LogitBias(-1, 1),)}, "logit_bias[0]"),
-        ({"logit_bias": tuple(LogitBias(token, -math.inf) for token in range(257))}, "logit_bias"),
+        ({"logit_bias": (*BANS, LogitBias(END, -math.inf))}, "logit_bias"),
+        ({"logit_bias": BANS, "ignore_eos": True}, "logit_bias"),
+        ({"logit_bias": BANS, "min_tokens": 1}, "logit_bias"),
+        ({"logit_bias": BANS[1:], "min_tokens": 1, "stop_token_ids": (0,)}, "logit_bias"),
     ],
 )
 def test_ids_outside_the_vocabulary_are_refused(peer: Peer, fields: dict[str, object], param: str) -> None:
-    """400 that names the entry; the worker serves on."""
+    """400 that names the entry, or what leaves nothing to draw; the worker serves on."""
     peer.chat(1, "hi", **fields)
     assert peer.failure(1) == ("invalid_value", param)
     peer.chat(2, "[say:fine]")
