@@ -10,5 +10,9 @@ Feature: Several models on one server
   Scenario: A model that cannot be loaded
     Given jackfield serve starts with the scripted models "broken" and "beta", of which "broken" cannot be loaded
     Then within 20 seconds "beta" answers
+    When I look at "/readyz?model=beta"
+    Then it is answered with 200
+    When I look at "/readyz?model=broken"
+    Then it is answered with 503
     When I run "jackfield workers list"
     Then it says "the script refuses to load"

@@ -1,8 +1,9 @@
 """The health port: ``/livez``, ``/readyz`` and ``/metrics``, apart from the API: a probe never counts as traffic.
 
 ``/livez`` is 200 while the event loop runs. ``/readyz`` is 200 only while *every* configured model is ready and the
-server is not draining, else 503; its JSON says which model stands where and why. Bound beyond loopback both are bare,
-and ``/metrics`` is there only with ``kernel.health_metrics``.
+server is not draining, else 503; its JSON says which model stands where and why. ``/readyz?model=NAME`` asks about one
+model (or alias) alone, for those who route by model. Bound beyond loopback all are bare, and ``/metrics`` is there only
+with ``kernel.health_metrics``.
 """
 
 from __future__ import annotations
@@ -84,8 +85,11 @@ class Health:
     async def _livez(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
-    async def _readyz(self, _request: web.Request) -> web.Response:
-        state = self._state()
+    async def _readyz(self, request: web.Request) -> web.Response:
+        model = request.query.get("model")
+        state = self._state(model)
+        if not state.models and not self._bare:
+            return web.Response(status=404, text="no such model\n")
         status = 200 if state.ready else 503
         if self._bare:
             return web.Response(status=status, text="ready\n" if state.ready else "not ready\n")
@@ -101,10 +105,14 @@ class Health:
             return web.Response(status=500, text="the metrics page failed; see the log\n")
         return web.Response(body=body, headers={"Content-Type": content_type})
 
-    def _state(self) -> Readiness:
-        models = {name: replica.health() for name, replica in self._pipeline.replicas.items()}
+    def _state(self, model: str | None) -> Readiness:
+        models = {
+            name: replica.health()
+            for name, replica in self._pipeline.replicas.items()
+            if model is None or model in (name, *replica.config.aliases)
+        }
         draining = self._pipeline.draining
-        ready = not draining and all(model.ready for model in models.values())
+        ready = bool(models) and not draining and all(model.ready for model in models.values())
         return Readiness(ready, draining, models)
 
 

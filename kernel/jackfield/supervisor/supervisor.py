@@ -22,20 +22,21 @@ from jackfield.channel.messages import (
 )
 from jackfield.errors import JackfieldError
 from jackfield.lifecycle import WorkerState
-from jackfield.log_ring import LogRing
 from jackfield.runtime_folder import UnsafeFolder
 from jackfield.supervisor import listeners
 from jackfield.supervisor.answers import Answers
 from jackfield.supervisor.backoff import Backoff
-from jackfield.supervisor.child import Child, ChildCommands, how_it_ended, spawn
+from jackfield.supervisor.child import Child, ChildCommands
+from jackfield.supervisor.children import Children
 from jackfield.supervisor.control_socket import ControlSocket
 from jackfield.supervisor.report import Addresses
 from jackfield.supervisor.signals import SignalReader, Wish
 from jackfield.supervisor.slot import STOP_GRACE_S, Patience, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+    from jackfield.channel.messages import ToSupervisor
     from jackfield.manifest import Manifest
     from jackfield.supervisor.report import Report
     from jackfield.supervisor.slot import Process
@@ -57,9 +58,6 @@ GATEWAY_START_S: Final = 60.0
 
 FALSE_STARTS_MAX: Final = 3
 """A gateway that dies this often without ever having served will not come up by itself."""
-
-HANG_UP_GRACE_S: Final = 1.0
-"""From the end of the control conversation until SIGKILL; a child that ends normally is gone by then."""
 
 TICK_S: Final = 1.0
 """Longest sleep of the loop; deadlines are ten times as long."""
@@ -109,18 +107,10 @@ class Supervisor:
         self._public: list[socket.socket] = []
         self._health: list[socket.socket] = []
         self._selector = selectors.DefaultSelector()
-        self._children: dict[Child, Slot] = {}
-        self._logs: dict[Slot, LogRing] = {}
+        self._children = Children(self._selector, self._heard)
         self._gateway = self._gateway_slot()
         self._workers = [self._worker_slot(model) for model in manifest.models]
-        self._answers = Answers(
-            manifest,
-            started=self._started,
-            gateway=self._gateway,
-            workers=self._workers,
-            logs=self._logs,
-            stopping=lambda: self._phase is not _Phase.SERVING,
-        )
+        self._answers = self._answerer()
         self._control = ControlSocket(self._selector, self._answers.answer, clock)
 
     def run(self) -> int:
@@ -135,7 +125,7 @@ class Supervisor:
         with SignalReader() as signals, self._selector:
             try:
                 self._listen()
-                self._logs.update((slot, LogRing.create()) for slot in self._slots())
+                self._children.keep_logs(self._slots())
                 self._selector.register(signals, selectors.EVENT_READ, lambda _events: self._signalled(signals))
                 self._gateway.start()
                 self._report.listening(self._addresses())
@@ -146,6 +136,16 @@ class Supervisor:
             finally:
                 self._end_everything()
         return self._exit_code
+
+    def _answerer(self) -> Answers:
+        return Answers(
+            self._manifest,
+            started=self._started,
+            gateway=self._gateway,
+            workers=self._workers,
+            logs=self._children.logs,
+            stopping=lambda: self._phase is not _Phase.SERVING,
+        )
 
     def _gateway_slot(self) -> Slot:
         return Slot(
@@ -190,7 +190,7 @@ class Supervisor:
         if late > HELD_UP_S:
             for slot in self._slots():
                 slot.forgive(late)
-        self._reap()
+        self._children.reap()
         for slot in self._slots():
             slot.tick()
         self._control.tick()
@@ -213,35 +213,16 @@ class Supervisor:
             return
         self._manifest = replace(self._manifest, kernel=replace(kernel, log_level=level))
         self._dump = self._manifest.dump()
-        for child in self._children:
-            child.send(SetLogLevel(level=level))
+        self._children.send(SetLogLevel(level=level))
         self._report.log_level(level)
 
     def _sleep(self, now: float) -> float:
         due = [slot.restart_at - now for slot in self._slots() if slot.restart_at is not None]
         return max(0.0, min([TICK_S, *due]))
 
-    def _hear(self, child: Child) -> None:
-        """Act on what a child said; at end-of-file stop listening to it."""
-        for message in child.receive():
-            self._children[child].take(message)
-            if isinstance(message, LinkLost) and child is self._gateway.child:
-                self._connect_again(child, message.model)
-        if child.closed:
-            self._selector.unregister(child)
-            self._children[child].hung_up(HANG_UP_GRACE_S)
-
-    def _reap(self) -> None:
-        for child, slot in list(self._children.items()):
-            exit_code = child.exit_code()
-            if exit_code is None:
-                continue
-            while not child.closed:  # its last words: why it refused
-                self._hear(child)
-            del self._children[child]
-            child.close()
-            slot.exited(how_it_ended(exit_code))
-            self._logs[slot].note("info" if exit_code == 0 else "warning", "the process ended", reason=slot.reason)
+    def _heard(self, child: Child, message: ToSupervisor) -> None:
+        if isinstance(message, LinkLost) and child is self._gateway.child:
+            self._connect_again(child, message.model)
 
     # --- the command line --------------------------------------------------------------------------------------------
 
@@ -265,7 +246,7 @@ class Supervisor:
         self._health = listeners.bind(kernel.health, key="kernel.health", where=where("kernel.health"), listen=True)
 
     def _start_gateway(self, gateway: Slot) -> Child:
-        child = self._spawn(self._commands.gateway, gateway)
+        child = self._children.spawn(self._commands.gateway, gateway)
         self._generation += 1
         sockets = [*self._public, *self._health]
         boot = BootGateway(
@@ -283,15 +264,8 @@ class Supervisor:
         return child
 
     def _start_worker(self, worker: Slot) -> Child:
-        child = self._spawn(self._commands.worker, worker, model=worker.name)
+        child = self._children.spawn(self._commands.worker, worker, model=worker.name)
         child.send(BootWorker(model=worker.name, manifest=self._dump))
-        return child
-
-    def _spawn(self, command: Sequence[str], slot: Slot, *, model: str = "") -> Child:
-        self._logs[slot].note("info", "a process is started", restarts=slot.restarts)
-        child = spawn(command, self._logs[slot], model=model)
-        self._children[child] = slot
-        self._selector.register(child, selectors.EVENT_READ, lambda _events: self._hear(child))
         return child
 
     def _connect(self, gateway: Process, worker: Slot) -> None:
@@ -367,15 +341,8 @@ class Supervisor:
 
     def _end_everything(self) -> None:
         self._close_listeners()
-        for child in self._children:
-            child.kill()
-        for child in self._children:
-            child.wait(STOP_GRACE_S)
-            child.close()
-        self._children.clear()
+        self._children.end()
         self._control.close()
-        for log in self._logs.values():
-            log.close()
 
     def _close_listeners(self) -> None:
         for one in (*self._public, *self._health):

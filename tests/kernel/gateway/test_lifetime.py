@@ -50,6 +50,18 @@ def test_readyz_says_why_not(serve: Serve) -> None:
     assert served.get_health("/readyz")[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("?model=demo", 200), ("?model=first", 200), ("?model=org/other", 503), ("?model=", 404), ("?model=x", 404)],
+)
+def test_readyz_of_one_model(serve: Serve, query: str, status: int) -> None:
+    """For those who route by model: its own names, whatever the others do."""
+    demo = ModelConfig(source="demo.gguf", aliases=("first",))
+    served = serve(models={"demo": demo, "org/other": ModelConfig(source="other.gguf")})
+    served.worker("demo")
+    assert served.get_health(f"/readyz{query}")[0] == status
+
+
 def test_lost_link_is_not_ready(served: Served) -> None:
     """A model whose worker hung up is not ready, even before the supervisor says so."""
     worker = served.worker()
@@ -91,7 +103,11 @@ def test_public_health_port_is_bare(
     loop.run(server.start([], [health]))
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        for path, expected, body in (("/readyz", 503, b"not ready\n"), ("/metrics", status, None)):
+        for path, expected, body in (
+            ("/readyz", 503, b"not ready\n"),
+            ("/readyz?model=unknown", 503, b"not ready\n"),
+            ("/metrics", status, None),
+        ):
             connection.request("GET", path, headers={"Host": "10.1.2.3:8081"})
             response = connection.getresponse()
             text = response.read()
