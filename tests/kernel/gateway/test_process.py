@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from jackfield.channel.local import MessageSocket
@@ -150,6 +151,23 @@ class GatewayProcess:
             return connection.getresponse().status
         finally:
             connection.close()
+
+    def connect(self, data: bytes, *, window: int = 0) -> socket.socket:
+        """A bare connection to the API with *data* sent; a small *window* takes little of an answer unread."""
+        client = socket.socket()
+        self._resources.callback(client.close)
+        if window:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        client.settimeout(DEADLINE_S)
+        client.connect(self.public.getsockname())
+        client.sendall(data)
+        return client
+
+    def connections(self) -> int:
+        """How many it has at the API's port, as the system sees it."""
+        port = f":{self.public.getsockname()[1]:04X}"
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+        return sum(row[1].endswith(port) and row[3] == "01" for row in rows)
 
     def ask(self) -> http.client.HTTPConnection:
         """Send a request."""
@@ -364,3 +382,29 @@ def test_address_that_somebody_else_took(manifest: Manifest, resources: ExitStac
         assert isinstance(refused, Refused)
         assert "cannot listen" in refused.error.message
         assert "in use" in refused.error.message
+
+
+def test_hostile_clients(manifest: Manifest, resources: ExitStack) -> None:
+    """Headers that never end, more connections than allowed, an answer that is not read: none of them stays."""
+    kernel = KernelConfig(header_timeout_s=0.5, write_timeout_s=0.5, connections_per_address=2)
+    gateway = GatewayProcess(msgspec.structs.replace(manifest, kernel=kernel), resources)
+    gateway.outcome()
+    worker = gateway.attach_worker()
+    while gateway.status("/readyz") != 200:
+        assert gateway.process.poll() is None
+    slow = gateway.connect(b"POST /say HTTP/1.1\r\nHost: localhost\r\nContent-Le")
+    reader = gateway.connect(b"POST /say HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello", window=4096)
+    submit = next(iter(worker.receive()))
+    assert isinstance(submit, Submit)
+    refused = gateway.connect(b"")
+    assert refused.recv(12) == b"HTTP/1.1 429"
+    assert gateway.status("/livez") == 200
+    assert slow.recv(1) == b""
+    end = Finished("stop", Usage(1, 1), Timings(0, 0, 0))
+    worker.send(Events([(submit.id, Started(1, 9)), (submit.id, TextDelta("x" * 10_000_000, 1)), (submit.id, end)]))
+    while gateway.connections() > 0:
+        assert gateway.process.poll() is None
+    reader.close()
+    worker.close()
+    gateway.control.send(Stop())
+    assert gateway.ended()[0] == 0
