@@ -49,6 +49,19 @@ class JackfieldGroup(click.Group):
             raise TypeError(f"{module}.command is not a command")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; for a plugin's name that is installed and off the error says how to turn it on."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from jackfield.plugin_modules import installed_plugins
+
+            if args[0] in installed_plugins():
+                error.message += f" The plugin {args[0]} is off; turn it on with: jackfield plugins enable {args[0]}"
+            raise
+
 
 @click.group(cls=JackfieldGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jackfield", message="%(prog)s %(version)s")

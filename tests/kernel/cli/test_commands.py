@@ -97,6 +97,7 @@ def test_completion_scripts(cli: Cli, shell: str) -> None:
     ("arguments", "message"),
     [
         (("sreve",), "No such command 'sreve'"),
+        (("keys", "list"), "jackfield plugins enable keys"),
         (("serve", "--no"), "No such option '--no'"),
         (("serve", "nowhere.gguf"), "there is no model file nowhere.gguf"),
         (("serve", "--context", "1"), "1 is not in the range x>=8"),
