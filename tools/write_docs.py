@@ -294,7 +294,8 @@ def kit_section(entry: kits.KitEntry) -> list[str]:
         parts += [f"Is told, in the table `{entry.table}`:", options_table(kit.Needs)]
     promises = [
         f"- {' '.join(prose(inspect.getdoc(test) or '').split())}"
-        for name, test in vars(kit).items()
+        for part in kit.__mro__
+        for name, test in vars(part).items()
         if name.startswith("test_")
     ]
     return [*parts, "\n".join(promises)]

@@ -15,7 +15,7 @@ from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.backend import ModelSpec
 from jackfield.ports.scheduler import StepPlan
-from jackfield.testing.kits.backend import generating
+from jackfield.testing.kits.loaded_model import generating
 from jackfield.types import ChatPrompt, Finished, GenerateRequest, Message, SamplingParams, TextDelta, TextPrompt
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.preparation import Preparation

@@ -13,7 +13,7 @@ from jackfield.errors import BackendFault, ManifestError
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.backend import Batch, ModelSpec
-from jackfield.testing.kits.backend import generating
+from jackfield.testing.kits.loaded_model import generating
 from jackfield.types import SamplingParams
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from jackfield.errors import BackendFault, ModelLoadError
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.backend import Batch, ModelSpec
-from jackfield.testing.kits.backend import generating
+from jackfield.testing.kits.loaded_model import generating
 from jackfield_llama.backend import LlamaBackend
 from jackfield_llama.machine import Machine
 from jackfield_llama.measuring import MIB, read_buffers
