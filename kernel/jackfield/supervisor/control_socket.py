@@ -99,15 +99,7 @@ class ControlSocket:
             UnsafeFolder: There is no folder that this user owns alone; the message says what is wrong.
             OSError: The socket cannot be made.
         """
-        *_, last = choices = folders()
-        for folder in choices:
-            try:
-                prepare(folder)
-            except UnsafeFolder as error:
-                if folder == last:
-                    raise UnsafeFolder(f"{folder} {error}") from error
-                continue
-            break
+        folder = _usable_folder()
         _sweep(folder)
         path = _free_name(folder, address)
         self._listener = _listen(path)
@@ -228,6 +220,20 @@ class _Client:
         if self.unsent:
             with suppress(BlockingIOError):
                 self.unsent = self.unsent[self.connection.send(self.unsent) :]
+
+
+def _usable_folder() -> Path:
+    """The first folder that this user owns alone; raises ``UnsafeFolder`` for the last one where none is."""
+    *others, last = folders()
+    for folder in others:
+        with suppress(UnsafeFolder):
+            prepare(folder)
+            return folder
+    try:
+        prepare(last)
+    except UnsafeFolder as error:
+        raise UnsafeFolder(f"{last} {error}") from error
+    return last
 
 
 def _sweep(folder: Path) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import click
 
     from jackfield import PluginInstance
+    from jackfield.ports.check import Check, CheckFactory
     from jackfield.ports.identity import Authenticator, AuthenticatorFactory
 
 JACKFIELD_API = (0, 1)
@@ -38,6 +39,19 @@ def jackfield_authenticators(instance: PluginInstance) -> Mapping[str, Authentic
         return KeysAuthenticator(instance.name, instance.path(file), file)
 
     return {instance.name: make}
+
+
+@hookimpl
+def jackfield_checks(instance: PluginInstance) -> Mapping[str, CheckFactory]:
+    """Whether the key file can be used."""
+    file = instance.config(KeysConfig).file
+
+    def make() -> Check:
+        from jackfield_keys.checks import FileCheck
+
+        return FileCheck(instance.path(file), file, instance.name)
+
+    return {f"{instance.name} file": make}
 
 
 @hookimpl

@@ -17,6 +17,7 @@ from jackfield.manifest import KernelConfig, Manifest
 from jackfield.supervisor import listeners
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from jackfield.ports.check import CheckResult
@@ -34,10 +35,9 @@ Usage = namedtuple("Usage", "total used free")  # noqa: PYI024  as shutil has it
 
 
 @pytest.mark.parametrize("check", ALL, ids=lambda check: check.__name__)
-def test_this_machine_gives_an_answer(check: object) -> None:
+def test_this_machine_gives_an_answer(check: Callable[[], CheckResult]) -> None:
     """One line, and what to do where it is not fine."""
-    assert callable(check)
-    result: CheckResult = check()
+    result = check()
     assert "\n" not in result.message
     assert bool(result.fix) == (result.level != "ok")
 
