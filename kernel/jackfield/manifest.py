@@ -71,7 +71,8 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     allowed_hosts: tuple[str, ...] = ()
     """Host names, besides loopback ones, that clients may use while no authenticator is enabled."""
     allowed_origins: tuple[str, ...] = ()
-    """Web origins (``https://chat.example``) that may call the API while no authenticator is enabled."""
+    """Web origins (``https://chat.example``) whose pages may call the API and read its answers; those of this machine
+    always may. While no authenticator is enabled, all others are refused."""
     body_limit_bytes: int = 16 * 1024 * 1024
     """Largest request body; above it 413."""
     body_budget_bytes: int = 256 * 1024 * 1024

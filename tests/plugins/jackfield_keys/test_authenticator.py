@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from tests.plugins.jackfield_keys.conftest import Keys
 
 
-def test_jackfield_authenticators_hands_over_one_for_each_instance(tmp_path: Path) -> None:
-    """With its own file, which starts at the folder of plugins.toml."""
+def test_each_instance_has_an_authenticator(tmp_path: Path) -> None:
+    """``jackfield_authenticators`` gives each its own file, which starts at the folder of plugins.toml."""
     manifest = Manifest(
         enabled=(InstanceRef("keys", "keys"), InstanceRef("partners", "keys")),
         kernel=KernelConfig(),
