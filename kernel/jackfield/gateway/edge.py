@@ -209,9 +209,8 @@ class Edge:
         headers["x-request-id"] = context.request_id if context is not None else request_id(None)
         _protect(headers)
         open_to_page(request, headers, may_read=self._guard.may_read(request.headers))
-        if isinstance(request.protocol, EdgeProtocol) and request.protocol.exhausted:
-            response.force_close()
-            headers["Connection"] = "close"
+        if isinstance(request.protocol, EdgeProtocol):
+            request.protocol.end_with(response)
         request[RESPONSE] = response
 
     def _enter(self) -> None:

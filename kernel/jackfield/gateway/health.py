@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 
 from jackfield.errors import ForeignOrigin
+from jackfield.gateway.protocol import EdgeProtocol
 from jackfield.gateway.replica import ModelHealth  # msgspec reads the annotation at run time
 from jackfield.logs import traceback_of
 
@@ -116,6 +117,8 @@ class Health:
         return Readiness(ready, draining, models)
 
 
-async def _name(_request: web.Request, response: web.StreamResponse) -> None:
+async def _name(request: web.Request, response: web.StreamResponse) -> None:
     """Say who answers; aiohttp would say which version of what. A probe's answer is true only now."""
+    if isinstance(request.protocol, EdgeProtocol):
+        request.protocol.end_with(response)
     response.headers.update({"Server": "jackfield", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})

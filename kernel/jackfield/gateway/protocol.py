@@ -66,10 +66,11 @@ class EdgeProtocol(web.RequestHandler):
         super().resume_writing()
         self._unread_since = None
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether the request that is being answered is the last one of this connection."""
-        return self._request_count >= self._bounds.requests
+    def end_with(self, response: web.StreamResponse) -> None:
+        """Close it after *response*, whose headers are about to be sent, if it has had as many requests as it may."""
+        if self._request_count >= self._bounds.requests:
+            response.force_close()
+            response.headers["Connection"] = "close"
 
     def overdue(self, now: float) -> bool:
         """Whether its client has kept it waiting for too long, for headers or for reading."""

@@ -47,8 +47,10 @@ def render(error: JackfieldError, frontend: Frontend | None, request_id: str, *,
     if isinstance(error, AtCapacity):
         error.status = overload_status
     payload = _payload(error, frontend, request_id)
+    # a dialect that knows nothing of the configured status still answers it
+    status = http(error).status if isinstance(error, AtCapacity) else payload.status
     response = web.Response(
-        status=payload.status, body=payload.body, headers=dict(payload.headers), content_type=payload.content_type
+        status=status, body=payload.body, headers=dict(payload.headers), content_type=payload.content_type
     )
     headers = response.headers
     headers["x-request-id"] = request_id

@@ -179,6 +179,16 @@ def test_health_port_is_bounded_too(serve: Serve, monkeypatch: pytest.MonkeyPatc
     probe.close()
 
 
+def test_requests_on_one_connection_to_the_health_port(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many, and no more."""
+    monkeypatch.setattr(server, "HEALTH_BOUNDS", server.HEALTH_BOUNDS._replace(requests=1))
+    served = serve()
+    probe = http.client.HTTPConnection("127.0.0.1", served.health_port, timeout=20)
+    probe.request("GET", "/livez")
+    assert probe.getresponse().will_close
+    probe.close()
+
+
 def test_limit_of_open_files_bounds_connections(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a descriptor there would be no connection to refuse on."""
     monkeypatch.setattr(server, "open_files_limit", lambda: server.DESCRIPTORS_KEPT + 1)
