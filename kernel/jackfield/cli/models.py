@@ -214,7 +214,7 @@ def _facts(report: ModelReport) -> list[tuple[str, str]]:
         facts += _said(info)
     if limits is not None:
         facts.append(("serves", f"requests of {limits.context:,} tokens, {limits.max_sequences} at once"))
-        facts.append(("KV pool", f"{limits.kv_tokens:,} tokens"))
+        facts.append(("KV pool", f"{limits.kv_tokens:,} tokens" if limits.kv_tokens else ""))
     elif config is not None:
         facts.append(("configured", f"context {config.context}, {config.max_sequences} requests at once"))
     return [*facts, *_memory(report)]

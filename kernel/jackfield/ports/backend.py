@@ -98,7 +98,7 @@ class RunnerLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_sequences: int
     """Sequence ids are 0 to ``max_sequences`` - 1."""
     kv_tokens: int
-    """Cells of the KV pool, in tokens, shared by all sequences; at least ``context``."""
+    """Cells of the KV pool, in tokens, shared by all sequences; at least ``context``. 0 for a pooled model."""
     max_batch_tokens: int
     """Most rows of one ``decode`` or ``pool`` call."""
     deterministic: bool = False

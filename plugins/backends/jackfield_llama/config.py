@@ -35,7 +35,8 @@ class LlamaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Most tokens of one engine step, 1 to 65,536. Larger steps compute long prompts faster and make running answers
     wait longer. Raised to the model's ``max_sequences`` where it is less."""
     ubatch: int | Literal["auto"] = "auto"
-    """Tokens computed in one go inside a step, 1 to ``batch``. auto: 512, or ``batch`` where that is less."""
+    """Tokens computed in one go inside a step, 1 to ``batch``. auto: 512, or ``batch`` where that is less; 256 for
+    inputs that a pooled model computes together."""
     deterministic: bool = False
     """Results depend on nothing but the request: not on what else runs, nor on how its prompt was cut into steps. Each
     sequence then has KV cells of its own, its context in full, and attention is plain; prompts are computed one by one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ from jackfield.errors import BackendFault, ManifestError, ModelLoadError
 from jackfield.ports.backend import Batch, ModelSpec
 from jackfield.testing.kits.kit import kernel_of
 from jackfield.testing.kits.pooled_backend import pooling
+from jackfield_llama.pooled import Input, groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -213,6 +215,42 @@ def test_a_listing_says_what_it_takes() -> None:
     assert encoder.kv == 0
 
 
+@pytest.mark.parametrize(
+    ("lengths", "most", "expected"),
+    [
+        ((3,), 8, [(3,)]),
+        ((9,), 8, [(9,)]),
+        ((4, 4, 1), 8, [(4, 4), (1,)]),
+        ((3, 9, 3), 8, [(3,), (9,), (3,)]),
+        ((1, 1, 1, 1), 2, [(1, 1), (1, 1)]),
+        ((5, 4), 1, [(5,), (4,)]),
+    ],
+)
+def test_inputs_share_a_go_as_far_as_that_is_fast(
+    lengths: Sequence[int], most: int, expected: Sequence[Sequence[int]]
+) -> None:
+    """None is cut, none is left out, their order stays."""
+    ends = list(itertools.accumulate(lengths))
+    inputs = [Input(index, end - length, end) for index, (length, end) in enumerate(zip(lengths, ends, strict=True))]
+    found = [tuple(each.end - each.begin for each in group) for group in groups(inputs, most)]
+    assert found == expected
+
+
+def test_how_inputs_share_goes_changes_no_result() -> None:
+    """One by one, or all together."""
+    results = []
+    for ubatch in (1, 512):
+        runner = _load(msgspec.structs.replace(_spec("embedding", {"ubatch": ubatch}), max_sequences=4))
+        batch = Batch(runner.limits.max_batch_tokens)
+        for sequence, text in enumerate((TEXT, "hello", f"{TEXT} {TEXT}", "a")):
+            tokens = runner.tokenizer.encode(text, add_bos=True, parse_special=False)
+            batch.add(sequence, 0, tokens, wants_logits=True, every=True)
+        runner.pool(batch)
+        results.append(np.stack([runner.pooled(sequence) for sequence in range(4)]))
+        runner.close()
+    np.testing.assert_allclose(results[0], results[1], atol=1e-5)
+
+
 # --- tokens -----------------------------------------------------------------------------------------------------------
 
 
@@ -229,6 +267,18 @@ def test_a_pair_is_laid_out_as_cross_encoders_are_trained() -> None:
     runner = _load(_spec("rerank"))
     query, document = (runner.tokenizer.encode(text, add_bos=False, parse_special=False) for text in ("what is", TEXT))
     assert runner.pair("what is", TEXT) == [CLS, *query, SEP, *document, SEP]
+    runner.close()
+
+
+def test_a_file_may_want_two_separators(tmp_path: Path) -> None:
+    """RoBERTa: <s> query </s></s> document </s>."""
+    fields = {
+        "tokenizer.ggml.eos_token_id": (gguf.GGUFValueType.UINT32, SEP),
+        "tokenizer.ggml.add_eos_token": (gguf.GGUFValueType.BOOL, True),
+    }
+    runner = _load(_spec(_variant(tmp_path / "roberta.gguf", "rerank", fields=fields)))
+    query, document = (runner.tokenizer.encode(text, add_bos=False, parse_special=False) for text in ("what is", TEXT))
+    assert runner.pair("what is", TEXT) == [CLS, *query, SEP, SEP, *document, SEP]
     runner.close()
 
 
@@ -292,12 +342,12 @@ def test_an_input_without_a_usable_result_spoils_no_other(tmp_path: Path) -> Non
 
 
 def test_rows_of_one_input_stand_together() -> None:
-    """Models with a state would mix inputs up that take turns."""
+    """Inputs that take turns are not what the contract says, and a state would mix them up."""
     runner = _load(_spec("recurrent", {"pooling": "last"}))
     batch = Batch(4)
     for sequence, position in ((0, 0), (1, 0), (0, 1), (1, 1)):
         batch.add(sequence, position, [5], wants_logits=True)
-    with pytest.raises(BackendFault, match="stand together"):
+    with pytest.raises(BackendFault, match="not whole"):
         runner.pool(batch)
     runner.close()
 
