@@ -47,11 +47,11 @@ class Bounds(NamedTuple):
 class Front(Protocol):
     """Speaks for what never becomes a request."""
 
-    def bad_request(self, request: web.BaseRequest, status: int) -> web.Response:
+    def bad_request(self, request: web.BaseRequest, status: int, /) -> web.Response:
         """Answer what is no HTTP; *status* is what aiohttp would give."""
         ...
 
-    def crowded(self, error: JackfieldError, client: str) -> web.Response:
+    def crowded(self, error: JackfieldError, client: str, /) -> web.Response:
         """Answer a connection from the address *client* for which there is no room."""
         ...
 

@@ -163,6 +163,11 @@ class GatewayProcess:
         client.sendall(data)
         return client
 
+    def resident_kib(self) -> int:
+        """Its resident memory."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
     def connections(self) -> int:
         """How many it has at the API's port, as the system sees it."""
         port = f":{self.public.getsockname()[1]:04X}"
@@ -316,8 +321,7 @@ def test_listening_soon_and_small(manifest: Manifest, resources: ExitStack) -> N
     fields = (proc / "stat").read_text().rpartition(")")[2].split()
     seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     assert seconds < 1.0
-    rss = next(int(line.split()[1]) for line in (proc / "status").read_text().splitlines() if line.startswith("VmRSS:"))
-    assert rss < 90_000
+    assert gateway.resident_kib() < 90_000
 
 
 def test_first_message_must_be_the_boot(manifest: Manifest, resources: ExitStack) -> None:
@@ -408,3 +412,26 @@ def test_hostile_clients(manifest: Manifest, resources: ExitStack) -> None:
     worker.close()
     gateway.control.send(Stop())
     assert gateway.ended()[0] == 0
+
+
+def test_waiting_clients_cost_little(manifest: Manifest, resources: ExitStack) -> None:
+    """A request that is open and silent takes at most 64 KiB; the first hundred fill what all others share."""
+    kernel = KernelConfig(queue=1000, log_level="warning")
+    gateway = GatewayProcess(msgspec.structs.replace(manifest, kernel=kernel), resources)
+    gateway.outcome()
+    worker = gateway.attach_worker()
+    while gateway.status("/readyz") != 200:
+        assert gateway.process.poll() is None
+
+    def wait(count: int) -> int:
+        for _ in range(count):
+            gateway.ask()
+        while count:
+            submitted = [message for message in worker.receive() if isinstance(message, Submit)]
+            count -= len(submitted)
+            worker.send(Events([(each.id, Started(1, 9)) for each in submitted]))
+        return gateway.resident_kib()
+
+    before = wait(100)
+    assert (wait(300) - before) / 300 < 64
+    worker.close()
