@@ -39,13 +39,13 @@ def complete_servers(_ctx: click.Context, _parameter: click.Parameter, incomplet
 
 
 def _served(ctx: click.Context) -> list[str]:
-    from jackfield.cli.servers import running_state
+    from jackfield.cli.servers import choose
 
     try:
-        state = running_state(ctx.params.get("server"))
+        with choose(ctx.params.get("server")) as operator:
+            return [each.model for each in operator.state().children if each.model]
     except (JackfieldError, OSError):
         return []
-    return [each.model for each in state.children if each.model] if state is not None else []
 
 
 def _configured(ctx: click.Context) -> list[str]:

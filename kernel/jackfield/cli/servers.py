@@ -12,6 +12,7 @@ import click
 from jackfield.channel.framing import FrameDecoder
 from jackfield.channel.operator import ANSWER_MAX, Declined, GetState, LogLines, ServerState, answers, questions
 from jackfield.cli.complete import complete_servers
+from jackfield.cli.errors import warn
 from jackfield.errors import ChannelError, JackfieldError
 from jackfield.runtime_folder import SUFFIX, UnsafeFolder, check, folders, short_path
 
@@ -176,13 +177,17 @@ def find() -> Iterator[Operator]:
 
 
 def running_state(server: str | None) -> ServerState | None:
-    """The state of the server that *server* names, or of the only one; None where none is meant and none runs."""
-    if server is None and not any(_closed(each) for each in find()):
-        return None
+    """The state of the server that *server* names, or of the only one; None where none is named and there is not one."""
+    if server is None:
+        running = sum(_closed(each) for each in find())
+        if running > 1:
+            warn(f"{running} servers are running; name one with --server to see how it is")
+        if running != 1:
+            return None
     with choose(server) as operator:
         return operator.state()
 
 
-def _closed(operator: Operator) -> bool:
+def _closed(operator: Operator) -> int:
     operator.close()
-    return True
+    return 1

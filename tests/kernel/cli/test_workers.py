@@ -238,6 +238,8 @@ def test_two_servers_are_told_apart(
         state = read(ask(f"workers list --json --server {address}"))
         assert isinstance(state, dict)
         assert state["pid"] == other.pid
+        listed = ask("models list")
+        assert (listed.code, "2 servers are running" in listed.output) == (0, True)
     finally:
         other.kill()
         other.wait()
