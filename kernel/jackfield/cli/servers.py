@@ -177,7 +177,7 @@ def find() -> Iterator[Operator]:
 
 
 def running_state(server: str | None) -> ServerState | None:
-    """The state of the server that *server* names, or of the only one; None where none is named and there is not one."""
+    """The state of the server that *server* names, or of the only one; None where that is not clear, or none runs."""
     if server is None:
         running = sum(_closed(each) for each in find())
         if running > 1:
