@@ -293,7 +293,7 @@ def kit_section(entry: kits.KitEntry) -> list[str]:
     if entry.table is not None:
         parts += [f"Is told, in the table `{entry.table}`:", options_table(kit.Needs)]
     promises = [
-        f"- {' '.join(prose(inspect.getdoc(test) or '').split())}"
+        f"- {name.removeprefix('test_').replace('_', ' ')}: {' '.join(prose(inspect.getdoc(test) or '').split())}"
         for part in kit.__mro__
         for name, test in vars(part).items()
         if name.startswith("test_")

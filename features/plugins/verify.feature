@@ -12,7 +12,7 @@ Feature: Verifying a plugin
     Given a plugin file that breaks a promise
     When I run "jackfield verify ./mine.py --only unknown_event"
     Then the command fails
-    And it says "BROKEN   Later versions of the kernel tell more."
+    And it says "BROKEN   An unknown event is ignored: Later versions of the kernel tell more."
     And it says "ValueError: not today"
     And it says "again:   jackfield verify ./mine.py --only test_an_unknown_event_is_ignored"
 

@@ -195,8 +195,9 @@ class _Reporter:
         function: Any = getattr(item, "function", None)
         self._ends, self._seconds = [], 0.0
         identity = getattr(getattr(item, "cls", None), "identity", "")
-        promise = " ".join((getattr(function, "__doc__", None) or "").split())
-        self._voice.say(CaseStarted(identity, item.name, promise))
+        name = item.name.partition("[")[0].removeprefix("test_").replace("_", " ")
+        doc = " ".join((getattr(function, "__doc__", None) or "").split())
+        self._voice.say(CaseStarted(identity, item.name, f"{name.capitalize()}: {doc}"))
         result = yield
         self._voice.say((self._ends or [CaseEnded("passed", "", self._seconds)])[0])
         return result

@@ -28,7 +28,7 @@ def text_lines(verdict: Verdict, target: str) -> Iterator[str]:
         yield click.style(f"  FAILED  {_indented(problem.message)}", fg="red")
     for kit in verdict.kits:
         yield from _kit_lines(kit, target)
-    yield f"  bounded: {verdict.limits}"
+    yield "  bounded: " + verdict.limits.replace("\n", "\n           ")
     total = sum(kit.count("passed") for kit in verdict.kits)
     failed = sum(kit.count("failed") for kit in verdict.kits) + len(verdict.problems)
     summary = f"{verdict.result}: {total} promises kept, {failed} broken, {verdict.seconds:.1f} s"

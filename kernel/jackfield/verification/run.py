@@ -70,7 +70,7 @@ class Limits(NamedTuple):
             f"{self.memory_bytes >> 20} MiB resident in the process itself, looked at ten times a second",
             "the network is open" if self.network else "Python's sockets reach this machine only",
         ]
-        return "; ".join(parts)
+        return ";\n".join(parts)
 
 
 def verify(target: Target, limits: Limits, only: str, progress: Callable[[str], None]) -> Verdict:

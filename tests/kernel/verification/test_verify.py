@@ -79,7 +79,7 @@ def test_a_broken_promise_is_said_in_plain_words(tmp_path: Path) -> None:
     verdict = verified(tmp_path, observer('raise ValueError(f"no {event}")'), only="unknown_event")
     text = report(verdict)
     assert verdict.result == "failed"
-    assert "BROKEN   Later versions of the kernel tell more." in text
+    assert "BROKEN   An unknown event is ignored: Later versions of the kernel tell more." in text
     assert "ValueError: no <object" in text
     assert "in observe of mine.py, line 6" in text
     assert "jackfield verify ./mine.py --only test_an_unknown_event_is_ignored" in text
