@@ -1,6 +1,6 @@
 """A backend that does what a script says: tokens, errors, delays and crashes on demand.
 
-It is shaped like a stranger's plugin: one module with hook implementations, loaded by path
+It is shaped like a stranger's plugin: a module with hook implementations, loaded by path
 (``enabled = ["scripted=/…/scripted.py"]``), no private import. Its tokens are the 256 bytes and one end token, so
 prompts and answers of any text can be read off the ids. Without a script it answers with its last user message.
 
@@ -27,9 +27,6 @@ label is the more probable the more of a text is capitals. Inputs obey ``[fail:0
 from __future__ import annotations
 
 import math
-import os
-import re
-import signal
 import time
 from pathlib import Path
 from types import MappingProxyType
@@ -40,38 +37,21 @@ import msgspec
 from jackfield import hookimpl
 from jackfield.errors import BackendFault, KVExhausted, ModelLoadError
 from jackfield.ports.backend import AUTO_CONTEXT_MAX, MemoryEstimate, ModelInfo, RunnerLimits, TokenScores
+from jackfield.testing.script import VOCABULARY, Script, ScriptedTokenizer, obey, text_of
+from jackfield.testing.scripted_pooled import LABELS, VECTOR_SIZE, ScriptedPooledRunner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-    import numpy.typing as npt
-
     from jackfield import PluginInstance
     from jackfield.ports.backend import BackendFactory, Batch, ModelSpec, PooledRunner, Progress, Runner, Sampler
-    from jackfield.types import PoolTask, SamplingParams
-
-END: Final = 256
-"""The end-of-generation token; ids below it are bytes."""
-
-VOCABULARY: Final = 257
+    from jackfield.types import SamplingParams
 
 DUE: Final = 8.0
 """Logit of the token that the script asks for."""
 
 FALLBACK: Final = 4.0
 """Logit of a full stop, which is played where that one is banned."""
-
-VECTOR_SIZE: Final = 8
-"""Components of a pooled model's vectors."""
-
-LABELS: Final = ("capitals", "others")
-"""What a pooled model tells texts apart by."""
-
-TEMPLATE: Final = "{% for message in messages %}<{{ message.role }}>{{ message.content }}\n{% endfor %}<assistant>"
-
-_DIRECTIVE: Final = re.compile(r"\[(say|repeat|fail|crash|delay|zero|nan):([^\]]*)\]")
-_LAST_USER: Final = re.compile(r"<user>(.*)\n<assistant>\Z", re.DOTALL)
 
 
 class ScriptedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,61 +69,6 @@ class ScriptedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Say that results depend on nothing but the sequence itself."""
     can_shift: bool = True
     """Say that the oldest tokens of a sequence can be dropped."""
-
-
-class Script(msgspec.Struct, frozen=True):
-    """What to do for one prompt."""
-
-    answer: bytes
-    fail_at: int = -1
-    crash_at: int = -1
-    delay_s: float = 0.0
-
-    @classmethod
-    def read(cls, prompt: str) -> Script:
-        """The script that *prompt* asks for."""
-        asked = _LAST_USER.search(prompt)
-        text = asked.group(1) if asked else prompt
-        directives = dict(_DIRECTIVE.findall(text))
-        answer = _DIRECTIVE.sub("", text)
-        if "say" in directives:
-            answer = directives["say"]
-        if "repeat" in directives:
-            times, _, unit = directives["repeat"].partition(":")
-            answer = unit * int(times)
-        return cls(
-            answer.encode(),
-            fail_at=int(directives.get("fail", -1)),
-            crash_at=int(directives.get("crash", -1)),
-            delay_s=float(directives.get("delay", 0)) / 1000,
-        )
-
-    def token(self, position: int) -> int:
-        """What is due after *position* tokens of the answer; before it, nothing in particular."""
-        if position < 0:
-            return ord(".")
-        return self.answer[position] if position < len(self.answer) else END
-
-
-class ScriptedTokenizer:
-    """Bytes as tokens."""
-
-    vocabulary = VOCABULARY
-    end_tokens = frozenset({END})
-    chat_template: str | None = TEMPLATE
-    template_tokens: Mapping[str, str] = {}
-
-    def encode(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
-        """The bytes of *text*; lone surrogates become question marks."""
-        return list(text.encode(errors="replace"))
-
-    def piece(self, token: int) -> bytes:
-        """One byte, or nothing for the end token."""
-        return bytes((token,)) if token < END else b""
-
-    def name(self, token: int) -> bytes:
-        """As ``piece``; the end token's name is ``<end>``."""
-        return bytes((token,)) if token < END else b"<end>"
 
 
 class ScriptedRunner:
@@ -172,7 +97,7 @@ class ScriptedRunner:
             cells.append(int(batch.token[row]))
             if batch.wants_logits[row]:
                 self._logits[row] = sequence, len(cells)
-        _obey([self._due(row) for row in self._logits])
+        obey([self._due(row) for row in self._logits])
 
     def remove(self, sequence: int) -> None:
         """Forget *sequence*."""
@@ -246,22 +171,12 @@ class ScriptedRunner:
         known = self._scripts.get(sequence)
         if known is not None:
             return known
-        text = _read(self.cells[sequence])
+        text = text_of(self.cells[sequence])
         end = text.rfind("\n<assistant>")
         if end < 0:
             return len(self.cells[sequence]), Script.read(text)
         prompt = text[: end + len("\n<assistant>")]
         return len(prompt.encode()), Script.read(prompt)
-
-
-def _obey(due: Sequence[tuple[Script, int]]) -> None:
-    """Delay, crash or fail as the scripts say that have reached these positions."""
-    time.sleep(max((script.delay_s for script, _ in due), default=0.0))
-    for script, position in due:
-        if 0 <= position == script.crash_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if 0 <= position == script.fail_at:
-            raise BackendFault("the script asked for a failure")
 
 
 class ScriptedSampler:
@@ -290,71 +205,6 @@ class ScriptedSampler:
 
     def close(self) -> None:
         """Nothing to give back."""
-
-
-class ScriptedPooledRunner:
-    """Reads inputs byte by byte."""
-
-    def __init__(self, info: ModelInfo, limits: RunnerLimits) -> None:
-        self.info = info
-        self.limits = limits
-        self.tokenizer = ScriptedTokenizer()
-        self.calls: list[int] = []
-        """How many inputs each call had."""
-        self._task: PoolTask = next(task for task in info.tasks if task != "generate")
-        self._texts: dict[int, str] = {}
-
-    def pair(self, query: str, document: str) -> list[int]:
-        """Both texts, with the end token between them."""
-        return [*query.encode(errors="replace"), END, *document.encode(errors="replace")]
-
-    def pool(self, batch: Batch) -> None:
-        """Take whole inputs in; obey their directives."""
-        self._texts = {}
-        if not 0 < batch.rows <= self.limits.max_batch_tokens:
-            raise BackendFault("the call has no rows, or more than the runner takes")
-        tokens: dict[int, list[int]] = {}
-        for row in range(batch.rows):
-            inputs = tokens.setdefault(int(batch.sequence[row]), [])
-            if batch.position[row] != len(inputs) or not batch.wants_logits[row]:
-                raise BackendFault("an input is not whole")
-            if not 0 <= batch.token[row] < VOCABULARY:
-                raise BackendFault("a token is outside the vocabulary")
-            inputs.append(int(batch.token[row]))
-        if not all(0 <= sequence < self.limits.max_sequences for sequence in tokens):
-            raise BackendFault("a sequence is outside the runner's")
-        if max(map(len, tokens.values())) > self.limits.context:
-            raise BackendFault("an input is too long")
-        self.calls.append(len(tokens))
-        self._texts = {sequence: _read(inputs) for sequence, inputs in tokens.items()}
-        _obey([(Script.read(text), 0) for text in self._texts.values()])
-
-    def pooled(self, sequence: int) -> npt.NDArray[np.float32]:
-        """What the text of *sequence* says, by the model's task."""
-        import numpy as np  # a plugin's module is imported in gateways too
-
-        text = self._texts.get(sequence)
-        if text is None:
-            raise BackendFault("the sequence was not in the call")
-        if "[zero:]" in text or "[nan:]" in text:
-            return np.full(VECTOR_SIZE, 0.0 if "[zero:]" in text else math.nan, np.float32)
-        if self._task == "rerank":
-            query, _, document = text.partition("\0")
-            return np.array([len(set(query.split()) & set(document.split()))], np.float32)
-        if self._task == "classify":
-            capitals = sum(map(str.isupper, text)) / max(len(text), 1)
-            return np.array([capitals, 1 - capitals], np.float32)
-        remainders = [byte % VECTOR_SIZE for byte in text.encode()]
-        return np.bincount(remainders, minlength=VECTOR_SIZE).astype(np.float32)
-
-    def close(self) -> None:
-        """Forget everything."""
-        self._texts.clear()
-
-
-def _read(tokens: Sequence[int]) -> str:
-    """The text of *tokens*; the end token, which parts a pair, as a NUL."""
-    return bytes(token if token < END else 0 for token in tokens).decode(errors="replace")
 
 
 class ScriptedBackend:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jackfield.testing.scripted import END
+from jackfield.testing.script import END
 from jackfield.types import LogitBias
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from jackfield.errors import BackendFault, KVExhausted
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.scheduler import Chunk, SchedulerView, StepPlan
-from jackfield.testing.scripted import END, ScriptedRunner
+from jackfield.testing.script import END
+from jackfield.testing.scripted import ScriptedRunner
 from jackfield.types import Finished, SamplingParams, TextDelta
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Shown

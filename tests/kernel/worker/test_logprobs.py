@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.testing.scripted import DUE, END, FALLBACK
+from jackfield.testing.script import END
+from jackfield.testing.scripted import DUE, FALLBACK
 from jackfield.types import Finished, TextDelta, TextPrompt, TokenLogprob, TokenPrompt
 from jackfield.worker.engine.output import Output
 

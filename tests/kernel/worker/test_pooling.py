@@ -17,7 +17,7 @@ from jackfield.channel.messages import Cancel, Events, RequestFailed, to_gateway
 from jackfield.errors import BackendFault, InvalidRequest
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import ModelInfo, RunnerLimits
-from jackfield.testing.scripted import LABELS, VECTOR_SIZE, ScriptedPooledRunner
+from jackfield.testing.scripted_pooled import LABELS, VECTOR_SIZE, ScriptedPooledRunner
 from jackfield.types import PairPrompt, Pooled, PoolRequest, TextPrompt, TokenPrompt
 from jackfield.worker.pooling.job import PoolJob
 from jackfield.worker.pooling.loop import PoolLoop, pick
