@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import tomlkit
-from tomlkit.items import AoT
+from tomlkit.items import AoT, Table
 
 from jackfield.errors import JackfieldError
 from jackfield_keys.key import digest_of, new_key
@@ -189,7 +189,7 @@ class _Edit:
         return self._tables()
 
 
-def _table(record: KeyRecord) -> tomlkit.items.Table:
+def _table(record: KeyRecord) -> Table:
     table = tomlkit.table()
     for name in record.__struct_fields__:
         value = getattr(record, name)
