@@ -148,6 +148,23 @@ def test_the_manifest_survives_the_way_to_another_process(tmp_path: Path) -> Non
         ("[kernel]\nallowed_hosts = ['a', 3]", "plugins.toml:2: kernel.allowed_hosts[1]: expected `str`, got `int`"),
         ("[kernel]\n\nqueue = -1", "plugins.toml:3: kernel.queue: must be at least 0"),
         ("[kernel]\ndrain_s = nan", "plugins.toml:2: kernel.drain_s: must be at least 0"),
+        ("[kernel]\nconnections = 0", "plugins.toml:2: kernel.connections: must be at least 1"),
+        ("[kernel]\nconnections_per_address = 0", "plugins.toml:2: kernel.connections_per_address: must be at least 1"),
+        ("[kernel]\nrequests_per_connection = 0", "plugins.toml:2: kernel.requests_per_connection: must be at least 1"),
+        ("[kernel]\nheader_timeout_s = 0", "plugins.toml:2: kernel.header_timeout_s: must be at least 0.1"),
+        ("[kernel]\nidle_timeout_s = inf", "plugins.toml:2: kernel.idle_timeout_s: must be at least 0.1"),
+        ("[kernel]\nwrite_timeout_s = -1", "plugins.toml:2: kernel.write_timeout_s: must be at least 0.1"),
+        ("[kernel]\nrequest_timeout_s = -1", "plugins.toml:2: kernel.request_timeout_s: must be at least 0"),
+        ("[kernel]\noverload_status = 500", "plugins.toml:2: kernel.overload_status: invalid enum value 500"),
+        ("[kernel]\nbody_budget_bytes = 1", "plugins.toml:2: kernel.body_budget_bytes: must be at least"),
+        (
+            "[kernel]\ntrusted_proxies = ['proxy']",
+            "plugins.toml:2: kernel.trusted_proxies: has 'proxy'",
+        ),
+        (
+            "[kernel]\ntrusted_proxy_header = 'x-real-ip'",
+            "plugins.toml:2: kernel.trusted_proxy_header: invalid",
+        ),
         ("[kernel]\nlisten = '8080'", "plugins.toml:2: kernel.listen: must be HOST:PORT, with a port from 0 to 65535"),
         (
             "[kernel]\nlisten = 'a:65536'",
