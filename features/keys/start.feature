@@ -7,6 +7,7 @@ Feature: Going public
       """
       [kernel]
       listen = "0.0.0.0:0"
+      health = "127.0.0.1:0"
       """
     When I run "jackfield serve"
     Then the command fails

@@ -25,6 +25,7 @@ PUBLIC: Final = [
     "jackfield.hookspecs",
     "jackfield.lifecycle",
     "jackfield.plugins",
+    "jackfield.secret",
     "jackfield.types",
 ]
 

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from jackfield.errors import HTTP, JackfieldError, QueueFull, WorkerDied, http
 from jackfield.plugins import Kernel
+from jackfield.ports.identity import SCOPE
 from jackfield.testing.kits.kit import Kit
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, finished, serve_frontend
 from jackfield.types import Started, TextDelta
@@ -174,6 +175,7 @@ class FrontendKit(Kit):
         assert len(set(claims)) == len(claims), f"a method and path twice: {claims}"
         for route in routes:
             assert route.path.startswith("/"), route.path
+            assert SCOPE.match(route.scope), f"{route.path}: {route.scope!r} is not a scope"
             web.Application().router.add_route(route.method, route.path, _unused)
             assert asyncio.iscoroutinefunction(route.handler), f"{route.path}: the handler must be async"
 
