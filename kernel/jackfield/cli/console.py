@@ -64,7 +64,8 @@ class LineReport:
         self._fact("health", " ".join(addresses.health))
         self._fact("platform", ", ".join(platforms(self._here)))
         self._fact("logs", f"to {log_destination(self._here)}")
-        self._fact("process", f"{self._here.pid}; {CONTROL if addresses.control else NO_CONTROL}")
+        control = f"{NO_CONTROL}: {addresses.no_control}" if addresses.no_control else CONTROL
+        self._fact("process", f"{self._here.pid}; {control}")
         for name, model in self._manifest.models.items():
             self._fact("model", f"{name} ({DEMO_NOTE})" if model.source == DEMO_SOURCE else name)
 
@@ -161,7 +162,8 @@ class JsonReport:
             pid=self._here.pid,
             api=addresses.api,
             health=addresses.health,
-            control=addresses.control,
+            control=not addresses.no_control,
+            no_control=addresses.no_control,
             platform=platforms(self._here),
             logs=log_destination(self._here),
             models=list(self._manifest.models),

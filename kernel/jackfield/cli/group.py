@@ -58,9 +58,10 @@ class JackfieldGroup(click.Group):
         except click.UsageError as error:
             from jackfield.plugin_modules import installed_plugins
 
-            if args[0] in installed_plugins():
-                error.message += f" The plugin {args[0]} is off; turn it on with: jackfield plugins enable {args[0]}"
-            raise
+            if args[0] not in installed_plugins():
+                raise
+            hint = f"The plugin {args[0]} is off; turn it on with: jackfield plugins enable {args[0]}"
+            raise click.UsageError(f"{error.message} {hint}", error.ctx) from error
 
 
 @click.group(cls=JackfieldGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})

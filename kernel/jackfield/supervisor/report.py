@@ -16,8 +16,8 @@ class Addresses(NamedTuple):
     """URLs."""
     health: Sequence[str]
     """URLs."""
-    control: bool
-    """Whether ``jackfield workers`` finds it."""
+    no_control: str = ""
+    """Why ``jackfield workers`` does not find it; empty where it does."""
 
 
 class Report(Protocol):

@@ -233,10 +233,9 @@ class Supervisor:
         try:
             self._control.open(api[0].partition("//")[2])
         except (UnsafeFolder, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            self._report.trouble(f"jackfield workers will not find this server: {reason}")
-            return Addresses(api, health, control=False)
-        return Addresses(api, health, control=True)
+            reason = error.strerror or "" if isinstance(error, OSError) else str(error)
+            return Addresses(api, health, no_control=reason)
+        return Addresses(api, health)
 
     # --- children ----------------------------------------------------------------------------------------------------
 

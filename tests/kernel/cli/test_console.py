@@ -43,7 +43,7 @@ def _status(model: str, state: str, reason: str = "") -> WorkerStatus:
 
 
 def _story(report: Report) -> None:
-    report.listening(Addresses(["http://127.0.0.1:8080"], ["http://127.0.0.1:8081"], control=True))
+    report.listening(Addresses(["http://127.0.0.1:8080"], ["http://127.0.0.1:8081"]))
     for percent in (0, 3, 21, 30, 100):
         report.worker(_status("demo", "loading", f"loading {percent} %"))
     report.gateway_ready(Ready(plugins={"openai": "jackfield 0.1.0", "fcfs": "jackfield 0.1.0"}), 0)
@@ -127,11 +127,13 @@ def test_a_reader_that_left_does_not_stop_the_server(monkeypatch: pytest.MonkeyP
 def test_a_model_that_failed_does_not_hide_that_the_others_serve(capsys: pytest.CaptureFixture[str]) -> None:
     """Whichever comes last."""
     report = LineReport(MANIFEST, terminal=False, here=HERE)
-    report.listening(Addresses(["http://127.0.0.1:8080"], [], control=False))
+    report.listening(Addresses(["http://127.0.0.1:8080"], [], no_control="/tmp/jackfield-0 belongs to another user"))
     report.gateway_ready(Ready(), 0)
     report.worker(_status("demo", "ready"))
     report.worker(_status("big", "failed", "big.gguf is truncated"))
-    assert capsys.readouterr().out.splitlines()[-1] == "ready: http://127.0.0.1:8080 (without big)"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "ready: http://127.0.0.1:8080 (without big)"
+    assert "  process  4711; not to be found by jackfield workers: /tmp/jackfield-0 belongs to another user" in lines
 
 
 def test_restarts_are_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ class Lines:
 
     def listening(self, addresses: Addresses) -> None:
         """One line."""
-        self._line("listening", api=addresses.api, health=addresses.health, control=addresses.control)
+        self._line("listening", api=addresses.api, health=addresses.health, no_control=addresses.no_control)
 
     def gateway_ready(self, ready: Ready, restarts: int) -> None:
         """One line."""

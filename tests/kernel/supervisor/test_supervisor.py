@@ -312,3 +312,29 @@ def test_a_terminal_that_goes_away_ends_the_server(run: Run) -> None:
     os.close(terminal)
     os.close(master)
     assert running.exit_code() == 0
+
+
+def test_no_folder_for_the_control_socket_is_no_reason_not_to_serve(run: Run, tmp_path: Path) -> None:
+    """It is said with the addresses, and everything else works."""
+    (tmp_path / ".runtime").mkdir(mode=0o755)
+    running = run()
+    assert "0700" in str(running.event("listening")["no_control"])
+    assert running.up().end() == 0
+
+
+def test_the_control_socket_goes_with_the_server(run: Run, tmp_path: Path) -> None:
+    """After an orderly end; after a kill the next server of any address clears it away."""
+    folder = tmp_path / ".runtime"
+    first = run()
+    assert first.event("listening")["no_control"] == ""
+    assert len(list(folder.iterdir())) == 1
+    assert first.up().end() == 0
+    assert list(folder.iterdir()) == []
+    second = run().up()
+    second.send(signal.SIGKILL)
+    second.exit_code()
+    assert len(list(folder.iterdir())) == 1
+    third = run()
+    third.event("listening")
+    assert len(list(folder.iterdir())) == 1
+    assert third.up().end() == 0
