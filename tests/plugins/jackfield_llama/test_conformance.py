@@ -3,56 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-import jackfield
-from jackfield.manifest import InstanceRef, KernelConfig, Manifest
-from jackfield.plugins import build_kernel
-from jackfield.ports.backend import ModelSpec
+import tomli
+
+import jackfield_llama
 from jackfield.testing import scripted
 from jackfield.testing.kits.backend import BackendKit
+from jackfield.testing.kits.config import ConfigKit
 
 if TYPE_CHECKING:
-    from jackfield.ports.backend import Backend
+    from jackfield.manifest import Table
 
-DEMO = Path(jackfield.__file__).parent / "models" / "demo.gguf"
-
-
-def _backend(name: str, plugin: str) -> Backend:
-    kernel = build_kernel(Manifest(enabled=(InstanceRef(name, plugin),), kernel=KernelConfig()))
-    return kernel.backends()[name]()
-
-
-def _asked(question: str) -> str:
-    return f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
+TOLD: Table = tomli.loads(Path(jackfield_llama.__file__).with_name("verify.toml").read_text())["llama-cpu"]["backend"]
+"""What ``jackfield verify llama-cpu`` tells the kit too: the demo model, asked what it knows well."""
 
 
 class TestLlama(BackendKit):
-    """llama.cpp with the demo model, asked what it knows well."""
+    """llama.cpp with the demo model."""
 
-    prompts = (_asked("Hello"), _asked("What is the capital of France?"), _asked("What is 2 + 3?"))
-
-    def backend(self) -> Backend:
-        return _backend("llama-cpu", "llama-cpu")
-
-    def spec(self) -> ModelSpec:
-        return ModelSpec(name="demo", path=str(DEMO), options={"threads": 1})
+    manifest = 'enabled = ["llama-cpu"]'
+    needs: ClassVar[Table] = TOLD
 
 
-class TestLlamaDeterministic(TestLlama):
+class TestLlamaDeterministic(BackendKit):
     """The same, with the promise that the kit then holds it to."""
 
-    pool = "auto"
-
-    def spec(self) -> ModelSpec:
-        return ModelSpec(name="demo", path=str(DEMO), options={"threads": 1, "deterministic": True})
+    manifest = 'enabled = ["llama-cpu"]'
+    needs: ClassVar[Table] = {**TOLD, "options": {"threads": 1, "deterministic": True}, "kv_tokens": "auto"}
 
 
 class TestScripted(BackendKit):
     """A backend of a few lines, without a model."""
 
-    def backend(self) -> Backend:
-        return _backend("scripted", scripted.__file__)
+    manifest = f'enabled = ["scripted={scripted.__file__}"]'
+    needs: ClassVar[Table] = {"source": "jackfield:demo"}
 
-    def spec(self) -> ModelSpec:
-        return ModelSpec(name="demo", path=str(DEMO))
+
+class TestOptions(ConfigKit):
+    """``[config.llama-cpu]``."""
+
+    manifest = 'enabled = ["llama-cpu"]'
+    name = "llama-cpu"

@@ -65,6 +65,8 @@ class ModelNeeds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """As in ``[models.NAME.options]``."""
     prompts: tuple[str, str, str] = PROMPTS
     """Three texts of different lengths, all below 64 tokens, with clear continuations."""
+    kv_tokens: int | Literal["auto"] = POOL
+    """Cells of the pool; auto where the options give each sequence cells of its own."""
 
 
 class LoadedModel(Kit):
@@ -89,8 +91,8 @@ class LoadedModel(Kit):
 
     @property
     def pool(self) -> int | Literal["auto"]:
-        """``kv_tokens``; auto where the options give each sequence cells of its own."""
-        return POOL
+        """``kv_tokens``."""
+        return self.told(ModelNeeds).kv_tokens if self.needs else POOL
 
     def sized(self) -> ModelSpec:
         """``spec`` with ``SEQUENCES``, ``CONTEXT`` and ``pool``."""
@@ -112,7 +114,7 @@ class LoadedModel(Kit):
         company: Sequence[tuple[int, Sequence[int]]] = (),
     ) -> list[Sequence[tuple[int, float]]]:
         """Scores after *chunks* of *text* and each token behind them, others stepping along."""
-        found, position = [], 0
+        found, position, row = [], 0, 0
         for size in chunks:
             row = self._decode(runner, sequence, position, text[position : position + size])
             position += size
