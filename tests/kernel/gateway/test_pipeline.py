@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.channel.framing import FrameDecoder
@@ -262,6 +262,7 @@ class Taker:
             self.entries[event.index] += [entry.token for entry in event.logprobs]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["text", "end", "read"])), max_size=60))
 def test_any_interleaving_of_answers_and_reads(steps: list[tuple[int, str]]) -> None:
     """Each answer's text is whole and in order, its end comes last, with the entries that belong to it."""

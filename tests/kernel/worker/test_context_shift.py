@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.channel.messages import RequestFailed, SequenceEvent
@@ -122,17 +122,19 @@ def _served(runner: Watched, prompt: int, max_tokens: int) -> Asker:
     return asker
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(8, 40), st.data())
 def test_every_shift_is_legal_and_the_answer_whole(context: int, data: st.DataObject) -> None:
     """Down to the smallest context, whatever is kept of the prompt."""
     prompt = data.draw(st.integers(1, context - 1))
     runner = Watched(context, data.draw(st.integers(0, prompt)))
-    max_tokens = data.draw(st.integers(1, 200))
+    max_tokens = data.draw(st.integers(1, 120))
     asker = _served(runner, prompt, max_tokens)
     assert sum(event.tokens for event in asker.events if isinstance(event, TextDelta)) == max_tokens
     assert (runner.shifts > 0) == (prompt + max_tokens > context + 1)
 
 
+@settings(deadline=None)
 @given(st.integers(8, 40), st.data())
 def test_cells_and_tokens_stay_one(context: int, data: st.DataObject) -> None:
     """Whatever is kept and dropped, a sequence's tokens and its counts agree."""

@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.types import TextDelta
@@ -70,6 +70,7 @@ def test_no_time_is_no_time(peer: Peer, timeout_s: float) -> None:
     assert peer.failure(1) == ("deadline_exceeded", None)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(allow_nan=True), st.booleans()), max_size=200))
 def test_each_is_given_once_and_the_ended_never(requests: list[tuple[float, bool]]) -> None:
     """Whatever times are asked for and whoever ends before; the wait is one that a selector takes."""

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.testing.script import END
@@ -186,6 +186,7 @@ class Shown:
         self.deltas.append(event)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.binary(max_size=4), max_size=30),
     st.lists(st.text("ab€", min_size=1, max_size=4), max_size=3),

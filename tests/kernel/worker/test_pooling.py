@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.channel.framing import FRAME_MAX
@@ -269,6 +269,7 @@ def _job(asker: Asker, texts: list[str]) -> PoolJob:
 _TEXTS = st.sampled_from(["a", "bb", "c" * 9, "d" * 32, "[fail:0]", "[nan:]"])
 
 
+@settings(deadline=None)
 @given(
     work=st.lists(st.tuples(st.lists(_TEXTS, min_size=1, max_size=6), st.booleans()), min_size=1, max_size=8),
     sequences=st.integers(1, 5),
@@ -306,6 +307,23 @@ def test_every_request_ends_as_its_own_inputs_say(
             vectors = [expected(text) for text in texts]
             for row, vector in zip(event.rows, vectors, strict=True):
                 assert numbers(row) == pytest.approx(vector / np.linalg.norm(vector))
+
+
+def test_a_call_that_hangs_is_seen() -> None:
+    """The time of the present call is what the supervisor watches; at rest there is none."""
+
+    class Watched(Recording):
+        def pool(self, batch: Batch) -> None:
+            seen.append(loop.busy_s())
+            super().pool(batch)
+
+    seen: list[float] = []
+    loop = PoolLoop(Watched(_limits()), lambda: None, lambda _: loop.stop())
+    loop.submit(_job(Asker(), ["[delay:1]"]))
+    assert loop.busy_s() == 0
+    loop.run()
+    assert len(seen) == 1
+    assert seen[0] > 0
 
 
 @pytest.mark.parametrize(
