@@ -14,7 +14,9 @@ _MARKS: Final = (
     *(b"auth", b"bearer", b"basic ", b"api", b"passw", b"secret", b"access", b"eyj", b"://"),
     *(b"jf_", b"sk-", b"hf_", b"ghp_", b"github_", b"xox", b"akia", b"aiza"),
 )
-"""A line without any of these, in lower case, has no credential that the pattern knows. Looking for them takes 1 µs."""
+"""A line without any of these, in lower case, has no credential that the pattern knows; that it has none takes 3 µs."""
+
+_MARK: Final = re.compile(b"|".join(map(re.escape, _MARKS)))
 
 _CREDENTIAL: Final = re.compile(
     # headers: with any scheme
@@ -34,11 +36,9 @@ _CREDENTIAL: Final = re.compile(
 
 def redact(line: bytes) -> bytes:
     """*line*, UTF-8, with ``***`` in the place of whatever looks like a credential; JSON stays JSON. Any thread."""
-    lower = line.lower()
-    for mark in _MARKS:  # any() would take three times as long
-        if mark in lower:
-            return _CREDENTIAL.sub(_hide, line.decode(errors="replace")).encode()
-    return line
+    if _MARK.search(line.lower()) is None:
+        return line
+    return _CREDENTIAL.sub(_hide, line.decode(errors="replace")).encode()
 
 
 def _hide(match: re.Match[str]) -> str:
