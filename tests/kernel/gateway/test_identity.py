@@ -466,6 +466,19 @@ def test_failures_are_throttled_and_good_keys_are_not(serve: Serve) -> None:
     assert ask(served, **BEARER).status == 200
 
 
+def test_clients_of_a_proxy_are_counted_one_by_one(serve: Serve) -> None:
+    """By the address that a trusted proxy names; others name none."""
+    trusting = serve(kernel=KernelConfig(trusted_proxies=("127.0.0.0/8",)), authenticators=by(Judge()))
+    for _ in range(BURST):
+        ask(trusting, X_Forwarded_For="192.0.2.1")
+    assert ask(trusting, X_Forwarded_For="192.0.2.1").status == 429
+    assert ask(trusting, X_Forwarded_For="192.0.2.2").status == 401
+    plain = serve(authenticators=by(Judge()))
+    for number in range(BURST):
+        ask(plain, X_Forwarded_For=f"192.0.2.{number}")
+    assert ask(plain, X_Forwarded_For="192.0.2.99").status == 429
+
+
 def test_a_good_key_without_the_scope_is_no_failure(serve: Serve) -> None:
     """Nobody is guessing."""
     served = serve(authenticators=by(Judge(somebody(scopes=("embed",)))))
