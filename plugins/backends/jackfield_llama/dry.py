@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from jackfield.types import SamplingParams
     from jackfield_llama.tokenizer import LlamaTokenizer
@@ -41,6 +41,9 @@ KNOWN_MAX: Final = 16
 _ROOM: Final = 256
 """Tokens of prompt and answer that there is room for at first; doubled when it is full."""
 
+_NO_BYTE: Final = 256
+"""Stands for the last byte of a token without text."""
+
 _Tail: TypeAlias = tuple[int, ...]
 
 
@@ -48,11 +51,11 @@ class Breakers(NamedTuple):
     """Where repetitions end: tokens that are a breaker, or begin one."""
 
     tails: dict[int, frozenset[_Tail]]
-    """By head token: the tokens that must follow it; an empty tail where the head is a breaker by itself."""
+    """By token that ends with the beginning of a breaker: the tokens that must follow it."""
     heads: npt.NDArray[np.bool_]
-    """By token id: whether it is in ``tails``."""
+    """By token id: whether it is in ``tails`` or ``whole``."""
     whole: npt.NDArray[np.bool_]
-    """By token id: whether it is a breaker by itself."""
+    """By token id: whether a breaker is in it."""
 
 
 class BreakerTable:
@@ -76,27 +79,19 @@ class BreakerTable:
         return known
 
     def _search(self, texts: tuple[str, ...]) -> Breakers:
+        whole = np.zeros(self._tokenizer.vocabulary, np.bool_)
         tails: dict[int, set[_Tail]] = {}
         for text in texts:
-            for token, tail in self._heads(text.encode(errors="replace")[:BREAKER_BYTES_MAX]):
-                tails.setdefault(token, set()).add(tail)
-        heads = np.zeros(self._tokenizer.vocabulary, np.bool_)
+            breaker = text.encode(errors="replace")[:BREAKER_BYTES_MAX]
+            holding = self._names.holding(breaker)
+            whole[holding] = True
+            for length in range(1, len(breaker)):
+                tail = tuple(self._tokenizer.encode_bytes(breaker[length:])[:TAIL_MAX])
+                for token in np.setdiff1d(self._names.ending(breaker[:length]), holding).tolist():
+                    tails.setdefault(token, set()).add(tail)
+        heads = whole.copy()
         heads[list(tails)] = True
-        whole = np.zeros_like(heads)
-        whole[[token for token, found in tails.items() if () in found]] = True
         return Breakers({token: frozenset(found) for token, found in tails.items()}, heads, whole)
-
-    def _heads(self, breaker: bytes) -> Iterator[tuple[int, _Tail]]:
-        """Tokens with the breaker inside, and tokens that end with its beginning, with the rest as tail."""
-        names = self._names
-        whole = set(names.holding(breaker))
-        for token in whole:
-            yield token, ()
-        for length in range(1, len(breaker)):
-            tail = tuple(self._tokenizer.encode_bytes(breaker[length:])[:TAIL_MAX])
-            for token in names.ending(breaker[:length]):
-                if token not in whole:
-                    yield token, tail
 
     @cached_property
     def _names(self) -> _Names:
@@ -110,23 +105,27 @@ class _Names:
         self._bytes = np.frombuffer(b"".join(names), np.uint8)
         self._lengths = np.array([len(name) for name in names])
         self._ends = self._lengths.cumsum()
+        lasts = np.full(len(names), _NO_BYTE)
+        there = self._lengths > 0
+        lasts[there] = self._bytes[self._ends[there] - 1]
+        self._by_last = lasts.argsort(kind="stable")
+        self._bounds = lasts[self._by_last].searchsorted(np.arange(_NO_BYTE + 1))
 
-    def holding(self, part: bytes) -> list[int]:
+    def holding(self, part: bytes) -> npt.NDArray[np.intp]:
         """Tokens with *part* somewhere in them."""
         found = np.flatnonzero(self._bytes[: len(self._bytes) - len(part) + 1] == part[0])
         for offset in range(1, len(part)):
             found = found[self._bytes[found + offset] == part[offset]]
         token = self._ends.searchsorted(found, side="right")
-        tokens: list[int] = token[found + len(part) <= self._ends[token]].tolist()
-        return tokens
+        return np.unique(token[found + len(part) <= self._ends[token]])
 
-    def ending(self, part: bytes) -> list[int]:
+    def ending(self, part: bytes) -> npt.NDArray[np.intp]:
         """Tokens with *part* at their end."""
-        token = np.flatnonzero(self._lengths >= len(part))
-        for offset in range(1, len(part) + 1):
+        token = self._by_last[self._bounds[part[-1]] : self._bounds[part[-1] + 1]]
+        token = token[self._lengths[token] >= len(part)]
+        for offset in range(2, len(part) + 1):
             token = token[self._bytes[self._ends[token] - offset] == part[-offset]]
-        tokens: list[int] = token.tolist()
-        return tokens
+        return token
 
 
 class Dry:
@@ -192,8 +191,11 @@ class Dry:
         """How many tokens stand behind the last breaker in *tokens*; all where there is none."""
         tails = self._breakers.tails
         for place in np.flatnonzero(self._breakers.heads[tokens])[::-1].tolist():
+            token = int(tokens[place])
             behind = tuple(tokens[place + 1 : place + 1 + TAIL_MAX].tolist())
-            found: list[int] = [len(tail) for tail in tails[int(tokens[place])] if behind[: len(tail)] == tail]
+            found: list[int] = [len(tail) for tail in tails.get(token, ()) if behind[: len(tail)] == tail]
+            if self._breakers.whole[token]:
+                found.append(0)
             if found:
                 return len(tokens) - 1 - int(place) - max(found)
         return len(tokens)

@@ -30,7 +30,7 @@ class _NoBreakers:
 
     def find(self, texts: tuple[str, ...]) -> Breakers:
         three = np.arange(VOCABULARY) == 3
-        return Breakers({3: frozenset({()})}, three, three) if texts else Breakers({}, three & False, three & False)
+        return Breakers({}, three, three) if texts else Breakers({}, three & False, three & False)
 
 
 class Rows:
