@@ -100,7 +100,11 @@ def _model_params(config: LlamaConfig) -> llama.ModelParams:
 
 
 def _warm_up(context: llama.Context, file: str) -> None:
-    """Compute one token: pages the weights in, and a model that cannot be computed fails here, not in a request."""
+    """Compute one token: pages the weights in, and a model that cannot be computed fails here, not in a request.
+
+    Warming up computes all experts of a mixture, and llama.cpp would use the same graph again for a first request of
+    one token: a step without output, which has another graph, makes it forget.
+    """
     batch = Batch(1)
     batch.add(0, 0, [0], wants_logits=True)
     bound = BoundBatch(batch)
@@ -112,6 +116,10 @@ def _warm_up(context: llama.Context, file: str) -> None:
     code = llama.decode(context, bound.struct)
     llama.set_warmup(context, False)
     llama.memory_clear(memory, True)
+    if code == 0:
+        batch.wants_logits[0] = 0
+        code = llama.decode(context, bound.struct)
+        llama.memory_clear(memory, True)
     if code != 0:
         raise ModelLoadError(f"{file} loads, but llama.cpp cannot compute it (code {code})")
 
