@@ -11,7 +11,7 @@ import msgspec
 from jackfield.cli.complete import complete_served_models
 from jackfield.cli.errors import EXIT_FAILED, EXIT_OK, complain
 from jackfield.cli.options import json_option
-from jackfield.cli.servers import Operator, choose, server_option
+from jackfield.cli.servers import Operator, ServerUnreachable, choose, server_option
 from jackfield.cli.tables import duration, print_table, size
 from jackfield.lifecycle import WorkerState
 
@@ -80,12 +80,13 @@ def restart(model: str, server: str | None, *, now: bool, no_wait: bool, as_json
     from jackfield.channel.operator import RestartWorker
 
     with choose(server) as operator:
-        before = operator.state()
+        before = _worker_named(operator.state(), model)
         after = operator.restart(RestartWorker(model=model, now=now))
-        worker = _worker(after, model)
-        if no_wait:
-            return _told(worker, as_json=as_json)
-        return _told(_wait(operator, model, _worker(before, model).restarts, quiet=as_json), as_json=as_json)
+        if no_wait or before is None:
+            return _told(_worker(after, model), as_json=as_json)
+        # the first start of one that waits for its turn is no restart
+        restarts = before.restarts - (before.state == WorkerState.WAITING)
+        return _told(_wait(operator, model, restarts, quiet=as_json), as_json=as_json)
 
 
 @command.command()
@@ -129,8 +130,16 @@ def _row(worker: ChildState) -> tuple[str, ...]:
     )
 
 
+def _worker_named(state: ServerState, model: str) -> ChildState | None:
+    workers = [each for each in state.children if each.kind == "worker"]
+    return next((each for each in workers if model in (each.model, *each.aliases)), None)
+
+
 def _worker(state: ServerState, model: str) -> ChildState:
-    return next(each for each in state.children if each.kind == "worker" and model in (each.model, *each.aliases))
+    worker = _worker_named(state, model)
+    if worker is None:
+        raise ServerUnreachable(f"the server does not serve {model} any more")
+    return worker
 
 
 def _wait(operator: Operator, model: str, restarts: int, *, quiet: bool) -> ChildState:

@@ -303,3 +303,12 @@ def test_a_restart_that_fails(tmp_path: Path, serve: Callable[[str], ServeProces
     assert "cannot be served: model.bin: the script refuses to load this model" in done.output
     source.touch()
     assert run_command("workers restart scripted", tmp_path).code == 0
+
+
+def test_a_restart_of_one_that_waits_for_its_turn(tmp_path: Path, serve: Callable[[str], ServeProcess]) -> None:
+    """Its first start is what was asked for; the command ends when it is ready."""
+    serve(scripted_manifest({"alpha": "", "beta": ""}, plugin="load_s = 2"))
+    waiting = run_command("workers list", tmp_path)
+    assert "waiting for alpha to load" in waiting.output
+    done = run_command("workers restart beta", tmp_path)
+    assert (done.code, done.output.splitlines()[-1]) == (0, "beta: ready")
