@@ -258,7 +258,7 @@ class ScriptedBackend:
             kv_tokens=max(context, spec.max_sequences * context if spec.kv_tokens == "auto" else spec.kv_tokens),
             max_batch_tokens=max(config.max_batch_tokens, spec.max_sequences),
             deterministic=config.deterministic,
-            can_shift=config.can_shift and not config.deterministic,
+            can_shift=config.can_shift,
         )
 
 

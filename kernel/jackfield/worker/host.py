@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jackfield.plugins import Kernel
-    from jackfield.ports.backend import Backend, ModelInfo, RunnerLimits
+    from jackfield.ports.backend import Backend, ModelInfo, PooledRunner, Runner, RunnerLimits
     from jackfield.ports.scheduler import Scheduler
 
 SWITCH_INTERVAL_S: Final = 0.0005
@@ -56,7 +56,7 @@ class WorkerHost:
         scheduler = self._scheduler()
         runner = self._backend()().load(spec, progress)
         shift = manifest.models[self._model].context_shift
-        if shift and not (runner.limits.can_shift and "generate" in runner.info.tasks):
+        if shift and not _can_shift(runner):
             runner.close()
             raise self._cannot_shift(deterministic=runner.limits.deterministic)
         self._serving = assemble(runner, scheduler, manifest.kernel.default_max_tokens, context_shift=shift)
@@ -141,3 +141,9 @@ class WorkerHost:
         raise ManifestError(
             f"{where}: no enabled plugin hands over the backend {name!r}{suggestion(name, tuple(backends))}", param=key
         )
+
+
+def _can_shift(runner: Runner | PooledRunner) -> bool:
+    """Whether answers may go on without their beginning; a deterministic one would depend on when it was preempted."""
+    limits = runner.limits
+    return limits.can_shift and not limits.deterministic and "generate" in runner.info.tasks
