@@ -65,8 +65,8 @@ class LlamaPooledRunner:
         model: Loaded model; owned from here on.
         context: A context of it that pools; owned from here on.
         info: What the model is; ``tasks`` has the one thing it is good for.
-        limits: What the context can do; ``max_batch_tokens`` is at most its ``n_ubatch``.
-        together: Most tokens of several inputs that are computed in one go.
+        limits: What it can do; ``context`` is at most the ``n_ubatch`` of the context.
+        together: Most tokens of several inputs that are computed in one go; at most that, too.
     """
 
     def __init__(
@@ -106,8 +106,8 @@ class LlamaPooledRunner:
     def pool(self, batch: Batch) -> None:
         """See ``jackfield.ports.backend.PooledRunner``.
 
-        Every row counts as wanted, whatever the batch says: a result is made of all of them. What llama.cpp would
-        answer by aborting the process is refused first: more rows than a micro-batch, positions beyond the last one.
+        Every row counts as wanted, whatever the batch says: a result is made of all of them. llama.cpp would abort the
+        process on more rows in one go than its micro-batch has, and on positions that a model has not learned.
         """
         bound = self._bound
         if bound is None or bound.batch is not batch:

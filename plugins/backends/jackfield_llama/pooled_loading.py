@@ -33,7 +33,7 @@ def plan_pooled(
 ) -> tuple[ModelInfo, Sizes, Buffers]:
     """What *model* is good for, how long its inputs may be, and what that takes. Runs guarded.
 
-    A call is computed as one micro-batch, since a token of an encoder sees all others: its buffers grow with it.
+    An input is computed as one micro-batch, since a token of an encoder sees all others: buffers grow with it.
 
     Parameters:
         model: A model without its weights.
@@ -43,7 +43,7 @@ def plan_pooled(
         room: Memory left beside the weights, in bytes; None if unknown. Only an automatic context depends on it.
 
     Returns:
-        *info* with the model's task; the longest input, and the most tokens of one call in the place of cells; buffers.
+        *info* with the model's task; the longest input, and the tokens of a micro-batch in the place of cells; buffers.
 
     Raises:
         ManifestError: A size cannot be.
@@ -77,15 +77,17 @@ def load_pooled(model: llama.Model, wish: Wish, plan: Plan) -> LlamaPooledRunner
     with ExitStack() as undo:
         context = _make_context(model, plan.pooling, wish, plan.sizes.kv_tokens)
         undo.callback(llama.context_free, context)
+        config = wish.config
+        most = min(llama.n_ctx(context), llama.n_batch(context), pooling.n_ubatch(context))
+        longest = min(plan.sizes.context, most)
         limits = RunnerLimits(
-            context=min(plan.sizes.context, llama.n_ctx(context)),
+            context=longest,
             max_sequences=llama.n_seq_max(context),
             kv_tokens=0,
-            max_batch_tokens=min(llama.n_batch(context), pooling.n_ubatch(context)),
-            deterministic=wish.config.deterministic,
+            max_batch_tokens=longest if config.deterministic else max(longest, config.batch),
+            deterministic=config.deterministic,
         )
-        together = INPUTS_TOKENS if wish.config.ubatch == "auto" else wish.config.ubatch
-        runner = LlamaPooledRunner(model, context, plan.info, limits, together)
+        runner = LlamaPooledRunner(model, context, plan.info, limits, min(most, _together(wish)))
         try:
             runner.warm_up()  # what cannot be computed fails here, not in a request
         except BackendFault as error:
@@ -95,11 +97,17 @@ def load_pooled(model: llama.Model, wish: Wish, plan: Plan) -> LlamaPooledRunner
 
 
 def _sizes(wish: Wish, context: int) -> Sizes:
-    return Sizes(context, context if wish.config.deterministic else max(context, wish.config.batch))
+    return Sizes(context, max(context, _together(wish)))
+
+
+def _together(wish: Wish) -> int:
+    """Most tokens of several inputs that are computed in one go."""
+    config = wish.config
+    return min(INPUTS_TOKENS, config.batch) if config.ubatch == "auto" else config.ubatch
 
 
 def _measured(model: llama.Model, kind: int, wish: Wish, sizes: Sizes) -> Buffers:
-    """llama.cpp also keeps room for logits and hidden states of every row of a call, which it takes when it runs."""
+    """llama.cpp also keeps room for logits and hidden states of every row, which it takes when it runs."""
     rows = sizes.kv_tokens
     found = measure(lambda tokens: _make_context(model, kind, wish, tokens), rows)
     row = llama.vocab_n_tokens(llama.model_get_vocab(model)) + pooling.model_n_embd_out(model)

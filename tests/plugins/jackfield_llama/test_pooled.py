@@ -215,6 +215,15 @@ def test_a_listing_says_what_it_takes() -> None:
     assert encoder.kv == 0
 
 
+def test_a_larger_call_takes_no_more_memory() -> None:
+    """It is computed in several goes, each as large as the longest input."""
+    small, large = (_backend().inspect(_spec("embedding", {"batch": batch})).memory for batch in (512, 65_536))
+    assert small == large
+    runner = _load(_spec("embedding", {"batch": 4096}))
+    runner.close()
+    assert runner.limits.max_batch_tokens == 4096
+
+
 @pytest.mark.parametrize(
     ("lengths", "most", "expected"),
     [
