@@ -375,8 +375,8 @@ class Backend(Protocol):
             ModelLoadError: The file is missing, damaged or of an unknown kind.
             ManifestError: An option is out of range; ``param`` is its key path.
 
-        Process and thread: command line, in a process of its own, and worker, before ``load``; main thread. Deadline:
-        20 s. Failure policy: closed; the model is not loaded.
+        Process and thread: command line, in a process of its own, main thread. Deadline: 20 s. Failure policy: closed;
+        the command says why nothing is known. A backend's ``load`` refuses by itself what does not fit.
         """
         ...
 
