@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -85,7 +86,13 @@ def _verdict(
 
     found = find_target(target)
     found = found._replace(settings=with_options(found.settings, options))
-    return verify(found, Limits(timeout, memory, network), only, lambda _: None)
+    return verify(found, Limits(timeout, memory, network), only, _progress)
+
+
+def _progress(text: str) -> None:
+    """Somebody who watches sees that it goes on."""
+    if sys.stderr.isatty():
+        click.echo(f"  … {text}", err=True)
 
 
 def _show(verdict: Verdict, target: str, *, as_json: bool) -> None:
