@@ -115,6 +115,9 @@ class Frontend(Protocol):
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:
         """*error* in this dialect's shape. Must not raise; the kernel adds ``Retry-After`` and ``x-request-id``.
 
+        ``jackfield.errors.http`` has status, type and code; where there is no room, the status is the one that
+        ``kernel.overload_status`` has, which the kernel answers in any case.
+
         Process and thread: gateway, event loop thread. Deadline: 1 ms; slower calls are counted, and logged by name at
         most once a minute. Failure policy: open; it is logged by name and the kernel's own shape is used.
         """
