@@ -188,8 +188,11 @@ class _Run:
                 self._entries = [entry for entry in self._entries if entry.name != plugin]
             case KitOffer():
                 self._offered(said)
-            case CaseStarted():
+            case CaseStarted(kit=identity):
                 self._case = said
+                kit = self._kits.get(identity)
+                if kit is not None and not kit.cases:
+                    self._progress(f"{kit.plugin}: {kit.kit}")
             case CaseEnded():
                 self._ended(said)
             case AllDone():
@@ -205,7 +208,6 @@ class _Run:
         )
         self._kits[offer.id] = kit
         self._verdict.kits.append(kit)
-        self._progress(f"{offer.plugin}: {offer.kit}")
 
     def _ended(self, ended: CaseEnded) -> None:
         case, self._case = self._case, None
