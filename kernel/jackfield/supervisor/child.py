@@ -56,12 +56,14 @@ class Child:
         return self._control.fileno()
 
     def send(self, message: ToChild, descriptors: Sequence[int] = ()) -> None:
-        """Send *message*. A child that is dead or does not read is ended; its exit is seen by ``exit_code``."""
+        """Send *message*. A child that does not read is ended; one that has hung up is about to end by itself."""
         if self.closed:
             return
         try:
             self._control.send(message, descriptors)
-        except (PeerGone, OSError):
+        except PeerGone:
+            return  # ``receive`` sees it too; a kill now would hide why it ends
+        except OSError:
             self.kill()
 
     def receive(self) -> list[ToSupervisor]:

@@ -332,6 +332,7 @@ def test_the_control_socket_goes_with_the_server(run: Run, tmp_path: Path) -> No
     assert list(folder.iterdir()) == []
     second = run().up()
     second.send(signal.SIGKILL)
+    second.until(lambda: not any(map(alive, second.pids())))
     second.exit_code()
     assert len(list(folder.iterdir())) == 1
     third = run()
