@@ -109,14 +109,16 @@ def _survives(pid: int) -> set[int]:
 def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server that is ready; a parameter is the command that launches it."""
     server = Server(tmp_path, launcher=getattr(request, "param", ()))
-    server.until_ready()
-    yield server
-    server.seen |= descendants(server.process.pid).keys()
-    for pid in (server.process.pid, *server.seen):
-        kill(pid)
-    server.process.wait()
-    assert server.process.stdout is not None
-    server.process.stdout.close()
+    try:
+        server.until_ready()
+        yield server
+    finally:
+        server.seen |= descendants(server.process.pid).keys()
+        for pid in (server.process.pid, *server.seen):
+            kill(pid)
+        server.process.wait()
+        assert server.process.stdout is not None
+        server.process.stdout.close()
 
 
 def test_faults_are_repaired_and_the_end_is_orderly(server: Server, tmp_path: Path) -> None:
