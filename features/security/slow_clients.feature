@@ -4,7 +4,7 @@ Feature: Clients that never finish
 
   Background:
     Given a server with a scripted model and these kernel settings
-      | header_timeout_s | 0.2 |
+      | header_timeout_s | 0.5 |
 
   Scenario: Half a request is not waited for
     When a client sends half a request and falls silent

@@ -39,7 +39,7 @@ def ask(connection: http.client.HTTPConnection) -> int:
 @pytest.mark.parametrize("beginning", [b"", b"GET", HEAD, HEAD + b"X-More: " + b"x" * 5000])
 def test_headers_that_do_not_arrive(serve: Serve, beginning: bytes) -> None:
     """A connection whose first request's headers do not arrive in time is closed; one that is served is not."""
-    served = serve(kernel=KernelConfig(header_timeout_s=0.1))
+    served = serve(kernel=KernelConfig(header_timeout_s=0.5))
     busy = served.connection()
     busy.connect()
     ask(busy)
@@ -49,7 +49,7 @@ def test_headers_that_do_not_arrive(serve: Serve, beginning: bytes) -> None:
 
 def test_headers_byte_by_byte(serve: Serve) -> None:
     """Each byte is progress, but the time is for all of them."""
-    served = serve(kernel=KernelConfig(header_timeout_s=0.1))
+    served = serve(kernel=KernelConfig(header_timeout_s=0.5))
     client = served.raw(HEAD)
     client.settimeout(0.01)
     with pytest.raises((ConnectionError, EOFError)):  # noqa: PT012 -- which of the two calls sees the end is chance
@@ -64,7 +64,7 @@ def test_headers_byte_by_byte(serve: Serve) -> None:
 
 def test_headers_of_a_later_request(serve: Serve) -> None:
     """On a connection that has served, headers have as much time, from their first byte."""
-    served = serve(kernel=KernelConfig(header_timeout_s=0.1, idle_timeout_s=60))
+    served = serve(kernel=KernelConfig(header_timeout_s=0.5, idle_timeout_s=60))
     client = served.raw(HEAD + b"\r\n")
     first = http.client.HTTPResponse(client)
     first.begin()
@@ -84,7 +84,7 @@ def test_idle_connection(serve: Serve) -> None:
 
 def test_slow_handler_is_not_idle(serve: Serve) -> None:
     """While an answer is being computed nothing is due from the client."""
-    served = serve(kernel=KernelConfig(header_timeout_s=0.1, idle_timeout_s=0.1, write_timeout_s=0.1))
+    served = serve(kernel=KernelConfig(header_timeout_s=0.5, idle_timeout_s=0.5, write_timeout_s=0.5))
     worker = served.worker()
     connection = served.begin()
     submit = worker.submitted()
