@@ -1,7 +1,7 @@
 """What ``deterministic = true`` costs: ``python benchmarks/deterministic_cost.py``.
 
 Both modes are loaded in this process and stepped by turns, as the engine does: a prompt for each sequence in a call of
-its own, then decode steps with a row of each. Shown is how fast the deterministic mode is relative to the normal one, by
+its own, then decode steps with a row of each. Shown is how fast the deterministic mode is relative to the normal one by
 processor time: one thread computes.
 """
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import deterministic_cost
 import gateway_cost
 import idle_streams
 import loop_overhead
@@ -95,11 +96,18 @@ def streams() -> tuple[object, str]:
     return measured, idle_streams.table(measured)
 
 
+def deterministic() -> tuple[object, str]:
+    """What results that do not depend on company cost."""
+    measured = deterministic_cost.run()
+    return measured, deterministic_cost.table(measured)
+
+
 PARTS: Final[dict[str, tuple[str, Callable[[], tuple[object, str]]]]] = {
     "served_decode": ("Served decode against a bare loop", decode),
     "loop_overhead": ("Engine loop and channel", loop),
     "gateway_cost": ("Gateway", gateway),
     "idle_streams": ("Idle streams", streams),
+    "deterministic_cost": ("Deterministic mode", deterministic),
 }
 
 

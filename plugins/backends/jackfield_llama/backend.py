@@ -138,13 +138,15 @@ def _limits(model: llama.Model, context: llama.Context, wish: Wish, plan: Plan) 
 def _can_shift(model: llama.Model, context: llama.Context, config: LlamaConfig) -> bool:
     """Whether a shift is right; llama.cpp says yes to more.
 
-    Of a state that was folded together nothing can be taken out, a sliding window has forgotten what a shift would move
-    back into it, and with quantised keys a shift crashes where heads are no multiple of 64 (0.3.36: the rotation that
-    ``build_rope_shift`` undoes is not there).
+    A sequence that was shifted has other keys and values than its tokens computed anew, so nothing deterministic can be
+    shifted. Of a state that was folded together nothing can be taken out, a sliding window has forgotten what a shift
+    would move back into it, and with quantised keys a shift crashes where heads are no multiple of 64 (0.3.36: the
+    rotation that ``build_rope_shift`` undoes is not there).
     """
     folded = llama.model_is_recurrent(model) or llama.model_is_hybrid(model)
     memory = llama.get_memory(context)
-    if folded or llama.model_n_swa(model) or config.kv_type in QUANTISED or memory is None:
+    unfit = config.deterministic or config.kv_type in QUANTISED
+    if unfit or folded or llama.model_n_swa(model) or memory is None:
         return False
     return llama.memory_can_shift(memory)
 

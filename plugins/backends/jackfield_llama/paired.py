@@ -3,9 +3,9 @@
 Cells of their own and plain attention are not enough. llama.cpp multiplies two rows and more with other kernels than a
 single one (``llamafile_sgemm`` returns at ``n < 2``), and these add up in another order; so a token decoded alone
 would differ from the same token decoded in company or in a prompt, by about 1e-3, now and then. Therefore nothing is
-ever computed as a single row here: a row that stands alone in its sequence is followed by a copy of itself one
-position further, which the causal mask hides from it, and which is removed after the call; and a call that keeps logits
-keeps those of two rows at least, as the last layer and the output are computed for those rows only.
+ever computed as a single row here: with a row that stands alone in its sequence the token before it is computed again,
+to the same bits; and a call that keeps logits keeps those of two rows at least, as the last layer and the output are
+computed for those rows only.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Rows(NamedTuple):
 
 
 class PairedRunner(LlamaRunner):
-    """A ``LlamaRunner`` of deterministic results. Its context has one cell more for each sequence than its limits say.
+    """A ``LlamaRunner`` of deterministic results.
 
     Parameters: as ``LlamaRunner``.
     """
@@ -41,6 +41,7 @@ class PairedRunner(LlamaRunner):
     def __init__(self, model: llama.Model, context: llama.Context, info: ModelInfo, limits: RunnerLimits) -> None:
         super().__init__(model, context, info, limits)
         self._call = BoundBatch(Batch(llama.n_batch(context)))
+        self._last = np.zeros(limits.max_sequences, np.int32)
         self._places: dict[int, int] = {}
         self._copies: dict[int, npt.NDArray[np.float32]] = {}
 
@@ -62,23 +63,34 @@ class PairedRunner(LlamaRunner):
         return 0
 
     def _compute_call(self, step: Batch, call: list[_Rows]) -> int:
-        batch = self._call.batch
-        batch.clear()
-        for sequence, rows in call:
-            if len(rows) == 1:
-                row = rows[0]
-                wanted = bool(step.wants_logits[row])
-                batch.add(sequence, int(step.position[row]), [step.token[row]] * 2, wants_logits=wanted, every=wanted)
-                self._places[int(row)] = batch.rows - 2
+        self._call.batch.clear()
+        for run in call:
+            if len(run.rows) == 1:
+                self._add_pair(step, run)
             else:
-                self._add_run(step, rows)
-        self._call.struct.n_tokens = batch.rows
+                self._add_run(step, run.rows)
+        self._call.struct.n_tokens = self._call.batch.rows
         code = llama.decode(self.context, self._call.struct)
         if code == 0:
             for sequence, rows in call:
-                if len(rows) == 1:
-                    self._cut(sequence, int(step.position[rows[0]]) + 1)
+                self._last[sequence] = step.token[rows[-1]]
+                if len(rows) == 1 and step.position[rows[0]] == 0:
+                    self._cut(sequence, 1)
         return code
+
+    def _add_pair(self, step: Batch, run: _Rows) -> None:
+        """The row behind the token before it, which is taken back and computed again; a first row before its copy."""
+        batch, row = self._call.batch, int(run.rows[0])
+        position, token = int(step.position[row]), int(step.token[row])
+        wanted = bool(step.wants_logits[row])
+        if position == 0:
+            self._places[row] = batch.rows
+            batch.add(run.sequence, 0, [token, token], wants_logits=wanted, every=wanted)
+        else:
+            self._places[row] = batch.rows + 1
+            self._cut(run.sequence, position - 1)
+            pair = [int(self._last[run.sequence]), token]
+            batch.add(run.sequence, position - 1, pair, wants_logits=wanted, every=wanted)
 
     def _add_run(self, step: Batch, rows: npt.NDArray[np.intp]) -> None:
         batch = self._call.batch
@@ -102,7 +114,7 @@ class PairedRunner(LlamaRunner):
 
     def _cut(self, sequence: int, length: int) -> None:
         if not llama.memory_seq_rm(self._memory, sequence, length, -1):
-            raise BackendFault("llama.cpp cannot take back what was computed besides")
+            raise BackendFault("llama.cpp cannot take back a token")
 
     def logits(self, row: int) -> npt.NDArray[np.float32]:
         """See ``LlamaRunner``."""

@@ -111,7 +111,7 @@ def _split(spec: ModelSpec, model: Model, context: int) -> Sizes:
         raise _bad(spec, "kv_tokens", "must be left out with deterministic, where each sequence has its whole context")
 
     def cells() -> int:
-        return spec.max_sequences * -(-(context + 1) // CELLS_PADDING) * CELLS_PADDING  # see ``paired``
+        return spec.max_sequences * -(-context // CELLS_PADDING) * CELLS_PADDING
 
     _require_countable(spec, "context", cells())
     if spec.context == "auto" and model.room is not None:

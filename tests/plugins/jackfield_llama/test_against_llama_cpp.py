@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import llama_cpp.llama_cpp as api
 import numpy as np
 import pytest
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
+
+api: Any = importlib.import_module("llama_cpp.llama_cpp")  # its annotations are those of older versions
 
 DEMO: Final = Path(jackfield.__file__).parent / "models" / "demo.gguf"
 SIZES: Final = (2, 60, 3000, 20_000)
@@ -250,7 +252,7 @@ def _chain(params: SamplingParams) -> list[object]:
     ]
 
 
-def _array(logits: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.void], api.llama_token_data_array]:
+def _array(logits: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.void], Any]:
     records = np.zeros(len(logits), [("id", np.int32), ("logit", np.float32), ("p", np.float32)])
     records["id"] = np.arange(len(logits))
     records["logit"] = logits

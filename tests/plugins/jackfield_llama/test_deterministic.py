@@ -110,6 +110,7 @@ def _continue(runner: Runner, text: Text, company: Sequence[Text] = ()) -> Rows:
 
 def _alone(runner: Runner, sequence: int = 0, chunks: Sequence[int] = (PROMPT,)) -> Rows:
     text = Text(runner, sequence)
+    last: Rows = []
     for size in chunks:
         last = _step(runner, [text.take(size)])
     rows = [*last, *_continue(runner, text)]

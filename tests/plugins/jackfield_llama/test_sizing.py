@@ -51,9 +51,9 @@ def test_sizes(spec: ModelSpec, trained: int, free: int | None, sizes: Sizes) ->
     ("spec", "free", "sizes"),
     [
         pytest.param(_spec(context=1000, max_sequences=3), None, Sizes(1000, 3 * 1024), id="padded for each"),
-        pytest.param(_spec(context=4096), MIB, Sizes(4096, 8 * 4352), id="a context that is asked for stays"),
-        pytest.param(_spec(), 32 * MIB, Sizes(2048, 8 * 2304), id="an automatic one is halved until it fits"),
-        pytest.param(_spec(), MIB, Sizes(512, 8 * 768), id="but not below 512"),
+        pytest.param(_spec(context=4096), MIB, Sizes(4096, 8 * 4096), id="a context that is asked for stays"),
+        pytest.param(_spec(), 32 * MIB, Sizes(2048, 8 * 2048), id="an automatic one is halved until it fits"),
+        pytest.param(_spec(), MIB, Sizes(512, 8 * 512), id="but not below 512"),
     ],
 )
 def test_sizes_where_each_sequence_has_its_own_cells(spec: ModelSpec, free: int | None, sizes: Sizes) -> None:
