@@ -19,12 +19,13 @@ class LibraryCheck:
         """Load it."""
         try:
             version = importlib.metadata.version("llama-cpp-python")
-            from jackfield_llama.library import system_info
-        except ImportError as error:  # a package that is not installed is one, too
+        except importlib.metadata.PackageNotFoundError:
             return CheckResult(
-                level="error", message=f"llama-cpp-python is not there ({error})", fix="pip install 'jackfield[llama]'"
+                level="error", message="llama-cpp-python is not installed", fix="pip install 'jackfield[llama]'"
             )
-        except (OSError, RuntimeError) as error:
+        try:
+            from jackfield_llama.library import system_info
+        except (ImportError, OSError, RuntimeError) as error:
             return CheckResult(
                 level="error",
                 message=f"llama-cpp-python {version} does not load: {error}",
