@@ -343,6 +343,8 @@ class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
     """None for the first token of an echoed prompt, which nothing predicts."""
     top: tuple[TopLogprob, ...] = ()
     """The most likely tokens, most likely first."""
+    offset: int = 0
+    """Characters of the answer's text, an echoed prompt included, before the one that the token begins in."""
 
 
 class TextDelta(msgspec.Struct, frozen=True, tag="text", array_like=True):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import msgspec
 
 from jackfield.types import Finished, TextDelta, Usage
-from jackfield_openai.logprobs import TextLogprobs, chat_logprobs
+from jackfield_openai.logprobs import chat_logprobs, text_logprobs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -188,35 +188,21 @@ class CompletionAnswer(Answer):
     before_logprobs = b',"logprobs":'
     no_text = b',"text":""'
 
-    __slots__ = ("_offsets",)
-
-    def __init__(self, call: Call, model: str) -> None:
-        super().__init__(call, model)
-        self._offsets = [0] * self.choices
+    __slots__ = ()
 
     def _logprobs(self, delta: TextDelta) -> Mapping[str, object]:
-        part = TextLogprobs(self._offsets[delta.index])
-        self._offsets[delta.index] += len(delta.text)
-        part.add(delta.text, delta.logprobs)
-        return part.built()
+        return text_logprobs(delta.logprobs)
 
     def _last_logprobs(self, finished: Finished) -> Mapping[str, object] | None:
         """Of the end token, which harnesses count among the answer's: without it all others would seem moved."""
-        if not finished.logprobs:
-            return None
-        part = TextLogprobs(self._offsets[finished.index])
-        part.add("", finished.logprobs)
-        return part.built()
+        return text_logprobs(finished.logprobs) if finished.logprobs else None
 
     def _choice(self, deltas: Sequence[TextDelta], finished: Finished) -> Mapping[str, object]:
         text = "".join(delta.text for delta in deltas)
         if not self._logprobs_wanted:
             return {"text": text, "logprobs": None}
-        logprobs = TextLogprobs()
-        for delta in deltas:
-            logprobs.add(delta.text, delta.logprobs)
-        logprobs.add("", finished.logprobs)
-        return {"text": text, "logprobs": logprobs.built()}
+        tokens = [token for delta in deltas for token in delta.logprobs]
+        return {"text": text, "logprobs": text_logprobs([*tokens, *finished.logprobs])}
 
 
 def _end(finished: Finished) -> Mapping[str, object]:

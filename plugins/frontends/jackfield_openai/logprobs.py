@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 UNLIKELY: Final = -9999.0
 """OpenAI's lowest: "used to signify that the token is very unlikely". JSON has no infinity."""
 
-SEARCHED: Final = 16
-"""Bytes of a text in which a token's place is looked for, where it is not the next: some replacement characters."""
-
 
 def chat_logprobs(tokens: Sequence[TokenLogprob]) -> Mapping[str, object]:
     """``logprobs`` of a chat's choice.
@@ -33,65 +30,14 @@ def _chat_token(token: TokenLogprob | TopLogprob) -> Mapping[str, object]:
     }
 
 
-class TextLogprobs:
-    """``logprobs`` of a completion's choice: four lists with one entry a token.
-
-    Parameters:
-        offset: Characters of the choice's text before this part of it.
-    """
-
-    __slots__ = ("_offset", "_offsets", "_tokens", "_top", "_values")
-
-    def __init__(self, offset: int = 0) -> None:
-        self._offset = offset
-        self._tokens: list[str] = []
-        self._values: list[float | None] = []
-        self._top: list[Mapping[str, float] | None] = []
-        self._offsets: list[int] = []
-
-    def add(self, text: str, tokens: Sequence[TokenLogprob]) -> None:
-        """The next part of the text, and its tokens."""
-        data = text.encode()
-        begun = at = 0
-        for token in tokens:
-            piece = token.piece
-            self._tokens.append(_name(piece))
-            self._values.append(None if token.logprob is None else _finite(token.logprob))
-            self._top.append(None if token.logprob is None else _top(token, token.logprob))
-            start, end = _place(data, at, piece)
-            begun += _characters(data[at:start])
-            inside = start < end and _continues(data[start])
-            self._offsets.append(self._offset + begun - inside)
-            begun += _characters(data[start:end])
-            at = end
-        self._offset += len(text)
-
-    def built(self) -> Mapping[str, object]:
-        """The object."""
-        return {
-            "tokens": self._tokens,
-            "token_logprobs": self._values,
-            "top_logprobs": self._top,
-            "text_offset": self._offsets,
-        }
-
-
-def _place(data: bytes, at: int, piece: bytes) -> tuple[int, int]:
-    """Where *piece* stands in *data*, at or soon after *at*; nowhere is an empty place there.
-
-    A control token has a name and no text; a text that was sent without the space that some vocabularies put in front
-    is shown without it; and bytes that are no UTF-8 are shown as the replacement character.
-    """
-    if data.startswith(piece, at):
-        return at, at + len(piece)
-    if at == 0 and piece[:1] == b" " and data.startswith(piece[1:]):
-        return 0, len(piece) - 1
-    found = data.find(piece, at, at + SEARCHED + len(piece))
-    return (at, at) if found < 0 else (found, found + len(piece))
-
-
-def _characters(data: bytes) -> int:
-    return sum(not _continues(byte) for byte in data)
+def text_logprobs(tokens: Sequence[TokenLogprob]) -> Mapping[str, object]:
+    """``logprobs`` of a completion's choice: four lists with one entry a token."""
+    return {
+        "tokens": [_name(token.piece) for token in tokens],
+        "token_logprobs": [None if token.logprob is None else _finite(token.logprob) for token in tokens],
+        "top_logprobs": [None if token.logprob is None else _top(token, token.logprob) for token in tokens],
+        "text_offset": [token.offset for token in tokens],
+    }
 
 
 def _top(token: TokenLogprob, logprob: float) -> Mapping[str, float]:
@@ -113,8 +59,3 @@ def _name(piece: bytes) -> str:
 
 def _finite(logprob: float | None) -> float:
     return UNLIKELY if logprob is None else max(logprob, UNLIKELY)
-
-
-def _continues(byte: int) -> bool:
-    """Whether a byte of UTF-8 is not the first of its character."""
-    return byte & 0xC0 == 0x80  # noqa: PLR2004 -- RFC 3629, section 3

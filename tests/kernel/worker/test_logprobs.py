@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from jackfield.channel.messages import SequenceEvent
 
+EURO = "€".encode()
 TOTAL = math.log(math.exp(DUE) + math.exp(FALLBACK) + 255)
 
 
@@ -218,6 +219,42 @@ def test_any_tokens_show_their_text_with_their_entries(
     elif stop is not None:
         whole = b"".join(tokens).decode(errors="replace")
         assert whole.startswith(text + stop)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=3), st.sampled_from([b"a", "€".encode()[:2], "€".encode()[2:]])), max_size=30
+    ),
+    st.lists(st.text("ab€\ufffd", min_size=1, max_size=4), max_size=3),
+)
+def test_offsets_are_those_of_the_characters_that_tokens_begin_in(tokens: list[bytes], stops: list[str]) -> None:
+    """Whatever a stop string holds back or cuts off, and whatever is no text."""
+    recipient = Shown()
+    output = Output(recipient, 0, stops, 0)
+    for number, piece in enumerate(tokens, 1):
+        if output.draw(piece, TokenLogprob(number, piece, -1.0), last=number == len(tokens)) is not None:
+            break
+    character = characters(b"".join(tokens))
+    begin = 0
+    for entry in [entry for delta in recipient.deltas for entry in delta.logprobs]:
+        if entry.piece:
+            assert entry.offset == character[begin]
+        begin += len(entry.piece)
+
+
+def characters(data: bytes) -> list[int]:
+    """For each byte the number of the character that it is in, where what is no UTF-8 is replaced."""
+    found: list[int] = []
+    number = start = 0
+    for end in range(1, len(data) + 1):
+        # the longest run from here that one character stands for
+        if end < len(data) and len(data[start : end + 1].decode(errors="replace")) == 1:
+            continue
+        found += [number] * (end - start)
+        number, start = number + 1, end
+    assert number == len(data.decode(errors="replace"))
+    return found
 
 
 def test_an_end_without_text_is_no_event(peer: Peer) -> None:

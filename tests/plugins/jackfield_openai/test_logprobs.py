@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -17,7 +14,7 @@ from jackfield.testing.kits.scripted_gateway import finished
 from jackfield.types import GenerateRequest, TextDelta, TextPrompt, TokenLogprob, TopLogprob
 from jackfield_openai.answers import Answer, ChatAnswer, CompletionAnswer
 from jackfield_openai.bodies import Call
-from jackfield_openai.logprobs import TextLogprobs, chat_logprobs
+from jackfield_openai.logprobs import chat_logprobs, text_logprobs
 
 CALL = Call(
     requests=(GenerateRequest(model="demo", prompt=TextPrompt("x"), logprobs=1),), stream=True, include_usage=False
@@ -30,9 +27,9 @@ DELTAS = [
         3,
         0,
         (
-            TokenLogprob(7, EURO[:2], -1.0, (TopLogprob(8, b"a", -0.5),)),
-            TokenLogprob(9, EURO[2:], -0.25, (TopLogprob(9, EURO[2:], -0.25),)),
-            TokenLogprob(10, b"!", -0.125, (TopLogprob(10, b"!", -0.125),)),
+            TokenLogprob(7, EURO[:2], -1.0, (TopLogprob(8, b"a", -0.5),), 2),
+            TokenLogprob(9, EURO[2:], -0.25, (TopLogprob(9, EURO[2:], -0.25),), 2),
+            TokenLogprob(10, b"!", -0.125, (TopLogprob(10, b"!", -0.125),), 3),
         ),
     ),
 ]
@@ -98,7 +95,7 @@ def test_a_completion_whole() -> None:
 
 
 def test_a_completion_streamed() -> None:
-    """Offsets run on from chunk to chunk."""
+    """Each chunk has its own tokens' offsets, in the whole text."""
     chunks = streamed(CompletionAnswer(CALL, "demo"))
     found = [chunk["choices"][0]["logprobs"] for chunk in chunks]
     offsets = [part["text_offset"] for part in found[:-1] if isinstance(part, dict)]
@@ -106,7 +103,7 @@ def test_a_completion_streamed() -> None:
     assert found[-1] is None
 
 
-END = (TokenLogprob(2, b"<end>", -0.25, (TopLogprob(2, b"<end>", -0.25),)),)
+END = (TokenLogprob(2, b"<end>", -0.25, (TopLogprob(2, b"<end>", -0.25),), 4),)
 
 
 def test_a_completion_ends_with_its_end_token() -> None:
@@ -155,16 +152,12 @@ def test_what_was_asked_for_is_there_even_if_empty() -> None:
 
 def test_the_first_token_of_an_echo_is_predicted_by_nothing() -> None:
     """OpenAI gives null for it in both lists; a control token has a name and takes no text."""
-    logprobs = TextLogprobs()
-    logprobs.add(
-        "Once",
-        (
-            TokenLogprob(1, b"<s>", None),
-            TokenLogprob(2, b"On", -1.0, (TopLogprob(2, b"On", -1.0),)),
-            TokenLogprob(3, b"ce", -2.0),
-        ),
+    tokens = (
+        TokenLogprob(1, b"<s>", None),
+        TokenLogprob(2, b"On", -1.0, (TopLogprob(2, b"On", -1.0),)),
+        TokenLogprob(3, b"ce", -2.0, (), 2),
     )
-    assert logprobs.built() == {
+    assert text_logprobs(tokens) == {
         "tokens": ["<s>", "On", "ce"],
         "token_logprobs": [None, -1.0, -2.0],
         "top_logprobs": [None, {"On": -1.0}, {"ce": -2.0}],
@@ -172,45 +165,11 @@ def test_the_first_token_of_an_echo_is_predicted_by_nothing() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("text", "pieces", "offsets"),
-    [
-        ("Once upon", [b" Once", b" upon"], [0, 4]),
-        ("a\ufffdbc", [b"a", b"\xff", b"b", b"c"], [0, 1, 2, 3]),
-        ("a\ufffd\ufffdb", [b"a", b"\xff", b"\xfe", b"b"], [0, 1, 1, 3]),
-        ("ab", [b"<bos>", b"a", b"<mid>", b"b", b"<eos>"], [0, 0, 1, 1, 2]),
-        ("", [b"<bos>"], [0]),
-        ("äö", ["ä".encode(), "ö".encode()], [0, 1]),
-    ],
-)
-def test_offsets_where_bytes_and_text_differ(text: str, pieces: list[bytes], offsets: list[int]) -> None:
-    """Control tokens, a space that was put in front, and bytes that are no text."""
-    logprobs = TextLogprobs()
-    logprobs.add(text, tuple(TokenLogprob(1, piece, -1.0) for piece in pieces))
-    assert logprobs.built()["text_offset"] == offsets
-
-
 @pytest.mark.parametrize("logprob", [-math.inf, -1e9])
 def test_the_least_likely_is_a_number(logprob: float) -> None:
     """JSON has no infinity: OpenAI writes -9999."""
     token = TokenLogprob(5, b"x", logprob, (TopLogprob(6, b"y", logprob),))
     assert b"null" not in msgspec.json.encode(chat_logprobs((token,))).replace(b'"refusal":null', b"")
-    built = TextLogprobs()
-    built.add("x", (token,))
-    assert msgspec.json.decode(msgspec.json.encode(built.built()))["top_logprobs"] == [{"y": -9999.0, "x": -9999.0}]
-
-
-@given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=12), data=st.data())
-def test_offsets_point_at_each_tokens_character(text: str, data: st.DataObject) -> None:
-    """However the bytes are split into tokens, and the text into pieces."""
-    encoded = text.encode()
-    cuts = sorted(data.draw(st.sets(st.integers(1, max(len(encoded) - 1, 1)), max_size=6)))
-    borders = [0, *(cut for cut in cuts if cut < len(encoded)), len(encoded)]
-    pieces = [encoded[start:end] for start, end in itertools.pairwise(borders)]
-    tokens = tuple(TokenLogprob(1, piece, -1.0) for piece in pieces)
-    logprobs = TextLogprobs(3)
-    logprobs.add(text, tokens)
-    # the character that a byte belongs to
-    character = [index for index, each in enumerate(text) for _ in each.encode()]
-    expected = [3 + (character[start] if start < len(encoded) else len(text)) for start in borders[:-1]]
-    assert logprobs.built()["text_offset"] == expected
+    assert msgspec.json.decode(msgspec.json.encode(text_logprobs((token,))))["top_logprobs"] == [
+        {"y": -9999.0, "x": -9999.0}
+    ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from jackfield.types import TextDelta
 from jackfield.worker.engine.text import TextStream
 
@@ -37,7 +39,7 @@ class Output:
         self._unsearched = unsearched
         self._tokens = 0
         self._shown = 0
-        self._scores: list[tuple[int, TokenLogprob]] = []
+        self._scores: list[TokenLogprob] = []
 
     def echo(self, pieces: Iterable[bytes], scores: Iterable[TokenLogprob] = ()) -> None:
         """Show tokens of the prompt, by their bytes; *scores* has one entry for each, or none at all."""
@@ -45,7 +47,7 @@ class Output:
         texts: list[str] = []
         if scores:
             for piece, score in zip(pieces, scores, strict=True):
-                self._scores.append((stream.decoded, score))
+                self._keep(score, piece)
                 texts.append(stream.pass_on(piece))
         else:
             texts = [stream.pass_on(piece) for piece in pieces]
@@ -65,7 +67,7 @@ class Output:
         stream = self._stream
         self._tokens += 1
         if score is not None:
-            self._scores.append((stream.decoded, score))
+            self._keep(score, piece)
         stop: str | None = None
         if self._unsearched:
             self._unsearched -= 1
@@ -85,11 +87,15 @@ class Output:
         text, _ = self._stream.flush()
         self._show(text)
         if score is not None:
-            self._scores.append((self._stream.decoded, score))
+            self._keep(score, b"")
 
     def left(self) -> tuple[TokenLogprob, ...]:
         """After the end: the log probabilities of the last tokens, which have no text."""
-        return tuple([score for _, score in self._scores])
+        return tuple(self._scores)
+
+    def _keep(self, score: TokenLogprob, piece: bytes) -> None:
+        """Remember *score* of a token until its text is shown; before *piece*, its bytes, is taken in."""
+        self._scores.append(msgspec.structs.replace(score, offset=self._stream.place(piece)))
 
     def _show(self, text: str) -> None:
         if not text:
@@ -102,10 +108,10 @@ class Output:
     def _released(self) -> tuple[TokenLogprob, ...]:
         """The log probabilities of the tokens that begin in what was shown."""
         count = 0
-        for start, _ in self._scores:
-            if start >= self._shown:
+        for score in self._scores:
+            if score.offset >= self._shown:
                 break
             count += 1
-        released = tuple([score for _, score in self._scores[:count]])
+        released = tuple(self._scores[:count])
         del self._scores[:count]
         return released

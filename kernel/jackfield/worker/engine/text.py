@@ -77,6 +77,14 @@ class TextStream:
         self.decoded = 0
         """Characters taken in, shown or held back."""
 
+    def place(self, piece: bytes) -> int:
+        """Which character, by its number in the text, a token begins in whose bytes are *piece* and come next.
+
+        After half a character that they do not go on with, it is the one after the replacement character.
+        """
+        half, _ = self._decoder.getstate()
+        return self.decoded + (bool(half) and bool(piece) and not _goes_on(half, piece[:1]))
+
     def feed(self, piece: bytes) -> tuple[str, str | None]:
         """Take one token's bytes in; return showable text (maybe empty) and the stop string that is complete."""
         text = self._decoder.decode(piece)
@@ -95,6 +103,15 @@ class TextStream:
         self.decoded += len(rest)
         text, stop = self._stops.feed(rest)
         return (text, stop) if stop is not None else (text + self._stops.flush(), None)
+
+
+def _goes_on(half: bytes, byte: bytes) -> bool:
+    """Whether *half* a character may have *byte* next."""
+    try:
+        codecs.utf_8_decode(half + byte, "strict", False)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _borders(pattern: str) -> tuple[int, ...]:
