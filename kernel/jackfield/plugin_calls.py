@@ -96,7 +96,7 @@ class PluginCalls:
         try:
             return function(*args, **kwargs)
         except PluginError as error:
-            if plugin in error.message:
+            if error.message.startswith(f"plugin {plugin}"):
                 raise
             raise PluginError(f"plugin {plugin}: {what}: {error.message}", param=error.param) from error
         except ManifestError:

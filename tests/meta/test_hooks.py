@@ -28,7 +28,7 @@ HOOKS: Final[dict[str, Callable[..., object]]] = {
     if hasattr(function, f"{hookspecs.PROJECT}_spec")
 }
 
-KITS: Final = {f"{entry.hook}-{entry.kit}": entry for entry in kits.KITS}
+KITS: Final = {entry.kit: entry for entry in kits.KITS}
 """The kits that ``jackfield verify`` runs."""
 
 WITHOUT_PORT: Final = {"commands", "config", "lifecycle"}
@@ -59,7 +59,8 @@ HOOK = pytest.mark.parametrize("hook", HOOKS)
 def test_the_table_is_read() -> None:
     """An empty table would let every test below pass."""
     assert "jackfield_backends" in HOOKS
-    assert set(HOOKS) == {entry.hook for entry in kits.KITS}
+    assert set(HOOKS) == {hook for entry in kits.KITS for hook in entry.hooks}
+    assert len(KITS) == len(kits.KITS), "a kit is listed twice"
 
 
 @HOOK

@@ -52,7 +52,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     DIST is an installed distribution (all its plugins), PLUGIN an installed plugin, PATH a .py file or a project's
     folder. What a kit must be told (a model file, a dialect's path) stands in [tool.jackfield.verify] of the project's
-    pyproject.toml, or in verify.toml beside the module.
+    pyproject.toml, or in verify.toml beside the module; [PLUGIN.prepare] there names a function that makes the rest.
 
     \b
     Examples:
@@ -82,10 +82,12 @@ def _verdict(
     if missing:
         raise PluginError(f"verify needs {' and '.join(missing)}: pip install 'jackfield[testing]'")
     from jackfield.verification.run import Limits, verify
-    from jackfield.verification.target import find_target, with_options
+    from jackfield.verification.target import find_target
+    from jackfield.verification.told import with_options
 
     found = find_target(target)
-    found = found._replace(settings=with_options(found.settings, options))
+    names = [entry.name for entry in found.entries]
+    found = found._replace(settings=with_options(found.settings, options, names))
     return verify(found, Limits(timeout, memory, network), only, _progress)
 
 

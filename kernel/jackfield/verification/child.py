@@ -6,13 +6,14 @@ this process dies.
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import os
 import resource
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import pytest
@@ -20,17 +21,19 @@ import tomlkit
 
 from jackfield.errors import JackfieldError
 from jackfield.manifest_layers import load_manifest
-from jackfield.plugin_calls import PluginCalls
+from jackfield.plugin_calls import FACTORY_DEADLINE_S, PluginCalls
 from jackfield.plugins import build_kernel
 from jackfield.secret import Secret
+from jackfield.testing.kits import KITS, KitEntry
 from jackfield.verification.records import AllDone, Calling, CaseEnded, CaseStarted, Job, KitOffer, Refused, Said
+from jackfield.verification.told import prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from jackfield.plugins import Kernel
-    from jackfield.testing.kits import KitEntry
-    from jackfield.verification.records import Entry
+    from jackfield.ports.backend import OptionValue
+    from jackfield.verification.records import Entry, Tables
 
 LINES_MAX: Final = 12
 """Lines of a failure that are passed on."""
@@ -79,28 +82,48 @@ def main() -> int:
     return 0
 
 
+class _Found(NamedTuple):
+    """A kit, and what it is to be run for."""
+
+    kit: KitEntry
+    hook: str
+    """The first one of its hooks that the plugin implements."""
+    name: str
+
+
 def _offers(job: Job, entry: Entry, voice: Voice) -> Iterator[tuple[KitOffer, type]]:
     """The kits for one plugin, as test classes."""
     voice.say(Calling(entry.name, "its import"))
     calls = PluginCalls(lambda call: voice.say(Calling(call.plugin, call.what)))
     try:
-        text = _manifest(job, entry)
+        told = _told(job, entry, calls)
+        text = _manifest(told.get("config"), entry)
         kernel = _kernel(text, job.folder, calls)
         [instance] = [each for each in kernel.instances if each.name == entry.name]
-        hooks = kernel.hooks_of(instance)
-        found = [(kit, name) for kit in _kits(hooks) for name in _names(kernel, kit, entry)]
+        found = list(_found(kernel, entry, kernel.hooks_of(instance)))
     except JackfieldError as error:
         voice.say(Refused(entry.name, error.message))
         return
-    for kit, name in _chosen(found, job, entry):
-        yield _bound(kit, name, text, job, entry)
+    for each in _chosen(found, told):
+        attributes = {"manifest": text, "folder": job.folder, "needs": told.get(each.kit.table or "", {})}
+        yield _bound(each, entry.name, attributes)
 
 
-def _manifest(job: Job, entry: Entry) -> str:
+def _told(job: Job, entry: Entry, calls: PluginCalls) -> Tables:
+    """What the author says of one plugin: as written, and over it what the author's function makes."""
+    tables = job.settings.get(entry.name, {})
+    if "prepare" not in tables:
+        return tables
+    if entry.name != entry.plugin:
+        sys.path.append(job.folder)  # of a single file: the function may stand beside it
+    folder = Path(tempfile.mkdtemp())  # it goes with this process's temporary folder
+    return calls.run(entry.name, "its prepare function", FACTORY_DEADLINE_S, prepared, tables, entry.name, folder)
+
+
+def _manifest(options: Mapping[str, OptionValue] | None, entry: Entry) -> str:
     document = tomlkit.document()
     listed = entry.name if entry.name == entry.plugin else f"{entry.name}={entry.plugin}"
     document["enabled"] = [listed]
-    options = job.settings.get(entry.name, {}).get("config")
     if options:
         document["config"] = {entry.name: options}
     return tomlkit.dumps(document)
@@ -114,54 +137,41 @@ def _kernel(text: str, folder: str, calls: PluginCalls) -> Kernel:
     return build_kernel(msgspec.structs.replace(manifest, file=str(Path(folder, file.name))), calls)
 
 
-def _kits(hooks: Sequence[str]) -> Iterator[KitEntry]:
-    from jackfield.testing.kits import KITS
-
-    seen: set[str] = set()
+def _found(kernel: Kernel, entry: Entry, hooks: Sequence[str]) -> Iterator[_Found]:
+    """All kits for what the plugin implements, for each thing that it hands over by name."""
     for kit in KITS:
-        if kit.hook in hooks and kit.kit not in seen:
-            seen.add(kit.kit)
-            yield kit
+        hook = next((hook for hook in kit.hooks if hook in hooks), None)
+        if hook is not None:
+            for name in getattr(kernel, kit.factories)() if kit.factories else [entry.name]:
+                yield _Found(kit, hook, name)
 
 
-def _names(kernel: Kernel, kit: KitEntry, entry: Entry) -> list[str]:
-    """What the plugin hands over there, by name."""
-    return list(getattr(kernel, kit.factories)()) if kit.factories else [entry.name]
-
-
-def _chosen(found: list[tuple[KitEntry, str]], job: Job, entry: Entry) -> Iterator[tuple[KitEntry, str]]:
+def _chosen(found: Sequence[_Found], told: Tables) -> Iterator[_Found]:
     """Where a hook has several kits, those that the author told something; the first where he told none."""
-    tables = job.settings.get(entry.name, {})
-    told = {kit.hook for kit, _ in found if kit.table in tables}
+    spoken_of = {each.hook for each in found if each.kit.table in told}
     first: set[tuple[str, str]] = set()
-    for kit, name in found:
-        if kit.table is None or kit.table in tables:
-            yield kit, name
-        elif kit.hook not in told and (kit.hook, name) not in first:
-            first.add((kit.hook, name))
-            yield kit, name
+    for each in found:
+        if each.kit.table is None or each.kit.table in told:
+            yield each
+        elif each.hook not in spoken_of and (each.hook, each.name) not in first:
+            first.add((each.hook, each.name))
+            yield each
 
 
-def _bound(kit: KitEntry, name: str, text: str, job: Job, entry: Entry) -> tuple[KitOffer, type]:
+def _bound(found: _Found, plugin: str, attributes: Mapping[str, object]) -> tuple[KitOffer, type]:
     """The kit as a class about one thing that the plugin hands over."""
-    import importlib
-
+    kit, hook, name = found
     base: Any = getattr(importlib.import_module(f"jackfield.testing.kits.{kit.module}"), kit.kit)
-    needs = job.settings.get(entry.name, {}).get(kit.table or "", {})
-    identity = f"{entry.name}/{kit.hook}/{name}/{kit.kit}"
-    case = type(
-        kit.kit,
-        (base,),
-        {"manifest": text, "name": name, "needs": needs, "folder": job.folder, "identity": identity, "__test__": True},
-    )
+    identity = f"{plugin}/{hook}/{name}/{kit.kit}"
+    case = type(kit.kit, (base,), {**attributes, "name": name, "identity": identity, "__test__": True})
     secrets, problem = list[str](), ""
     try:
         told = case().told(base.Needs)
         secrets = [each.reveal() for each in _values(told) if isinstance(each, Secret)]
     except JackfieldError as error:
-        where = f"[tool.jackfield.verify.{entry.name}.{kit.table}]"
+        where = f"[tool.jackfield.verify.{plugin}.{kit.table}]"
         problem = f"the kit must be told more, in {where} or with --option: {error.message}"
-    return KitOffer(identity, entry.name, kit.hook, name, kit.kit, secrets, problem), case
+    return KitOffer(identity, plugin, hook, name, kit.kit, secrets, problem), case
 
 
 def _values(record: msgspec.Struct) -> Iterator[object]:
@@ -176,7 +186,18 @@ def _run(job: Job, voice: Voice) -> None:
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         Path(scratch, _MODULE).write_text(_SOURCE)
         Path(scratch, "pytest.ini").write_text("[pytest]\n")
-        arguments = ["-q", "-s", "-p", "no:cacheprovider", "--import-mode=importlib", "--rootdir", scratch]
+        # no word of pytest's own about failures: what it quotes would look like the plugin's output, secrets and all
+        arguments = [
+            "-q",
+            "-s",
+            "--tb=no",
+            "--no-summary",
+            "-p",
+            "no:cacheprovider",
+            "--import-mode=importlib",
+            "--rootdir",
+            scratch,
+        ]
         arguments += ["-c", str(Path(scratch, "pytest.ini")), "--basetemp", str(Path(scratch, "tmp"))]
         arguments += ["-k", job.only] if job.only else []
         pytest.main([*arguments, str(Path(scratch, _MODULE))], plugins=[_Reporter(voice)])

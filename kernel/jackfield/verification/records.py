@@ -8,8 +8,11 @@ import msgspec
 
 from jackfield.ports.backend import OptionValue
 
-Settings: TypeAlias = dict[str, dict[str, dict[str, OptionValue]]]
-"""What authors say, by plugin and then by table: the needs of its kits, and ``config``, its options meanwhile."""
+Tables: TypeAlias = dict[str, dict[str, OptionValue]]
+"""What an author says of one plugin: the needs of its kits, ``config``, its options meanwhile, and ``prepare``."""
+
+Settings: TypeAlias = dict[str, Tables]
+"""What authors say, by plugin."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -58,7 +61,7 @@ class KitOffer(msgspec.Struct, frozen=True, tag="kit"):
     """A kit that is about to run, or cannot."""
 
     id: str
-    """``PLUGIN/HOOK/NAME``."""
+    """``PLUGIN/HOOK/NAME/KIT``."""
     plugin: str
     hook: str
     name: str

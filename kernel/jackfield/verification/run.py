@@ -131,7 +131,11 @@ class _Run:
         )
         self._call = self._case = None
         output = self._scratch / "output"
-        with output.open("w+b") as printed, _child(job, printed) as (process, words):
+        with (
+            output.open("w+b") as printed,
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary,
+            _child(job, printed, temporary) as (process, words),
+        ):
             why = self._listen(process, words, output, end)
         self._search(output.read_bytes())
         self.unfinished = bool(why) and time.monotonic() < end
@@ -257,9 +261,10 @@ class _Run:
 class _child:  # noqa: N801 - used as a function: ``with _child(…)``
     """The verifying process, and the descriptor it speaks on; whatever is left of it is killed at the end."""
 
-    def __init__(self, job: Job, output: BinaryIO) -> None:
+    def __init__(self, job: Job, output: BinaryIO, temporary: str) -> None:
         self._job = job
         self._output = output
+        self._temporary = temporary
 
     def __enter__(self) -> tuple[subprocess.Popen[bytes], int]:
         self._words, speaker = os.pipe()
@@ -268,6 +273,7 @@ class _child:  # noqa: N801 - used as a function: ``with _child(…)``
             stdin=subprocess.PIPE,
             stdout=self._output,
             stderr=self._output,
+            env={**os.environ, "TMPDIR": self._temporary},
             pass_fds=[speaker],
             start_new_session=True,
         )

@@ -8,13 +8,13 @@ import re
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import tomli
 
 from jackfield.errors import ManifestError
 from jackfield.manifest import suggestion
 from jackfield.plugin_modules import GROUP, installed_plugins
 from jackfield.verification.records import Entry, Settings
+from jackfield.verification.told import checked
 
 SETTINGS_FILE: Final = "verify.toml"
 """What the author says, beside a plugin's module; a project may have it in ``[tool.jackfield.verify]`` instead."""
@@ -61,22 +61,27 @@ def _file(path: Path) -> Target:
 
 def _project(folder: Path) -> Target:
     tree = _toml(folder / "pyproject.toml")
-    project = tree.get("project", {})
-    entries = project.get("entry-points", {}).get(GROUP, {})
-    if not entries:
+    project = _table(tree, "project")
+    modules = {str(name): str(value) for name, value in _table(project, "entry-points", GROUP).items()}
+    if not modules:
         raise ManifestError(f'{folder.name}/pyproject.toml: no plugin: [project.entry-points."{GROUP}"] is missing')
-    build = tree.get("tool", {}).get("hatch", {}).get("build", {})
-    packages = build.get("targets", {}).get("wheel", {}).get("packages", [])
-    places = ["src", *build.get("dev-mode-dirs", []), *(str(Path(package).parent) for package in packages), "."]
-    roots = [folder / place for place in dict.fromkeys(places) if (folder / place).is_dir()]
-    lines = [f"[{GROUP}]", *(f"{name} = {value}" for name, value in entries.items())]
+    roots = _roots(folder, tree)
+    entries = [Entry(name, name) for name in modules]
+    home, settings = folder, _project_settings(folder, tuple(modules))
+    if not settings:
+        packages = {root / re.split("[.:]", value)[0] for root in roots for value in modules.values()}
+        home, settings = _stated_in(sorted(packages), folder)
     title = f"{project.get('name', folder.name)} {project.get('version', '(sources)')}"
-    stated = _project_settings(folder)
-    if stated:
-        return Target(title, [Entry(name, name) for name in entries], folder, stated, tuple(roots), "\n".join(lines))
-    packages = {root / str(value).partition(".")[0].partition(":")[0] for root in roots for value in entries.values()}
-    home, settings = _stated_in(sorted(packages), folder)
-    return Target(title, [Entry(name, name) for name in entries], home, settings, tuple(roots), "\n".join(lines))
+    lines = [f"[{GROUP}]", *(f"{name} = {value}" for name, value in modules.items())]
+    return Target(title, entries, home, settings, tuple(roots), "\n".join(lines))
+
+
+def _roots(folder: Path, tree: dict[str, Any]) -> list[Path]:
+    """Folders of the project *tree* that modules can be imported from: where they usually are, and where it says so."""
+    build = _table(tree, "tool", "hatch", "build")
+    packages = _texts(_table(build, "targets", "wheel").get("packages"))
+    places = ["src", *_texts(build.get("dev-mode-dirs")), *(str(Path(package).parent) for package in packages), "."]
+    return [folder / place for place in dict.fromkeys(places) if (folder / place).is_dir()]
 
 
 def _installed(name: str) -> Target:
@@ -120,22 +125,15 @@ def _stated_in(packages: list[Path], otherwise: Path) -> tuple[Path, Settings]:
     return (homes[0] if homes else otherwise), settings
 
 
-def _project_settings(folder: Path) -> Settings:
+def _project_settings(folder: Path, plugins: tuple[str, ...] | None = None) -> Settings:
     file = folder / "pyproject.toml"
     if not file.is_file():
         return {}
-    return _checked(_toml(file).get("tool", {}).get("jackfield", {}).get("verify", {}), "pyproject.toml")
+    return checked(_table(_toml(file), "tool", "jackfield", "verify"), "pyproject.toml", plugins)
 
 
 def _settings(file: Path) -> Settings:
-    return _checked(_toml(file), file.name) if file.is_file() else {}
-
-
-def _checked(tree: object, file: str) -> Settings:
-    try:
-        return msgspec.convert(tree, Settings)
-    except msgspec.ValidationError as error:
-        raise ManifestError(f"{file}: what a kit is told stands in tables PLUGIN.TABLE: {error}") from error
+    return checked(_toml(file), file.name) if file.is_file() else {}
 
 
 def _toml(file: Path) -> dict[str, Any]:
@@ -143,26 +141,19 @@ def _toml(file: Path) -> dict[str, Any]:
         return tomli.loads(file.read_text())
     except FileNotFoundError as error:
         raise ManifestError(f"{file.parent.name} has no {file.name}: it is not a project") from error
+    except OSError as error:
+        raise ManifestError(f"{file.name} cannot be read: {error.strerror}") from error
     except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"{file.name}: {error}") from error
 
 
-def with_options(settings: Settings, options: tuple[str, ...]) -> Settings:
-    """*settings* with what the command line says: ``PLUGIN.TABLE.KEY=VALUE``, the value as TOML or as it stands.
+def _table(tree: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """The table at *keys*; an empty one where there is none, or something else."""
+    found: object = tree
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
-    Raises:
-        ManifestError: An option is not of that form.
-    """
-    for option in options:
-        key, equals, text = option.partition("=")
-        parts = key.strip().split(".", 2)
-        if not equals or len(parts) != 3 or not all(parts):  # noqa: PLR2004 - plugin, table and key
-            raise ManifestError(f"--option {option.partition('=')[0]}: must be PLUGIN.TABLE.KEY=VALUE")
-        try:
-            value = tomli.loads(f"value = {text}")["value"]
-        except tomli.TOMLDecodeError:
-            value = text
-        plugin, table, name = parts
-        tables = settings.get(plugin, {})
-        settings = {**settings, plugin: {**tables, table: {**tables.get(table, {}), name: value}}}
-    return settings
+
+def _texts(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

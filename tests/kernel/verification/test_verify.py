@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
@@ -15,10 +16,11 @@ from jackfield.cli.verify import command
 from jackfield.errors import ManifestError
 from jackfield.verification.report import junit, text_lines
 from jackfield.verification.run import Limits, verify
-from jackfield.verification.target import find_target, with_options
+from jackfield.verification.target import find_target
+from jackfield.verification.told import with_options
 
 if TYPE_CHECKING:
-    from jackfield.verification.records import Verdict
+    from jackfield.verification.records import Settings, Verdict
 
 SAMPLE: Final = Path(__file__).parents[2] / "thirdparty" / "jackfield-sample"
 
@@ -135,7 +137,7 @@ def test_a_secret_in_the_output_is_found(tmp_path: Path) -> None:
         "mine.authenticator.credential=sesame-open",
     )
     found = find_target(str(tmp_path / "mine.py"))
-    found = found._replace(settings=with_options(found.settings, options))
+    found = found._replace(settings=with_options(found.settings, options, ["mine"]))
     verdict = verify(found, LIMITS, "same_person", lambda _: None)
     assert [problem.message for problem in verdict.problems] == ["plugin mine printed a secret it was given"]
     assert "sesame-open" not in report(verdict) + junit(verdict).decode()
@@ -207,10 +209,164 @@ def test_what_is_not_there_is_a_mistake(
 
 def test_options_are_values_of_toml_or_texts() -> None:
     """They join what the author's file says."""
-    settings = with_options({"a": {"backend": {"source": "x", "k": 1}}}, ("a.backend.source=y.gguf", "a.config.w=4"))
+    stated: Settings = {"a": {"backend": {"source": "x", "k": 1}}}
+    settings = with_options(stated, ("a.backend.source=y.gguf", "a.config.w=4"), ["a"])
     assert settings == {"a": {"backend": {"source": "y.gguf", "k": 1}, "config": {"w": 4}}}
-    with pytest.raises(ManifestError, match=r"PLUGIN\.TABLE\.KEY=VALUE"):
-        with_options({}, ("source=x",))
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("source=x", "must be PLUGIN.TABLE.KEY=VALUE"),
+        ("mine.backed.source=x", "there is no table mine.backed; did you mean backend?"),
+        ("min.backend.source=x", "there is no plugin min; did you mean mine?"),
+    ],
+)
+def test_an_option_that_nobody_would_read_is_a_mistake(option: str, message: str) -> None:
+    """Its author would believe that it was read."""
+    with pytest.raises(ManifestError, match=re.escape(message)):
+        with_options({}, (option,), ["mine"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[mine.backed]\nsource = 'x'\n", "verify.toml: there is no table mine.backed; did you mean backend?"),
+        ("mine = 3\n", "verify.toml: what a kit is told stands in tables PLUGIN.TABLE"),
+        ("mine = \n", "verify.toml: "),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_a_mistake(tmp_path: Path, text: str, message: str) -> None:
+    """Before anything is run."""
+    (tmp_path / "mine.py").write_text(GOOD)
+    (tmp_path / "verify.toml").write_text(text)
+    with pytest.raises(ManifestError, match=re.escape(message)):
+        find_target(str(tmp_path / "mine.py"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "project = 3",
+        "[project]\nentry-points = 3",
+        '[project]\nname = "x"\n[project.entry-points]\n"jackfield.plugins" = ["x"]',
+    ],
+)
+def test_a_project_without_plugins_is_a_mistake(tmp_path: Path, text: str) -> None:
+    """Whatever stands in its file."""
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(ManifestError, match="no plugin"):
+        find_target(str(tmp_path))
+
+
+PREPARED: Final = """
+from pathlib import Path
+from jackfield import hookimpl
+from jackfield.errors import Unauthenticated
+from jackfield.ports.identity import Principal
+import msgspec
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    file: str = "tokens.txt"
+
+class Tokens:
+    def __init__(self, file):
+        self.token = Path(file).read_text()
+    async def authenticate(self, credential):
+        if credential.value.reveal() != self.token:
+            raise Unauthenticated("unknown")
+        return Principal(id="1", name="somebody", scopes=frozenset({"generate"}), fingerprint="abcdef")
+
+@hookimpl
+def jackfield_config():
+    return Options
+
+@hookimpl
+def jackfield_authenticators(instance):
+    return {instance.name: lambda: Tokens(instance.config(Options).file)}
+"""
+
+PREPARE: Final = """
+def prepare(folder):
+    assert not list(folder.iterdir())
+    (folder / "tokens.txt").write_text("open-sesame")
+    return {"config": {"file": str(folder / "tokens.txt")}, "authenticator": {"credential": "open-sesame"}}
+
+def leave():
+    raise SystemExit(3)
+
+def shout(folder):
+    raise ValueError("why")
+
+def wrong(folder):
+    return {"authenticator": "open-sesame"}
+
+def misspelt(folder):
+    return {"authentication": {"credential": "open-sesame"}}
+"""
+
+
+def told_by(folder: Path, function: str, only: str = "") -> Verdict:
+    """What comes out where *function* makes what the kit must be told."""
+    (folder / "mine_kit.py").write_text(PREPARE)
+    (folder / "verify.toml").write_text(f'[mine.prepare]\nfunction = "{function}"\n')
+    return verified(folder, PREPARED, only=only)
+
+
+def test_what_cannot_stand_in_a_file_is_made(tmp_path: Path) -> None:
+    """Files with rights of their own, fresh keys: in a folder that is gone afterwards."""
+    verdict = told_by(tmp_path, "mine_kit:prepare", "good_credential or hostile")
+    assert verdict.result == "passed", report(verdict)
+    assert [kit.kit for kit in verdict.kits if kit.cases] == ["AuthenticatorKit"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix) == ["mine.py", "mine_kit.py", "verify.toml"]
+
+
+def test_a_broken_promise_is_no_leak(tmp_path: Path) -> None:
+    """What the kit itself knows of the secret is not the plugin's output."""
+    (tmp_path / "mine_kit.py").write_text(PREPARE)
+    (tmp_path / "verify.toml").write_text('[mine.prepare]\nfunction = "mine_kit:prepare"\n')
+    verdict = verified(tmp_path, PREPARED.replace("!= self.token", "== self.token"), only="good_credential")
+    [kit] = [kit for kit in verdict.kits if kit.cases]
+    assert kit.count("failed") == 2
+    assert verdict.problems == []
+    assert "open-sesame" not in report(verdict)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("mine_kit:shout", "its prepare function raised ValueError: why"),
+        ("mine_kit:leave", "its prepare function raised TypeError"),
+        ("mine_kit:wrong", "mine_kit:wrong must return tables"),
+        ("mine_kit:misspelt", "there is no table mine.authentication; did you mean authenticator?"),
+        ("mine_kit:nothing", "there is no mine_kit:nothing"),
+        ("no_such_module:prepare", "there is no no_such_module:prepare"),
+        ("prepare", 'must be function = "module:name"'),
+    ],
+)
+def test_a_function_that_makes_nothing_is_named(tmp_path: Path, function: str, message: str) -> None:
+    """With the plugin; nothing is run."""
+    verdict = told_by(tmp_path, function)
+    assert [problem.plugin for problem in verdict.problems] == ["mine"]
+    assert message in verdict.problems[0].message
+    assert "mine" in verdict.problems[0].message
+    assert verdict.kits == []
+
+
+def test_our_plugin_with_keys_passes() -> None:
+    """Its key file must be its owner's alone, so that it cannot lie in a repository."""
+    verdict = verify(find_target("keys"), LIMITS, "near_miss", lambda _: None)
+    assert verdict.result == "passed", report(verdict)
+    assert "AuthenticatorKit" in {kit.kit for kit in verdict.kits}
+
+
+def test_what_a_process_leaves_behind_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it was killed."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    verdict = verified(tmp_path, STARTUP.format(top="import tempfile; tempfile.mkdtemp(); os.abort()", body="pass"))
+    assert verdict.result == "failed"
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_reports_for_machines(tmp_path: Path) -> None:
