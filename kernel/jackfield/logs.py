@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from contextlib import suppress
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 import structlog
@@ -18,9 +18,15 @@ import structlog
 from jackfield.log_ring import LogRing
 from jackfield.redaction import redact
 
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+_STANDARD: Final = (*LEVELS.values(), logging.CRITICAL)
+"""Levels that structlog knows; the standard library takes any number."""
 
 _QUOTING: Final = ("asyncio", "aiohttp")
 """Libraries whose messages may quote what a client sent; only the constant part of theirs is logged."""
@@ -52,9 +58,7 @@ def configure_logs(level: Level, form: Literal["auto", "console", "json"]) -> No
             _renderer(console=console),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr)
-        if console
-        else structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=lambda *_: _Lines(sys.stderr.buffer),
         # loggers that keep what they were made with would not follow change_level; a line costs 2 µs more this way
         cache_logger_on_first_use=False,
     )
@@ -91,15 +95,37 @@ def traceback_of(error: BaseException) -> str:
     return f"{traceback_of(cause)}\n\nwhich led to:\n\n" + "\n".join(lines)
 
 
+class _Lines:
+    """Writes lines to *stream*. A full disk, or a reader that has gone away, costs lines and never what is logged."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: bytes) -> None:
+        with suppress(OSError, ValueError):  # ValueError: it is closed
+            self._stream.write(line + b"\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = msg
+
+
 class _Relay(logging.Handler):
     """Passes records of the standard library's loggers (aiohttp's, asyncio's, plugins') on to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        quoting = record.name.partition(".")[0] in _QUOTING
-        text = str(record.msg).partition("\n")[0] if quoting else record.getMessage()
         error = record.exc_info[1] if record.exc_info else None
         fields = {} if error is None else {"error": type(error).__name__, "traceback": traceback_of(error)}
-        structlog.get_logger(_OWN).log(record.levelno, text, logger=record.name, **fields)
+        level = max((each for each in _STANDARD if each <= record.levelno), default=logging.DEBUG)
+        structlog.get_logger(_OWN).log(level, _text(record), logger=record.name, **fields)
+
+
+def _text(record: logging.LogRecord) -> str:
+    if record.name.partition(".")[0] in _QUOTING:
+        return str(record.msg).partition("\n")[0]
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 -- arguments that do not fit; whoever logs must not break by it
+        return str(record.msg)
 
 
 def _without_data(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -126,11 +152,14 @@ def _renderer(*, console: bool) -> structlog.typing.Processor:
 
 
 def _redacted(render: structlog.dev.ConsoleRenderer) -> structlog.typing.Processor:
-    def rendered(logger: structlog.typing.WrappedLogger, method: str, event: structlog.typing.EventDict) -> str:
-        return redact(render(logger, method, event).encode(errors="replace")).decode()
+    def rendered(logger: structlog.typing.WrappedLogger, method: str, event: structlog.typing.EventDict) -> bytes:
+        return redact(render(logger, method, event).encode(errors="replace"))
 
     return rendered
 
 
 def _to_json(event: structlog.typing.EventDict, **_: object) -> bytes:
-    return redact(msgspec.json.encode(event, enc_hook=repr))
+    try:
+        return redact(msgspec.json.encode(event, enc_hook=repr))
+    except (TypeError, ValueError, RecursionError):  # text that is no Unicode, keys that are no texts, rings
+        return redact(msgspec.json.encode({ascii(name): ascii(value) for name, value in event.items()}))

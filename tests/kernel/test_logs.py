@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -10,7 +14,8 @@ import structlog
 from structlog.testing import capture_logs
 
 from jackfield.errors import JackfieldError
-from jackfield.logs import configure_logs, traceback_of
+from jackfield.log_ring import LogRing
+from jackfield.logs import configure_logs, keep_lines, traceback_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,3 +77,45 @@ def test_a_logged_exception_tells_where_and_never_what(
     assert b"ValueError" in written
     assert b"test_a_logged_exception" in written
     assert b"heliotrope" not in written
+
+
+@pytest.mark.usefixtures("_logs_restored")
+@pytest.mark.parametrize("form", ["console", "json"])
+@pytest.mark.parametrize("what", ["full disk", "reader gone", "closed"])
+def test_a_line_that_cannot_be_written_is_lost_and_breaks_nothing(
+    monkeypatch: pytest.MonkeyPatch, form: Literal["console", "json"], what: str
+) -> None:
+    """Requests are served also where the disk under the log is full; the log ring has the line."""
+    if what == "reader gone":
+        read, write = os.pipe()
+        os.close(read)
+    else:
+        write = os.open("/dev/full", os.O_WRONLY)
+    ring = LogRing.create()
+    keep_lines(os.dup(ring.fileno()))
+    # unbuffered: what is left over must not be written once more, and fail, when the test has ended
+    with os.fdopen(write, "wb", buffering=0) as stream:
+        monkeypatch.setattr(sys, "stderr", SimpleNamespace(buffer=stream, isatty=lambda: False))
+        configure_logs("info", form)
+        if what == "closed":
+            stream.close()
+        structlog.get_logger("test").info("request", status=200)
+    keep_lines(None)
+    assert json.loads(ring.read().data)["event"] == "request"
+    ring.close()
+
+
+@pytest.mark.usefixtures("_logs_restored")
+def test_whatever_is_logged_is_written(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Arguments that do not fit, levels of a plugin's own, text that is no Unicode, keys that are no texts."""
+    configure_logs("info", "json")
+    ring: dict[str, object] = {}
+    ring["ring"] = ring
+    logging.getLogger("a_plugin").warning("lost %d", "count")
+    logging.getLogger("a_plugin").log(35, "between two levels")
+    for value in ("\udcff", {("a", 1): 2}, ring):
+        structlog.get_logger("a_plugin").info("odd", value=value)
+    lines = [json.loads(line) for line in capfdbinary.readouterr().err.splitlines()]
+    assert [line.get("event") for line in lines[:2]] == ["lost %d", "between two levels"]
+    assert lines[1]["level"] == "warning"
+    assert len(lines) == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -99,7 +100,7 @@ class LineReport:
 
     def trouble(self, text: str) -> None:
         self._end_half_line()
-        complain(text)
+        _complain(text)
 
     def log_level(self, level: str) -> None:
         self._line(f"log level: {level}")
@@ -186,7 +187,7 @@ class JsonReport:
 
     def trouble(self, text: str) -> None:
         self._line("trouble", text=text)
-        complain(text)
+        _complain(text)
 
     def log_level(self, level: str) -> None:
         self._line("log_level", level=level)
@@ -212,6 +213,12 @@ def _loaded(status: WorkerStatus) -> str:
 def _rewrite(text: str) -> None:
     """Replace the terminal's current line; also where colours are off, which would strip the control sequence."""
     _echo(f"\r\x1b[2K{text}", newline=False, color=True)
+
+
+def _complain(text: str) -> None:
+    """Say it where errors go; a full disk there does not stop the server."""
+    with suppress(OSError):
+        complain(text)
 
 
 def _echo(text: str, *, newline: bool = True, color: bool | None = None) -> None:
