@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
+from aiohttp import HttpVersion11
+
 from jackfield.errors import BodiesInFlight, BodyTooLarge, DeadlineExceeded, Draining
 from jackfield.gateway.large_bodies import LargeBodies
 
@@ -64,6 +66,8 @@ class Bodies:
         self._receiving.add(patience)
         try:
             async with patience:
+                if uninvited(request):
+                    await _invite(request)
                 await self._read(request, context)
         except TimeoutError:
             raise self._late(context) from None
@@ -105,6 +109,20 @@ class Bodies:
         if context.deadline is not None and time.monotonic() >= context.deadline:
             return DeadlineExceeded("the request's deadline passed before its body had arrived")
         return DeadlineExceeded(f"the request body did not arrive within {BODY_S:g} seconds")
+
+
+def uninvited(request: web.Request) -> bool:
+    """Whether the client waits to be asked for the body: ``Expect: 100-continue`` (RFC 9110, section 10.1.1).
+
+    Any other expectation is ignored, and so is this one where it has no meaning: in HTTP/1.0, and when all has arrived.
+    """
+    asks = request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11
+    return asks and not request.content.is_eof()
+
+
+async def _invite(request: web.Request) -> None:
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0
 
 
 def draining() -> Draining:

@@ -18,7 +18,7 @@ from jackfield.errors import (
     http,
 )
 from jackfield.gateway.accounting import CLIENT_LEFT, Accounting
-from jackfield.gateway.bodies import Bodies, draining
+from jackfield.gateway.bodies import Bodies, draining, uninvited
 from jackfield.gateway.cors import is_preflight, open_to_page, preflight
 from jackfield.gateway.deadlines import deadline
 from jackfield.gateway.faults import unexpected
@@ -199,8 +199,8 @@ class Edge:
             return request[RESPONSE]
         frontend = endpoint.frontend if endpoint else self._routes.nearest(request.path)
         response = render(fault, frontend, context.request_id, overload_status=self._overload_status)
-        if isinstance(fault, Draining | BodyTooLarge):
-            response.force_close()
+        if isinstance(fault, Draining | BodyTooLarge) or uninvited(request):
+            response.force_close()  # else what follows would have to be a body that nobody wants
         return response
 
     async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:

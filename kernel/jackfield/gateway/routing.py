@@ -140,13 +140,5 @@ async def _unused(request: web.Request) -> web.StreamResponse:
     raise AssertionError(f"the edge serves {request.match_info.route!r} itself")
 
 
-async def _expect(request: web.Request) -> None:
-    """Invite the body only where its announced size will be accepted.
-
-    An unknown expectation is ignored, as RFC 9110 section 10.1.1 allows.
-    """
-    if request.headers.get("Expect", "").lower() != "100-continue":
-        return
-    if (request.content_length or 0) <= request.client_max_size:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
+async def _expect(_request: web.Request) -> None:
+    """Nothing yet: ``Bodies`` invites a body whose sender may send it. aiohttp would do so before anybody is asked."""

@@ -269,6 +269,20 @@ def test_too_large_body_is_not_invited(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "expect", "length", "body"),
+    [(b"1.0", b"100-continue", 5, b"hello"), (b"1.1", b"100-continue", 0, b""), (b"1.1", b"nothing", 5, b"hello")],
+)
+def test_nobody_is_invited_who_did_not_ask(
+    served: Served, version: bytes, expect: bytes, length: int, body: bytes
+) -> None:
+    """An HTTP/1.0 client knows no 100; one that sends nothing needs none; other expectations are ignored."""
+    head = b"POST /length HTTP/%b\r\nHost: localhost\r\nExpect: %b\r\nContent-Length: %d\r\n\r\n"
+    client = served.raw(head % (version, expect, length))
+    client.sendall(body)
+    assert client.recv(64).split()[1] == b"200"
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"this is not HTTP\r\n\r\n",

@@ -335,6 +335,17 @@ def test_nor_by_what_is_expected(serve: Serve, patient: None, expect: str) -> No
     assert seen == {401}
 
 
+@pytest.mark.parametrize("headers", [b"", b"Authorization: Bearer wrong\r\n"])
+def test_a_strangers_body_is_not_invited(serve: Serve, headers: bytes) -> None:
+    """A client that asks before it sends learns at once that it need not, and that the connection ends."""
+    served = serve(authenticators=by(Judge()))
+    head = b"POST /length HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n%b\r\n"
+    response = http.client.HTTPResponse(served.raw(head % headers))
+    response.begin()
+    assert response.status == 401
+    assert response.will_close
+
+
 def test_who_is_known_learns_of_routes(serve: Serve) -> None:
     """As ever."""
     served = serve(authenticators=by(Judge()))
