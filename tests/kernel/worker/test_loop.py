@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.channel.messages import RequestFailed, SequenceEvent
-from jackfield.errors import PluginError
+from jackfield.errors import KVExhausted, PluginError
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import Batch, ModelInfo, RunnerLimits
 from jackfield.ports.scheduler import Chunk, Scheduler, SchedulerView, StepPlan
@@ -76,6 +76,19 @@ class RecordingRunner(ScriptedRunner):
         self.batches.append((batch.rows, len(set(batch.sequence[: batch.rows].tolist()))))
 
 
+class SmallerRunner(RecordingRunner):
+    """Has fewer cells than its limits say."""
+
+    def decode(self, batch: Batch) -> None:
+        """Compute what there is room for."""
+        if sum(map(len, self.cells.values())) + batch.rows > SMALLER:
+            raise KVExhausted("fewer cells than promised")
+        super().decode(batch)
+
+
+SMALLER = 120
+
+
 def _limits(*, sequences: int = 4, kv: int = 4096, batch: int = 64, context: int = 4096) -> RunnerLimits:
     return RunnerLimits(context=context, max_sequences=sequences, kv_tokens=kv, max_batch_tokens=batch)
 
@@ -90,9 +103,12 @@ def _request(asker: Asker, script: str, *, max_tokens: int = 1000, stops: tuple[
 
 @contextmanager
 def _running(
-    limits: RunnerLimits, scheduler: Scheduler | None = None, report: Callable[[EngineStats], None] = lambda _: None
+    limits: RunnerLimits,
+    scheduler: Scheduler | None = None,
+    report: Callable[[EngineStats], None] = lambda _: None,
+    kind: type[RecordingRunner] = RecordingRunner,
 ) -> Iterator[tuple[EngineLoop, RecordingRunner]]:
-    runner = RecordingRunner(limits)
+    runner = kind(limits)
     loop = EngineLoop(runner, scheduler or FcfsScheduler(None), lambda: None, report)
     thread = threading.Thread(target=loop.run)
     thread.start()
@@ -230,6 +246,14 @@ def test_a_short_pool_preempts_and_resumes_with_the_same_text() -> None:
     assert [asker.text for asker in askers] == [letter * 90 for letter in "abc"]
     assert stats[-1].preemptions > 0
     assert max(report.kv_used for report in stats) <= 160
+
+
+def test_a_pool_shorter_than_promised_serves_one_after_the_other() -> None:
+    """What has no room beside others waits for them and keeps nobody from going on; what has none alone fails."""
+    with _running(_limits(), kind=SmallerRunner) as (loop, _):
+        askers = _serve(loop, ["[repeat:50:a]", "[repeat:50:b]", "[repeat:50:c]", "[repeat:200:d]"])
+    assert [asker.text for asker in askers[:3]] == ["a" * 50, "b" * 50, "c" * 50]
+    assert isinstance(askers[3].events[-1], RequestFailed)
 
 
 def test_a_failed_decode_fails_its_sequences_and_no_others() -> None:

@@ -169,7 +169,7 @@ class Sequence:
         self.slot = NO_SLOT
         self.sampler: Sampler | None = None
         self.suspect = False
-        """Whether it was in a backend call that failed, and has not drawn a token since."""
+        """Whether it broke a backend call, or may have, and has not drawn a token since; it is computed alone."""
         self.life = request.recipient.lives[index]
         self.arrived = now
         self.started: float | None = None

@@ -98,7 +98,7 @@ class Stepper:
         try:
             self._runner.decode(self._batch)
         except KVExhausted:
-            self._relieve()
+            self._relieve(chunks)
             return False
         except BackendFault as error:
             log.warning("decode failed", error=error.message, sequences=len(chunks))
@@ -200,10 +200,15 @@ class Stepper:
                 sequence.suspect = True
                 self._endings.preempt(sequence)
 
-    def _relieve(self) -> None:
-        """The pool was full although it should not have been: make room by preempting the youngest."""
-        youngest = max(self._table.running, key=lambda sequence: sequence.id)
-        if len(self._table.running) > 1:
+    def _relieve(self, chunks: list[Chunk]) -> None:
+        """The pool was full although it should not have been: make room for *chunks* by preempting the youngest.
+
+        It comes back in a call of its own, which may fail as often as it will without holding up the others.
+        """
+        concerned = {sequence for sequence, _ in chunks}.union(each for each in self._table.running if each.computed)
+        youngest = max(concerned, key=lambda sequence: sequence.id)
+        if len(concerned) > 1:
+            youngest.suspect = True
             self._endings.preempt(youngest)
         else:
             self._endings.fail(youngest, KVExhausted("the KV pool cannot hold this request alone"))
