@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LOOK_S: Final = 0.25
 """Between two looks at the file: a key that was revoked a second ago is refused."""
 
+LOOK_FOR_UNKNOWN_S: Final = 0.02
+"""The same where a key is not known: it may just have been made. Guesses cost the file system this much at most."""
+
 
 class KeysAuthenticator:
     """Knows the keys of one file, and follows its changes. Event loop thread; the file is read in another one.
@@ -34,7 +37,7 @@ class KeysAuthenticator:
 
     def __init__(self, name: str, path: Path, shown: str) -> None:
         self._keys = LiveKeys(name, path, shown)
-        self._next_look = time.monotonic() + LOOK_S
+        self._looked = time.monotonic()
         self._looking: asyncio.Task[None] | None = None
 
     async def authenticate(self, credential: Credential) -> Principal | None:
@@ -43,8 +46,11 @@ class KeysAuthenticator:
             return None
         if not is_whole(key):
             raise Unauthenticated("the API key is damaged: it must be copied whole, from jf_ to its last character")
-        await self._look()
-        keys, digest, now = self._keys.snapshot, digest_of(key), time.time()
+        digest = digest_of(key)
+        await self._look(LOOK_S)
+        if digest not in self._keys.snapshot.entries:
+            await self._look(LOOK_FOR_UNKNOWN_S)
+        keys, now = self._keys.snapshot, time.time()
         entry = keys.entries.get(digest)
         fingerprint = digest.hex()[:6]
         if keys.revoked.get(digest, now + 1) <= now:
@@ -57,17 +63,17 @@ class KeysAuthenticator:
             raise CredentialExpired("the API key has expired", fingerprint=fingerprint)
         return entry.principal
 
-    async def _look(self) -> None:
-        """Have the file looked at if the last time is too long ago; everybody who comes meanwhile waits for it."""
+    async def _look(self, pause_s: float) -> None:
+        """Have the file looked at if the last time is *pause_s* ago; everybody who comes meanwhile waits for it."""
         if self._looking is None:
-            if time.monotonic() < self._next_look:
+            if time.monotonic() - self._looked < pause_s:
                 return
             self._looking = asyncio.get_running_loop().create_task(self._refresh())
         # one caller's deadline must not end the look that others wait for
         await asyncio.shield(self._looking)
 
     async def _refresh(self) -> None:
-        self._next_look = time.monotonic() + LOOK_S
+        self._looked = time.monotonic()
         try:
             await asyncio.to_thread(self._keys.refresh)
         finally:

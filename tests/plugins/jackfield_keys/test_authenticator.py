@@ -22,6 +22,7 @@ from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.identity import Credential, Principal, fingerprint
 from jackfield.secret import Secret
+from jackfield_keys import authenticator
 from jackfield_keys.key import new_key
 
 if TYPE_CHECKING:
@@ -253,3 +254,14 @@ def test_one_look_serves_all_who_wait(keys: Keys, monkeypatch: pytest.MonkeyPatc
 
     assert asyncio.run(crowd()) == 100
     assert len(looks) == 1
+
+
+def test_a_key_that_was_just_made_is_good_at_once(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for the next look at the file: an unknown key is a reason to look."""
+    known = keys.make("first")
+    monkeypatch.setattr(authenticator, "LOOK_S", 3600.0)
+    monkeypatch.setattr(authenticator, "LOOK_FOR_UNKNOWN_S", 0.0)
+    judge = keys.authenticator()
+    made = keys.make("second")
+    assert keys.judge(judge, made) is not None
+    assert keys.judge(judge, known) is not None
