@@ -88,6 +88,7 @@ class _SideBySide:
             except Exception as error:  # noqa: BLE001 -- the reader raises it
                 await self._events.put(error)
                 return
+        self._running -= 1
 
     async def _one(self, first: int, request: GenerateRequest) -> None:
         left = self._each

@@ -107,6 +107,23 @@ def test_a_full_queue_is_told() -> None:
         collect(Places(0), call(3, 1))
 
 
+def test_a_refusal_that_comes_late_is_told() -> None:
+    """Also where all others have ended by then, and nobody is left to try it again."""
+
+    class Late(ScriptedGateway):
+        async def generate(
+            self, context: RequestContext, request: GenerateRequest
+        ) -> AsyncGenerator[GenerateEvent, None]:
+            if request.prompt == TextPrompt("prompt 1"):
+                for _ in range(100):
+                    await asyncio.sleep(0)
+                raise QueueFull("too much work")
+            yield finished(1)
+
+    with pytest.raises(QueueFull):
+        collect(Late(), call(2, 1))
+
+
 def test_one_that_fails_fails_all() -> None:
     """And the others are cancelled."""
     gateway = Places(100)
