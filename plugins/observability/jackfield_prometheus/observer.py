@@ -118,7 +118,10 @@ class PrometheusObserver:
         """The page, as JSON, as text or as OpenMetrics, whichever *accept* prefers."""
         if wants_json(accept):
             return CONTENT_TYPE, page(self._registry.collect())
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # a version that is no number; who writes it can have what everybody reads
+            encode, content_type = choose_encoder("")
         return content_type, encode(self._registry)
 
     def _request_ended(self, event: RequestEnded) -> None:

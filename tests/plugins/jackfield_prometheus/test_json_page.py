@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -50,7 +50,17 @@ def test_who_gets_json(accept: str, wanted: bool) -> None:  # noqa: FBT001 -- a 
     assert wants_json(accept) is wanted
 
 
-@given(st.text(max_size=200))
+PARAMETERS = st.builds(
+    ";{}={}".format,
+    st.sampled_from(["version", "escaping", "q", " version"]),
+    st.sampled_from(["", "1.0.0", "0.0.4", "2", "x", "1.x", "-1", "1..2", "nan", "9" * 5000, "allow-utf-8"]),
+)
+KINDS = st.sampled_from(["application/openmetrics-text", "text/plain", "application/json", "*/*"])
+ACCEPTS = st.lists(st.builds("{}{}".format, KINDS, st.lists(PARAMETERS, max_size=3).map("".join)), max_size=3)
+
+
+@given(st.text(max_size=200) | ACCEPTS.map(",".join))
+@example("text/plain;version=x;escaping=")
 def test_any_accept_header_gets_a_page(accept: str) -> None:
     """Nothing in it can break the page."""
     content_type, body = PrometheusObserver(PrometheusConfig()).render(accept)
