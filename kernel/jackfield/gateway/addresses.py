@@ -116,7 +116,7 @@ def site(address: str) -> str:
     """What counts as one with *address*: itself, or the network that an IPv6 client owns."""
     if ":" not in address:
         return address
-    parsed = _parsed(address)
+    parsed = _parsed(address.partition("%")[0])  # without the interface that a link-local address came through
     if not isinstance(parsed, IPv6Address):
         return address if parsed is None else str(parsed)
     return str(IPv6Address(int(parsed) >> (128 - _SITE_BITS) << (128 - _SITE_BITS)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
+
+from jackfield.gateway.addresses import site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ class Failures:
         Returns:
             None while the address may fail; else seconds until it may again.
         """
-        key, now = _network(address), self._clock()
+        key, now = site(address), self._clock()
         # one number is the whole bucket: the time at which it will be full again
         full_at = max(self._full_at.pop(key, now), now)
         allowed = full_at - now <= (BURST - 1) * REFILL_S
@@ -51,14 +52,3 @@ class Failures:
     def __len__(self) -> int:
         """How many addresses are remembered."""
         return len(self._full_at)
-
-
-def _network(address: str) -> str:
-    """Who counts as one: an IPv4 address, or the /64 network that one IPv6 subscriber has all addresses of."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return str(parsed.ipv4_mapped or int(parsed) >> 64)

@@ -114,6 +114,7 @@ def test_any_header_gives_an_address(values: list[str], config: KernelConfig) ->
         ("192.0.2.1", "192.0.2.1"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
         ("::1", "::"),
+        ("fe80::1:2%eth0", "fe80::"),
         ("::ffff:192.0.2.1", "192.0.2.1"),
         ("", ""),
         ("no:address", "no:address"),
