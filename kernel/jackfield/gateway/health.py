@@ -61,18 +61,18 @@ class Health:
     def application(self) -> web.Application:
         """The health port as an aiohttp application."""
         application = web.Application(middlewares=[self._check])
-        application.on_response_prepare.append(_name)
+        application.on_response_prepare.append(_complete)
         for path, handler in zip(PUBLIC_PATHS, (self._livez, self._readyz, self._metrics), strict=True):
             application.router.add_get(path, handler)
         return application
 
     def bad_request(self, _request: web.BaseRequest, status: int) -> web.Response:
         """Answer what never became a request."""
-        return web.Response(status=status, text="bad request\n")
+        return web.Response(status=status, text="bad request\n", headers=_HEADERS)
 
     def crowded(self, error: JackfieldError, _client: str) -> web.Response:
         """Answer a connection for which there is no room."""
-        return web.Response(status=503, text=f"{error.message}\n")
+        return web.Response(status=503, text=f"{error.message}\n", headers=_HEADERS)
 
     @web.middleware
     async def _check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -117,8 +117,11 @@ class Health:
         return Readiness(ready, draining, models)
 
 
-async def _name(request: web.Request, response: web.StreamResponse) -> None:
-    """Say who answers; aiohttp would say which version of what. A probe's answer is true only now."""
+_HEADERS: Final = {"Server": "jackfield", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+"""Say who answers; aiohttp would say which version of what. A probe's answer is true only now."""
+
+
+async def _complete(request: web.Request, response: web.StreamResponse) -> None:
     if isinstance(request.protocol, EdgeProtocol):
         request.protocol.end_with(response)
-    response.headers.update({"Server": "jackfield", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})
+    response.headers.update(_HEADERS)

@@ -179,6 +179,17 @@ def test_health_port_is_bounded_too(serve: Serve, monkeypatch: pytest.MonkeyPatc
     probe.close()
 
 
+@pytest.mark.parametrize("data", [b"nonsense\r\n\r\n", b"GET /livez HTTP/1.1\r\nBad Header: x\r\n\r\n"])
+def test_the_health_port_does_not_say_what_it_is_made_of(serve: Serve, data: bytes) -> None:
+    """Also where what came is no HTTP: no version of any library."""
+    served = serve()
+    with socket.create_connection(("127.0.0.1", served.health_port), timeout=20) as client:
+        client.sendall(data)
+        response = http.client.HTTPResponse(client)
+        response.begin()
+    assert (response.status, response.getheader("Server")) == (400, "jackfield")
+
+
 def test_requests_on_one_connection_to_the_health_port(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many, and no more."""
     monkeypatch.setattr(server, "HEALTH_BOUNDS", server.HEALTH_BOUNDS._replace(requests=1))
