@@ -35,6 +35,7 @@ class RequestContext:
         "model",
         "principal",
         "prompt_tokens",
+        "queue_s",
         "request_id",
         "route",
     )
@@ -59,6 +60,8 @@ class RequestContext:
         """Monotonic seconds at which the first text arrived from the worker."""
         self.gaps: list[float] = []
         """Seconds between text events."""
+        self.queue_s: float | None = None
+        """Seconds that it waited in the worker; of several answers what the one that ended last waited."""
         self.prompt_tokens = 0
         """Of the prompts that workers have accepted."""
         self.completion_tokens = 0

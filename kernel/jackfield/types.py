@@ -388,3 +388,5 @@ class Pooled(msgspec.Struct, frozen=True, tag="pooled", array_like=True):
     """Of all inputs."""
     labels: tuple[str, ...] = ()
     """``classify``: the model's labels."""
+    queue_s: float = 0.0
+    """Seconds from prepared until the first call that computed some of it."""

@@ -46,7 +46,7 @@ def _event(context: RequestContext, status: int) -> RequestEnded:
         status=status,
         code=code,
         duration_s=time.monotonic() - context.arrived,
-        queue_s=finished.timings.queue_s if finished else None,
+        queue_s=context.queue_s,
         ttft_s=context.first_token - context.arrived if context.first_token is not None else None,
         gaps_s=tuple(context.gaps),
         prompt_tokens=finished.usage.prompt_tokens if finished else context.prompt_tokens,

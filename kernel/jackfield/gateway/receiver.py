@@ -148,6 +148,7 @@ class Receiver:
             first = self.remaining == len(self._choices)
             finished = _added(context.finished, finished, prompt=first)
         context.finished = finished
+        context.queue_s = finished.timings.queue_s
         self.remaining -= 1
 
     def _open_choice(self, index: int) -> _Choice:
@@ -166,7 +167,7 @@ class PoolReceiver:
     """The gateway's end of one pooled request.
 
     Parameters:
-        context: Learns how many tokens it took.
+        context: Learns how many tokens it took, and how long it waited.
         inputs: How many rows the result must have.
 
     Event loop thread: the worker link puts in, one ``Gateway.pool`` waits.
@@ -191,6 +192,7 @@ class PoolReceiver:
             self.fail(event.error.thaw())
         elif isinstance(event, Pooled) and self._fits(event.rows):
             self._context.prompt_tokens += event.prompt_tokens
+            self._context.queue_s = event.queue_s
             self.remaining = 0
             if not self._result.done():
                 self._result.set_result(event)

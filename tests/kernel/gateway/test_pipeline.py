@@ -300,8 +300,9 @@ def test_a_pooled_request_gets_its_result() -> None:
         await turn()
         assert isinstance(bench.transport.sent[0], Submit)
         assert bench.transport.sent[0].request == POOL
-        bench.say(Pooled((ROW, ROW), 7))
+        bench.say(Pooled((ROW, ROW), 7, queue_s=0.25))
         assert (await task).rows == (ROW, ROW)
+        assert bench.context.queue_s == 0.25
         assert (bench.context.prompt_tokens, bench.context.model, bench.context.code) == (7, "demo", None)
         assert bench.link.in_flight == 0
 

@@ -309,6 +309,24 @@ def test_every_request_ends_as_its_own_inputs_say(
                 assert numbers(row) == pytest.approx(vector / np.linalg.norm(vector))
 
 
+def test_how_long_a_request_waited_is_told() -> None:
+    """Until the first of its inputs was computed: what came with it and had to wait waited longer."""
+    askers = (Asker(), Asker())
+
+    def stop_at_rest(_: object) -> None:
+        if all(asker.lives[0].final for asker in askers):
+            loop.stop()
+
+    loop = PoolLoop(Recording(_limits()), lambda: None, stop_at_rest)
+    jobs = [_job(asker, ["[delay:20]"] * 4) for asker in askers]
+    jobs[1].arrived = jobs[0].arrived
+    for job in jobs:
+        loop.submit(job)
+    loop.run()
+    waited = [event.queue_s for asker in askers for event in asker.events if isinstance(event, Pooled)]
+    assert waited[1] >= waited[0] + 0.02
+
+
 def test_a_call_that_hangs_is_seen() -> None:
     """The time of the present call is what the supervisor watches; at rest there is none."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class PoolJob:
     Intake thread makes it, loop thread uses it.
     """
 
-    __slots__ = ("inputs", "life", "prompt_tokens", "recipient", "request", "rows", "suspect")
+    __slots__ = ("arrived", "inputs", "life", "prompt_tokens", "queue_s", "recipient", "request", "rows", "suspect")
 
     def __init__(self, recipient: Recipient, inputs: list[list[int]], request: PoolRequest) -> None:
         self.recipient = recipient
@@ -28,6 +29,10 @@ class PoolJob:
         self.request = request
         self.life = recipient.lives[0]
         self.prompt_tokens = sum(map(len, inputs))
+        self.arrived = time.monotonic()
+        """Monotonic seconds."""
+        self.queue_s = 0.0
+        """Seconds from then until the first call that computed some of it."""
         self.rows: list[bytes] = []
         """Results so far, in the order of the inputs: the next input to compute is that of their number."""
         self.suspect = False

@@ -107,6 +107,7 @@ class PoolLoop:
         for sequence, (job, tokens) in enumerate(picked):
             if job.life.state is RequestState.WAITING:
                 job.life.fire(RequestEvent.SCHEDULED)
+                job.queue_s = time.monotonic() - job.arrived
             batch.add(sequence, 0, tokens, wants_logits=True, every=True)
         began = time.perf_counter()
         try:
@@ -126,7 +127,7 @@ class PoolLoop:
                 continue
             if job.complete:
                 labels = self._labels if job.request.task == "classify" else ()
-                job.recipient.post(Pooled(tuple(job.rows), job.prompt_tokens, labels))
+                job.recipient.post(Pooled(tuple(job.rows), job.prompt_tokens, labels, job.queue_s))
                 self._end(job, RequestEvent.END)
 
     def _isolate(self, jobs: list[PoolJob], error: BackendFault) -> None:
