@@ -101,19 +101,21 @@ class EdgeProtocol(web.RequestHandler):
         return response
 
     def data_received(self, data: bytes) -> None:
-        count = self._request_count
+        count, body = self._request_count, self._body_arrives()
         super().data_received(data)
-        request = self._current_request
-        whole = request is None or request.content.is_eof()
         if self._request_count != count:
             self._headers_since = None
-        elif whole and self._headers_since is None:
+        elif data and not body and self._headers_since is None:
             self._headers_since = self._loop.time()
-        if whole or request is None or not self._messages:
+        request = self._current_request
+        if request is None or not self._messages or not self._body_arrives():
             return
         # Only what is no HTTP can follow an unfinished body. aiohttp queues its refusal behind the request, which would
         # wait for the rest of the body until its time is up.
         request.content.set_exception(web.RequestPayloadError("the body's chunks are damaged"))
+
+    def _body_arrives(self) -> bool:
+        return self._current_request is not None and not self._current_request.content.is_eof()
 
     def log_exception(self, *args: object, **kw: object) -> None:
         """Called by aiohttp for what ends a connection after its answer.

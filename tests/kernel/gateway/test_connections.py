@@ -73,6 +73,26 @@ def test_headers_of_a_later_request(serve: Serve) -> None:
     assert client.recv(1) == b""
 
 
+def test_a_body_that_came_late_is_no_beginning_of_headers(serve: Serve) -> None:
+    """After it the connection is idle, and has that time."""
+    served = serve(kernel=KernelConfig(header_timeout_s=0.5, idle_timeout_s=60))
+    head = b"POST /length HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+    client = served.raw(head)
+    assert client.recv(64).split()[1] == b"100"
+    client.sendall(b"hello")
+    _read(client)
+    assert served.raw(b"").recv(1) == b""  # the headers' time has passed
+    client.sendall(HEAD + b"\r\n")
+    _read(client)
+
+
+def _read(client: socket.socket) -> None:
+    answer = http.client.HTTPResponse(client)
+    answer.begin()
+    assert answer.status == 200
+    answer.read()
+
+
 def test_idle_connection(serve: Serve) -> None:
     """One that asks nothing more is closed after its time, not after the headers' time."""
     served = serve(kernel=KernelConfig(header_timeout_s=60, idle_timeout_s=0.1))
