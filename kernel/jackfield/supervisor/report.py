@@ -24,7 +24,10 @@ class Report(Protocol):
     """Told of events by the supervisor's only thread; must neither block nor raise."""
 
     def listening(self, addresses: Addresses) -> None:
-        """The sockets are bound; nothing is loaded yet."""
+        """The first gateway has agreed to serve, and listens.
+
+        Told once, before anything is said of gateways and workers; trouble and the end may come without it.
+        """
         ...
 
     def gateway_ready(self, ready: Ready, restarts: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 import socket
 import time
+from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -36,7 +37,7 @@ from jackfield.supervisor.slot import STOP_GRACE_S, Patience, Slot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jackfield.channel.messages import ToSupervisor
+    from jackfield.channel.messages import Ready, ToSupervisor
     from jackfield.manifest import Manifest
     from jackfield.supervisor.report import Report
     from jackfield.supervisor.slot import Process
@@ -64,6 +65,10 @@ TICK_S: Final = 1.0
 
 HELD_UP_S: Final = 5.0
 """A loop that took this much longer than its sleep was stopped (a suspended machine, a debugger), not busy."""
+
+
+UNTOLD_MAX: Final = 1000
+"""States of workers that are kept for the report until a gateway serves; loading a model takes a hundred at most."""
 
 
 class _Phase(Enum):
@@ -104,6 +109,8 @@ class Supervisor:
         self._phase = _Phase.SERVING
         self._exit_code = EXIT_OK
         self._cut_short = False
+        self._addresses = Addresses((), ())
+        self._untold: deque[WorkerStatus] = deque(maxlen=UNTOLD_MAX)
         self._public: list[socket.socket] = []
         self._health: list[socket.socket] = []
         self._selector = selectors.DefaultSelector()
@@ -127,8 +134,8 @@ class Supervisor:
                 self._listen()
                 self._children.keep_logs(self._slots())
                 self._selector.register(signals, selectors.EVENT_READ, lambda _events: self._signalled(signals))
+                self._addresses = self._open_control()
                 self._gateway.start()
-                self._report.listening(self._addresses())
                 for worker in self._workers:
                     worker.start()
                 while not self._done():
@@ -226,8 +233,8 @@ class Supervisor:
 
     # --- the command line --------------------------------------------------------------------------------------------
 
-    def _addresses(self) -> Addresses:
-        """Where this server can be reached; opens the control socket."""
+    def _open_control(self) -> Addresses:
+        """Open the control socket; say where this server can be reached."""
         api, health = listeners.urls(self._public), listeners.urls(self._health)
         self._answers.at(api, health)
         try:
@@ -291,12 +298,18 @@ class Supervisor:
             if worker.state is WorkerState.READY:
                 self._connect(gateway, worker)
             gateway.send(_status(worker))
-        self._report.worker(_status(worker))
+        self._tell(_status(worker))
+
+    def _tell(self, status: WorkerStatus) -> None:
+        """Report *status*; what happens before there is a server to speak of, when there is one."""
+        if self._served:
+            self._report.worker(status)
+        else:
+            self._untold.append(status)
 
     def _gateway_changed(self, gateway: Slot) -> None:
         if gateway.state is WorkerState.READY and gateway.ready is not None:
-            self._served = True
-            self._report.gateway_ready(gateway.ready, gateway.restarts)
+            self._gateway_ready(gateway.ready, gateway.restarts)
         elif gateway.state is WorkerState.FAILED and gateway.child is not None:
             self._report.trouble(f"the gateway refuses to start: {gateway.reason}")
             if not self._served:
@@ -308,6 +321,14 @@ class Supervisor:
             if not self._served and gateway.restarts + 1 >= FALSE_STARTS_MAX:
                 self._report.trouble(f"the gateway died {FALSE_STARTS_MAX} times before it served; giving up")
                 self._give_up(EXIT_FAILED)
+
+    def _gateway_ready(self, ready: Ready, restarts: int) -> None:
+        first, self._served = not self._served, True
+        if first:
+            self._report.listening(self._addresses)
+        self._report.gateway_ready(ready, restarts)
+        while self._untold:
+            self._report.worker(self._untold.popleft())
 
     # --- the end -----------------------------------------------------------------------------------------------------
 

@@ -40,6 +40,8 @@ def main() -> None:
     if MODE == "crash":
         sys.exit(1)
     if MODE == "refuse":
+        if KIND == "gateway":
+            note("looks", reachable=_reachable(control))
         control.send(messages.Refused(error=ErrorRecord.of(ModelLoadError("m.gguf is truncated"))))
         sys.exit(3)
     if MODE == "garbage":
@@ -55,6 +57,18 @@ def main() -> None:
             os._exit(0)
         for message in received:
             obey(message, control, connections)
+
+
+def _reachable(control: MessageSocket[messages.ToChild, messages.ToSupervisor]) -> bool:
+    """Whether the API takes connections before a gateway has agreed."""
+    boot = control.receive()[0]
+    assert isinstance(boot, messages.BootGateway)
+    public = control.take()
+    try:
+        socket.create_connection(public.getsockname(), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def obey(

@@ -71,6 +71,12 @@ class Running:
                 return event
         pytest.fail(f"the supervisor ended without the event {name} {fields}")
 
+    def next_event(self) -> dict[str, object]:
+        """The next event, whatever it is."""
+        event = self._events.get(timeout=DEADLINE_S)
+        assert event is not None
+        return event
+
     def notes(self, kind: str) -> list[dict[str, object]]:
         """What the children of that kind noted so far."""
         lines = [json.loads(line) for line in self._log.read_text().splitlines()]
@@ -229,13 +235,20 @@ def test_a_worker_that_refuses_does_not_stop_the_rest(run: Run) -> None:
 
 
 def test_a_gateway_that_refuses_ends_the_start(run: Run) -> None:
-    """The configuration is wrong: say so and end with 2. Nobody could ever connect."""
-    running = run("refuse", "loading")
-    listening = running.event("listening")
-    with pytest.raises(ConnectionRefusedError):
-        _connect(listening)
-    assert running.event("trouble")["text"] == "the gateway refuses to start: m.gguf is truncated"
+    """The configuration is wrong: say so and end with 2. Nobody could ever connect, and no address was announced."""
+    running = run("refuse", "ok")
+    assert running.next_event() == {"event": "trouble", "text": "the gateway refuses to start: m.gguf is truncated"}
     assert running.exit_code() == 2
+    assert [note["reachable"] for note in running.notes("gateway") if note["what"] == "looks"] == [False]
+
+
+def test_what_workers_do_is_told_after_the_addresses(run: Run) -> None:
+    """A model that is loaded before the gateway serves is not lost."""
+    running = run()
+    assert [running.next_event()["event"] for _ in range(2)] == ["listening", "gateway"]
+    running.event("worker", state="loading", reason="loading 43 %")
+    running.event("worker", state="ready")
+    assert running.end() == 0
 
 
 def test_a_gateway_that_never_comes_up_ends_the_start(run: Run) -> None:
