@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,20 +17,48 @@ if TYPE_CHECKING:
     from jackfield.context import RequestContext
     from jackfield.types import GenerateEvent
 
-_COMPACT_AT: Final = 64
-"""Untaken deltas that are merged into one: a client that does not read costs its text, not an object a token."""
+PACKED_AT: Final = 64
+"""Untaken deltas that are merged and packed: a client that does not read costs the bytes of its text and not an object
+a token, and with 20 log probabilities a token 400 bytes and not 3,500."""
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(TextDelta).decode
 
 
 class _Choice:
     """One of the request's answers."""
 
-    __slots__ = ("end", "last_text", "over", "texts")
+    __slots__ = ("_packed", "_texts", "end", "last_text", "over")
 
     def __init__(self) -> None:
-        self.texts: list[TextDelta] = []
+        self._texts: list[TextDelta] = []
+        """What was not taken yet, but for what is packed."""
+        self._packed: deque[bytes] = deque()
         self.end: Finished | None = None
         self.last_text: float | None = None
         self.over = False
+
+    def keep(self, delta: TextDelta) -> None:
+        """Keep *delta* until it is taken."""
+        self._texts.append(delta)
+        if len(self._texts) == PACKED_AT:
+            self._packed.append(_pack(_merged(self._texts)))
+            self._texts.clear()
+
+    def take(self) -> TextDelta | None:
+        """The oldest text."""
+        if self._packed:
+            return _unpack(self._packed.popleft())
+        if not self._texts:
+            return None
+        delta = self._texts[0] if len(self._texts) == 1 else _merged(self._texts)
+        self._texts.clear()
+        return delta
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to take."""
+        return not self._texts and not self._packed and self.end is None
 
 
 class Receiver:
@@ -90,7 +119,7 @@ class Receiver:
             self._notify()
 
     async def next(self) -> GenerateEvent:
-        """The next event; text that arrived in between comes as one delta. Raises what failed the request."""
+        """The next event; short text that arrived in between comes as one delta. Raises what failed the request."""
         while (event := self._take()) is None:
             self._wake = asyncio.get_running_loop().create_future()
             try:
@@ -104,15 +133,12 @@ class Receiver:
             started, self._started = self._started, None
             return started
         for index, choice in self._ready.items():
-            texts, end = choice.texts, choice.end
-            if end is None or not texts:
+            event: GenerateEvent | None = choice.take()
+            if event is None:
+                event, choice.end = choice.end, None
+            if choice.empty:
                 del self._ready[index]
-            if not texts:
-                choice.end = None
-                return end
-            delta = texts[0] if len(texts) == 1 else _merged(texts)
-            texts.clear()
-            return delta
+            return event
         if self._failure is not None:
             raise self._failure
         return None
@@ -129,10 +155,7 @@ class Receiver:
             elif context.first_token is None:
                 context.first_token = now
             choice.last_text = now
-        texts = choice.texts
-        texts.append(delta)
-        if len(texts) == _COMPACT_AT:
-            texts[:] = [_merged(texts)]
+        choice.keep(delta)
         self._ready[delta.index] = choice
 
     def _put_finished(self, finished: Finished) -> None:

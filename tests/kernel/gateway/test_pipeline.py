@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
+import tracemalloc
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -28,7 +29,7 @@ from jackfield.errors import (
 )
 from jackfield.gateway.observing import Observers
 from jackfield.gateway.pipeline import Pipeline
-from jackfield.gateway.receiver import Receiver
+from jackfield.gateway.receiver import PACKED_AT, Receiver
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.types import (
@@ -41,6 +42,7 @@ from jackfield.types import (
     TextPrompt,
     Timings,
     TokenLogprob,
+    TopLogprob,
     Usage,
 )
 
@@ -263,7 +265,7 @@ class Taker:
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["text", "end", "read"])), max_size=60))
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["text", "flood", "end", "read"])), max_size=60))
 def test_any_interleaving_of_answers_and_reads(steps: list[tuple[int, str]]) -> None:
     """Each answer's text is whole and in order, its end comes last, with the entries that belong to it."""
 
@@ -277,6 +279,9 @@ def test_any_interleaving_of_answers_and_reads(steps: list[tuple[int, str]]) -> 
                 await taker.take_if_any()
             elif index not in ended and what == "text":
                 taker.put(index, number)
+            elif index not in ended and what == "flood":
+                for late in range(2 * PACKED_AT + 7):
+                    taker.put(index, number * 1000 + late)
             elif index not in ended:
                 ended.add(index)
                 assert taker.receiver.put(finished(index), 1.0) == (len(ended) == 3)
@@ -285,6 +290,31 @@ def test_any_interleaving_of_answers_and_reads(steps: list[tuple[int, str]]) -> 
         assert taker.taken == taker.given
         for index, text in enumerate(taker.taken):
             assert [str(entry) for entry in taker.entries[index]] == text.split()
+
+    asyncio.run(run())
+
+
+def test_what_nobody_takes_is_small() -> None:
+    """A thousand tokens with 20 likely ones each: as objects they would take 3.5 MB."""
+
+    async def run() -> None:
+        receiver = Receiver(RequestContext("r", "/", ""), scored=True)
+        receiver.put(Started(1, 2000), 0.0)
+        tracemalloc.start()
+        for number in range(1000):
+            likely = tuple(TopLogprob(1000 + each, b" the %d" % each, -1.5 * each) for each in range(20))
+            receiver.put(TextDelta(" the", 1, 0, (TokenLogprob(number, b" the", -0.5, likely),)), 1.0)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert held < 1_000_000
+        await receiver.next()
+        taken = 0
+        while taken < 1000:
+            event = await receiver.next()
+            assert isinstance(event, TextDelta)
+            assert [entry.token for entry in event.logprobs] == list(range(taken, taken + event.tokens))
+            assert all(len(entry.top) == 20 for entry in event.logprobs)
+            taken += event.tokens
 
     asyncio.run(run())
 
