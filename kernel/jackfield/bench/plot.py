@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 from xml.sax.saxutils import escape
@@ -19,6 +20,15 @@ _POINTS_MAX: Final = 400
 """Points of a line; more than a screen shows would only make the file large."""
 
 _TICKS: Final = 4
+"""Steps of an axis, about."""
+
+_SHOWN: Final = 0.99
+"""Share of the values that a distribution's axis reaches: one that stands out would press all others into a corner."""
+
+_DASHES: Final = ("", "6 3", "2 2")
+"""Of lines, in the second and third round of the colours."""
+
+_LEGEND_WIDTH: Final = 110
 
 
 class Line(NamedTuple):
@@ -35,6 +45,8 @@ class Panel(NamedTuple):
     x_label: str
     y_label: str
     lines: Sequence[Line]
+    dots: bool = False
+    """Whether each point is a measurement of its own."""
 
 
 def draw(summaries: Sequence[Summary], outcomes: Sequence[Sequence[Outcome]]) -> str:
@@ -52,16 +64,23 @@ def draw(summaries: Sequence[Summary], outcomes: Sequence[Sequence[Outcome]]) ->
     ttft = [[outcome.ttft_s for outcome in level if outcome.ttft_s is not None] for level in good]
     itl = [[gap for outcome in level for gap in outcome.gaps_s] for level in good]
     panels = [
-        Panel("time to first token", "ms", "share of requests, %", _distributions(titles, ttft)),
-        Panel("inter-token latency", "ms", "share of tokens, %", _distributions(titles, itl)),
+        Panel(
+            "time to first token",
+            f"ms, up to the {_SHOWN:.0%} mark",
+            "share of requests, %",
+            _distributions(titles, ttft),
+        ),
+        Panel(
+            "inter-token latency", f"ms, up to the {_SHOWN:.0%} mark", "share of tokens, %", _distributions(titles, itl)
+        ),
     ]
     if len(summaries) > 1:
-        speeds = [
+        speeds = sorted(
             (summary.level.rate or float(summary.level.concurrency or 1), summary.output_tokens_per_s)
             for summary in summaries
-        ]
+        )
         kind = "arrivals a second" if summaries[0].level.rate else "requests at once"
-        panels.append(Panel("throughput", kind, "output tokens a second", [Line("", speeds)]))
+        panels.append(Panel("throughput", kind, "output tokens a second", [Line("", speeds)], dots=True))
     return _document(panels, titles)
 
 
@@ -71,19 +90,18 @@ def _distributions(titles: Sequence[str], values: Sequence[Sequence[float]]) -> 
 
 def _distribution(seconds: Sequence[float]) -> list[tuple[float, float]]:
     ordered = sorted(seconds)
+    last = math.ceil(_SHOWN * len(ordered)) - 1
     step = max(1, len(ordered) // _POINTS_MAX)
-    places = [*range(0, len(ordered) - 1, step), len(ordered) - 1]
+    places = [*range(0, last, step), last]
     return [(ordered[place] * 1000, (place + 1) / len(ordered) * 100) for place in places]
 
 
 def _document(panels: Sequence[Panel], titles: Sequence[str]) -> str:
-    width, height = _WIDTH * len(panels), _HEIGHT + 24
+    width = _WIDTH * len(panels)
+    columns = (width - 24) // _LEGEND_WIDTH
+    height = _HEIGHT + 20 * math.ceil(len(titles) / columns) + 4
     body = "".join(_panel(panel, number * _WIDTH) for number, panel in enumerate(panels))
-    legend = "".join(
-        f'<rect x="{12 + number * 110}" y="{_HEIGHT + 4}" width="12" height="12" fill="{_colour(number)}"/>'
-        f'<text x="{28 + number * 110}" y="{_HEIGHT + 14}">{escape(title)}</text>'
-        for number, title in enumerate(titles)
-    )
+    legend = "".join(_legend(title, number, columns) for number, title in enumerate(titles))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
         ' font-family="sans-serif" font-size="11">'
@@ -91,47 +109,76 @@ def _document(panels: Sequence[Panel], titles: Sequence[str]) -> str:
     )
 
 
+def _legend(title: str, number: int, columns: int) -> str:
+    row, column = divmod(number, columns)
+    x, y = 12 + column * _LEGEND_WIDTH, _HEIGHT + 10 + 20 * row
+    return f'<path d="M{x} {y}h22" {_stroke(number)}/><text x="{x + 28}" y="{y + 4}">{escape(title)}</text>'
+
+
 def _panel(panel: Panel, offset: int) -> str:
     points = [point for line in panel.lines for point in line.points]
-    x_max = max([x for x, _ in points], default=0) or 1
-    y_max = max([y for _, y in points], default=0) or 1
-    lines = "".join(_polyline(line, _colour(number), x_max, y_max) for number, line in enumerate(panel.lines))
+    scales = _scale([x for x, _ in points]), _scale([y for _, y in points])
+    lines = "".join(_line(line, number, scales, dots=panel.dots) for number, line in enumerate(panel.lines))
     middle = _LEFT + (_WIDTH - _LEFT - _RIGHT) / 2
     return (
         f'<g transform="translate({offset} 0)">'
         f'<text x="{middle:g}" y="18" text-anchor="middle" font-weight="bold">{escape(panel.title)}</text>'
         f'<text x="{middle:g}" y="{_HEIGHT - 10}" text-anchor="middle">{escape(panel.x_label)}</text>'
         f'<text transform="translate(12 {_HEIGHT / 2:g}) rotate(-90)" text-anchor="middle">{escape(panel.y_label)}'
-        f"</text>{_axes(x_max, y_max)}{lines}</g>"
+        f"</text>{_axes(*scales)}{lines}</g>"
     )
 
 
-def _axes(x_max: float, y_max: float) -> str:
+class _Scale(NamedTuple):
+    """An axis from 0: round steps, the last one at or above the largest value."""
+
+    step: float
+    steps: int
+
+    @property
+    def end(self) -> float:
+        return self.step * self.steps
+
+
+def _scale(values: Sequence[float]) -> _Scale:
+    most = max(values, default=0) or 1
+    magnitude = 10.0 ** math.floor(math.log10(most / _TICKS))
+    step = next(round_ * magnitude for round_ in (1, 2, 2.5, 5, 10) if round_ * magnitude * (_TICKS + 1) >= most)
+    return _Scale(step, math.ceil(most / step - 1e-9))
+
+
+def _axes(across: _Scale, up: _Scale) -> str:
     marks = []
-    for tick in range(_TICKS + 1):
-        x, y = _place(x_max * tick / _TICKS, y_max * tick / _TICKS, x_max, y_max)
+    for tick in range(up.steps + 1):
+        _, y = _place(0, tick * up.step, across, up)
         marks.append(
             f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="#ddd"/>'
-            f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{_number(y_max * tick / _TICKS)}</text>'
-            f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">'
-            f"{_number(x_max * tick / _TICKS)}</text>"
+            f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{tick * up.step:.6g}</text>'
+        )
+    for tick in range(across.steps + 1):
+        x, _ = _place(tick * across.step, 0, across, up)
+        marks.append(
+            f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{tick * across.step:.6g}</text>'
         )
     return "".join(marks)
 
 
-def _polyline(line: Line, colour: str, x_max: float, y_max: float) -> str:
-    places = " ".join(f"{x:.1f},{y:.1f}" for x, y in (_place(*point, x_max, y_max) for point in line.points))
-    return f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.6"/>'
+def _line(line: Line, number: int, scales: tuple[_Scale, _Scale], *, dots: bool) -> str:
+    places = [_place(*point, *scales) for point in line.points]
+    text = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    circles = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{_colour(number)}"/>' for x, y in places)
+    return f'<polyline points="{text}" fill="none" {_stroke(number)}/>' + (circles if dots else "")
 
 
-def _place(x: float, y: float, x_max: float, y_max: float) -> tuple[float, float]:
-    across = _LEFT + x / x_max * (_WIDTH - _LEFT - _RIGHT)
-    return across, _HEIGHT - _BOTTOM - y / y_max * (_HEIGHT - _TOP - _BOTTOM)
+def _place(x: float, y: float, across: _Scale, up: _Scale) -> tuple[float, float]:
+    left = _LEFT + x / across.end * (_WIDTH - _LEFT - _RIGHT)
+    return left, _HEIGHT - _BOTTOM - y / up.end * (_HEIGHT - _TOP - _BOTTOM)
 
 
 def _colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
 
 
-def _number(value: float) -> str:
-    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"  # noqa: PLR2004 - three digits, or all of them
+def _stroke(number: int) -> str:
+    dashes = _DASHES[number // len(COLOURS) % len(_DASHES)]
+    return f'stroke="{_colour(number)}" stroke-width="1.6"' + (f' stroke-dasharray="{dashes}"' if dashes else "")

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from jackfield.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
-from jackfield.cli.options import json_option, server_options
+from jackfield.cli.options import checked_output, json_option, server_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jackfield.cli.options import Server
 
 REQUESTS_DEFAULT: Final = 40
+CONCURRENCY_DEFAULT: Final = "1,4,8"
 LEVELS_MAX: Final = 16
 CONCURRENCY_MAX: Final = 1024
 RATE_MAX: Final = 10_000
@@ -33,7 +34,7 @@ class BenchOptions(TypedDict):
     """What is measured, as click gives it."""
 
     model: str | None
-    concurrency: str
+    concurrency: str | None
     rate: str | None
     requests: int | None
     duration: float | None
@@ -49,12 +50,13 @@ class BenchOptions(TypedDict):
 @click.option("--model", metavar="NAME", help="Model to measure. Default: the server's first one.")
 @click.option(
     "--concurrency",
-    default="1,4,8",
-    show_default=True,
     metavar="N,…",
-    help="Closed loop: so many clients that each wait for their answer; one level after another.",
+    help="Closed loop: so many clients that each wait for their answer; one level after another."
+    f" Default: {CONCURRENCY_DEFAULT}.",
 )
-@click.option("--rate", metavar="R,…", help="Open loop: so many arrivals a second, whether answers come or not.")
+@click.option(
+    "--rate", metavar="R,…", help="Open loop instead: so many arrivals a second, whether answers come or not."
+)
 @click.option(
     "--requests",
     type=click.IntRange(1, 1_000_000),
@@ -89,7 +91,13 @@ class BenchOptions(TypedDict):
     "--ignore-eos/--honour-eos", default=True, show_default=True, help="Whether all answers run to their full length."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of the prompts.")
-@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw the figures there.")
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    callback=checked_output,
+    metavar="FILE",
+    help="Draw the figures there.",
+)
 @server_options
 @json_option
 def command(
@@ -111,7 +119,7 @@ def command(
     """  # noqa: D301  \b is click's mark against wrapping
     from jackfield.bench.session import Session
 
-    plan = _plan(address or server.url, options)
+    plan = _plan(_address(address) or server.url, options)
     session = Session(plan, server.key, _Bar(plan))
     code = EXIT_OK
     try:
@@ -148,24 +156,44 @@ class _Bar:
             click.echo("\r\x1b[2K", nl=False, err=True, color=True)
 
 
+def _address(argument: str | None) -> str | None:
+    """What stands without ``--url``; not both."""
+    from click.core import ParameterSource
+
+    from jackfield.client.api import ApiError, base_url
+
+    if argument is None:
+        return None
+    if click.get_current_context().get_parameter_source("url") is not ParameterSource.DEFAULT:
+        raise click.UsageError("the server's address is given twice: as URL and as --url")
+    try:
+        return base_url(argument)
+    except ApiError as error:
+        raise click.UsageError(error.message) from error
+
+
+def _levels(concurrency: str | None, rate: str | None) -> tuple[Level, ...]:
+    from jackfield.bench.driver import Level
+
+    if rate is None:
+        counts = _numbers("--concurrency", concurrency or CONCURRENCY_DEFAULT, CONCURRENCY_MAX, whole=True)
+        return tuple(Level(concurrency=int(each)) for each in counts)
+    if concurrency is not None:
+        raise click.UsageError("--concurrency and --rate are two ways to make load: give one of them")
+    return tuple(Level(rate=each) for each in _numbers("--rate", rate, RATE_MAX, whole=False))
+
+
 def _plan(url: str, options: BenchOptions) -> Plan:
-    from jackfield.bench.driver import Goal, Level
+    from jackfield.bench.driver import Goal
     from jackfield.bench.session import Plan
 
-    rate = options["rate"]
-    if rate is not None:
-        rates = _numbers("--rate", rate, RATE_MAX, whole=False)
-        levels = tuple(Level(rate=each) for each in rates)
-    else:
-        counts = _numbers("--concurrency", options["concurrency"], CONCURRENCY_MAX, whole=True)
-        levels = tuple(Level(concurrency=int(each)) for each in counts)
     requests, duration = options["requests"], options["duration"]
     if requests is None and duration is None:
         requests = REQUESTS_DEFAULT
     return Plan(
         url=url,
         model=options["model"],
-        levels=levels,
+        levels=_levels(options["concurrency"], options["rate"]),
         goal=Goal(requests=requests, duration_s=duration),
         load=options["load"],
         input_tokens=options["input_tokens"],

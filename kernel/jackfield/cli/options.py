@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -46,6 +47,13 @@ def json_option(function: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(function)
 
 
+def checked_output(_ctx: click.Context, _param: click.Parameter, file: Path | None) -> Path | None:
+    """Callback of an option that names a file to be written: long work must not end in a file that cannot be made."""
+    if file is not None and not (file.absolute().parent.is_dir() and os.access(file.absolute().parent, os.W_OK)):
+        raise click.BadParameter(f"no file can be made in the folder of {file}")
+    return file
+
+
 class Server(NamedTuple):
     """The server that a command talks to."""
 
@@ -59,16 +67,21 @@ def server_options(function: Callable[..., object]) -> Callable[..., object]:
 
     @functools.wraps(function)
     def with_server(*arguments: object, url: str, key_file: Path | None, **options: object) -> object:
+        from jackfield.client.api import ApiError, base_url
         from jackfield.client.keys import api_key
 
-        return function(*arguments, server=Server(url, api_key(key_file)), **options)
+        try:
+            server = Server(base_url(url), api_key(key_file))
+        except ApiError as error:
+            raise click.UsageError(error.message) from error
+        return function(*arguments, server=server, **options)
 
     with_url = click.option(
         "--url", default=DEFAULT_SERVER, show_default=True, metavar="URL", help="Address of the server."
     )
     with_key = click.option(
         "--key-file",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
         metavar="FILE",
         help="File with the API key on one line. Default: the variable JACKFIELD_API_KEY.",
     )

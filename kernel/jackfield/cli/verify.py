@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from jackfield.cli.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
-from jackfield.cli.options import json_option
+from jackfield.cli.options import checked_output, json_option
 from jackfield.errors import PluginError
 
 if TYPE_CHECKING:
@@ -32,10 +32,20 @@ _EXITS: Final = {"passed": EXIT_OK, "failed": EXIT_FAILED, "incomplete": EXIT_US
     " (mine.config.width=4); repeatable.",
 )
 @click.option("--only", default="", metavar="TEXT", help="Run only the tests whose names contain TEXT.")
-@click.option("--timeout", default=300.0, show_default=True, type=click.FloatRange(1), help="Seconds in all.")
-@click.option("--memory", default=4096, show_default=True, type=click.IntRange(64), help="MiB of resident memory.")
+@click.option(
+    "--timeout", default=300.0, show_default=True, type=click.FloatRange(1), metavar="S", help="Seconds in all."
+)
+@click.option(
+    "--memory", default=4096, show_default=True, type=click.IntRange(64), metavar="MIB", help="Of resident memory."
+)
 @click.option("--network", is_flag=True, help="Let the plugin connect to other machines.")
-@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit XML too.")
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    callback=checked_output,
+    metavar="FILE",
+    help="Write JUnit XML too.",
+)
 @json_option
 def command(  # noqa: PLR0913 - one parameter per option
     target: str,

@@ -196,7 +196,10 @@ class ApiClient:
         Raises:
             ApiError: The server refused the request, broke the stream, or could not be reached.
         """
-        body = msgspec.json.encode(msgspec.structs.replace(request, stream=True, stream_options=_StreamOptions()))
+        try:
+            body = msgspec.json.encode(msgspec.structs.replace(request, stream=True, stream_options=_StreamOptions()))
+        except UnicodeEncodeError as error:
+            raise ApiError("the message is not UTF-8 text") from error
         headers = {"Content-Type": "application/json"}
         try:
             async with self._opened().post(f"{self._url}/v1/chat/completions", data=body, headers=headers) as response:

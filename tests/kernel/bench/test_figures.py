@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.bench.driver import Level, Outcome
-from jackfield.bench.plot import draw
+from jackfield.bench.plot import _scale, draw
 from jackfield.bench.summary import spread, summarise
 from jackfield.bench.table import errors_list, latency_table, throughput_table
 from jackfield.bench.workload import LoadKind, Workload
@@ -96,3 +96,44 @@ def test_the_picture_has_a_line_for_each_level() -> None:
     summaries = [summarise(level, [GOOD, GOOD], 1.0) for level in levels]
     picture = ET.fromstring(draw(summaries, [[GOOD, GOOD]] * 2))  # noqa: S314 - our own
     assert len(picture.findall(".//{http://www.w3.org/2000/svg}polyline")) == 5
+
+
+@pytest.mark.parametrize(
+    ("most", "end", "step"),
+    [(53.9, 60, 20), (1338.3, 1500, 500), (1.0, 1.0, 0.2), (100, 100, 20), (0.0007, 0.0008, 0.0002), (0, 1, 0.2)],
+)
+def test_axes_have_round_steps(most: float, end: float, step: float) -> None:
+    """A few of them, and the largest value is within."""
+    scale = _scale([0.0, most])
+    assert scale.end == pytest.approx(end)
+    assert scale.step == pytest.approx(step)
+
+
+@given(st.floats(1e-6, 1e9))
+def test_axes_fit_any_value(most: float) -> None:
+    """Between two and five steps, not more than needed."""
+    scale = _scale([most])
+    assert 2 <= scale.steps <= 5
+    assert scale.end - scale.step < most <= scale.end * (1 + 1e-6)
+
+
+def test_one_that_stands_out_does_not_hide_the_others() -> None:
+    """The axis of a distribution ends where 99 % of it have been seen."""
+    many = [GOOD._replace(ttft_s=0.01)] * 199 + [GOOD._replace(ttft_s=100.0)]
+    picture = draw([summarise(Level(concurrency=1), many, 1.0)], [many])
+    assert "100000" not in picture
+    assert ">10</text>" in picture, "milliseconds"
+
+
+def test_many_levels_are_told_apart() -> None:
+    """By colour and dashes, in a legend within the picture."""
+    levels = [Level(concurrency=number + 1) for number in range(16)]
+    picture = ET.fromstring(draw([summarise(each, [GOOD], 1.0) for each in levels], [[GOOD]] * 16))  # noqa: S314
+    strokes = {
+        (line.get("stroke"), line.get("stroke-dasharray"))
+        for line in picture.findall("{http://www.w3.org/2000/svg}path")
+    }
+    assert len(strokes) == 16
+    texts = picture.findall("{http://www.w3.org/2000/svg}text")
+    assert max(int(text.get("x", "0")) for text in texts) < int(picture.get("width", "0")) - 40
+    assert max(int(text.get("y", "0")) for text in texts) < int(picture.get("height", "0"))

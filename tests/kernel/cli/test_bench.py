@@ -52,6 +52,13 @@ def test_json_and_picture(url: str, tmp_path: Path) -> None:
         ("--rate -1", "--rate takes"),
         ("--load odd", "odd"),
         ("--requests 0", "0 is not in the range"),
+        ("--rate 1 --concurrency 1", "give one of them"),
+        ("http://127.0.0.1:1 --url http://127.0.0.1:2", "given twice"),
+        ("ftp://x", "no server address"),
+        ("--url ftp://x", "no server address"),
+        ("--key-file missing", "'missing' does not exist"),
+        ("--svg missing/figures.svg", "no file can be made"),
+        ("--svg .", "is a directory"),
     ],
 )
 def test_refused_options(tmp_path: Path, arguments: str, message: str) -> None:

@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import subprocess
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -36,9 +37,9 @@ class Terminal:
             os.execve(COMMAND[0], [*COMMAND, *arguments], own)  # noqa: S606 - our own command
         self._unread = ""
 
-    def expect(self, text: str) -> str:
+    def expect(self, text: str, deadline_s: float = DEADLINE_S) -> str:
         """Wait until *text* is shown; return what came before it."""
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + deadline_s
         while text not in self._unread:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{text!r} did not come: {self._unread!r}")
@@ -58,6 +59,23 @@ class Terminal:
     def press(self, keys: str) -> None:
         """Keys, now."""
         os.write(self._fd, keys.encode())
+
+    def insist(self, keys: str, text: str) -> None:
+        """Keys, after the prompt has been shown, until *text* comes.
+
+        Python's line editor loses a Ctrl-C between the prompt and its first look at the keyboard.
+        """
+        self.expect("> ")
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            self.press(keys)
+            try:
+                self.expect(text, 2.0)
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
 
     def end(self) -> int:
         """Wait for the end; return the exit code."""
@@ -106,10 +124,9 @@ def test_a_conversation_is_remembered(chat: Open, tmp_path: Path) -> None:
     terminal.type("[say:one]\n")
     assert json.loads(_object(terminal))["content"] == "one"
     terminal.type("[say:two]\n")
-    first_tokens = 0
     second = json.loads(_object(terminal))
     assert second["content"] == "two"
-    assert second["usage"]["prompt_tokens"] > len("<user>[say:one]\n<assistant>one\n<user>[say:two]\n") > first_tokens
+    assert second["usage"]["prompt_tokens"] > len("<user>[say:one]\n<assistant>one\n<user>[say:two]\n")
     terminal.type("\x04")
     assert terminal.end() == 0
     history = tmp_path / "jackfield/chat_history"
@@ -127,8 +144,7 @@ def test_ctrl_c_cancels_the_answer_only(chat: Open) -> None:
     terminal.type("/undo\n")
     terminal.type("[say:still here]\n")
     terminal.expect("\r\nstill here")
-    terminal.type("\x03")
-    terminal.expect("Ctrl-D or /exit")
+    terminal.insist("\x03", "Ctrl-D or /exit")
     terminal.type("/exit\n")
     assert terminal.end() == 0
 
@@ -189,6 +205,24 @@ def test_a_message_that_is_empty(url: str, tmp_path: Path) -> None:
     done = run_command(f"chat --url {url}", tmp_path)
     assert done.code == 2
     assert "there is no message" in done.output
+
+
+def test_a_message_that_is_no_text(url: str, tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 are refused, not sent."""
+    (tmp_path / "noise").write_bytes(b"caf\xe9")
+    with (tmp_path / "noise").open() as noise:
+        done = subprocess.run(
+            [*COMMAND, "chat", "--url", url],
+            cwd=tmp_path,
+            env=environment(),
+            stdin=noise,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: the message is not UTF-8 text\n"
 
 
 def _object(terminal: Terminal) -> str:
