@@ -112,10 +112,11 @@ def test_an_endless_template_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> 
     """A loop that produces nothing is ended by the clock, and the thread goes on unharmed."""
     monkeypatch.setattr(template_module, "RENDER_DEADLINE_S", 0.2)
     endless = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    threads = threading.active_count()
     with pytest.raises(BackendFault, match="too long"):
         _render(endless)
     assert _render(_CHATML) is not None
-    assert threading.active_count() < 50
+    assert threading.active_count() <= threads + 1  # the one that renders, if it was the first to be needed
 
 
 def test_output_beyond_the_bound_is_not_built() -> None:
