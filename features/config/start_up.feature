@@ -20,6 +20,10 @@ Feature: Configuration that cannot be used
     Given this plugins.toml
       """
       enabled = ["opnai"]
+
+      [kernel]
+      listen = "127.0.0.1:0"
+      health = "127.0.0.1:0"
       """
     When I run "jackfield serve"
     Then the command fails
@@ -31,6 +35,7 @@ Feature: Configuration that cannot be used
       """
       [kernel]
       listen = "0.0.0.0:0"
+      health = "127.0.0.1:0"
       """
     When I run "jackfield serve"
     Then the command fails

@@ -100,14 +100,15 @@ def _run(manifest: Manifest, group: Group) -> Iterator[Finding]:
         lost, how = yield from _trial(manifest, group, done)
         if not how:
             return
-        yield Finding(lost or group, "error", f"the check {how}", _blame(lost, group))
+        yield Finding(lost or group, "error", how, _blame(lost, group))
         if not lost or lost == PLUGINS:
             return
         done.append(lost)
 
 
 def _trial(manifest: Manifest, group: Group, done: list[str]) -> Generator[Finding, None, tuple[str, str]]:
-    """Run those that are not *done*; returns the check that did not end, and how the process ended if not well."""
+    """Run those that are not *done*; returns the check that did not end, and in words what became of it if any."""
+    from jackfield.doctor.checks import PLUGINS
     from jackfield.trial.messages import Began, Ended, Failed, RunChecks
     from jackfield.trial.run import Trial
 
@@ -122,13 +123,19 @@ def _trial(manifest: Manifest, group: Group, done: list[str]) -> Generator[Findi
                 yield Finding(word.name, word.result.level, word.result.message, word.result.fix)
             elif isinstance(word, Failed):
                 failure = word.error.message
-    return current, trial.end or failure
+    if failure or not trial.end:
+        return current, failure
+    called = f"; last called: {trial.called}" if current == PLUGINS and trial.called else ""
+    return current, f"the check {trial.end}{called}"
 
 
 def _blame(check: str, group: Group) -> str:
     if group == "machine":
         return "look at what it is about: a server would hang or end there, too"
-    owner = check.partition(" ")[0] if check else "the plugins"
+    owner, _, rest = check.partition(" ")
+    if owner == "model":
+        return f"a server would go through the same: look at models.{rest} and its file"
+    owner = owner if rest else "that plugin"
     return f"a server would go through the same: turn {owner} off, or report it to its author"
 
 

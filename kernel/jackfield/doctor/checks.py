@@ -13,15 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from jackfield.manifest import Manifest
+    from jackfield.plugin_calls import PluginCalls
     from jackfield.ports.check import CheckFactory
 
 PLUGINS: Final = "plugins"
 """The check that loads them; where it crashes, no other check of plugins' code can run."""
 
 
-def checks(manifest: Manifest, group: Literal["machine", "plugins"]) -> Iterator[tuple[str, Callable[[], CheckResult]]]:
-    """Names and checks of one group. Plugins are loaded when the first one of theirs is asked for, not before."""
-    return _machine(manifest) if group == "machine" else _plugins(manifest)
+def checks(
+    manifest: Manifest, group: Literal["machine", "plugins"], calls: PluginCalls
+) -> Iterator[tuple[str, Callable[[], CheckResult]]]:
+    """Names and checks of one group. Plugins are loaded when the first one of theirs is asked for, not before.
+
+    Parameters:
+        manifest: What is enabled, and how.
+        group: Which checks.
+        calls: What is watched over, so that a plugin that hangs is named.
+    """
+    return _machine(manifest) if group == "machine" else _plugins(manifest, calls)
 
 
 def _machine(manifest: Manifest) -> Iterator[tuple[str, Callable[[], CheckResult]]]:
@@ -41,17 +50,17 @@ def _machine(manifest: Manifest) -> Iterator[tuple[str, Callable[[], CheckResult
         yield name, partial(_guarded, check)
 
 
-def _plugins(manifest: Manifest) -> Iterator[tuple[str, Callable[[], CheckResult]]]:
+def _plugins(manifest: Manifest, calls: PluginCalls) -> Iterator[tuple[str, Callable[[], CheckResult]]]:
     from jackfield.doctor import models
     from jackfield.plugins import build_kernel
     from jackfield.trial.rehearsal import rehearsed
 
     def load() -> CheckResult:
-        return CheckResult(level="ok", message=", ".join(rehearsed(manifest)))
+        return CheckResult(level="ok", message=", ".join(rehearsed(manifest, calls)))
 
     yield PLUGINS, partial(_guarded, load)
     try:
-        kernel = build_kernel(manifest)
+        kernel = build_kernel(manifest, calls)
     except JackfieldError:  # the check above has said so
         return
     for model in manifest.models:

@@ -63,13 +63,20 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     result: CheckResult
 
 
+class Called(msgspec.Struct, frozen=True, tag="called"):
+    """Code of a plugin is about to run."""
+
+    plugin: str
+    what: str
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """The task cannot be done."""
 
     error: ErrorRecord
 
 
-Word: TypeAlias = Rehearsed | Inspected | Began | Ended | Failed
+Word: TypeAlias = Rehearsed | Inspected | Began | Ended | Called | Failed
 
 
 def words() -> Codec[Word]:

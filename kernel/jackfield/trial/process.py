@@ -10,7 +10,18 @@ from jackfield.child_process import belong_to_supervisor
 from jackfield.errors import ErrorRecord, JackfieldError, PluginError
 from jackfield.manifest import Manifest
 from jackfield.plugin_calls import PluginCalls, Watch
-from jackfield.trial.messages import Began, Ended, Failed, Inspect, Inspected, Rehearse, Rehearsed, RunChecks, words
+from jackfield.trial.messages import (
+    Began,
+    Called,
+    Ended,
+    Failed,
+    Inspect,
+    Inspected,
+    Rehearse,
+    Rehearsed,
+    RunChecks,
+    words,
+)
 from jackfield.trial.messages import read_task as _read_task
 
 if TYPE_CHECKING:
@@ -60,27 +71,28 @@ def _done(task: Task, say: Callable[[Word], None]) -> Iterator[Word]:
         case Inspect(manifest=manifest, model=model):
             with _watched(Manifest.restore(manifest), say) as calls:
                 yield Inspected(inspected(Manifest.restore(manifest), model, calls))
-        case RunChecks():
-            _run_checks(task, say)
+        case RunChecks(manifest=manifest):
+            with _watched(Manifest.restore(manifest), say) as calls:
+                _run_checks(task, say, calls)
 
 
 @contextmanager
 def _watched(manifest: Manifest, say: Callable[[Word], None]) -> Iterator[PluginCalls]:
-    """Calls of plugins; one that hangs ends the process with its name."""
+    """Calls of plugins, each said before it is made; one that hangs ends the process with its name."""
 
     def give_up(error: PluginError) -> None:
         say(Failed(ErrorRecord.of(error)))
         os._exit(0)
 
-    calls = PluginCalls()
+    calls = PluginCalls(lambda call: say(Called(call.plugin, call.what)))
     with Watch(calls, min(manifest.kernel.plugin_timeout_s, HANG_S), give_up):
         yield calls
 
 
-def _run_checks(task: RunChecks, say: Callable[[Word], None]) -> None:
+def _run_checks(task: RunChecks, say: Callable[[Word], None], calls: PluginCalls) -> None:
     from jackfield.doctor.checks import checks
 
-    for name, check in checks(Manifest.restore(task.manifest), task.group):
+    for name, check in checks(Manifest.restore(task.manifest), task.group, calls):
         if name not in task.skip:
             say(Began(name))
             say(Ended(name, check()))

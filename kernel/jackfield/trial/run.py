@@ -16,7 +16,7 @@ import msgspec
 from jackfield.channel.framing import FrameDecoder
 from jackfield.errors import ChannelError, PluginError
 from jackfield.supervisor.child import how_it_ended
-from jackfield.trial.messages import Failed, words
+from jackfield.trial.messages import Called, Failed, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +45,8 @@ class Trial:
     def __init__(self, task: Task, silence_s: float = SILENCE_S) -> None:
         self.end = ""
         """How it ended, where it did not do so in good order: ``ended by SIGSEGV``."""
+        self.called = ""
+        """Whose code it last called, and which: ``plugin mine, its import``; empty if nobody's."""
         self._silence_s = silence_s
         self._words = words()
         self._results, theirs = os.pipe()
@@ -68,7 +70,7 @@ class Trial:
                 os.close(theirs)
 
     def words(self) -> Iterator[Word]:
-        """What it says, until it ends; ``end`` then says how."""
+        """What it says of its task, until it ends; ``end`` then says how."""
         frames = FrameDecoder(WORD_MAX)
         with selectors.DefaultSelector() as selector:
             selector.register(self._results, selectors.EVENT_READ)
@@ -81,7 +83,11 @@ class Trial:
                     break
                 try:
                     for payload in frames.feed(data):
-                        yield self._words.decode(payload)
+                        word = self._words.decode(payload)
+                        if isinstance(word, Called):
+                            self.called = f"plugin {word.plugin}, {word.what}"
+                        else:
+                            yield word
                 except ChannelError:
                     self.end = "wrote into what is not its own"
                     return
@@ -126,4 +132,5 @@ def only_word(task: Task, what: str, silence_s: float = SILENCE_S) -> Word:
             if isinstance(word, Failed):
                 raise word.error.thaw()
             return word
-        raise PluginError(f"{what} {trial.end or 'gave no answer'}")
+        called = f"; last called: {trial.called}" if trial.called else ""
+        raise PluginError(f"{what} {trial.end or 'gave no answer'}{called}")

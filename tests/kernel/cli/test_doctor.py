@@ -114,8 +114,30 @@ def test_a_plugin_that_ends_the_process_when_it_is_imported(diagnose: Doctor, tm
     """Nothing of the plugins can be checked then, and that is said once."""
     (tmp_path / "broken.py").write_text("import os; os._exit(4)")
     done = diagnose("return None", enabled="./broken.py")
-    assert done.findings["plugins"]["message"] == "the check ended with exit code 4"
+    message = "the check ended with exit code 4; last called: plugin broken, its import"
+    assert done.findings["plugins"]["message"] == message
     assert "mine check" not in done.findings
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("import time; time.sleep(3600)", "plugin hanging: its import has not returned after"),
+        (
+            "import time, jackfield\n@jackfield.hookimpl\ndef jackfield_observers(instance): time.sleep(3600)",
+            "plugin hanging: jackfield_observers has not returned after",
+        ),
+    ],
+)
+def test_a_plugin_that_hangs_is_named(diagnose: Doctor, tmp_path: Path, source: str, message: str) -> None:
+    """It, what was called, and where it stands; nothing of the plugins can be checked then."""
+    (tmp_path / "hanging.py").write_text(source)
+    done = diagnose("return None", "--set", "kernel.plugin_timeout_s=1", enabled="./hanging.py")
+    found = done.findings["plugins"]
+    assert found["message"].startswith(message)
+    assert "in <module> of" in found["message"] or "in jackfield_observers of" in found["message"]
+    assert "turn that plugin off" in found["fix"]
+    assert done.code == 1
 
 
 def test_the_model_is_checked_by_its_backend(diagnose: Doctor) -> None:

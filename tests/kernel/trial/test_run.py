@@ -41,8 +41,11 @@ def manifest(folder: Path, top: str, *more: str) -> Manifest:
 @pytest.mark.parametrize(
     ("top", "message"),
     [
-        ("os.kill(os.getpid(), signal.SIGSEGV)", "loading the plugins ended by SIGSEGV"),
-        ("os._exit(0)", "loading the plugins gave no answer"),
+        (
+            "os.kill(os.getpid(), signal.SIGSEGV)",
+            "loading the plugins ended by SIGSEGV; last called: plugin mine, its import",
+        ),
+        ("os._exit(0)", "loading the plugins gave no answer; last called: plugin mine, its import"),
         ("os._exit(7)", "loading the plugins ended with exit code 7"),
         ("time.sleep(3600)", "loading the plugins has not ended after 3 s"),
         ("raise ValueError('broken')", "broken"),
