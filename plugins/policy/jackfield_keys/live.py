@@ -26,6 +26,10 @@ SETTLED_NS: Final = 100_000_000
 milliseconds. It is read again."""
 
 
+FOR_EVER: Final = 0.0
+"""A moment that no clock is before."""
+
+
 class Entry(NamedTuple):
     """One key that may be used."""
 
@@ -41,8 +45,8 @@ class Snapshot(NamedTuple):
     entries: Mapping[bytes, Entry]
     """By digest."""
     revoked: Mapping[bytes, float]
-    """Digest → Unix seconds from which on it is refused. Nothing ever leaves it: a revoked key does not come back, also
-    where an older copy of the file does."""
+    """Digest → Unix seconds from which on it is refused; ``FOR_EVER`` once that has come. Nothing ever leaves it: a
+    revoked key does not come back, whether an older copy of the file does or the clock is set back."""
     broken: bool
     """Whether the file could not be used when it was last looked at: no key is good then."""
 
@@ -65,12 +69,16 @@ class LiveKeys:
         self._shown = shown
         self._seen: Signature | None = None
         self._fault = ""
+        self._next_end = float("inf")
+        """When the next grace period ends; Unix seconds."""
         self._log = structlog.get_logger("jackfield.keys")
         self.snapshot = Snapshot({}, {}, broken=True)
         self._load()
 
     def refresh(self) -> None:
         """Read the file again if it has changed. One that cannot be used any more is logged, and no key is good."""
+        if time.time() >= self._next_end:
+            self.snapshot = self.snapshot._replace(revoked=self._settled(self.snapshot.revoked))
         try:
             if self._seen is not None and signature(os.stat(self._path)) == self._seen:  # noqa: PTH116  2 µs less
                 return
@@ -85,7 +93,7 @@ class LiveKeys:
         text, seen = read(self._path, self._shown)
         records = parse(text, self._shown)
         before = self.snapshot
-        revoked = _revocations(records, before.revoked)
+        revoked = self._settled(_revocations(records, before.revoked))
         self.snapshot = Snapshot({each.digest: each for each in map(self._entry, records)}, revoked, broken=False)
         self._seen = seen if time.time_ns() - seen.changed_ns > SETTLED_NS else None
         self._fault = ""
@@ -107,6 +115,12 @@ class LiveKeys:
             self._log.critical(
                 "the key file cannot be used: nobody is let in", authenticator=self._owner, reason=reason
             )
+
+    def _settled(self, revoked: Mapping[bytes, float]) -> Mapping[bytes, float]:
+        """Those of *revoked* that are in force stay so, whatever the clock says later."""
+        now = time.time()
+        self._next_end = min((at for at in revoked.values() if at > now), default=float("inf"))
+        return {digest: at if at > now else FOR_EVER for digest, at in revoked.items()}
 
     def _entry(self, record: KeyRecord) -> Entry:
         principal = Principal(

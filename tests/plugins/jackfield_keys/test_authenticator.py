@@ -161,6 +161,25 @@ def test_a_rotation_never_comes_undone(keys: Keys, monkeypatch: pytest.MonkeyPat
         keys.judge(judge, key)
 
 
+@pytest.mark.parametrize("rotated", [False, True])
+def test_a_clock_that_is_set_back_revives_no_key(keys: Keys, monkeypatch: pytest.MonkeyPatch, *, rotated: bool) -> None:
+    """Not one that was revoked, nor one whose grace period has ended; also where the file is read again."""
+    key = keys.make("ci")
+    judge = keys.authenticator()
+    if rotated:
+        keys.file.rotate("ci", timedelta(hours=1), None)
+        keys.judge(judge, key)
+    else:
+        keys.file.revoke("ci")
+    now = datetime.now(UTC).timestamp()
+    for later in (3601, -7200):
+        monkeypatch.setattr("jackfield_keys.authenticator.time.time", lambda later=later: now + later)
+        for _ in range(2):
+            with pytest.raises(CredentialRevoked):
+                keys.judge(judge, key)
+            keys.path.write_bytes(keys.path.read_bytes() + b"\n")
+
+
 def damage(path: Path, how: str) -> None:
     """Make the file unusable."""
     match how:
