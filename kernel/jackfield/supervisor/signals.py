@@ -43,12 +43,14 @@ class SignalReader:
         return self._read.fileno()
 
     def take(self) -> list[Wish]:
-        """What was asked for since the last call."""
+        """What was asked for since the last call; to read again, which takes time, at most once."""
         try:
             numbers = self._read.recv(4096)
         except BlockingIOError:
             return []
-        return [self._wish(number) for number in numbers if number in CAUGHT]
+        wishes = [self._wish(number) for number in numbers if number in CAUGHT]
+        again = [Wish.REREAD] if Wish.REREAD in wishes else []
+        return [*again, *(wish for wish in wishes if wish is Wish.END)]
 
     def _wish(self, number: int) -> Wish:
         # a terminal that hangs up takes our control over it away before it sends the signal (setsid(2), tty(4))
