@@ -267,7 +267,9 @@ class Slot:
 
     def _finish(self, grace_s: float) -> None:
         self._wanted = True
-        self._release_at = self._clock() + grace_s
+        due = self._clock() + grace_s
+        # who asks once more does not wait longer
+        self._release_at = due if self._release_at is None else min(due, self._release_at)
         if self.state is WorkerState.READY:
             self._life.fire(WorkerEvent.RECYCLE)
             self._say("restarting on request")

@@ -436,6 +436,16 @@ def test_requests_that_do_not_finish_are_cut_off() -> None:
     assert bench.process.killed
 
 
+def test_asking_again_gives_no_more_time() -> None:
+    """Else a restart that is asked for again and again would never happen."""
+    bench = Bench().up()
+    for _ in range(8):
+        bench.slot.recycle(8)
+        bench.slot.take(Heartbeat(requests=1))
+        bench.wait(1)
+    assert bench.process.sent == [Stop()]
+
+
 def test_a_restart_at_once_waits_for_nobody() -> None:
     """Also one that began gracefully."""
     bench = Bench().up()
