@@ -42,7 +42,7 @@ def preflight(request: web.Request) -> web.Response:
 
 def open_to_page(request: web.Request, headers: CIMultiDict[str], *, may_read: bool) -> None:
     """Add what lets the page that sent *request*, if it *may_read* it, read the response that *headers* belong to."""
-    headers["Vary"] = "Origin"
+    headers.add("Vary", "Origin")  # beside what the frontend's answer depends on
     origin = request.headers.get("Origin")
     if origin is not None and may_read:
         headers["Access-Control-Allow-Origin"] = origin

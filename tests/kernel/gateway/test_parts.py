@@ -10,12 +10,15 @@ import weakref
 from contextlib import suppress
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from jackfield.context import RequestContext
 from jackfield.errors import QueueFull, WorkerDied
 from jackfield.gateway.admission import RETRY_MAX_S, RETRY_MIN_S, Admission
+from jackfield.gateway.cors import open_to_page
 from jackfield.gateway.large_bodies import LARGE_BYTES, SOON_S, LargeBodies
 from jackfield.gateway.origin import host_of, is_loopback
 from jackfield.gateway.receiver import Receiver
@@ -185,3 +188,10 @@ def test_large_bodies_are_collected(size: int, within_s: float, collected: bool)
         assert asyncio.run(_collected(size, within_s)) is collected
     finally:
         gc.enable()
+
+
+def test_what_a_frontend_says_of_caches_stays() -> None:
+    """Its answer may depend on more than on the page that asks."""
+    headers = CIMultiDict({"Vary": "Accept"})
+    open_to_page(make_mocked_request("GET", "/"), headers, may_read=True)
+    assert headers.getall("Vary") == ["Accept", "Origin"]
