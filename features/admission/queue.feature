@@ -6,7 +6,7 @@ Feature: More requests than the server can run
     Given a server that runs 1 request at a time and lets 2 wait
 
   Scenario: Requests beyond the queue are refused at once
-    When I ask "[repeat:20:x][delay:20]" 5 times at once
+    When I ask "[repeat:20:x][delay:50]" 5 times at once
     Then 3 are answered
     And 2 are refused with 429 "queue_full" and told when to come back
 
