@@ -1,6 +1,7 @@
 """Logging of every process: structlog to standard error, for people on a terminal and as JSON lines elsewhere.
 
-A log line never has a prompt, an answer, a key or a path of a model in it.
+A log line never has a prompt, an answer, a key or a path of a model in it. At the level ``debug`` native libraries
+speak for themselves, and name the files they open.
 """
 
 from __future__ import annotations
