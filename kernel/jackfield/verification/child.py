@@ -44,6 +44,9 @@ _NOT_THEIRS: Final = {"_pytest", "asyncio", "hypothesis", "jackfield", "pluggy",
 _MODULE: Final = "test_kits.py"
 _SOURCE: Final = "from jackfield.verification.child import CLASSES\nglobals().update(CLASSES)\n"
 
+_ENDED: Final = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}
+"""How pytest ends after it has run everything."""
+
 CLASSES: Final[dict[str, type]] = {}
 """The test classes of this process; pytest finds them in a module made for it."""
 
@@ -77,7 +80,9 @@ def main() -> int:
                 if not offer.problem:
                     CLASSES[f"Test{len(CLASSES)}"] = case
     if CLASSES:
-        _run(job, voice)
+        code = _run(job, voice)
+        if code not in _ENDED:
+            return int(code)  # without the last word: the kit that ran is to blame, and the others get a new process
     voice.say(AllDone())
     return 0
 
@@ -180,7 +185,7 @@ def _values(record: msgspec.Struct) -> Iterator[object]:
         yield from value if isinstance(value, list | tuple) else [value]
 
 
-def _run(job: Job, voice: Voice) -> None:
+def _run(job: Job, voice: Voice) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(Path(scratch, "hypothesis"))
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -200,7 +205,7 @@ def _run(job: Job, voice: Voice) -> None:
         ]
         arguments += ["-c", str(Path(scratch, "pytest.ini")), "--basetemp", str(Path(scratch, "tmp"))]
         arguments += ["-k", job.only] if job.only else []
-        pytest.main([*arguments, str(Path(scratch, _MODULE))], plugins=[_Reporter(voice)])
+        return pytest.main([*arguments, str(Path(scratch, _MODULE))], plugins=[_Reporter(voice)])
 
 
 class _Reporter:

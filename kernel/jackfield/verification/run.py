@@ -49,6 +49,9 @@ OUTPUT_MAX: Final = 64 * 1024 * 1024
 TAIL_LINES: Final = 5
 """Lines of a dead process's output that are shown."""
 
+TAIL_WIDTH: Final = 200
+"""Characters of such a line."""
+
 _LOOK_S: Final = 0.1
 """Between two looks at the process's memory and time."""
 
@@ -188,7 +191,8 @@ class _Run:
             case Calling():
                 self._call = said
             case Refused(plugin=plugin, message=message):
-                self._verdict.problems.append(Problem(plugin, message))
+                if Problem(plugin, message) not in self._verdict.problems:  # a plugin that forks says it twice
+                    self._verdict.problems.append(Problem(plugin, message))
                 self._entries = [entry for entry in self._entries if entry.name != plugin]
             case KitOffer():
                 self._offered(said)
@@ -321,4 +325,4 @@ def _tail(output: Path) -> str:
         file.seek(max(0, output.stat().st_size - 4096))
         lines = file.read().decode(errors="replace").splitlines()
     shown = [line for line in lines if line.strip()][-TAIL_LINES:]
-    return "".join(f"\n| {line}" for line in shown)
+    return "".join(f"\n| {line[:TAIL_WIDTH]}" for line in shown)

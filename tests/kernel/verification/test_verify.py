@@ -98,6 +98,7 @@ def test_a_broken_promise_is_said_in_plain_words(tmp_path: Path) -> None:
         ("hog = bytearray(2 << 30)\nhog[:] = b'x' * len(hog)", "pass", "the process used more than 1024 MiB of memory"),
         ("os.kill(0, 9)", "pass", "was ended by SIGKILL"),
         ("", "raise RuntimeError('why')", "jackfield_startup raised RuntimeError: why"),
+        ("", "raise KeyboardInterrupt", "the process ended with exit code 2, without a word"),
         ("", "os._exit(3)", "the process ended with exit code 3, without a word"),
         ("", "os.closerange(3, 65_536); time.sleep(100)", "the process closed all its descriptors"),
         ("", "time.sleep(100)", "the process did not return within 2 s"),
@@ -113,6 +114,13 @@ def test_a_plugin_that_misbehaves_is_named(tmp_path: Path, top: str, body: str, 
     assert blame in text
     assert "mine" in text
     assert "Traceback" not in text
+
+
+def test_what_it_printed_last_is_shown_in_part(tmp_path: Path) -> None:
+    """One long line does not bury the report."""
+    text = report(verified(tmp_path, STARTUP.format(top="print('x' * 9999, flush=True); os.abort()", body="pass")))
+    assert "x" * 200 in text
+    assert "x" * 201 not in text
 
 
 def test_one_kit_that_takes_the_process_down_leaves_the_others(tmp_path: Path) -> None:
