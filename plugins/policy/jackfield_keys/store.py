@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shlex
@@ -83,25 +84,48 @@ def signature(status: os.stat_result) -> Signature:
 
 @contextmanager
 def locked(path: Path, shown: str) -> Iterator[None]:
-    """Keep every other writer of *path* away. The lock is the folder's: it ends with the process, and leaves no file.
+    """Keep every other writer of *path* away.
+
+    The lock is the file's own, which no other user can open, and before there is a file its folder's. It ends with the
+    process, and leaves no file.
 
     Raises:
-        ManifestError: The folder cannot be opened.
+        ManifestError: Neither can be opened.
         JackfieldError: Somebody else has been writing for ``LOCK_S``.
     """
+    deadline = time.monotonic() + LOCK_S
+    while True:
+        descriptor = _open_for_lock(path, shown)
+        try:
+            while not _try_lock(descriptor):
+                if time.monotonic() > deadline:
+                    raise JackfieldError(f"{shown}: another command has been writing for {LOCK_S:g} s; try again")
+                time.sleep(_LOCK_LOOK_S)
+            if _is_current(descriptor, path):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _open_for_lock(path: Path, shown: str) -> int:
+    for name, flags in ((path, os.O_NONBLOCK), (path.parent, os.O_DIRECTORY)):
+        try:
+            return os.open(name, os.O_RDONLY | os.O_CLOEXEC | flags)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ManifestError(f"{shown}: it or its folder cannot be used: {error.strerror}") from error
+    raise ManifestError(f"{shown}: its folder cannot be used: {os.strerror(errno.ENOENT)}")
+
+
+def _is_current(descriptor: int, path: Path) -> bool:
+    """Whether the lock is still the right one: whoever held it before may have put another file there."""
+    held = os.fstat(descriptor)
     try:
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise ManifestError(f"{shown}: its folder cannot be used: {error.strerror}") from error
-    try:
-        deadline = time.monotonic() + LOCK_S
-        while not _try_lock(folder):
-            if time.monotonic() > deadline:
-                raise JackfieldError(f"{shown}: another command has been writing for {LOCK_S:g} s; try again")
-            time.sleep(_LOCK_LOOK_S)
-        yield
-    finally:
-        os.close(folder)
+        return os.path.samestat(held, path.stat())
+    except OSError:
+        return stat.S_ISDIR(held.st_mode)
 
 
 def replace(path: Path, text: str, shown: str) -> None:

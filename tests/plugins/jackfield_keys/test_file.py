@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -270,18 +271,36 @@ for number in range(4):
 """
 
 
-def test_writers_wait_for_each_other(keys: Keys) -> None:
-    """Three processes at once; no key is lost."""
+@pytest.mark.parametrize("there", [False, True])
+def test_writers_wait_for_each_other(keys: Keys, *, there: bool) -> None:
+    """Three processes at once; no key is lost, and none of the file that the first of them makes."""
+    if there:
+        keys.make("early")
     writers = [
         subprocess.Popen([sys.executable, "-I", "-c", CREATE, str(keys.path), str(number)]) for number in range(3)
     ]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
-    assert len({record.name for record in keys.file.records()}) == 12
+    assert len({record.name for record in keys.file.records()}) == 12 + there
 
 
-def test_a_writer_that_never_ends_is_not_waited_for(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error says so."""
+def test_nobody_who_may_only_look_keeps_keys_from_being_revoked(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever can open the folder can lock it; the key file can be opened by its owner alone."""
     monkeypatch.setattr(store, "LOCK_S", 0.05)
+    keys.make("ci")
+    stranger = os.open(keys.path.parent, os.O_RDONLY)
+    fcntl.flock(stranger, fcntl.LOCK_EX)
+    assert len(keys.file.revoke("ci")) == 1
+    os.close(stranger)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_writer_that_never_ends_is_not_waited_for(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch, *, there: bool
+) -> None:
+    """An error says so, for the first key and for later ones."""
+    monkeypatch.setattr(store, "LOCK_S", 0.05)
+    if there:
+        keys.make("early")
     with store.locked(keys.path, "keys.toml"), pytest.raises(JackfieldError, match="another command has been writing"):
         keys.make()
 
