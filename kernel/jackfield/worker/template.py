@@ -12,17 +12,23 @@ import datetime as dt
 import json
 import threading
 import time
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import jinja2
+from jinja2.compiler import CodeGenerator
 from jinja2.exceptions import SecurityError
 from jinja2.ext import loopcontrols
+from jinja2.filters import make_attrgetter
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from jackfield.errors import BackendFault, InvalidRequest, ModelLoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from jinja2.compiler import Frame
+    from jinja2.nodes import Concat
 
     from jackfield.types import Message
 
@@ -35,6 +41,9 @@ RENDER_DEADLINE_S: Final = 2.0
 _OPERAND_MAX: Final = 1 << 24
 """Largest string or list that ``*``, ``+`` or a padding filter may make: as large as the largest request body."""
 
+_AROUND: Final = 16
+"""Counted for each value inside another one besides its characters, so that a million are too many."""
+
 _INTEGER_BITS_MAX: Final = 64
 """Larger integers only come from repeated multiplication, which grows without end."""
 
@@ -44,7 +53,6 @@ _INDENT_MAX: Final = 32
 _FILTERS: Final = frozenset(
     (
         "abs",
-        "batch",
         "capitalize",
         "count",
         "default",
@@ -58,7 +66,6 @@ _FILTERS: Final = frozenset(
         "groupby",
         "int",
         "items",
-        "join",
         "last",
         "length",
         "list",
@@ -73,10 +80,7 @@ _FILTERS: Final = frozenset(
         "safe",
         "select",
         "selectattr",
-        "slice",
         "sort",
-        "string",
-        "sum",
         "title",
         "trim",
         "unique",
@@ -163,10 +167,27 @@ class ChatTemplate:
         return "".join(parts)
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's immutable sandbox, with the operators that can make huge values bounded."""
+class _Code(CodeGenerator):
+    """Compiles ``~`` to a call of ours; Jinja's sandbox cannot intercept it."""
 
+    def visit_Concat(self, node: Concat, frame: Frame) -> None:  # noqa: N802 - Jinja's name
+        self.write("environment.concat(map(environment.finalize, (")
+        for each in node.nodes:
+            self.visit(each, frame)
+            self.write(", ")
+        self.write(")))")
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's immutable sandbox, with all that can make huge values of small ones bounded."""
+
+    code_generator_class = _Code
     intercepted_binops = frozenset({"+", "*", "**", "%"})
+
+    @staticmethod
+    def concat(parts: Iterable[object]) -> str:
+        """What macros, blocks and ``~`` put together."""
+        return _joined("", parts)
 
     def call_binop(self, context: jinja2.runtime.Context, operator: str, left: object, right: object) -> object:
         if operator == "**" or (operator == "%" and isinstance(left, str)):
@@ -187,16 +208,45 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         """No formatting at all: Jinja checks what a format string reads, not how wide it writes."""
 
     def call(self, context: jinja2.runtime.Context, function: object, *args: object, **kwargs: object) -> object:
-        """Bounds ``text.replace``, the one growing method that templates really use."""
-        owner = getattr(function, "__self__", None)
-        if isinstance(owner, str) and getattr(function, "__name__", "") == "replace":
+        """Bounds ``text.replace`` and ``text.join``, the two growing methods that templates really use."""
+        owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+        if isinstance(owner, str) and name == "replace":
             return _replace(owner, *[str(argument) for argument in args[:2]])
+        if isinstance(owner, str) and name == "join" and args and isinstance(args[0], Iterable):
+            return _joined(owner, args[0])
         return super().call(context, function, *args, **kwargs)
 
 
 def _replace(text: str, old: str, new: str) -> str:
     _bound(len(text) + text.count(old) * len(new))
     return text.replace(old, new)
+
+
+def _joined(separator: str, parts: Iterable[object]) -> str:
+    texts = [_written(part) for part in parts]
+    _bound(sum(map(len, texts)) + len(separator) * len(texts))
+    return separator.join(texts)
+
+
+def _written(value: object) -> str:
+    return str(_bounded(value))
+
+
+def _bounded(value: object) -> object:
+    """*value*, unless it would be written as very much; walked in Python, where the deadline reaches it."""
+    if isinstance(value, str) or not isinstance(value, Collection):
+        return value
+    size = 0
+    inside: list[object] = [value]
+    while inside:
+        each = inside.pop()
+        size += _AROUND + (len(each) if isinstance(each, Collection) else 0)
+        _bound(size)
+        if isinstance(each, Mapping):
+            inside += [*each, *each.values()]
+        elif isinstance(each, Collection) and not isinstance(each, str | bytes):
+            inside += each
+    return value
 
 
 def _bound_product(left: object, right: object) -> None:
@@ -213,12 +263,14 @@ def _bound(size: int) -> None:
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
-    environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols], finalize=_bounded)
     kept = {name: function for name, function in environment.filters.items() if name in _FILTERS}
     environment.filters.clear()
     environment.filters.update(kept)
     environment.filters["tojson"] = _to_json
     environment.filters["indent"] = _indent
+    environment.filters["join"] = _join
+    environment.filters["string"] = _written
     environment.filters["replace"] = _replace
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = _strftime_now
@@ -235,7 +287,14 @@ def _role(message: Message) -> str:
 def _to_json(value: object, indent: int | None = None) -> str:
     if indent is not None and not 0 <= indent <= _INDENT_MAX:
         raise SecurityError("indent too large")
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    return json.dumps(_bounded(value), ensure_ascii=False, indent=indent)
+
+
+@jinja2.pass_environment
+def _join(
+    environment: jinja2.Environment, value: Iterable[object], d: str = "", attribute: str | int | None = None
+) -> str:
+    return _joined(str(d), value if attribute is None else map(make_attrgetter(environment, attribute), value))
 
 
 def _indent(text: str, width: int = 4, first: bool = False) -> str:  # noqa: FBT001, FBT002 - Jinja's own signature

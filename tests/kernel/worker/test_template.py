@@ -20,6 +20,10 @@ _CHATML = (
 )
 
 
+_NEST = "{% set ns = namespace(s=[]) %}{% for i in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}"
+"""A value that is small and would be written as a quintillion brackets."""
+
+
 def _render(source: str, messages: tuple[Message, ...] = _HELLO, output_max: int = 10_000) -> str | None:
     return ChatTemplate(source, {"bos_token": "<s>", "eos_token": "</s>"}, output_max).render(messages)
 
@@ -46,6 +50,11 @@ def test_chatml() -> None:
         ("{{ 'a\nb' | indent(2) }}", "a\n  b"),
         ("{{ messages[0].content.split('l')[0] }}", "he"),
         ("{{ tools is none }}", "True"),
+        ("{{ 'a' ~ 1 ~ none ~ nowhere ~ [2] }}", "a1None[2]"),
+        ("{{ [1, 'b'] | join('-') }}{{ ', '.join(['c', 'd']) }}", "1-bc, d"),
+        ("{{ messages | join('-', attribute='role') }}{{ messages | map(attribute='role') | join }}", "useruser"),
+        ("{{ 5 | string + 'x' }}{{ [1, 'b'] }}", "5x[1, 'b']"),
+        ("{% macro m(x) %}<{{ x }}>{% endmacro %}{% set y %}{{ m(1) }}!{% endset %}{{ m(y) }}", "<<1>!>"),
     ],
 )
 def test_semantics_of_the_field(source: str, text: str) -> None:
@@ -96,6 +105,17 @@ def test_a_template_may_refuse_a_conversation() -> None:
         "{{ ('x' * 1000000).replace('x', 'y' * 1000000) }}",
         "{{ ('x' * 1000000) | replace('x', 'y' * 1000000) }}",
         "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+        "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+        _NEST + "{{ ns.s }}",
+        _NEST + "{{ ns.s | string }}",
+        _NEST + "{{ ns.s | tojson }}",
+        _NEST + "{{ '' ~ ns.s }}",
+        "{{ range(99) | join('x' * 9000000) }}",
+        "{{ ('x' * 9000000).join(['a', 'b', 'c', 'd']) }}",
+        "{% macro m(x) %}{{ x }}{{ x }}{% endmacro %}{{ m(m(m('x' * 9000000))) }}",
+        "{% set x %}{% for i in range(9) %}{{ 'x' * 9000000 }}{% endfor %}{% endset %}{{ x }}",
+        "{{ [1] | batch(1000000000, 'x') | list }}",
+        "{{ ([['x'] * 1000000] * 1000) | sum(start=[]) }}",
         "{% set ns = namespace(n=3) %}{% for i in range(99) %}{% set ns.n = ns.n * ns.n %}{% endfor %}",
         "{{ 1 / 0 }}",
         "{{ messages[7].content }}",
