@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 import click
 import msgspec
 
+from jackfield.cli.complete import complete_served_models
 from jackfield.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from jackfield.cli.options import checked_output, json_option, server_options
 
@@ -47,7 +48,12 @@ class BenchOptions(TypedDict):
 
 @click.command("bench")
 @click.argument("address", required=False, metavar="[URL]")
-@click.option("--model", metavar="NAME", help="Model to measure. Default: the server's first one.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    shell_complete=complete_served_models,
+    help="Model to measure. Default: the server's first one.",
+)
 @click.option(
     "--concurrency",
     metavar="N,…",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import click
 
+from jackfield.cli.complete import complete_served_models
 from jackfield.cli.options import json_option, server_options
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ class Wish(TypedDict):
 
 @click.command("chat")
 @click.argument("message", required=False)
-@click.option("--model", metavar="NAME", help="Model to talk to. Default: the server's first one.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    shell_complete=complete_served_models,
+    help="Model to talk to. Default: the server's first one.",
+)
 @click.option("--system", metavar="TEXT", help="System prompt.")
 @click.option("--temperature", type=click.FloatRange(0, 2), metavar="T", help="0 always takes the likeliest token.")
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Longest answer, in tokens.")

@@ -8,6 +8,7 @@ from jackfield.errors import JackfieldError
 
 if TYPE_CHECKING:
     import click
+    from click.shell_completion import CompletionItem
 
 
 def complete_models(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -25,6 +26,18 @@ def complete_plugins(_ctx: click.Context, _parameter: click.Parameter, incomplet
     from jackfield.plugin_modules import installed_plugins
 
     return _beginning(incomplete, list(installed_plugins()))
+
+
+def complete_targets(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Installed plugins and the distributions that they come from; files where none begins so."""
+    from click.shell_completion import CompletionItem
+
+    from jackfield.plugin_modules import installed_plugins
+
+    plugins = installed_plugins()
+    owners = [entry.dist.name for entries in plugins.values() for entry in entries if entry.dist is not None]
+    names = _beginning(incomplete, [*plugins, *owners])
+    return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
 def complete_servers(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

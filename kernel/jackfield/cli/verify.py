@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
+from jackfield.cli.complete import complete_targets
 from jackfield.cli.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from jackfield.cli.options import checked_output, json_option
 from jackfield.errors import PluginError
@@ -22,7 +23,7 @@ _EXITS: Final = {"passed": EXIT_OK, "failed": EXIT_FAILED, "incomplete": EXIT_US
 
 
 @click.command("verify")
-@click.argument("target", metavar="DIST|PLUGIN|PATH")
+@click.argument("target", metavar="DIST|PLUGIN|PATH", shell_complete=complete_targets)
 @click.option(
     "--option",
     "options",

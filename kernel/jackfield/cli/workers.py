@@ -92,7 +92,15 @@ def restart(model: str, server: str | None, *, now: bool, no_wait: bool, as_json
 @command.command()
 @click.argument("model", required=False, shell_complete=complete_served_models)
 @click.option("--follow", "-f", is_flag=True, help="Go on with new lines until Ctrl-C.")
-@click.option("--lines", "-n", type=click.IntRange(min=0), default=100, show_default=True, help="Lines to begin with.")
+@click.option(
+    "--lines",
+    "-n",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Lines to begin with.",
+)
 @click.option("--gateway", is_flag=True, help="Those of the gateway: one line for each HTTP request.")
 @server_option
 @json_option

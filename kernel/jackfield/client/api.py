@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from types import TracebackType
 
+KEY_VARIABLE: Final = "JACKFIELD_API_KEY"
+"""Environment variable with the API key."""
+
 CONNECT_S: Final = 10.0
 """How long a connection may take to be made."""
 
@@ -183,7 +186,7 @@ class ApiClient:
             async with self._opened().get(f"{self._url}/v1/models") as response:
                 data = await _whole(response)
                 if response.status != 200:  # noqa: PLR2004
-                    raise _refused(response.status, data)
+                    raise self._refused(response.status, data)
                 return [model.id for model in msgspec.json.decode(data, type=_Models).data]
         except msgspec.MsgspecError as error:
             raise ApiError(f"{self._url} does not speak OpenAI's dialect: /v1/models is no list of models") from error
@@ -204,7 +207,7 @@ class ApiClient:
         try:
             async with self._opened().post(f"{self._url}/v1/chat/completions", data=body, headers=headers) as response:
                 if response.status != 200:  # noqa: PLR2004
-                    raise _refused(response.status, await _whole(response))
+                    raise self._refused(response.status, await _whole(response))
                 async for event in _events(response):
                     yield event
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -214,6 +217,13 @@ class ApiClient:
         if self._session is None:
             raise RuntimeError("the client is not open")
         return self._session
+
+    def _refused(self, status: int, data: bytes) -> ApiError:
+        if status == 401 and not self._headers:  # noqa: PLR2004
+            return ApiError(
+                f"{self._url} needs an API key: --key-file FILE, or the variable {KEY_VARIABLE}", status=401
+            )
+        return _refused(status, data)
 
     def _unreachable(self, error: Exception) -> ApiError:
         if isinstance(error, aiohttp.ClientConnectorError):

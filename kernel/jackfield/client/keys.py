@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from jackfield.client.api import ApiError
+from jackfield.client.api import KEY_VARIABLE, ApiError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-KEY_VARIABLE: Final = "JACKFIELD_API_KEY"
 _KEY_MAX: Final = 8192
 """Characters of a key: tokens of an identity provider have some thousand; headers end at 8 KiB."""
 

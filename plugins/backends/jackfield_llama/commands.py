@@ -17,14 +17,25 @@ if TYPE_CHECKING:
 
 @click.group()
 def gguf() -> None:
-    """Look into GGUF model files."""
+    """Look into GGUF model files.
+
+    \b
+    Example:
+      jackfield gguf show ./model.gguf
+    """  # noqa: D301  \b is click's mark against wrapping
 
 
 @gguf.command()
 @click.argument("file", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(file: str, *, as_json: bool) -> None:
-    """Show what model FILE holds, without loading its weights."""
+    """Show what model FILE holds, without loading its weights.
+
+    \b
+    Examples:
+      jackfield gguf show ./model.gguf
+      jackfield gguf show ./model.gguf --json
+    """  # noqa: D301  \b is click's mark against wrapping
     try:
         info = _inspect(str(Path(file).absolute()))
     except JackfieldError as error:

@@ -194,6 +194,8 @@ def test_names_complete(running: ServeProcess) -> None:
 
     address = running.target.url.removeprefix("http://")
     assert completed("jackfield workers restart ") == {"alpha", "org/beta"}
+    assert completed("jackfield chat --model ") == {"alpha", "org/beta"}
+    assert {"fcfs", "jackfield"} <= completed("jackfield verify ")
     assert completed("jackfield workers restart o") == {"org/beta"}
     assert completed("jackfield models show a") == {"alpha"}
     assert completed("jackfield workers list --server ") == {address}

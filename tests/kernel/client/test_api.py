@@ -56,6 +56,22 @@ async def failure(raw: bytes) -> ApiError:
         return caught.value
 
 
+def test_a_server_that_wants_a_key_says_how_it_is_given(background: BackgroundLoop) -> None:
+    """In the command's words; with a key that is refused, in the server's."""
+    body = b'{"error":{"message":"unknown key","code":"invalid_api_key"}}'
+    raw = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body)
+    error = background.run(failure(raw))
+    assert error.status == 401
+    assert "needs an API key: --key-file FILE" in error.message
+
+    async def with_a_key() -> list[str]:
+        async with server_that_says(raw) as url, ApiClient(url, "jf_x") as client:
+            return await client.models()
+
+    with pytest.raises(ApiError, match="unknown key"):
+        background.run(with_a_key())
+
+
 def test_an_answer_arrives_in_parts(servers: Servers, background: BackgroundLoop) -> None:
     """Texts first, then the reason and the usage."""
     url = servers(scripted_manifest()).url

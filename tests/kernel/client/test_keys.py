@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jackfield.client.api import ApiError
-from jackfield.client.keys import KEY_VARIABLE, api_key
+from jackfield.client.api import KEY_VARIABLE, ApiError
+from jackfield.client.keys import api_key
 
 if TYPE_CHECKING:
     from pathlib import Path
