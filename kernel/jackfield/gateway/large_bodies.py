@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 from typing import Final
 
@@ -13,11 +14,16 @@ SOON_S: Final = 0.5
 """Large bodies that end within this time share one collection. It takes milliseconds: start-up's objects are frozen."""
 
 
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""``malloc_trim(3)`` of glibc; other C libraries have none, and none of its habit."""
+
+
 class LargeBodies:
-    """Collects garbage after large bodies.
+    """Collects garbage after large bodies, and gives its memory back to the system.
 
     aiohttp's requests are reference cycles, and a gateway at rest makes too little garbage for Python to look for
-    them: a few bodies of 16 MiB would stay until some later burst. Event loop thread.
+    them: a few bodies of 16 MiB would stay until some later burst. Bodies that never arrived whole are many small
+    pieces besides, which glibc keeps as long as anything lives behind them on the heap. Event loop thread.
     """
 
     __slots__ = ("_due",)
@@ -34,3 +40,5 @@ class LargeBodies:
     def _collect(self) -> None:
         self._due = False
         gc.collect()
+        if _trim is not None:
+            _trim(0)

@@ -44,10 +44,11 @@ from jackfield.channel.messages import (
 )
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
 from jackfield.open_files import MOST
+from jackfield.supervisor.child import CHILD_ENVIRONMENT
 from jackfield.types import Finished, Started, TextDelta, Timings, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 DEADLINE_S = 30.0
 
@@ -110,7 +111,13 @@ class GatewayProcess:
         limit = ["prlimit", f"--nofile={open_files}:"] if open_files else []
         command = [*limit, sys.executable, "-m", "jackfield.gateway", "--control-fd", str(theirs.fileno())]
         self.started = time.monotonic()
-        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command,
+            env={**CHILD_ENVIRONMENT, **os.environ},
+            pass_fds=[theirs.fileno()],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         resources.callback(self._end)
         theirs.close()
         boot = BootGateway(
@@ -435,3 +442,27 @@ def test_waiting_clients_cost_little(manifest: Manifest, resources: ExitStack) -
     before = wait(100)
     assert (wait(300) - before) / 300 < 64
     worker.close()
+
+
+def test_bodies_that_never_arrive_whole_leave_nothing_behind(manifest: Manifest, resources: ExitStack) -> None:
+    """A hundred megabytes that were on their way when their clients left: the memory goes back to the system."""
+    gateway = GatewayProcess(manifest, resources)
+    gateway.outcome()
+    before = gateway.resident_kib()
+    head = b"POST /say HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n"
+    clients = [gateway.connect(head) for _ in range(12)]
+    for _ in range(90):
+        for client in clients:
+            client.sendall(b"x" * 100_000)
+        gateway.connect(head + b"stays")  # what one who stays needs lies among their bytes
+    _until(lambda: gateway.resident_kib() - before > 80_000)
+    for client in clients:
+        client.close()
+    _until(lambda: gateway.resident_kib() - before < 20_000)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
