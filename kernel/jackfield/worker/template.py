@@ -1,8 +1,8 @@
 """Chat templates: hostile Jinja programs from model files, run in a sandbox that bounds their time and output.
 
 Semantics are those of Hugging Face's ``apply_chat_template`` (``transformers/utils/chat_template_utils.py``):
-``trim_blocks`` and ``lstrip_blocks``, loop controls, ``raise_exception``, ``strftime_now``, and a ``tojson`` that keeps
-Unicode and key order.
+``trim_blocks`` and ``lstrip_blocks``, loop controls, ``generation``, ``raise_exception``, ``strftime_now``, and a
+``tojson`` that keeps Unicode and key order.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import datetime as dt
 import json
+import string
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 import jinja2
 from jinja2.compiler import CodeGenerator
 from jinja2.exceptions import SecurityError
-from jinja2.ext import loopcontrols
+from jinja2.ext import Extension, loopcontrols
 from jinja2.filters import make_attrgetter
+from jinja2.nodes import Scope
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from jackfield.errors import BackendFault, InvalidRequest, ModelLoadError
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jinja2.compiler import Frame
-    from jinja2.nodes import Concat
+    from jinja2.nodes import Concat, Node
+    from jinja2.parser import Parser
 
     from jackfield.types import Message
 
@@ -93,7 +96,6 @@ _GROWING_METHODS: Final = frozenset(
     (
         "center",
         "expandtabs",
-        "format",
         "format_map",
         "ljust",
         "rjust",
@@ -101,6 +103,10 @@ _GROWING_METHODS: Final = frozenset(
         "zfill",
     )
 )
+
+
+_COMPILERS_OWN: Final = frozenset(("_block_vars", "_loop_vars"))
+"""What compiled templates give to calls besides the arguments (``CodeGenerator.signature``)."""
 
 
 class TemplateRefused(Exception):
@@ -167,6 +173,16 @@ class ChatTemplate:
         return "".join(parts)
 
 
+class _Generation(Extension):
+    """``{% generation %}``, which marks an assistant's turn for training (``AssistantTracker``) and changes no text."""
+
+    tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
+
+    def parse(self, parser: Parser) -> Node:
+        line = next(parser.stream).lineno
+        return Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
+
+
 class _Code(CodeGenerator):
     """Compiles ``~`` to a call of ours; Jinja's sandbox cannot intercept it."""
 
@@ -205,21 +221,35 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return super().is_safe_attribute(obj, attr, value)
 
     def wrap_str_format(self, value: object) -> None:
-        """No formatting at all: Jinja checks what a format string reads, not how wide it writes."""
+        """Nothing of Jinja's: it checks what a format string reads, not how wide it writes; see ``_formatted``."""
 
     def call(self, context: jinja2.runtime.Context, function: object, *args: object, **kwargs: object) -> object:
-        """Bounds ``text.replace`` and ``text.join``, the two growing methods that templates really use."""
+        """Bounds ``replace``, ``join`` and ``format`` of texts, the growing methods that templates really use."""
         owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
         if isinstance(owner, str) and name == "replace":
             return _replace(owner, *[str(argument) for argument in args[:2]])
         if isinstance(owner, str) and name == "join" and args and isinstance(args[0], Iterable):
             return _joined(owner, args[0])
+        if isinstance(owner, str) and name == "format":
+            named = {key: _written(each) for key, each in kwargs.items() if key not in _COMPILERS_OWN}
+            return _formatted(owner, [_written(each) for each in args], named)
         return super().call(context, function, *args, **kwargs)
 
 
 def _replace(text: str, old: str, new: str) -> str:
     _bound(len(text) + text.count(old) * len(new))
     return text.replace(old, new)
+
+
+def _formatted(text: str, values: list[str], named: dict[str, str]) -> str:
+    """``text.format`` with plain fields only: no attributes, widths or conversions."""
+    fields = 0
+    for _, field, spec, conversion in string.Formatter().parse(text):
+        fields += field is not None
+        if spec or conversion or (field and not field.isidentifier() and not field.isdecimal()):
+            raise SecurityError("only plain fields are available in format strings of chat templates")
+    _bound(len(text) + fields * max(map(len, [*values, *named.values()]), default=0))
+    return text.format(*values, **named)
 
 
 def _joined(separator: str, parts: Iterable[object]) -> str:
@@ -263,7 +293,9 @@ def _bound(size: int) -> None:
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
-    environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols], finalize=_bounded)
+    environment = _Sandbox(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation], finalize=_bounded
+    )
     kept = {name: function for name, function in environment.filters.items() if name in _FILTERS}
     environment.filters.clear()
     environment.filters.update(kept)
