@@ -289,7 +289,10 @@ def errors_table() -> str:
 def kit_section(entry: kits.KitEntry) -> list[str]:
     """What a kit must be told, and what it promises to find."""
     kit = getattr(importlib.import_module(f"jackfield.testing.kits.{entry.module}"), entry.kit)
-    parts = [f"### `{entry.kit}`", f"For {' and '.join(map(code_name, entry.hooks))}. {prose(inspect.getdoc(kit) or '')}"]
+    parts = [
+        f"### `{entry.kit}`",
+        f"For {' and '.join(map(code_name, entry.hooks))}. {prose(inspect.getdoc(kit) or '')}",
+    ]
     if entry.table is not None:
         parts += [f"Is told, in the table `{entry.table}`:", options_table(kit.Needs)]
     promises = [
