@@ -13,6 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, ParamSpec, TypeVar
 
+import msgspec
+
 from jackfield.errors import ManifestError, PluginError
 
 if TYPE_CHECKING:
@@ -35,6 +37,18 @@ HOOK_DEADLINES: Final[Mapping[str, float]] = {"jackfield_startup": 10.0, "jackfi
 
 _LOOK_S: Final = 0.05
 """Between two looks at the call in progress."""
+
+
+class Called(msgspec.Struct, frozen=True, tag="called"):
+    """Code of a plugin is about to run: what a process says that may not live to say how it went."""
+
+    plugin: str
+    """Name of the instance."""
+    what: str
+    """As in ``Call``."""
+
+    def __str__(self) -> str:
+        return f"plugin {self.plugin}, {self.what}"
 
 
 class Call(NamedTuple):

@@ -146,9 +146,9 @@ def _row(name: str, config: ModelConfig | None, worker: ChildState | None) -> Mo
 
 
 def _cells(row: ModelRow) -> tuple[str, ...]:
-    state = f"{row.state}: {row.reason}" if row.reason else row.state
     description = row.info.description if row.info is not None else ""
-    return row.name, state, row.backend, row.source, ", ".join(row.aliases), description
+    # last, as a reason may be a long sentence
+    return row.name, row.state, row.backend, row.source, ", ".join(row.aliases), row.reason or description
 
 
 def _manifest(model: str, file: Path | None, sets: tuple[str, ...]) -> Manifest:

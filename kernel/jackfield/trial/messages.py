@@ -9,6 +9,7 @@ import msgspec
 
 from jackfield.channel.messages import Codec
 from jackfield.errors import ErrorRecord
+from jackfield.plugin_calls import Called
 from jackfield.ports.backend import ModelInfo
 from jackfield.ports.check import CheckResult
 
@@ -61,13 +62,6 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 
     name: str
     result: CheckResult
-
-
-class Called(msgspec.Struct, frozen=True, tag="called"):
-    """Code of a plugin is about to run."""
-
-    plugin: str
-    what: str
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

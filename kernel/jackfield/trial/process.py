@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Final
 from jackfield.child_process import belong_to_supervisor
 from jackfield.errors import ErrorRecord, JackfieldError, PluginError
 from jackfield.manifest import Manifest
-from jackfield.plugin_calls import PluginCalls, Watch
+from jackfield.plugin_calls import Called, PluginCalls, Watch
 from jackfield.trial.messages import (
     Began,
-    Called,
     Ended,
     Failed,
     Inspect,

@@ -15,8 +15,9 @@ import msgspec
 
 from jackfield.channel.framing import FrameDecoder
 from jackfield.errors import ChannelError, PluginError
+from jackfield.plugin_calls import Called
 from jackfield.supervisor.child import how_it_ended
-from jackfield.trial.messages import Called, Failed, words
+from jackfield.trial.messages import Failed, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,7 @@ class Trial:
                     for payload in frames.feed(data):
                         word = self._words.decode(payload)
                         if isinstance(word, Called):
-                            self.called = f"plugin {word.plugin}, {word.what}"
+                            self.called = str(word)
                         else:
                             yield word
                 except ChannelError:

@@ -21,11 +21,11 @@ import tomlkit
 
 from jackfield.errors import JackfieldError
 from jackfield.manifest_layers import load_manifest
-from jackfield.plugin_calls import FACTORY_DEADLINE_S, PluginCalls
+from jackfield.plugin_calls import FACTORY_DEADLINE_S, Called, PluginCalls
 from jackfield.plugins import build_kernel
 from jackfield.secret import Secret
 from jackfield.testing.kits import KITS, KitEntry
-from jackfield.verification.records import AllDone, Calling, CaseEnded, CaseStarted, Job, KitOffer, Refused, Said
+from jackfield.verification.records import AllDone, CaseEnded, CaseStarted, Job, KitOffer, Refused, Said
 from jackfield.verification.told import prepared
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ class _Found(NamedTuple):
 
 def _offers(job: Job, entry: Entry, voice: Voice) -> Iterator[tuple[KitOffer, type]]:
     """The kits for one plugin, as test classes."""
-    voice.say(Calling(entry.name, "its import"))
-    calls = PluginCalls(lambda call: voice.say(Calling(call.plugin, call.what)))
+    voice.say(Called(entry.name, "its import"))
+    calls = PluginCalls(lambda call: voice.say(Called(call.plugin, call.what)))
     try:
         told = _told(job, entry, calls)
         text = _manifest(told.get("config"), entry)

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from jackfield.plugin_calls import Called
 from jackfield.ports.backend import OptionValue
 
 Tables: TypeAlias = dict[str, dict[str, OptionValue]]
@@ -41,13 +42,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # --- what the verifying process says, in order -----------------------------------------------------------------------
-
-
-class Calling(msgspec.Struct, frozen=True, tag="calling"):
-    """Code of a plugin is about to run."""
-
-    plugin: str
-    what: str
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
@@ -94,7 +88,7 @@ class AllDone(msgspec.Struct, frozen=True, tag="done"):
     """Every kit has been run."""
 
 
-Said: TypeAlias = Calling | Refused | KitOffer | CaseStarted | CaseEnded | AllDone
+Said: TypeAlias = Called | Refused | KitOffer | CaseStarted | CaseEnded | AllDone
 
 
 # --- what comes out --------------------------------------------------------------------------------------------------

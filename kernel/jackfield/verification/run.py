@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from jackfield.plugin_calls import Called
 from jackfield.verification.records import (
     AllDone,
-    Calling,
     Case,
     CaseEnded,
     CaseStarted,
@@ -118,7 +118,7 @@ class _Run:
         self._done: list[str] = []
         self._kits: dict[str, KitResult] = {}
         self._secrets: dict[str, set[str]] = {}
-        self._call: Calling | None = None
+        self._call: Called | None = None
         self._case: CaseStarted | None = None
 
     def once(self, end: float) -> None:
@@ -188,7 +188,7 @@ class _Run:
     def _take(self, said: Said) -> bool:
         """Take one message in; whether it was the last one."""
         match said:
-            case Calling():
+            case Called():
                 self._call = said
             case Refused(plugin=plugin, message=message):
                 if Problem(plugin, message) not in self._verdict.problems:  # a plugin that forks says it twice

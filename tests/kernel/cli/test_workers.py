@@ -304,6 +304,8 @@ def test_a_restart_that_fails(tmp_path: Path, serve: Callable[[str], ServeProces
     done = run_command("workers restart scripted", tmp_path)
     assert done.code == 1
     assert "cannot be served: model.bin: the script refuses to load this model" in done.output
+    row = run_command("models list", tmp_path).output.splitlines()[-1]
+    assert row.rstrip().endswith("model.bin: the script refuses to load this model")
     source.touch()
     assert run_command("workers restart scripted", tmp_path).code == 0
 
