@@ -8,6 +8,7 @@
     │   │   ├── UnknownField           a field nobody knows
     │   │   ├── UnsupportedField       a documented field that cannot be honoured here
     │   │   ├── ContextLengthExceeded  the prompt does not fit the model's context
+    │   │   ├── NothingToDraw          what is demanded of the answer leaves no token to draw
     │   │   └── MalformedBody          not JSON, or not an object
     │   ├── ModelNotFound              no model or alias of that name
     │   ├── RouteNotFound              no frontend serves that path
@@ -91,6 +92,10 @@ class UnsupportedField(InvalidRequest):
 
 class ContextLengthExceeded(InvalidRequest):
     """The prompt has as many tokens as the model's context, or more."""
+
+
+class NothingToDraw(InvalidRequest):
+    """What the request demands of its answer leaves no token that may be drawn next."""
 
 
 class MalformedBody(InvalidRequest):
@@ -257,6 +262,7 @@ HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
     UnknownField: ErrorSpec(400, "invalid_request_error", "unknown_parameter", False),
     UnsupportedField: ErrorSpec(400, "invalid_request_error", "unsupported_parameter", False),
     ContextLengthExceeded: ErrorSpec(400, "invalid_request_error", "context_length_exceeded", False),
+    NothingToDraw: ErrorSpec(400, "invalid_request_error", "nothing_to_draw", False),
     MalformedBody: ErrorSpec(400, "invalid_request_error", "malformed_body", False),
     ModelNotFound: ErrorSpec(404, "invalid_request_error", "model_not_found", False),
     RouteNotFound: ErrorSpec(404, "invalid_request_error", "unknown_url", False),

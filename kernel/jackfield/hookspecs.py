@@ -9,7 +9,8 @@ What fires when:
 1. Every process of Jackfield (gateway, worker, command line) builds its own kernel: each name in ``enabled`` is loaded,
    registered as one *instance*, and ``check_pending()`` refuses hooks that are not in this file.
 2. ``jackfield_config`` of every instance; each ``[config.NAME]`` table is decoded and checked.
-3. In a worker: ``jackfield_startup``, ``jackfield_backends``, ``jackfield_schedulers``.
+3. In a worker: ``jackfield_startup``, ``jackfield_backends``, ``jackfield_schedulers``, ``jackfield_constraints``,
+   ``jackfield_kv_stores``.
    In a gateway: ``jackfield_startup``, ``jackfield_observers``, ``jackfield_authenticators``, ``jackfield_frontends``.
    On the command line: ``jackfield_commands``; in ``jackfield doctor``: ``jackfield_checks``.
 4. In gateway and worker, after the last request: ``jackfield_shutdown``, in reverse order.
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from jackfield.plugins import PluginInstance
     from jackfield.ports.backend import BackendFactory
     from jackfield.ports.check import CheckFactory
+    from jackfield.ports.constraint import ConstraintEngineFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.identity import AuthenticatorFactory
+    from jackfield.ports.kv_store import KVStoreFactory
     from jackfield.ports.observer import ObserverFactory
     from jackfield.ports.scheduler import SchedulerFactory
 
@@ -106,6 +109,44 @@ def jackfield_schedulers(instance: PluginInstance) -> Mapping[str, SchedulerFact
     Nobody implements it: the packaged ``fcfs`` plugin is enabled by default, and banner and ``plugins list`` say so.
 
     Several answers: united by name; the first one listed in ``enabled`` is used.
+
+    :param instance: The instance asked.
+    :returns: Factories by name.
+    :raises: Anything raised is a ``PluginError`` that names the plugin.
+
+    Process and thread: worker, main thread. Deadline: 1 s. Failure policy: closed.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def jackfield_constraints(instance: PluginInstance) -> Mapping[str, ConstraintEngineFactory]:
+    """Hand over constraint engines: structured output.
+
+    Nobody implements it: requests that ask for a schema, a pattern or a grammar are refused with 400.
+
+    Several answers: united by name; the first one listed in ``enabled`` is used.
+
+    :param instance: The instance asked.
+    :returns: Factories by name.
+    :raises: Anything raised is a ``PluginError`` that names the plugin.
+
+    Process and thread: worker, main thread. Deadline: 1 s. Failure policy: closed.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def jackfield_kv_stores(instance: PluginInstance) -> Mapping[str, KVStoreFactory]:
+    """Hand over KV stores: tiers below the device for computed prefixes.
+
+    Nobody implements it: a prefix is computed again once its cells are needed for something else.
+
+    Several answers: united; all keep what leaves the device, and the first one listed that has it gives it back.
 
     :param instance: The instance asked.
     :returns: Factories by name.

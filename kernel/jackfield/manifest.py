@@ -23,7 +23,7 @@ Where: TypeAlias = "str | Callable[[str], str]"
 """Place of a table, for messages: ``plugins.toml:7``, or a function that knows the place of each key path."""
 T = TypeVar("T", bound=msgspec.Struct)
 
-DEFAULT_ENABLED: Final = ("llama-cpu", "openai", "fcfs", "prometheus")
+DEFAULT_ENABLED: Final = ("llama-cpu", "openai", "fcfs", "llguidance", "kv-memory", "prometheus")
 """What is on without an ``enabled`` key."""
 
 INSTANCE_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
@@ -171,6 +171,9 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     context_shift: bool = False
     """At the end of the context drop the older half and go on, instead of ending with ``length``; answers get worse
     without a sign. Needs a model that can."""
+    prefix_cache: Literal["principal", "shared", "off"] = "principal"
+    """Who shares computed prefixes. principal: requests of one principal only, so that nobody can tell by the time of an
+    answer what others asked; shared: all of them; off: nobody."""
     aliases: tuple[str, ...] = ()
     """Other names that clients may use."""
     options: dict[str, OptionValue] = {}

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
     from jackfield.ports.backend import BackendFactory
     from jackfield.ports.check import CheckFactory
+    from jackfield.ports.constraint import ConstraintEngineFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.identity import AuthenticatorFactory
+    from jackfield.ports.kv_store import KVStoreFactory
     from jackfield.ports.observer import ObserverFactory
     from jackfield.ports.scheduler import SchedulerFactory
 
@@ -134,6 +136,14 @@ class Kernel:
     def schedulers(self) -> Mapping[str, SchedulerFactory]:
         """Scheduler factories by name, in manifest order."""
         return self._unite("jackfield_schedulers")
+
+    def constraints(self) -> Mapping[str, ConstraintEngineFactory]:
+        """Constraint engine factories by name, in manifest order."""
+        return self._unite("jackfield_constraints")
+
+    def kv_stores(self) -> Mapping[str, KVStoreFactory]:
+        """KV store factories by name, in manifest order."""
+        return self._unite("jackfield_kv_stores")
 
     def frontends(self) -> Mapping[str, FrontendFactory]:
         """Frontend factories by name, in manifest order."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import msgspec
 
 from jackfield.errors import InvalidRequest
+from jackfield.ports.constraint import Constraint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,12 @@ CHOICES_MAX: Final = 128
 
 STOP_TOKENS_MAX: Final = 128
 """Most stop token ids of one request."""
+
+PRIORITY_MAX: Final = 100
+"""Priorities are -100 to 100."""
+
+CACHE_SALT_MAX: Final = 1024
+"""Longest ``cache_salt``, in characters (vLLM's limit)."""
 
 INPUTS_MAX: Final = 2048
 """Most inputs of one pooled request (OpenAI's limit for embeddings)."""
@@ -237,9 +244,20 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generate")
     """None gives no log probabilities; k gives that of each token drawn and of the k most likely ones, 0 to 20."""
     echo: bool = False
     """The answer begins with the prompt's text, with its log probabilities where those are asked for."""
+    constraint: Constraint | None = None
+    """What each answer must look like."""
+    priority: int = 0
+    """Lower goes first, as in vLLM; schedulers that know no priorities ignore it. -100 to 100."""
+    cache_prompt: bool = True
+    """Whether the prompt may be taken from the prefix cache, and left there."""
+    cache_salt: str = ""
+    """Requests share cached prefixes only with those of the same salt (vLLM's field)."""
 
     def __post_init__(self) -> None:
         _in_range("n", self.n, 1, CHOICES_MAX)
+        _in_range("priority", self.priority, -PRIORITY_MAX, PRIORITY_MAX)
+        if len(self.cache_salt) > CACHE_SALT_MAX:
+            raise InvalidRequest(f"cache_salt may have at most {CACHE_SALT_MAX} characters", param="cache_salt")
         _in_range("min_tokens", self.min_tokens, 0, 2**31 - 1)
         if self.logprobs is not None:
             _in_range("logprobs", self.logprobs, 0, TOP_LOGPROBS_MAX)

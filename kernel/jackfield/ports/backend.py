@@ -90,13 +90,24 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """As configured; None where the backend cannot tell."""
 
 
+Reuse: TypeAlias = Literal["none", "checkpoints", "whole", "ranges"]
+"""How far computed keys and values can be taken apart.
+
+* ``none``: not at all. Anything else needs a ``ReusableRunner``.
+* ``checkpoints``: a sequence can be copied and saved as a whole. It goes back only to where a checkpoint was taken:
+  recurrent and hybrid models, sliding windows.
+* ``whole``: a sequence can be copied and saved as a whole, and cut back to any length. Copies take cells of their own.
+* ``ranges``: also any range of positions can be saved alone, and copies share cells.
+"""
+
+
 class RunnerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the loaded runner can really do, read back from the library after loading."""
 
     context: int
     """Longest sequence in tokens."""
     max_sequences: int
-    """Sequence ids are 0 to ``max_sequences`` - 1."""
+    """Sequences running at once. Sequence ids are 0 to ``max_sequences + spare_sequences`` - 1."""
     kv_tokens: int
     """Cells of the KV pool, in tokens, shared by all sequences; at least ``context``. 0 for a pooled model."""
     max_batch_tokens: int
@@ -106,6 +117,12 @@ class RunnerLimits(msgspec.Struct, frozen=True, kw_only=True):
     from the decode rows."""
     can_shift: bool = False
     """Whether ``Runner.shift`` works."""
+    spare_sequences: int = 0
+    """Sequence ids besides those that run, for prefixes that are kept."""
+    reuse: Reuse = "none"
+    """What can be done with the keys and values of a prefix once they are computed."""
+    state_layout: str = ""
+    """Names model file, KV layout and library version: a saved state can be restored where this is the same."""
 
 
 class Batch:
@@ -185,8 +202,15 @@ class TokenScores(NamedTuple):
 class Sampler(Protocol):
     """Draws the tokens of one sequence, with the state that needs (random generator, history of penalties)."""
 
-    def sample(self, row: int) -> int:
+    def sample(self, row: int, mask: npt.NDArray[np.uint32] | None = None) -> int:
         """Draw from the logits of *row* of the last ``decode``, and remember the token.
+
+        Parameters:
+            row: Row of the last ``decode``.
+            mask: Which tokens may be drawn, one bit a token as ``Matcher.mask`` writes them; None allows all.
+
+        Raises:
+            NothingToDraw: Mask, bans and biases together leave no token.
 
         Process and thread: worker, engine loop thread. Deadline: 200 µs at 152 k tokens. Failure policy: closed.
         """
@@ -296,6 +320,85 @@ class Runner(Protocol):
         """Free the model. Nothing else is called afterwards.
 
         Process and thread: worker, engine loop or main thread; once. Deadline: 2 s. Failure policy: open.
+        """
+        ...
+
+
+class ReusableRunner(Runner, Protocol):
+    """A ``Runner`` whose computed prefixes can be kept, copied and saved: one whose ``limits.reuse`` is not ``none``.
+
+    llama.cpp and its like say yes to what they cannot do: an implementation looks at what it holds afterwards. A
+    ``BackendFault`` of these methods costs a computation, never a request: the engine computes the prefix anew.
+    """
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Let *target*, which holds nothing, hold the first *length* tokens of *source*.
+
+        Where ``limits.reuse`` is ``checkpoints``, *length* is all that *source* holds.
+
+        Raises:
+            KVExhausted: The pool has no room for what cannot be shared.
+            BackendFault: The library did not do it, whatever it said; *target* holds nothing.
+
+        Process and thread: worker, engine loop thread. Deadline: 1 ms, or a copy in memory. Failure policy: closed.
+        """
+        ...
+
+    def cut(self, sequence: int, length: int) -> None:
+        """Forget the tokens of *sequence* from position *length* on. Only where ``reuse`` is ``whole`` or ``ranges``.
+
+        Raises:
+            BackendFault: The library did not do it, whatever it said; *sequence* holds nothing then.
+
+        Process and thread: worker, engine loop thread. Deadline: 1 ms. Failure policy: closed.
+        """
+        ...
+
+    def save(self, sequence: int, start: int, end: int) -> memoryview:
+        """The state of positions *start* to *end* of *sequence*, in memory of its own.
+
+        *start* is 0 and *end* all that the sequence holds unless ``limits.reuse`` is ``ranges``.
+
+        Raises:
+            BackendFault: The sequence does not hold them, or the library failed; the sequence is as before.
+
+        Process and thread: worker, engine loop thread. Deadline: a copy in memory. Failure policy: open.
+        """
+        ...
+
+    def restore(self, sequence: int, state: memoryview, length: int) -> None:
+        """Continue *sequence* with a saved *state*, so that it then holds *length* tokens.
+
+        It must hold as many tokens as there were before the state's first: none unless ``limits.reuse`` is ``ranges``.
+        *length* is within the state, and its end where ``reuse`` is ``checkpoints``. The state is one that ``save`` of a
+        runner with the same ``limits.state_layout`` gave; what it came through may have damaged it.
+
+        Raises:
+            KVExhausted: The pool has no room; the sequence is as before.
+            BackendFault: The state does not fit or the library failed; *sequence* holds nothing then.
+
+        Process and thread: worker, engine loop thread. Deadline: a copy in memory. Failure policy: closed.
+        """
+        ...
+
+    def checkpoint(self, sequence: int) -> memoryview:
+        """What ``rewind`` needs to come back to here: the part of the state that cannot be cut back.
+
+        Only where ``limits.reuse`` is ``checkpoints``.
+
+        Process and thread: worker, engine loop thread. Deadline: a copy in memory. Failure policy: open.
+        """
+        ...
+
+    def rewind(self, sequence: int, checkpoint: memoryview, length: int) -> None:
+        """Take *sequence*, a continuation of the one that *checkpoint* was taken of, back to that one's *length*.
+
+        Only where ``limits.reuse`` is ``checkpoints``.
+
+        Raises:
+            BackendFault: The library did not do it, whatever it said; *sequence* holds nothing then.
+
+        Process and thread: worker, engine loop thread. Deadline: a copy in memory. Failure policy: closed.
         """
         ...
 

@@ -67,6 +67,9 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Which routes it may use; ``*`` is all."""
     models: frozenset[str] | None = None
     """Names or aliases of the models it may use; None is all."""
+    priority: int = 0
+    """The most urgent priority that its requests may ask for, and what they have if they ask for none and this is less
+    urgent than 0; lower goes first."""
     authenticator: str = ""
     """Name of the authenticator; set by the kernel."""
 

@@ -6,7 +6,7 @@ and must not block: 100 µs a call.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
@@ -48,6 +48,48 @@ class WorkerChanged(msgspec.Struct, frozen=True, kw_only=True):
     """How often it was started again since the server started."""
 
 
+class StoreStats(msgspec.Struct, frozen=True, array_like=True):
+    """One KV store of a worker; counters since it started."""
+
+    name: str
+    entries: int
+    used_bytes: int
+    limit_bytes: int
+    hits: int
+    """States read back and used."""
+    dropped: int
+    """States found damaged or lost to errors."""
+
+
+class CacheStats(msgspec.Struct, frozen=True, array_like=True):
+    """A worker's prefix cache; counters since it started."""
+
+    lookups: int = 0
+    """Answers that looked for their prompt."""
+    hits: int = 0
+    """Those that found at least a part of it."""
+    cached_tokens: int = 0
+    """Prompt tokens that were found and not computed."""
+    idle_tokens: int = 0
+    """KV cells held at present by prefixes that no running sequence reads."""
+    saved_bytes: int = 0
+    restored_bytes: int = 0
+    evicted_tokens: int = 0
+    """Tokens that left the device, kept by a store or not."""
+    recomputed: Mapping[str, int] = {}
+    """Tokens computed although they had been computed before, by reason: ``preempted``, ``evicted``,
+    ``no_checkpoint``, ``state_lost``."""
+    idle_cell_s: float = 0.0
+    """Input of the cost model, measured: what one idle cell adds to one row of a step, seconds."""
+    restore_token_s: float = 0.0
+    """Input of the cost model, measured: what restoring one token takes, seconds."""
+    kept: int = 0
+    """Decisions of the cost model: idle prefixes that were read again while they were still on the device."""
+    moved: int = 0
+    """Decisions of the cost model: idle prefixes taken off the device because they had cost as much as restoring."""
+    stores: tuple[StoreStats, ...] = ()
+
+
 class EngineStats(msgspec.Struct, frozen=True, array_like=True, tag="stats"):
     """What one worker's engine loop reports, at most four times a second."""
 
@@ -61,7 +103,7 @@ class EngineStats(msgspec.Struct, frozen=True, array_like=True, tag="stats"):
     steps: int
     """Engine steps since the worker started."""
     prompt_tokens: int
-    """Prompt tokens computed since the worker started (real prefill only, preemption's repeats included)."""
+    """Prompt tokens computed since the worker started (real prefill only, repeats included)."""
     generated_tokens: int
     """Tokens drawn since the worker started."""
     preemptions: int
@@ -71,6 +113,13 @@ class EngineStats(msgspec.Struct, frozen=True, array_like=True, tag="stats"):
     """Of that, the loop's own share: a step minus backend decode and samplers, seconds."""
     sampler_s: float
     """Of that, drawing tokens, seconds."""
+    mask_s: float = 0.0
+    """Of that, waiting for masks of structured output that were not ready when the step was computed, seconds."""
+    waiting_tokens: int = 0
+    """Tokens that waiting sequences would have to compute."""
+    wait_s: float = 0.0
+    """How long a sequence that comes now would wait for its first step, by live throughput; seconds."""
+    cache: CacheStats = CacheStats()
 
 
 class WorkerReported(msgspec.Struct, frozen=True, kw_only=True):

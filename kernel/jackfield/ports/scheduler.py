@@ -21,12 +21,35 @@ class SequenceView(Protocol):
 
     @property
     def pending(self) -> int:
-        """Tokens that are known but not computed: the rest of the prompt in prefill, 1 in decode. At least 1."""
+        """Tokens that are known but not computed: the rest of the prompt in prefill, usually 1 in decode. Of a waiting
+        sequence those that it would have to compute if it started now, after what the prefix cache has. At least 1."""
         ...
 
     @property
     def computed(self) -> int:
-        """KV cells the sequence holds, in tokens; 0 while it waits."""
+        """Tokens that need not be computed: those it has computed or found cached; of a waiting sequence those that
+        it would find cached if it started now."""
+        ...
+
+    @property
+    def cells(self) -> int:
+        """KV cells for ``computed`` that it shares with no other running sequence: what preempting it frees, or what
+        starting it takes before anything is computed."""
+        ...
+
+    @property
+    def generated(self) -> int:
+        """Tokens drawn so far; 0 while its prompt is being computed."""
+        ...
+
+    @property
+    def tenant(self) -> str:
+        """Who is served; empty where nobody is asked who calls."""
+        ...
+
+    @property
+    def priority(self) -> int:
+        """Lower goes first; -100 to 100, 0 unless the request says otherwise."""
         ...
 
     @property
@@ -41,15 +64,17 @@ class SchedulerView(NamedTuple):
     now: float
     """Monotonic clock, seconds."""
     waiting: Sequence[SequenceView]
-    """Hold no slot and no cells; oldest first, preempted ones at the place their arrival gives them."""
+    """Hold no slot; oldest first, preempted ones at the place their arrival gives them."""
     running: Sequence[SequenceView]
     """Hold a slot; in the order they were given one."""
     free_slots: int
     """Sequences that may start."""
     free_tokens: int
-    """KV cells nobody holds."""
+    """KV cells that no running sequence holds. What the prefix cache keeps there makes room by itself."""
     max_tokens: int
     """Most tokens of the step: the runner's batch limit."""
+    token_s: float = 0.0
+    """What a prompt token in a step takes, in seconds, as measured lately; 0 before anything was measured."""
 
 
 class Chunk(NamedTuple):
@@ -63,12 +88,15 @@ class StepPlan(NamedTuple):
     """What the engine does in one step.
 
     The engine first takes back slots and cells of ``preempt`` (they wait again and are computed anew later), then
-    computes ``chunks``. A waiting sequence in ``chunks`` starts. An empty plan means nothing can run.
+    computes ``chunks``. A waiting sequence in ``chunks`` starts. An empty plan means nothing can run. The engine may
+    compute less than planned, and start a sequence later: one whose prompt begins like another's that is just being
+    computed waits for it instead of computing the same again. What it leaves out is in the next view as before.
     """
 
     chunks: Sequence[Chunk]
-    """At most one per sequence; 1 to ``pending`` tokens each; together at most ``max_tokens`` tokens, at most
-    ``free_tokens`` cells plus those of ``preempt``, at most ``free_slots`` new sequences plus those of ``preempt``."""
+    """At most one per sequence; 1 to ``pending`` tokens each; together at most ``max_tokens`` tokens. Tokens and the
+    ``cells`` of those that start are at most ``free_tokens`` plus the ``cells`` of ``preempt``. At most ``free_slots``
+    sequences start, plus those of ``preempt``."""
     preempt: Sequence[int] = ()
     """Ids of running sequences; none of them in ``chunks``."""
 

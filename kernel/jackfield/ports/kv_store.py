@@ -1,0 +1,117 @@
+"""KV stores: tiers below the device, where computed prefixes wait to be used again.
+
+``jackfield_kv_stores`` hands over factories of ``KVStore``. A worker makes one of each, and puts the state of a prefix
+into all of them when nothing that runs reads it any more; first listed is asked first. What a store loses is computed
+again: a store may forget anything at any time, and must never give back anything but what it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+
+class StateKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stored state is the state of."""
+
+    scope: bytes
+    """Whose it is: 32 bytes that tell tenants (and adapter sets) apart. Only equal scopes share."""
+    tokens: bytes
+    """Token ids from position 0 to the state's end, as little-endian int32."""
+    start: int
+    """First position that the state covers; 0 where it covers all of ``tokens``."""
+    kind: str = "state"
+    """``state``, or ``checkpoint``: the part of a state that cannot be cut back, at its end."""
+
+    @property
+    def end(self) -> int:
+        """Position after the last one covered."""
+        return len(self.tokens) // 4
+
+
+class StoreUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """How full a store is."""
+
+    entries: int
+    used_bytes: int
+    limit_bytes: int
+    dropped: int = 0
+    """Entries found damaged, or lost to errors, since it was opened."""
+    error: str = ""
+    """What is wrong with the store as a whole, for people; empty while it works. No host path."""
+
+
+class KVStore(Protocol):
+    """Keeps states within a bound, evicting what was used least recently."""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether ``put`` and ``get`` may take longer than a copy in memory does: they are then called by a thread of
+        their own, else by the engine loop thread. Fixed."""
+        ...
+
+    def open(self, layout: str) -> Iterable[StateKey]:
+        """Begin.
+
+        Parameters:
+            layout: Names model file, KV layout and library; states of another layout are useless, and are dropped.
+
+        Returns:
+            What it holds from an earlier life, the least recently used first.
+
+        Process and thread: worker, main thread; once, before anything else. Deadline: 5 s. Failure policy: closed at
+        start: ``ManifestError`` names the option at fault.
+        """
+        ...
+
+    def put(self, key: StateKey, state: memoryview) -> bool:
+        """Keep a copy of *state*, at the cost of others.
+
+        Returns:
+            Whether it is kept. What is larger than the store, or cannot be written, is not.
+
+        Process and thread: worker, engine loop thread, or the store thread if ``blocking``. Deadline: 5 ms for 10 MB
+        where it does not block, else 1 s. Failure policy: open; an exception is logged by name, and the state is gone.
+        """
+        ...
+
+    def get(self, key: StateKey) -> memoryview | None:
+        """The state put under *key*, checked; None if it is not there any more. Counts as a use.
+
+        Process and thread: as ``put``. Deadline: as ``put``. Failure policy: open.
+        """
+        ...
+
+    def drop(self, key: StateKey) -> None:
+        """Forget *key*, if it is there.
+
+        Process and thread: as ``put``. Deadline: 1 ms where it does not block. Failure policy: open.
+        """
+        ...
+
+    def clear(self) -> None:
+        """Forget everything of this layout.
+
+        Process and thread: as ``put``. Deadline: 1 s. Failure policy: open.
+        """
+        ...
+
+    def usage(self) -> StoreUsage:
+        """How full it is.
+
+        Process and thread: worker, any thread. Deadline: 100 µs. Failure policy: open.
+        """
+        ...
+
+    def close(self) -> None:
+        """Make durable what is to survive, and give back what is held. Nothing else is called afterwards.
+
+        Process and thread: worker, main thread; once. Deadline: 5 s. Failure policy: open.
+        """
+        ...
+
+
+KVStoreFactory: TypeAlias = Callable[[str], KVStore]
+"""What ``jackfield_kv_stores`` hands over: makes the store of the model whose name (key in ``[models]``) it is given."""

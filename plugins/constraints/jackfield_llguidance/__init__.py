@@ -1,0 +1,1 @@
+"""``llguidance``: structured output."""

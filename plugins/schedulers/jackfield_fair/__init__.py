@@ -1,0 +1,1 @@
+"""``fair``: weighted sharing, priorities, bounded latency."""

@@ -1,0 +1,1 @@
+"""``shortest-prompt-first``: the least work first."""

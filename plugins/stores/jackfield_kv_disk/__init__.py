@@ -1,0 +1,1 @@
+"""``kv-disk``: computed prefixes on disk."""

@@ -1,0 +1,1 @@
+"""``kv-memory``: computed prefixes in host memory."""
