@@ -49,7 +49,8 @@ class KVStore(Protocol):
     @property
     def blocking(self) -> bool:
         """Whether ``put`` and ``get`` may take longer than a copy in memory does: they are then called by a thread of
-        their own, else by the engine loop thread. Fixed."""
+        their own, else by the engine loop thread. Fixed.
+        """
         ...
 
     def open(self, layout: str) -> Iterable[StateKey]:

@@ -22,19 +22,22 @@ class SequenceView(Protocol):
     @property
     def pending(self) -> int:
         """Tokens that are known but not computed: the rest of the prompt in prefill, usually 1 in decode. Of a waiting
-        sequence those that it would have to compute if it started now, after what the prefix cache has. At least 1."""
+        sequence those that it would have to compute if it started now, after what the prefix cache has. At least 1.
+        """
         ...
 
     @property
     def computed(self) -> int:
         """Tokens that need not be computed: those it has computed or found cached; of a waiting sequence those that
-        it would find cached if it started now."""
+        it would find cached if it started now.
+        """
         ...
 
     @property
     def cells(self) -> int:
         """KV cells for ``computed`` that it shares with no other running sequence: what preempting it frees, or what
-        starting it takes before anything is computed."""
+        starting it takes before anything is computed.
+        """
         ...
 
     @property

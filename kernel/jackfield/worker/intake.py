@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jackfield.channel.messages import Submit
-    from jackfield.types import GenerateRequest, PoolRequest, Started
+    from jackfield.types import Started
     from jackfield.worker.links import RequestHandle
 
 log = structlog.get_logger("jackfield.worker")
@@ -28,7 +28,7 @@ Prepared = TypeVar("Prepared")
 class Preparer(Protocol[Prepared]):
     """Turns requests into what a loop runs."""
 
-    def prepare(self, request: GenerateRequest | PoolRequest, recipient: RequestHandle) -> Prepared:
+    def prepare(self, message: Submit, recipient: RequestHandle) -> Prepared:
         """Tokenise, measure and check; raise ``JackfieldError`` to refuse."""
         ...
 
@@ -75,7 +75,7 @@ class Intake(Generic[Prepared]):
 
     def _serve(self, handle: RequestHandle, message: Submit) -> None:
         try:
-            prepared = self._preparation.prepare(message.request, handle)
+            prepared = self._preparation.prepare(message, handle)
         except JackfieldError as error:
             self._refuse(handle, error)
         except Exception as error:  # noqa: BLE001 - a defect must cost one request, not the thread that serves all others

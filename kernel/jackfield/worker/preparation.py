@@ -17,8 +17,9 @@ from jackfield.worker.prompts import PromptReader
 from jackfield.worker.template import ChatTemplate
 
 if TYPE_CHECKING:
+    from jackfield.channel.messages import Submit
     from jackfield.ports.backend import Runner
-    from jackfield.types import PoolRequest, SamplingParams
+    from jackfield.types import SamplingParams
     from jackfield.worker.links import RequestHandle
 
 
@@ -48,7 +49,7 @@ class Preparation:
         tokens = self._tokenizer.template_tokens
         self._template = ChatTemplate(source, tokens, self._reader.bytes_max) if source else None
 
-    def prepare(self, request: GenerateRequest | PoolRequest, recipient: RequestHandle) -> PreparedRequest:
+    def prepare(self, message: Submit, recipient: RequestHandle) -> PreparedRequest:
         """Render, tokenise and measure.
 
         Raises:
@@ -56,6 +57,7 @@ class Preparation:
                 (``ContextLengthExceeded``).
             BackendFault: The model's chat template failed.
         """
+        request = message.request
         refuse_other_tasks(request, self._info)
         if not isinstance(request, GenerateRequest):
             raise UnsupportedField("this model generates text and nothing else", param="model")
@@ -70,6 +72,8 @@ class Preparation:
             choices=request.n,
             shown=Shown(logprobs=request.logprobs, echo=self._echo(request, tokens) if request.echo else None),
             keep=len(self._bos) if tokens[: len(self._bos)] == self._bos else 0,
+            tenant=message.tenant,
+            priority=request.priority,
         )
 
     @staticmethod

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import jackfield
-from jackfield.channel.messages import RequestFailed
+from jackfield.channel.messages import RequestFailed, Submit
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
@@ -131,7 +131,7 @@ def _run(runner: Runner, requests: Sequence[GenerateRequest], scheduler: Schedul
     for request in requests:
         asker = Asker(request.n)
         askers.append(asker)
-        loop.submit(preparation.prepare(request, asker))  # type: ignore[arg-type]  # a recipient will do
+        loop.submit(preparation.prepare(Submit(1, request), asker))  # type: ignore[arg-type]  # a recipient will do
     thread = threading.Thread(target=loop.run)
     thread.start()
     try:

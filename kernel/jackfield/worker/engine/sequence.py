@@ -84,9 +84,11 @@ class PreparedRequest:
         choices: How many answers.
         shown: What is shown besides their text.
         keep: Tokens at the start of the prompt that a context shift must leave (BOS).
+        tenant: Who is served.
+        priority: Lower goes first.
     """
 
-    __slots__ = ("choices", "draws", "ends", "keep", "open", "prompt", "recipient", "shown")
+    __slots__ = ("choices", "draws", "ends", "keep", "open", "priority", "prompt", "recipient", "shown", "tenant")
 
     def __init__(
         self,
@@ -98,6 +100,8 @@ class PreparedRequest:
         choices: int = 1,
         shown: Shown = NOTHING_ELSE,
         keep: int = 0,
+        tenant: str = "",
+        priority: int = 0,
     ) -> None:
         self.recipient = recipient
         self.prompt = prompt
@@ -106,6 +110,8 @@ class PreparedRequest:
         self.choices = choices
         self.shown = shown
         self.keep = keep
+        self.tenant = tenant
+        self.priority = priority
         self.open: list[Sequence] = []
         """Answers that have not ended; the engine loop's."""
 
@@ -185,6 +191,21 @@ class Sequence:
     def pending(self) -> int:
         """Tokens known but not computed."""
         return len(self.tokens) - self.computed
+
+    @property
+    def cells(self) -> int:
+        """KV cells that it shares with nobody."""
+        return self.computed
+
+    @property
+    def tenant(self) -> str:
+        """Who is served."""
+        return self.request.tenant
+
+    @property
+    def priority(self) -> int:
+        """Lower goes first."""
+        return self.request.priority
 
     @property
     def discard(self) -> int:

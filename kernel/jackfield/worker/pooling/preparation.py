@@ -12,8 +12,9 @@ from jackfield.worker.pooling.rows import check_result_size
 from jackfield.worker.prompts import PromptReader
 
 if TYPE_CHECKING:
+    from jackfield.channel.messages import Submit
     from jackfield.ports.backend import PooledRunner
-    from jackfield.types import GenerateRequest, TokenPrompt
+    from jackfield.types import TokenPrompt
     from jackfield.worker.links import RequestHandle
 
 
@@ -31,13 +32,14 @@ class PoolPreparation:
         self._longest = min(runner.limits.context, runner.limits.max_batch_tokens)
         self._reader = PromptReader(runner.tokenizer, self._longest)
 
-    def prepare(self, request: GenerateRequest | PoolRequest, recipient: RequestHandle) -> PoolJob:
+    def prepare(self, message: Submit, recipient: RequestHandle) -> PoolJob:
         """Tokenise and measure. A request that is cancelled meanwhile is left half done: its loop drops it.
 
         Raises:
             InvalidRequest: An input cannot be used, or is longer than the model's context
                 (``ContextLengthExceeded``); ``param`` says which.
         """
+        request = message.request
         refuse_other_tasks(request, self._runner.info)
         if not isinstance(request, PoolRequest):
             raise UnsupportedField("this model does not generate text", param="model")
