@@ -21,22 +21,25 @@ class SequenceView(Protocol):
 
     @property
     def pending(self) -> int:
-        """Tokens that are known but not computed: the rest of the prompt in prefill, usually 1 in decode. Of a waiting
-        sequence those that it would have to compute if it started now, after what the prefix cache has. At least 1.
+        """Tokens that are known but not computed: the rest of the prompt in prefill, usually 1 in decode; at least 1.
+
+        Of a waiting sequence those that it would have to compute if it started now, after what the prefix cache has.
         """
         ...
 
     @property
     def computed(self) -> int:
-        """Tokens that need not be computed: those it has computed or found cached; of a waiting sequence those that
-        it would find cached if it started now.
+        """Tokens that need not be computed any more, or were found cached.
+
+        Of a waiting sequence those that it would find cached if it started now.
         """
         ...
 
     @property
     def cells(self) -> int:
-        """KV cells for ``computed`` that it shares with no other running sequence: what preempting it frees, or what
-        starting it takes before anything is computed.
+        """KV cells for ``computed`` that it shares with no other running sequence.
+
+        What preempting it frees; of a waiting sequence what starting it takes before anything is computed.
         """
         ...
 

@@ -12,7 +12,7 @@ from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.tasks import refuse_many_answers, refuse_other_tasks
 from jackfield.types import SEED_MAX, ChatPrompt, GenerateRequest, Started, TextPrompt
 from jackfield.worker.biases import refuse_if_nothing_is_left, resolve_biases
-from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Shown
+from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Shown, Standing
 from jackfield.worker.prompts import PromptReader
 from jackfield.worker.template import ChatTemplate
 
@@ -72,8 +72,7 @@ class Preparation:
             choices=request.n,
             shown=Shown(logprobs=request.logprobs, echo=self._echo(request, tokens) if request.echo else None),
             keep=len(self._bos) if tokens[: len(self._bos)] == self._bos else 0,
-            tenant=message.tenant,
-            priority=request.priority,
+            standing=Standing(tenant=message.tenant, priority=request.priority),
         )
 
     @staticmethod

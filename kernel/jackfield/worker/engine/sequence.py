@@ -73,6 +73,18 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 NOTHING_ELSE: Final = Shown()
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose request it is, and what follows from that."""
+
+    tenant: str = ""
+    """Who is served; empty where nobody is asked who calls."""
+    priority: int = 0
+    """Lower goes first."""
+
+
+NOBODY: Final = Standing()
+
+
 class PreparedRequest:
     """What the intake thread hands to the engine: tokens, limits, and who asked.
 
@@ -84,11 +96,10 @@ class PreparedRequest:
         choices: How many answers.
         shown: What is shown besides their text.
         keep: Tokens at the start of the prompt that a context shift must leave (BOS).
-        tenant: Who is served.
-        priority: Lower goes first.
+        standing: Whose it is.
     """
 
-    __slots__ = ("choices", "draws", "ends", "keep", "open", "priority", "prompt", "recipient", "shown", "tenant")
+    __slots__ = ("choices", "draws", "ends", "keep", "open", "prompt", "recipient", "shown", "standing")
 
     def __init__(
         self,
@@ -100,8 +111,7 @@ class PreparedRequest:
         choices: int = 1,
         shown: Shown = NOTHING_ELSE,
         keep: int = 0,
-        tenant: str = "",
-        priority: int = 0,
+        standing: Standing = NOBODY,
     ) -> None:
         self.recipient = recipient
         self.prompt = prompt
@@ -110,8 +120,7 @@ class PreparedRequest:
         self.choices = choices
         self.shown = shown
         self.keep = keep
-        self.tenant = tenant
-        self.priority = priority
+        self.standing = standing
         self.open: list[Sequence] = []
         """Answers that have not ended; the engine loop's."""
 
@@ -200,12 +209,12 @@ class Sequence:
     @property
     def tenant(self) -> str:
         """Who is served."""
-        return self.request.tenant
+        return self.request.standing.tenant
 
     @property
     def priority(self) -> int:
         """Lower goes first."""
-        return self.request.priority
+        return self.request.standing.priority
 
     @property
     def discard(self) -> int:
