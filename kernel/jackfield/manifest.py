@@ -172,8 +172,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """At the end of the context drop the older half and go on, instead of ending with ``length``; answers get worse
     without a sign. Needs a model that can."""
     prefix_cache: Literal["principal", "shared", "off"] = "principal"
-    """Who shares computed prefixes. principal: requests of one principal only, so that nobody can tell by the time of an
-    answer what others asked; shared: all of them; off: nobody."""
+    """Who shares computed prefixes. principal: requests of one principal only, so that nobody can tell by the time of
+    an answer what others asked; shared: all of them; off: nobody."""
     aliases: tuple[str, ...] = ()
     """Other names that clients may use."""
     options: dict[str, OptionValue] = {}

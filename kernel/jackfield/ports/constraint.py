@@ -89,8 +89,9 @@ Constraint: TypeAlias = JsonObject | JsonSchema | Pattern | Choice | GrammarText
 
 
 class Matcher(Protocol):
-    """Where one answer stands in its grammar. Used by one thread at a time: the mask thread while a step is computed,
-    the engine loop thread otherwise.
+    """Where one answer stands in its grammar.
+
+    Used by one thread at a time: the mask thread while a step is computed, the engine loop thread otherwise.
     """
 
     def mask(self, out: npt.NDArray[np.uint32]) -> None:

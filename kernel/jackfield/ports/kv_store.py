@@ -48,8 +48,9 @@ class KVStore(Protocol):
 
     @property
     def blocking(self) -> bool:
-        """Whether ``put`` and ``get`` may take longer than a copy in memory does: they are then called by a thread of
-        their own, else by the engine loop thread. Fixed.
+        """Whether ``put`` and ``get`` may take longer than a copy in memory does; fixed.
+
+        They are then called by a thread of their own, else by the engine loop thread.
         """
         ...
 
