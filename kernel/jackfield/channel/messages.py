@@ -15,6 +15,7 @@ from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from jackfield.cache_report import CacheAnswer
 from jackfield.channel.framing import encode_frame
 from jackfield.errors import ChannelError, ErrorRecord, JackfieldError
 from jackfield.ports.backend import ModelInfo, RunnerLimits
@@ -126,7 +127,15 @@ class SetLogLevel(msgspec.Struct, frozen=True, kw_only=True, tag="log-level"):
     level: Literal["debug", "info", "warning", "error"]
 
 
-ToChild: TypeAlias = BootGateway | BootWorker | Attach | WorkerStatus | Drain | Stop | SetLogLevel
+class AskCache(msgspec.Struct, frozen=True, kw_only=True, tag="ask-cache"):
+    """An operator wants to know how the worker's prefix cache is, or wants it cleared. Answered between two steps."""
+
+    ticket: int
+    """Comes back with the answer."""
+    clear: bool = False
+
+
+ToChild: TypeAlias = BootGateway | BootWorker | Attach | WorkerStatus | Drain | Stop | SetLogLevel | AskCache
 
 # --- control: child → supervisor -------------------------------------------------------------------------------------
 
@@ -170,7 +179,14 @@ class LinkLost(msgspec.Struct, frozen=True, kw_only=True, tag="link-lost"):
     model: str
 
 
-ToSupervisor: TypeAlias = Progress | Ready | Refused | Heartbeat | LinkLost
+class CacheAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="cache-answered"):
+    """A worker's answer to ``AskCache``."""
+
+    ticket: int
+    answer: CacheAnswer
+
+
+ToSupervisor: TypeAlias = Progress | Ready | Refused | Heartbeat | LinkLost | CacheAnswered
 
 HEARTBEAT_INTERVAL_S: Final = 1.0
 
