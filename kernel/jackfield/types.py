@@ -246,8 +246,9 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generate")
     """The answer begins with the prompt's text, with its log probabilities where those are asked for."""
     constraint: Constraint | None = None
     """What each answer must look like."""
-    priority: int = 0
-    """Lower goes first, as in vLLM; schedulers that know no priorities ignore it. -100 to 100."""
+    priority: int | None = None
+    """Lower goes first, as in vLLM; schedulers that know no priorities ignore it. -100 to 100; None takes what the caller
+    has by default, 0 where nobody is asked who calls."""
     cache_prompt: bool = True
     """Whether the prompt may be taken from the prefix cache, and left there."""
     cache_salt: str = ""
@@ -255,7 +256,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generate")
 
     def __post_init__(self) -> None:
         _in_range("n", self.n, 1, CHOICES_MAX)
-        _in_range("priority", self.priority, -PRIORITY_MAX, PRIORITY_MAX)
+        if self.priority is not None:
+            _in_range("priority", self.priority, -PRIORITY_MAX, PRIORITY_MAX)
         if len(self.cache_salt) > CACHE_SALT_MAX:
             raise InvalidRequest(f"cache_salt may have at most {CACHE_SALT_MAX} characters", param="cache_salt")
         _in_range("min_tokens", self.min_tokens, 0, 2**31 - 1)

@@ -72,7 +72,7 @@ class Preparation:
             choices=request.n,
             shown=Shown(logprobs=request.logprobs, echo=self._echo(request, tokens) if request.echo else None),
             keep=len(self._bos) if tokens[: len(self._bos)] == self._bos else 0,
-            standing=Standing(tenant=message.tenant, priority=request.priority),
+            standing=Standing(tenant=message.tenant, priority=request.priority or 0),
         )
 
     @staticmethod
