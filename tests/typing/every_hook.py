@@ -75,7 +75,7 @@ class Letters:
 class First:
     """A sampler."""
 
-    def sample(self, row: int) -> int:
+    def sample(self, row: int, mask: npt.NDArray[np.uint32] | None = None) -> int:
         """The first letter."""
         return 0
 

@@ -35,13 +35,16 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from jackfield import hookimpl
-from jackfield.errors import BackendFault, KVExhausted, ModelLoadError
+from jackfield.errors import BackendFault, KVExhausted, ModelLoadError, NothingToDraw
 from jackfield.ports.backend import AUTO_CONTEXT_MAX, MemoryEstimate, ModelInfo, RunnerLimits, TokenScores
 from jackfield.testing.script import VOCABULARY, Script, ScriptedTokenizer, obey, text_of
 from jackfield.testing.scripted_pooled import LABELS, VECTOR_SIZE, ScriptedPooledRunner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
 
     from jackfield import PluginInstance
     from jackfield.ports.backend import BackendFactory, Batch, ModelSpec, PooledRunner, Progress, Runner, Sampler
@@ -190,8 +193,8 @@ class ScriptedSampler:
         self._banned = banned
         self._draws_left = banned_draws
 
-    def sample(self, row: int) -> int:
-        """The script's next token, as far as biases and bans allow."""
+    def sample(self, row: int, mask: npt.NDArray[np.uint32] | None = None) -> int:
+        """The script's next token, as far as biases, bans and mask allow."""
         logits = self._runner.logits(row)
         self._runner.begin(row)
         for token, bias in self._bias.items():
@@ -199,9 +202,16 @@ class ScriptedSampler:
         if self._draws_left != 0:
             for token in self._banned:
                 logits[token] = -math.inf
+        if mask is not None:
+            for token in range(VOCABULARY):
+                if not mask[token // 32] >> (token % 32) & 1:
+                    logits[token] = -math.inf
+        best = max(range(VOCABULARY), key=lambda token: logits[token])
+        if logits[best] == -math.inf:
+            raise NothingToDraw("what is demanded of the answer leaves no token that may be drawn")
         if self._draws_left:
             self._draws_left -= 1
-        return max(range(VOCABULARY), key=lambda token: logits[token])
+        return best
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -32,13 +32,20 @@ class Candidates(NamedTuple):
     """How many llama.cpp would count: it keeps tokens of no probability in its list, where ours are gone."""
 
     @classmethod
-    def of(cls, logits: npt.NDArray[np.float32]) -> Candidates:
-        """The whole vocabulary.
+    def of(
+        cls, logits: npt.NDArray[np.float32], ids: npt.NDArray[np.intp] | None = None, size: int | None = None
+    ) -> Candidates:
+        """What there is to draw from.
+
+        Parameters:
+            logits: At least one.
+            ids: Their tokens, rising; None for the whole vocabulary.
+            size: As in the tuple; None: as many as there are.
 
         Raises:
-            BackendFault: The model computed no numbers, or nothing that may be drawn is left.
+            BackendFault: None of them can be drawn, as none is a number or all are minus infinity.
         """
-        return cls(None, logits, require_usable(logits.max()), len(logits))
+        return cls(ids, logits, require_usable(logits.max()), len(logits) if size is None else size)
 
     def keep(self, kept: npt.NDArray[np.intp], *, size: int | None = None) -> Candidates:
         """Only those at the indices *kept*; at least one.
@@ -75,11 +82,9 @@ def require_usable(highest: np.float32) -> np.float32:
     Raises:
         BackendFault: It is NaN or infinite.
     """
-    if math.isfinite(highest):
-        return highest
-    if highest == -math.inf:
-        raise BackendFault("no token is left that may be drawn")
-    raise BackendFault("the model computed no usable logits")
+    if not math.isfinite(highest):
+        raise BackendFault("the model computed no usable logits")
+    return highest
 
 
 def largest(values: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.intp]:

@@ -44,18 +44,17 @@ class Drawer:
         self._exponent = params.dynatemp_exponent
         self._buffer = buffer
 
-    def draw(self, logits: npt.NDArray[np.float32]) -> int:
-        """A token drawn from *logits*, which are left as they are."""
-        candidates = self.filtered(logits)
+    def draw(self, logits: npt.NDArray[np.float32], ids: npt.NDArray[np.intp] | None = None) -> int:
+        """A token drawn from *logits*, which are left as they are; *ids* as in ``Candidates.of``."""
+        candidates = self.filtered(Candidates.of(logits, ids, len(self._buffer)))
         temperature = self.temperature(candidates)
         if temperature <= 0:
             return candidates.token(int(candidates.logits.argmax()))
         inverse = np.float32(1 / max(temperature, TEMPERATURE_MIN))
         return candidates.token(pick(candidates.weights(self._buffer, inverse), self._generator.random()))
 
-    def filtered(self, logits: npt.NDArray[np.float32]) -> Candidates:
-        """The tokens that may be drawn."""
-        candidates = Candidates.of(logits)
+    def filtered(self, candidates: Candidates) -> Candidates:
+        """Those of *candidates* that may be drawn."""
         for each in self._filters:
             candidates = each(candidates)
         return candidates

@@ -38,9 +38,9 @@ class Mirostat:
         self.mu = 2 * params.mirostat_tau
         """Most surprise, in bits, that the next draw may have."""
 
-    def draw(self, logits: npt.NDArray[np.float32]) -> int:
-        """A token drawn from *logits*, which are left as they are."""
-        kept = self.kept(Candidates.of(logits))
+    def draw(self, logits: npt.NDArray[np.float32], ids: npt.NDArray[np.intp] | None = None) -> int:
+        """A token drawn from *logits*, which are left as they are; *ids* as in ``Candidates.of``."""
+        kept = self.kept(Candidates.of(logits, ids, len(self._buffer)))
         weights = kept.weights(self._buffer)
         chosen = pick(weights, self._generator.random())
         surprise = -math.log2(float(weights[chosen]) / float(weights.sum(dtype=np.float64)))
@@ -49,7 +49,6 @@ class Mirostat:
 
     def kept(self, candidates: Candidates) -> Candidates:
         """The tokens that may be drawn, their logits divided by the temperature."""
-        candidates = candidates.possible()
         scaled = candidates.logits * self._inverse
         return self._truncate(candidates._replace(logits=scaled, highest=scaled.max()))
 
@@ -63,6 +62,7 @@ class Mirostat:
     def _by_slope(self, candidates: Candidates) -> Candidates:
         """Version 1: the k most likely, k from the slope of the distribution, taken for a Zipf law, and ``mu``."""
         falling = candidates.logits[largest(candidates.logits, ESTIMATED_FROM)].astype(np.float64)
+        falling = falling[falling > -math.inf]
         ranks = np.arange(1, len(falling))
         steps = np.log((ranks + 1) / ranks)
         with np.errstate(all="ignore"):
@@ -71,4 +71,4 @@ class Mirostat:
             count = (excess * np.exp2(self.mu) / (1 - float(candidates.size) ** -excess)) ** (1 / slope)
         if not count < len(candidates.logits):
             return candidates
-        return candidates.keep(largest(candidates.logits, max(int(count), 1)))
+        return candidates.keep(np.sort(largest(candidates.logits, max(int(count), 1))))

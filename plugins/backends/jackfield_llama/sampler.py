@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from jackfield.errors import BackendFault
+from jackfield.errors import BackendFault, NothingToDraw
 from jackfield.types import SamplingParams
 from jackfield_llama.candidates import require_usable
 from jackfield_llama.draw import Drawer
 from jackfield_llama.dry import Dry
 from jackfield_llama.edits import AnswerPenalty, Bans, Bias, RepeatPenalty
+from jackfield_llama.masks import few_ids, forbid
 from jackfield_llama.mirostat import Mirostat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy.typing as npt
-
     from jackfield_llama.dry import BreakerTable
     from jackfield_llama.edits import Edit
+
+Draw: TypeAlias = Callable[[npt.NDArray[np.float32], npt.NDArray[np.intp] | None], int]
+"""Draws one of some logits' tokens, whose ids stand beside them; None where it is the whole vocabulary."""
 
 
 class RowSource(Protocol):
@@ -48,6 +50,9 @@ class RowSource(Protocol):
         ...
 
 
+_NOTHING_LEFT: Final = "what is demanded of the answer leaves no token that may be drawn: bans, biases, response format"
+
+
 class SamplerInput(NamedTuple):
     """What a sampler is made for; see ``jackfield.ports.backend.Runner.sampler``."""
 
@@ -59,7 +64,7 @@ class SamplerInput(NamedTuple):
 
 
 class LlamaSampler:
-    """See ``jackfield.ports.backend.Sampler``: edits of the row, then filters, temperature and draw, or mirostat.
+    """See ``jackfield.ports.backend.Sampler``: edits, mask, then filters, temperature and draw, or mirostat.
 
     Parameters:
         source: Where the logits are.
@@ -73,21 +78,46 @@ class LlamaSampler:
         self._draw = _drawing(wanted.params, source.scratch)
         self._closed: Callable[[LlamaSampler], None] | None = closed
 
-    def sample(self, row: int) -> int:
+    def sample(self, row: int, mask: npt.NDArray[np.uint32] | None = None) -> int:
         """See ``jackfield.ports.backend.Sampler``."""
         if self._closed is None:
             raise BackendFault("the sampler is closed")
-        logits = self._source.logits(row)
-        if self._edits:
-            changed = self._source.edited
-            np.copyto(changed, logits)
-            for edit in self._edits:
-                edit.apply(changed)
-            logits = changed
-        token = self._draw(logits)
+        computed = self._source.logits(row)
+        logits, ids = self._edited(computed), None
+        if mask is not None:
+            logits, ids = self._masked(logits, mask)
+        try:
+            token = self._draw(logits, ids)
+        except BackendFault:
+            if logits.max() == -math.inf < computed.max():
+                raise NothingToDraw(_NOTHING_LEFT) from None
+            raise
         for edit in self._edits:
             edit.accept(token)
         return token
+
+    def _edited(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """*logits* as the edits make them, in ``edited``; themselves where there is none."""
+        if not self._edits:
+            return logits
+        changed = self._source.edited
+        np.copyto(changed, logits)
+        for edit in self._edits:
+            edit.apply(changed)
+        return changed
+
+    def _masked(
+        self, logits: npt.NDArray[np.float32], mask: npt.NDArray[np.uint32]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp] | None]:
+        """What *mask* leaves of *logits*: the few that are allowed and their ids, or all with minus infinities."""
+        ids = few_ids(mask, len(logits))
+        if ids is None:
+            changed = self._source.edited
+            forbid(mask, logits, self._source.scratch, changed)
+            return changed, None
+        if not len(ids):
+            raise NothingToDraw(_NOTHING_LEFT)
+        return logits[ids], ids
 
     def close(self) -> None:
         """See ``jackfield.ports.backend.Sampler``."""
@@ -112,7 +142,7 @@ def _edits(wanted: SamplerInput, source: RowSource) -> list[Edit]:
     return edits
 
 
-def _drawing(params: SamplingParams, buffer: npt.NDArray[np.float32]) -> Callable[[npt.NDArray[np.float32]], int]:
+def _drawing(params: SamplingParams, buffer: npt.NDArray[np.float32]) -> Draw:
     """The fastest way to draw as *params* say."""
     if params.temperature == 0 and (params.mirostat or _keeps_the_most_likely(params)):
         return most_likely
@@ -124,8 +154,8 @@ def _keeps_the_most_likely(params: SamplingParams) -> bool:
     return params.typical_p >= 1 and params.xtc_probability <= 0 and params.dynatemp_range <= 0
 
 
-def most_likely(logits: npt.NDArray[np.float32]) -> int:
-    """The most likely token, the first of several."""
-    token = int(logits.argmax())
-    require_usable(logits[token])
-    return token
+def most_likely(logits: npt.NDArray[np.float32], ids: npt.NDArray[np.intp] | None = None) -> int:
+    """The most likely token, the first of several; *ids* as in ``Candidates.of``."""
+    index = int(logits.argmax())
+    require_usable(logits[index])
+    return index if ids is None else int(ids[index])

@@ -285,7 +285,7 @@ def _edited(sampler: object, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.
 def _drawn_from(params: SamplingParams, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     buffer = np.empty(len(logits), np.float32)
     drawer = Drawer(params, buffer)
-    candidates = drawer.filtered(logits)
+    candidates = drawer.filtered(Candidates.of(logits))
     temperature = drawer.temperature(candidates)
     ids = np.arange(len(logits)) if candidates.ids is None else candidates.ids
     shares = np.zeros(len(logits))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jackfield.errors import BackendFault
+from jackfield.errors import BackendFault, NothingToDraw
 from jackfield.types import SamplingParams
 from jackfield_llama.candidates import Candidates, largest
 from jackfield_llama.dry import Breakers
@@ -253,11 +253,19 @@ def test_logits_that_are_no_numbers_are_a_fault(fields: dict[str, float], bad: f
 
 
 @pytest.mark.parametrize("fields", [{"temperature": 0.0}, {}, {"top_k": 3}, {"mirostat": 1}], ids=str)
-def test_a_ban_of_everything_is_a_fault(fields: dict[str, float]) -> None:
+def test_a_ban_of_everything_is_the_requests_fault(fields: dict[str, float]) -> None:
     """Nothing is drawn where nothing may be."""
     params = SamplingParams(**{"seed": 1, **fields})  # type: ignore[arg-type]
-    with pytest.raises(BackendFault, match="no token is left"):
+    with pytest.raises(NothingToDraw, match="leaves no token"):
         _sampler(Rows(_row(1)), params, banned=range(VOCABULARY)).sample(0)
+
+
+@pytest.mark.parametrize("bias", [{}, {3: 1.0}], ids=["plain", "edited"])
+def test_a_row_of_minus_infinities_is_the_models_fault(bias: dict[int, float]) -> None:
+    """Whatever the request demanded: nothing could have been drawn without it either."""
+    row = np.full(VOCABULARY, -np.inf, np.float32)
+    with pytest.raises(BackendFault, match="no usable logits"):
+        _sampler(Rows(row), SamplingParams(seed=1), bias=bias).sample(0)
 
 
 def test_a_closed_sampler_draws_no_more() -> None:

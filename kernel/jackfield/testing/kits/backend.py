@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from jackfield.errors import BackendFault, KVExhausted, ManifestError, ModelLoadError
 from jackfield.ports.backend import Batch
+from jackfield.testing.kits.backend_masks import MaskPromises
 from jackfield.testing.kits.backend_sampling import SamplingPromises
 from jackfield.testing.kits.loaded_model import CONTEXT, GREEDY, KIT_SETTINGS, POOL, SEQUENCES
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from jackfield.ports.backend import Runner
 
 
-class BackendKit(SamplingPromises):
+class BackendKit(SamplingPromises, MaskPromises):
     """Loading, tokens, steps and draws; the author names a small model that generates."""
 
     # --- loading -----------------------------------------------------------------------------------------------------

@@ -13,7 +13,15 @@ import pytest
 
 from jackfield.errors import BackendFault
 from jackfield.ports.backend import Batch
-from jackfield.testing.kits.loaded_model import CONTEXT, GREEDY, RANDOM, SEQUENCES, USUAL_SAMPLING, LoadedModel
+from jackfield.testing.kits.loaded_model import (
+    CONTEXT,
+    GREEDY,
+    RANDOM,
+    RARE_SAMPLING,
+    SEQUENCES,
+    USUAL_SAMPLING,
+    LoadedModel,
+)
 from jackfield.types import SamplingParams
 
 if TYPE_CHECKING:
@@ -29,15 +37,8 @@ class SamplingPromises(LoadedModel):
 
     @pytest.mark.parametrize(
         "params",
-        [
-            *USUAL_SAMPLING,
-            SamplingParams(typical_p=0.8, top_n_sigma=2.0, xtc_probability=0.5, dynatemp_range=0.5, seed=7),
-            SamplingParams(mirostat=1, seed=7),
-            SamplingParams(mirostat=2, seed=7),
-            SamplingParams(repeat_penalty=1.2, presence_penalty=0.5, frequency_penalty=0.5, seed=7),
-            SamplingParams(dry_multiplier=0.8, seed=7),
-        ],
-        ids=["temperature", "top_p", "top_k", "min_p", "all", "rare", "mirostat 1", "mirostat 2", "penalties", "dry"],
+        [*USUAL_SAMPLING, *RARE_SAMPLING.values()],
+        ids=["temperature", "top_p", "top_k", "min_p", "all", *RARE_SAMPLING],
     )
     def test_a_seed_repeats_its_draws(self, runner: Runner, params: SamplingParams) -> None:
         """Two samplers with one seed draw the same tokens from the same logits."""

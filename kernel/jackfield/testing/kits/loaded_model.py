@@ -37,6 +37,15 @@ USUAL_SAMPLING: Final = (
 )
 """What every backend must know."""
 
+RARE_SAMPLING: Final = {
+    "rare": SamplingParams(typical_p=0.8, top_n_sigma=2.0, xtc_probability=0.5, dynatemp_range=0.5, seed=7),
+    "mirostat 1": SamplingParams(mirostat=1, seed=7),
+    "mirostat 2": SamplingParams(mirostat=2, seed=7),
+    "penalties": SamplingParams(repeat_penalty=1.2, presence_penalty=0.5, frequency_penalty=0.5, seed=7),
+    "dry": SamplingParams(dry_multiplier=0.8, seed=7),
+}
+"""What a backend may refuse."""
+
 KIT_SETTINGS = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from jackfield.errors import BackendFault
+from jackfield.errors import BackendFault, NothingToDraw
 from jackfield.types import SamplingParams
 
 if TYPE_CHECKING:
@@ -46,9 +46,14 @@ class NgramSampler:
         self._banned_draws = banned_draws
         self._random = np.random.default_rng(params.seed)
 
-    def sample(self, row: int) -> int:
+    def sample(self, row: int, mask: npt.NDArray[np.uint32] | None = None) -> int:
         """Draw, and remember."""
         logits = self._penalised(self._logits(row).copy())
+        if mask is not None:
+            allowed = np.unpackbits(mask.astype("<u4").view(np.uint8), bitorder="little")[: len(logits)]
+            logits[allowed == 0] = -np.inf
+        if logits.max() == -np.inf:
+            raise NothingToDraw("mask, bans and biases leave no token")
         if self._params.temperature == 0:
             token = int(np.argmax(logits))
         else:
