@@ -27,8 +27,8 @@ def test_a_wrong_value_is_a_bad_request(client: OpenAI) -> None:
 def test_what_cannot_be_honoured_is_a_bad_request(client: OpenAI) -> None:
     """Never a silent loss."""
     with pytest.raises(openai.BadRequestError) as raised:
-        client.chat.completions.create(model="scripted", messages=HELLO, response_format={"type": "json_object"})
-    assert (raised.value.param, raised.value.code) == ("response_format", "unsupported_parameter")
+        client.chat.completions.create(model="scripted", messages=HELLO, modalities=["text", "audio"])
+    assert (raised.value.param, raised.value.code) == ("modalities", "unsupported_parameter")
 
 
 def test_an_unknown_field_is_a_bad_request(client: OpenAI) -> None:

@@ -26,7 +26,8 @@ class StreamOptions(msgspec.Struct, frozen=True):
 class SharedBody(SamplingBody, frozen=True, kw_only=True):
     """The honoured fields that chats and completions have; null counts as absent.
 
-    What may be long is read apart, within limits: ``messages``, ``prompt``, ``logit_bias``.
+    What may be long is read apart, within limits: ``messages``, ``prompt``, ``logit_bias``, and what the answer must
+    look like.
     """
 
     model: str | None = None
@@ -35,6 +36,9 @@ class SharedBody(SamplingBody, frozen=True, kw_only=True):
     ignore_eos: bool | None = None
     min_tokens: CountOrNone | None = None
     n: Choices | None = None
+    priority: int | None = None
+    cache_prompt: bool | None = None
+    cache_salt: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
 

@@ -11,16 +11,21 @@ from jackfield.types import BREAKERS_MAX, INPUTS_MAX, STOP_MAX, ChatPrompt, Gene
 from jackfield_openai import fields
 from jackfield_openai.arrays import exceeds, typed
 from jackfield_openai.bodies import Call, ChatBody, CompletionBody, EmbeddingBody, EmbeddingCall, SharedBody
+from jackfield_openai.constraints import read_constraint
 from jackfield_openai.messages import read_messages
 from jackfield_openai.prompts import read_prompts
-from jackfield_openai.rules import Mode, Names, NamesDecoder, Screening, is_null
+from jackfield_openai.rules import Mode, Names, NamesDecoder, Screening, present
 from jackfield_openai.sampling import read_bias, read_sampling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
 
     from jackfield.types import Prompt
     from jackfield_openai.rules import Rules
+
+Given: TypeAlias = "Mapping[str, msgspec.Raw]"
+"""The fields of a body that are not null, as they were sent."""
 
 _NAMES: Final = NamesDecoder(Names)
 _CHAT: Final = msgspec.json.Decoder(ChatBody)
@@ -42,14 +47,15 @@ def decode_chat(data: bytes, mode: Mode) -> Call:
         MalformedBody: Not a JSON object.
         InvalidRequest: ``param`` is the path of the field at fault.
     """
-    names, screening = _screened(data, mode, fields.CHAT_HONOURED, fields.CHAT)
+    given, screening = _screened(data, mode, fields.CHAT_HONOURED, fields.CHAT)
     body = typed(_CHAT, data)
-    prompt = ChatPrompt(read_messages(_required(names, "messages"), screening))
-    _stream_options(body, names, screening)
+    prompt = ChatPrompt(read_messages(_required(given, "messages"), screening))
+    _stream_options(body, given, screening)
     request = _request(
         body,
         prompt,
-        names,
+        given,
+        screening,
         max_tokens=_limit(body.max_tokens, body.max_completion_tokens),
         logprobs=_alternatives(asked=bool(body.logprobs), top=body.top_logprobs),
     )
@@ -58,12 +64,20 @@ def decode_chat(data: bytes, mode: Mode) -> Call:
 
 def decode_completion(data: bytes, mode: Mode) -> Call:
     """Decode a body of ``/v1/completions``; parameters and errors as in ``decode_chat``."""
-    names, screening = _screened(data, mode, fields.COMPLETION_HONOURED, fields.COMPLETION)
+    given, screening = _screened(data, mode, fields.COMPLETION_HONOURED, fields.COMPLETION)
     body = typed(_COMPLETION, data)
-    prompts = read_prompts(_required(names, "prompt"), "prompt")
+    prompts = read_prompts(_required(given, "prompt"), "prompt")
     _best_of(body, screening)
-    _stream_options(body, names, screening)
-    first = _request(body, prompts[0], names, max_tokens=body.max_tokens, logprobs=body.logprobs, echo=bool(body.echo))
+    _stream_options(body, given, screening)
+    first = _request(
+        body,
+        prompts[0],
+        given,
+        screening,
+        max_tokens=body.max_tokens,
+        logprobs=body.logprobs,
+        echo=bool(body.echo),
+    )
     if len(prompts) * first.n > INPUTS_MAX:
         raise InvalidRequest(f"prompt: one request may have at most {INPUTS_MAX} answers in all", param="prompt")
     others = (msgspec.structs.replace(first, prompt=prompt) for prompt in prompts[1:])
@@ -72,9 +86,9 @@ def decode_completion(data: bytes, mode: Mode) -> Call:
 
 def decode_embedding(data: bytes, mode: Mode) -> EmbeddingCall:
     """Decode a body of ``/v1/embeddings``; parameters and errors as in ``decode_chat``."""
-    names, screening = _screened(data, mode, fields.EMBEDDING_HONOURED, fields.EMBEDDING)
+    given, screening = _screened(data, mode, fields.EMBEDDING_HONOURED, fields.EMBEDDING)
     body = typed(_EMBEDDING, data)
-    inputs = read_prompts(_required(names, "input"), "input")
+    inputs = read_prompts(_required(given, "input"), "input")
     for index, each in enumerate(inputs):
         if isinstance(each, TextPrompt) and not each.text:
             path = f"input[{index}]" if len(inputs) > 1 else "input"
@@ -83,24 +97,20 @@ def decode_embedding(data: bytes, mode: Mode) -> EmbeddingCall:
     return EmbeddingCall(request=request, base64=body.encoding_format == "base64", ignored=tuple(screening.ignored))
 
 
-def _screened(data: bytes, mode: Mode, honoured: frozenset[str], rules: Rules) -> tuple[Names, Screening]:
+def _screened(data: bytes, mode: Mode, honoured: frozenset[str], rules: Rules) -> tuple[Given, Screening]:
     names = _NAMES.decode(data)
     screening = Screening(mode)
     screening.screen(names, honoured, rules)
-    for key, raw in names.items():
-        most = _TEXTS_MAX.get(str(key))
+    given = present(names)
+    for name, most in _TEXTS_MAX.items():
         # an array is one of those that are counted
-        if most is not None and exceeds(raw, most + 1):
-            raise InvalidRequest(f"{key} may have at most {most} strings", param=str(key))
-    return names, screening
+        if name in given and exceeds(given[name], most + 1):
+            raise InvalidRequest(f"{name} may have at most {most} strings", param=name)
+    return given, screening
 
 
-def _find(names: Names, wanted: str) -> msgspec.Raw | None:
-    return next((raw for name, raw in names.items() if str(name) == wanted and not is_null(raw)), None)
-
-
-def _required(names: Names, wanted: str) -> msgspec.Raw:
-    raw = _find(names, wanted)
+def _required(given: Given, wanted: str) -> msgspec.Raw:
+    raw = given.get(wanted)
     if raw is None:
         raise InvalidRequest(f"{wanted} is required", param=wanted)
     return raw
@@ -115,7 +125,8 @@ def _model(name: str | None) -> str:
 def _request(
     body: SharedBody,
     prompt: Prompt,
-    names: Names,
+    given: Given,
+    screening: Screening,
     *,
     max_tokens: int | None,
     logprobs: int | None,
@@ -130,10 +141,14 @@ def _request(
         stop_token_ids=tuple(body.stop_token_ids or ()),
         ignore_eos=bool(body.ignore_eos),
         min_tokens=body.min_tokens or 0,
-        logit_bias=read_bias(_find(names, "logit_bias")),
+        logit_bias=read_bias(given.get("logit_bias")),
         n=body.n or 1,
         logprobs=logprobs,
         echo=echo,
+        constraint=read_constraint(given, screening),
+        priority=body.priority,
+        cache_prompt=body.cache_prompt is not False,
+        cache_salt=body.cache_salt or "",
     )
 
 
@@ -149,8 +164,8 @@ def _call(
     )
 
 
-def _stream_options(body: SharedBody, names: Names, screening: Screening) -> None:
-    raw = _find(names, "stream_options")
+def _stream_options(body: SharedBody, given: Given, screening: Screening) -> None:
+    raw = given.get("stream_options")
     if raw is not None and body.stream_options is not None:
         inner = _NAMES.decode(raw, "stream_options")
         screening.screen(inner, fields.STREAM_OPTIONS_HONOURED, fields.STREAM_OPTIONS, "stream_options.")

@@ -1,7 +1,8 @@
 """The documented fields of each body: which are honoured, and what the others may say.
 
 From OpenAI's API description 2.3.0 (``CreateChatCompletionRequest``: 37 properties, ``CreateCompletionRequest``: 18,
-``CreateEmbeddingRequest``: 5), with what llama-server and vLLM have for drawing tokens.
+``CreateEmbeddingRequest``: 5), with what llama-server, vLLM and SGLang have for drawing tokens and for the shape of
+answers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from jackfield_openai.rules import Rule, Rules
 from jackfield_openai.sampling import SamplingBody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 Items: TypeAlias = list[msgspec.Raw]
 Table: TypeAlias = dict[str, msgspec.Raw]
@@ -65,26 +66,37 @@ def _one_of(*values: str) -> Callable[[str], bool]:
     return lambda value: value in values
 
 
-class _Format(msgspec.Struct):
-    type: str
-
-
 class _CacheOptions(msgspec.Struct, forbid_unknown_fields=True):
     mode: Literal["implicit", "explicit"] = "implicit"
     ttl: str = "30m"
-
-
-def _plain_text(value: _Format) -> bool:
-    return value.type == "text"
 
 
 def _usual_cache(value: _CacheOptions) -> bool:
     return value == _CacheOptions()
 
 
+SHAPING: Final = frozenset(
+    {
+        "ebnf",
+        "grammar",
+        "guided_choice",
+        "guided_grammar",
+        "guided_json",
+        "guided_regex",
+        "json_schema",
+        "regex",
+        "response_format",
+        "structured_outputs",
+    }
+)
+"""Honoured in chats and completions: what the answer must look like."""
+
 GENERATING: Final = frozenset(
     {
+        *SHAPING,
         *SamplingBody.__struct_fields__,
+        "cache_prompt",
+        "cache_salt",
         "ignore_eos",
         "logit_bias",
         "logprobs",
@@ -92,6 +104,7 @@ GENERATING: Final = frozenset(
         "min_tokens",
         "model",
         "n",
+        "priority",
         "stop",
         "stop_token_ids",
         "stream",
@@ -111,8 +124,6 @@ _LOCAL: Final[Rules] = {
     # llama-server's
     "adaptive_decay": Rule(float, _anything),
     "adaptive_target": Rule(float, _negative, tunes=True),
-    "grammar": Rule(str, _empty),
-    "json_schema": Rule(Table, _never),
     "min_keep": Rule(int, _zero, tunes=True),
     "n_keep": Rule(int, _zero, tunes=True),
     "n_probs": Rule(int, _zero),
@@ -121,12 +132,14 @@ _LOCAL: Final[Rules] = {
     # vLLM's and SGLang's
     "allowed_token_ids": Rule(Items, _empty),
     "bad_words": Rule(Items, _empty),
+    "guided_decoding_backend": Rule(str, _one_of("auto", "guidance"), tunes=True),
+    "guided_whitespace_pattern": Rule(str, _never),
     "include_stop_str_in_output": Rule(bool, _false),
     "length_penalty": Rule(float, _one, tunes=True),
-    "priority": Rule(int, _zero, tunes=True),
     "prompt_logprobs": Rule(int, _never),
     "skip_special_tokens": Rule(bool, _true),
     "spaces_between_special_tokens": Rule(bool, _true, tunes=True),
+    "structural_tag": Rule(str | Table, _never),
     "use_beam_search": Rule(bool, _false),
 }
 """What the clients of other local servers send, often with its default."""
@@ -152,7 +165,6 @@ CHAT: Final[Rules] = {
     # an upper bound on how long a prefix may stay cached: keeping it for less honours it
     "prompt_cache_retention": Rule(str, _one_of("in_memory", "in-memory", "24h"), tunes=True),
     "reasoning_effort": Rule(str, _one_of("none"), tunes=True),
-    "response_format": Rule(_Format, _plain_text),
     "safety_identifier": Rule(str, _anything),
     "service_tier": Rule(str, _one_of("auto", "default"), tunes=True),
     "store": Rule(bool, _false, tunes=True),
@@ -185,3 +197,18 @@ PART: Final[Rules] = {"prompt_cache_breakpoint": Rule(Table, _never, tunes=True)
 
 STREAM_OPTIONS: Final[Rules] = {"include_obfuscation": Rule(bool, _false, tunes=True)}
 """Fields of ``stream_options`` that are not honoured."""
+
+INNER: Final[Mapping[str, tuple[frozenset[str], Rules]]] = {
+    "response_format": (frozenset({"type", "json_schema", "schema"}), {}),
+    "response_format.json_schema": (frozenset({"name", "description", "schema", "strict"}), {}),
+    "structured_outputs": (
+        frozenset({"json", "json_object", "regex", "choice", "grammar"}),
+        {
+            "disable_additional_properties": Rule(bool, _false),
+            "disable_any_whitespace": Rule(bool, _false),
+            "structural_tag": Rule(str | Table, _never),
+            "whitespace_pattern": Rule(str, _never),
+        },
+    ),
+}
+"""The fields of the objects that say what the answer must look like: those that are honoured, and the others."""

@@ -94,6 +94,11 @@ def is_null(raw: msgspec.Raw) -> bool:
     return len(memoryview(raw)) == len(_NULL) and bytes(raw) == _NULL
 
 
+def present(names: Names) -> Mapping[str, msgspec.Raw]:
+    """The fields that are not null, by name. *names* were screened: none is there twice."""
+    return {str(name): raw for name, raw in names.items() if not is_null(raw)}
+
+
 class Rule(Generic[Value]):
     """One documented field that is not honoured.
 

@@ -18,6 +18,7 @@ from jackfield.errors import (
     UnsupportedField,
     http,
 )
+from jackfield.ports.constraint import JsonObject
 from jackfield.types import ChatPrompt, GenerateRequest, LogitBias, Message, PoolRequest, SamplingParams, TextPrompt
 from jackfield_openai import fields
 from jackfield_openai.bodies import Call, EmbeddingCall
@@ -88,6 +89,8 @@ LOCAL = {
     "adaptive_target",
     "allowed_token_ids",
     "bad_words",
+    "cache_prompt",
+    "cache_salt",
     "dry_allowed_length",
     "dry_base",
     "dry_multiplier",
@@ -95,7 +98,14 @@ LOCAL = {
     "dry_sequence_breakers",
     "dynatemp_exponent",
     "dynatemp_range",
+    "ebnf",
     "grammar",
+    "guided_choice",
+    "guided_decoding_backend",
+    "guided_grammar",
+    "guided_json",
+    "guided_regex",
+    "guided_whitespace_pattern",
     "ignore_eos",
     "include_stop_str_in_output",
     "json_schema",
@@ -111,6 +121,7 @@ LOCAL = {
     "post_sampling_probs",
     "priority",
     "prompt_logprobs",
+    "regex",
     "repeat_last_n",
     "repeat_penalty",
     "repetition_penalty",
@@ -118,6 +129,8 @@ LOCAL = {
     "skip_special_tokens",
     "spaces_between_special_tokens",
     "stop_token_ids",
+    "structural_tag",
+    "structured_outputs",
     "top_k",
     "top_n_sigma",
     "typical_p",
@@ -126,6 +139,7 @@ LOCAL = {
     "xtc_threshold",
 }
 """What other local servers have, for chats and completions."""
+LOCAL_COMPLETION = LOCAL | {"response_format"}
 LOCAL_CHAT = LOCAL | {"add_generation_prompt", "chat_template_kwargs", "continue_final_message", "echo"}
 
 Value = object
@@ -159,7 +173,7 @@ def test_every_documented_chat_field_has_a_place() -> None:
 def test_every_documented_completion_field_has_a_place() -> None:
     """All 18 properties of the reference, and the local ones, are either honoured or have a rule; no other name is."""
     assert len(COMPLETION_DOCUMENTED) == 18
-    assert fields.COMPLETION_HONOURED | fields.COMPLETION.keys() == {*COMPLETION_DOCUMENTED, *LOCAL}
+    assert fields.COMPLETION_HONOURED | fields.COMPLETION.keys() == {*COMPLETION_DOCUMENTED, *LOCAL_COMPLETION}
     assert not fields.COMPLETION_HONOURED & fields.COMPLETION.keys()
 
 
@@ -184,7 +198,7 @@ def test_null_asks_for_nothing_in_a_chat(name: str) -> None:
     assert chat(**{name: None}) == Call(requests=(PLAIN_CHAT,), stream=False, include_usage=False)
 
 
-@pytest.mark.parametrize("name", sorted({*COMPLETION_DOCUMENTED, *LOCAL} - {"model", "prompt"}))
+@pytest.mark.parametrize("name", sorted({*COMPLETION_DOCUMENTED, *LOCAL_COMPLETION} - {"model", "prompt"}))
 def test_null_asks_for_nothing_in_a_completion(name: str) -> None:
     """A field that is null counts as absent, whatever it is."""
     assert completion(**{name: None}) == Call(requests=(PLAIN_COMPLETION,), stream=False, include_usage=False)
@@ -198,6 +212,8 @@ def test_null_asks_for_nothing_in_a_completion(name: str) -> None:
         ("add_generation_prompt", True),
         ("allowed_token_ids", []),
         ("bad_words", []),
+        ("cache_prompt", True),
+        ("cache_salt", ""),
         ("chat_template_kwargs", {}),
         ("continue_final_message", False),
         ("dry_multiplier", 0),
@@ -208,6 +224,7 @@ def test_null_asks_for_nothing_in_a_completion(name: str) -> None:
         ("function_call", "auto"),
         ("functions", []),
         ("grammar", ""),
+        ("guided_decoding_backend", "auto"),
         ("include_stop_str_in_output", False),
         ("length_penalty", 1.0),
         ("logit_bias", {}),
@@ -218,7 +235,6 @@ def test_null_asks_for_nothing_in_a_completion(name: str) -> None:
         ("mirostat", 0),
         ("n_keep", 0),
         ("n_probs", 0),
-        ("priority", 0),
         ("repeat_penalty", 1),
         ("repetition_penalty", 1.0),
         ("skip_special_tokens", True),
@@ -243,10 +259,13 @@ def test_null_asks_for_nothing_in_a_completion(name: str) -> None:
         ("prompt_cache_retention", "24h"),
         ("reasoning_effort", "none"),
         ("response_format", {"type": "text"}),
+        ("response_format", {"type": "text", "json_schema": None}),
         ("safety_identifier", "abc"),
         ("service_tier", "auto"),
         ("service_tier", "default"),
         ("store", False),
+        ("structured_outputs", {}),
+        ("structured_outputs", {"json_object": False, "regex": None, "disable_any_whitespace": False}),
         ("stream_options", {}),
         ("stream_options", {"include_usage": False}),
         ("stream_options", {"include_obfuscation": False}),
@@ -298,17 +317,19 @@ ALWAYS_REFUSED_IN_A_CHAT: list[tuple[str, Value, str]] = [
     ("chat_template_kwargs", {"enable_thinking": False}, "chat_template_kwargs"),
     ("continue_final_message", True, "continue_final_message"),
     ("echo", True, "echo"),
-    ("grammar", "root ::= [0-9]+", "grammar"),
+    ("guided_whitespace_pattern", "[ ]?", "guided_whitespace_pattern"),
     ("include_stop_str_in_output", True, "include_stop_str_in_output"),
-    ("json_schema", {}, "json_schema"),
     ("n_probs", 3, "n_probs"),
     ("prompt_logprobs", 0, "prompt_logprobs"),
     ("skip_special_tokens", False, "skip_special_tokens"),
     ("use_beam_search", True, "use_beam_search"),
     ("modalities", ["text", "audio"], "modalities"),
     ("moderation", {"model": "m"}, "moderation"),
-    ("response_format", {"type": "json_object"}, "response_format"),
-    ("response_format", {"type": "json_schema", "json_schema": {"name": "a"}}, "response_format"),
+    ("response_format", {"type": "structural_tag"}, "response_format.type"),
+    ("structural_tag", "{}", "structural_tag"),
+    ("structured_outputs", {"structural_tag": "{}"}, "structured_outputs.structural_tag"),
+    ("structured_outputs", {"json": {}, "disable_any_whitespace": True}, "structured_outputs.disable_any_whitespace"),
+    ("structured_outputs", {"whitespace_pattern": ""}, "structured_outputs.whitespace_pattern"),
     ("tool_choice", "required", "tool_choice"),
     ("tool_choice", {"type": "function", "function": {"name": "f"}}, "tool_choice"),
     ("tools", [{"type": "function", "function": {"name": "f"}}], "tools"),
@@ -355,7 +376,7 @@ ONLY_TUNING_IN_A_CHAT: list[tuple[str, Value, str]] = [
     ("length_penalty", 0.5, "length_penalty"),
     ("min_keep", 2, "min_keep"),
     ("n_keep", -1, "n_keep"),
-    ("priority", 3, "priority"),
+    ("guided_decoding_backend", "xgrammar", "guided_decoding_backend"),
     ("samplers", ["top_k"], "samplers"),
     ("spaces_between_special_tokens", False, "spaces_between_special_tokens"),
     ("prediction", {"type": "content", "content": "x"}, "prediction"),
@@ -502,7 +523,11 @@ def test_unknown_fields_are_refused_or_listed(body: dict[str, Value], param: str
         ({"stop_token_ids": [1] * 129}, "stop_token_ids"),
         ({"tools": {}}, "tools"),
         ({"metadata": {"a": 1}}, "metadata"),
-        ({"response_format": {}}, "response_format"),
+        ({"priority": 101}, "priority"),
+        ({"priority": 1.5}, "priority"),
+        ({"cache_prompt": 1}, "cache_prompt"),
+        ({"cache_salt": "x" * 1025}, "cache_salt"),
+        ({"cache_salt": 7}, "cache_salt"),
         ({"user": 3}, "user"),
         ({"ignore_eos": 1}, "ignore_eos"),
     ],
@@ -540,6 +565,10 @@ def test_all_honoured_fields_arrive() -> None:
         logprobs=True,
         top_logprobs=5,
         logit_bias={"17": -5},
+        priority=0,
+        cache_prompt=False,
+        cache_salt="team-a",
+        response_format={"type": "json_object"},
         stream=True,
         stream_options={"include_usage": True},
     )
@@ -562,6 +591,10 @@ def test_all_honoured_fields_arrive() -> None:
         logit_bias=(LogitBias(17, -5.0),),
         n=2,
         logprobs=5,
+        priority=0,
+        cache_prompt=False,
+        cache_salt="team-a",
+        constraint=JsonObject(),
     )
     assert call == Call(requests=(request,), stream=True, include_usage=True)
     assert call.choices == 2
