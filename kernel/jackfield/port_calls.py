@@ -34,8 +34,12 @@ class CallPolicy(NamedTuple):
 
 
 POLICIES: Final[Mapping[str, CallPolicy]] = {
+    "ConstraintEngine.compile": CallPolicy(5.0, "closed"),
     "Exposition.render": CallPolicy(0.1, "open"),
     "Frontend.render_error": CallPolicy(0.001, "open"),
+    "Matcher.accept": CallPolicy(0.0001, "closed"),
+    "Matcher.forced": CallPolicy(0.0003, "closed"),
+    "Matcher.mask": CallPolicy(0.001, "closed"),
     "Observer.observe": CallPolicy(0.0001, "open"),
     "Scheduler.plan": CallPolicy(0.001, "closed"),
 }

@@ -35,6 +35,9 @@ def _bounded(param: str, text: str) -> None:
 class JsonObject(msgspec.Struct, frozen=True, tag="json_object"):
     """Any JSON object."""
 
+    param: str = "response_format"
+    """Path of what asks for it in the client's request, for errors."""
+
 
 class JsonSchema(msgspec.Struct, frozen=True, tag="json_schema"):
     """JSON that a schema describes."""

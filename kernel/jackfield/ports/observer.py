@@ -110,7 +110,7 @@ class EngineStats(msgspec.Struct, frozen=True, array_like=True, tag="stats"):
     step_s: float
     """Total wall time of all steps, seconds."""
     own_s: float
-    """Of that, the loop's own share: a step minus backend decode and samplers, seconds."""
+    """Of that, the loop's own share: a step minus backend decode, samplers and masks, seconds."""
     sampler_s: float
     """Of that, drawing tokens, seconds."""
     mask_s: float = 0.0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import JackfieldError, ManifestError, PluginError
 from jackfield.manifest import suggestion
 from jackfield.model_source import model_spec
+from jackfield.worker.constraints import make_engine
 from jackfield.worker.foreign import NamedScheduler
 from jackfield.worker.serving import Serving, assemble
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from jackfield.plugins import Kernel
     from jackfield.ports.backend import Backend, ModelInfo, PooledRunner, Runner, RunnerLimits
     from jackfield.ports.scheduler import Scheduler
+    from jackfield.ports.tokenizer import Tokenizer
+    from jackfield.worker.constraints import NamedConstraintEngine
 
 SWITCH_INTERVAL_S: Final = 0.0005
 """How long a thread may keep the GIL from the engine loop: a tenth of Python's default, as a step's budget is 0.5
@@ -59,7 +63,13 @@ class WorkerHost:
         if shift and not _can_shift(runner):
             runner.close()
             raise self._cannot_shift(deterministic=runner.limits.deterministic)
-        self._serving = assemble(runner, scheduler, manifest.kernel.default_max_tokens, context_shift=shift)
+        self._serving = assemble(
+            runner,
+            scheduler,
+            manifest.kernel.default_max_tokens,
+            context_shift=shift,
+            constraints=self._constraints(),
+        )
 
     @property
     def info(self) -> ModelInfo:
@@ -79,7 +89,7 @@ class WorkerHost:
         """Serve until ``stop``; then everything is closed.
 
         Raises:
-            PluginError: The scheduler broke its contract.
+            PluginError: The scheduler or the constraint engine broke its contract.
         """
         runner, links, loop, intake = self._loaded()
         interval = sys.getswitchinterval()
@@ -130,6 +140,12 @@ class WorkerHost:
         if not callable(getattr(scheduler, "plan", None)):
             raise PluginError(f"scheduler {name}: its factory made {type(scheduler).__name__}, which has no plan()")
         return NamedScheduler(name, scheduler)
+
+    def _constraints(self) -> Callable[[Tokenizer], NamedConstraintEngine] | None:
+        """Makes the first constraint engine listed; None where no plugin hands one over."""
+        for name, factory in self._kernel.constraints().items():
+            return partial(make_engine, name, factory)
+        return None
 
     def _backend(self) -> Callable[[], Backend]:
         name = self._kernel.manifest.models[self._model].backend

@@ -12,7 +12,8 @@ from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.tasks import refuse_many_answers, refuse_other_tasks
 from jackfield.types import SEED_MAX, ChatPrompt, GenerateRequest, Started, TextPrompt
 from jackfield.worker.biases import refuse_if_nothing_is_left, resolve_biases
-from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Shown, Standing
+from jackfield.worker.engine.constraining import forcing
+from jackfield.worker.engine.sequence import Draws, Ends, Form, PreparedRequest, Shown, Standing
 from jackfield.worker.prompts import PromptReader
 from jackfield.worker.template import ChatTemplate
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from jackfield.channel.messages import Submit
     from jackfield.ports.backend import Runner
     from jackfield.types import SamplingParams
+    from jackfield.worker.constraints import NamedConstraintEngine
     from jackfield.worker.links import RequestHandle
 
 
@@ -30,6 +32,7 @@ class Preparation:
         runner: The loaded model; only its tokenizer and limits are used.
         default_max_tokens: Where a request gives no limit.
         context_shift: Whether an answer may be longer than the context.
+        constraints: Compiles what answers must look like; None where no plugin does.
 
     Raises:
         ModelLoadError: The model's chat template cannot be used.
@@ -37,12 +40,20 @@ class Preparation:
     Made by the worker's main thread, used by the intake thread.
     """
 
-    def __init__(self, runner: Runner, default_max_tokens: int, *, context_shift: bool = False) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        default_max_tokens: int,
+        *,
+        context_shift: bool = False,
+        constraints: NamedConstraintEngine | None = None,
+    ) -> None:
         self._info = runner.info
         self._limits = runner.limits
         self._tokenizer = runner.tokenizer
         self._default_max_tokens = default_max_tokens
         self._context_shift = context_shift
+        self._constraints = constraints
         self._reader = PromptReader(runner.tokenizer, runner.limits.context)
         self._bos = self._tokenizer.encode("", add_bos=True, parse_special=False)
         source = self._tokenizer.chat_template
@@ -55,7 +66,7 @@ class Preparation:
         Raises:
             InvalidRequest: Something in it cannot be used, or the prompt is as long as the context
                 (``ContextLengthExceeded``).
-            BackendFault: The model's chat template failed.
+            BackendFault: The model's chat template failed, or the constraint engine.
         """
         request = message.request
         refuse_other_tasks(request, self._info)
@@ -63,7 +74,7 @@ class Preparation:
             raise UnsupportedField("this model generates text and nothing else", param="model")
         refuse_many_answers(request, self._limits)
         tokens = self._tokens(request)
-        ends = self._ends(request, len(tokens))
+        ends = self._ends(request, tokens)
         return PreparedRequest(
             recipient,
             tokens,
@@ -71,7 +82,6 @@ class Preparation:
             ends=ends,
             choices=request.n,
             shown=Shown(logprobs=request.logprobs, echo=self._echo(request, tokens) if request.echo else None),
-            keep=len(self._bos) if tokens[: len(self._bos)] == self._bos else 0,
             standing=Standing(tenant=message.tenant, priority=request.priority or 0),
         )
 
@@ -116,9 +126,25 @@ class Preparation:
             pieces[first] = pieces[first][1:]
         return tuple(pieces)
 
+    def _form(self, request: GenerateRequest) -> Form | None:
+        """Compiled. Tokens are not forced where the sampler must see them, or their probabilities are asked for."""
+        constraint = request.constraint
+        if constraint is None:
+            return None
+        if self._constraints is None:
+            raise UnsupportedField(
+                "no enabled plugin compiles schemas and grammars; one that hands over jackfield_constraints is needed",
+                param=constraint.param,
+            )
+        seen = request.logprobs is not None or request.min_tokens or request.logit_bias
+        return Form(
+            matchers=self._constraints.matchers(constraint, request.n),
+            forcing=not seen and forcing(request.sampling),
+        )
+
     # --- ends and draws ----------------------------------------------------------------------------------------------
 
-    def _ends(self, request: GenerateRequest, prompt_tokens: int) -> Ends:
+    def _ends(self, request: GenerateRequest, prompt: list[int]) -> Ends:
         wanted = self._default_max_tokens if request.max_tokens is None else request.max_tokens
         stop_tokens = request.stop_token_ids
         vocabulary = self._tokenizer.vocabulary
@@ -128,26 +154,29 @@ class Preparation:
                     f"stop_token_ids must be between 0 and {vocabulary - 1}", param=f"stop_token_ids[{index}]"
                 )
         return Ends(
-            max_tokens=wanted if self._context_shift else min(wanted, self._limits.context - prompt_tokens),
+            max_tokens=wanted if self._context_shift else min(wanted, self._limits.context - len(prompt)),
             end_tokens=frozenset() if request.ignore_eos else self._tokenizer.end_tokens,
             stop_tokens=frozenset(stop_tokens),
             stops=request.stop,
             min_tokens=request.min_tokens,
+            keep=len(self._bos) if prompt[: len(self._bos)] == self._bos else 0,
         )
 
     def _draws(self, request: GenerateRequest, ends: Ends) -> Draws:
         """Bans that hold for the first draws only leave no room for one that holds always: that one is a bias."""
-        sampling = _seeded(request.sampling)
         bias = resolve_biases(request.logit_bias, self._tokenizer)
-        never = self._tokenizer.end_tokens if request.ignore_eos else frozenset[int]()
-        if not request.min_tokens:
-            draws = Draws(sampling=sampling, bias=bias, banned=tuple(sorted(never)))
-        else:
-            bias.update(dict.fromkeys(never, -math.inf))
-            early = tuple(sorted((ends.end_tokens | ends.stop_tokens) - never))
-            draws = Draws(sampling=sampling, bias=bias, banned=early, banned_draws=request.min_tokens)
-        refuse_if_nothing_is_left(bias, draws.banned, self._tokenizer.vocabulary)
-        return draws
+        banned = self._tokenizer.end_tokens if request.ignore_eos else frozenset[int]()
+        if request.min_tokens:
+            bias.update(dict.fromkeys(banned, -math.inf))
+            banned = (ends.end_tokens | ends.stop_tokens) - banned
+        refuse_if_nothing_is_left(bias, banned, self._tokenizer.vocabulary)
+        return Draws(
+            sampling=_seeded(request.sampling),
+            bias=bias,
+            banned=tuple(sorted(banned)),
+            banned_draws=request.min_tokens or None,
+            form=self._form(request),
+        )
 
 
 def _seeded(sampling: SamplingParams) -> SamplingParams:

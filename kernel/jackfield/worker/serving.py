@@ -14,8 +14,12 @@ from jackfield.worker.pooling.preparation import PoolPreparation
 from jackfield.worker.preparation import Preparation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jackfield.channel.messages import Submit
     from jackfield.ports.scheduler import Scheduler
+    from jackfield.ports.tokenizer import Tokenizer
+    from jackfield.worker.constraints import NamedConstraintEngine
     from jackfield.worker.links import RequestHandle
 
 
@@ -65,7 +69,12 @@ class Serving(NamedTuple):
 
 
 def assemble(
-    runner: Runner | PooledRunner, scheduler: Scheduler, default_max_tokens: int, *, context_shift: bool
+    runner: Runner | PooledRunner,
+    scheduler: Scheduler,
+    default_max_tokens: int,
+    *,
+    context_shift: bool,
+    constraints: Callable[[Tokenizer], NamedConstraintEngine] | None = None,
 ) -> Serving:
     """Put together what serves *runner*.
 
@@ -74,10 +83,11 @@ def assemble(
         scheduler: Plans the steps of a model that generates.
         default_max_tokens: Where a request gives no limit.
         context_shift: Whether an answer goes on at the end of the context.
+        constraints: Makes the constraint engine of a model that generates; None where no plugin hands one over.
 
     Raises:
         ModelLoadError: The model's chat template cannot be used.
-        PluginError: The backend loaded what is no runner.
+        PluginError: The backend loaded what is no runner, or no constraint engine can be made.
     """
     links = GatewayLinks()
     if _pools(runner):
@@ -85,7 +95,8 @@ def assemble(
         return Serving(runner, links, pool, Intake(PoolPreparation(runner), pool.submit))
     if _generates(runner):
         engine = EngineLoop(runner, scheduler, links.flush, links.broadcast, context_shift=context_shift)
-        preparation = Preparation(runner, default_max_tokens, context_shift=context_shift)
+        compiling = constraints(runner.tokenizer) if constraints is not None else None
+        preparation = Preparation(runner, default_max_tokens, context_shift=context_shift, constraints=compiling)
         return Serving(runner, links, engine, Intake(preparation, engine.submit))
     raise PluginError(f"the backend loaded {type(runner).__name__}, which has neither decode() nor pool()")
 

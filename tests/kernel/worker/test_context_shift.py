@@ -115,9 +115,9 @@ def _served(runner: Watched, prompt: int, max_tokens: int) -> Asker:
             loop.stop()
 
     loop = EngineLoop(runner, FcfsScheduler(None), lambda: None, stop_at_rest, context_shift=True)
-    ends = Ends(max_tokens=max_tokens, end_tokens=frozenset({END}))
+    ends = Ends(max_tokens=max_tokens, end_tokens=frozenset({END}), keep=runner.keep)
     draws = Draws(sampling=SamplingParams(temperature=0, seed=1), banned=(END,))
-    loop.submit(PreparedRequest(asker, [ord("p")] * prompt, draws=draws, ends=ends, keep=runner.keep))
+    loop.submit(PreparedRequest(asker, [ord("p")] * prompt, draws=draws, ends=ends))
     loop.run()
     return asker
 
@@ -140,10 +140,10 @@ def test_cells_and_tokens_stay_one(context: int, data: st.DataObject) -> None:
     """Whatever is kept and dropped, a sequence's tokens and its counts agree."""
     prompt = data.draw(st.integers(1, context - 1))
     asker = Asker()
-    ends = Ends(max_tokens=1000, end_tokens=frozenset())
     draws = Draws(sampling=SamplingParams(seed=1))
     keep = data.draw(st.integers(0, prompt))
-    sequence = Sequence(1, PreparedRequest(asker, list(range(prompt)), draws=draws, ends=ends, keep=keep), 0, 0.0)
+    ends = Ends(max_tokens=1000, end_tokens=frozenset(), keep=keep)
+    sequence = Sequence(1, PreparedRequest(asker, list(range(prompt)), draws=draws, ends=ends), 0, 0.0)
     expected = list(sequence.tokens)
     for number in range(data.draw(st.integers(0, 120))):
         sequence.tokens.append(1000 + number)

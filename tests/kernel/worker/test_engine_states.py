@@ -167,6 +167,7 @@ class Chaos:
             end_tokens=frozenset({END}),
             stops=("aaaa",) if draw.random() < 0.3 else (),
             min_tokens=draw.randint(0, 4),
+            keep=draw.randint(0, 1),
         )
         request = PreparedRequest(
             asker,
@@ -175,7 +176,6 @@ class Chaos:
             ends=ends,
             choices=answers,
             shown=Shown(logprobs=draw.choice([None, 0, 2]), echo=echo),
-            keep=draw.randint(0, 1),
         )
         asker.expected = prompt.decode() * bool(echo) + _answer(letter * times, ends)
         self.askers.append(asker)

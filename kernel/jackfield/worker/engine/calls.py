@@ -37,14 +37,14 @@ def calls(chunks: list[Chunk], *, deterministic: bool) -> list[list[Chunk]]:
 
     Parameters:
         chunks: What the step computes.
-        deterministic: Also one for each prefill, and one for all decode rows: in a shared call the library would cut
-            prefills where others end.
+        deterministic: Also one for each that has several rows or is in prefill, and one for all other decode rows: in a
+            shared call the library would cut prefills where others end.
     """
     shared: list[Chunk] = []
     alone: list[list[Chunk]] = []
     for chunk in chunks:
-        sequence = chunk[0]
-        if sequence.suspect or (deterministic and sequence.life.state is not RequestState.DECODE):
+        sequence, count = chunk
+        if sequence.suspect or (deterministic and (count > 1 or sequence.life.state is not RequestState.DECODE)):
             alone.append([chunk])
         else:
             shared.append(chunk)

@@ -1,4 +1,4 @@
-"""Where a step's time goes: the backend's decode, the samplers, and the loop's own share."""
+"""Where a step's time goes: the backend's decode, the samplers, waiting for masks, and the loop's own share."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class StepClock:
         "decode_s",
         "generated_tokens",
         "last_report",
+        "mask_s",
         "preemptions",
         "prompt_tokens",
         "sampler_s",
@@ -32,6 +33,7 @@ class StepClock:
         self.step_s = 0.0
         self.decode_s = 0.0
         self.sampler_s = 0.0
+        self.mask_s = 0.0
         self.prompt_tokens = 0
         self.generated_tokens = 0
         self.preemptions = 0
@@ -68,6 +70,7 @@ class StepClock:
             generated_tokens=self.generated_tokens,
             preemptions=self.preemptions,
             step_s=self.step_s,
-            own_s=max(0.0, self.step_s - self.decode_s - self.sampler_s),
+            own_s=max(0.0, self.step_s - self.decode_s - self.sampler_s - self.mask_s),
             sampler_s=self.sampler_s,
+            mask_s=self.mask_s,
         )

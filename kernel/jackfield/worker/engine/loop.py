@@ -69,7 +69,7 @@ class EngineLoop:
         """Step until ``stop``; sequences that still run then get an error.
 
         Raises:
-            PluginError: The scheduler broke its contract; the worker cannot go on.
+            PluginError: The scheduler or the constraint engine broke its contract; the worker cannot go on.
         """
         wait: float | None = None
         try:
@@ -78,6 +78,7 @@ class EngineLoop:
                 wait = 0.0 if self._step() else self._rest()
         finally:
             self._abandon()
+            self._stepper.close()
 
     def _take_inbox(self, wait: float | None) -> bool:
         """Take in what arrived; False means stop."""

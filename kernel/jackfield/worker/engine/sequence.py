@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
+from jackfield.ports.constraint import Matcher
 from jackfield.types import SEED_MAX, SamplingParams
 from jackfield.worker.engine.output import Output
 
@@ -49,16 +50,29 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
     """Strings that do."""
     min_tokens: int = 0
     """Tokens that must have been drawn before anything but ``max_tokens`` ends it."""
+    keep: int = 0
+    """Tokens at the start of the prompt that a shift at the end of the context must leave (BOS)."""
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request's answers must look like."""
+
+    matchers: tuple[Matcher, ...]
+    """One for each answer."""
+    forcing: bool
+    """Whether tokens that can only come next are taken over without being drawn."""
 
 
 class Draws(msgspec.Struct, frozen=True, kw_only=True):
-    """How a request's tokens are drawn; the parameters of ``Runner.sampler``."""
+    """How a request's tokens are drawn: the parameters of ``Runner.sampler``, and the masks' source."""
 
     sampling: SamplingParams
     """With a seed."""
     bias: Mapping[int, float] = {}
     banned: tuple[int, ...] = ()
     banned_draws: int | None = None
+    form: Form | None = None
+    """What the answers must look like, if anything in particular."""
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,11 +109,10 @@ class PreparedRequest:
         ends: Where answers end.
         choices: How many answers.
         shown: What is shown besides their text.
-        keep: Tokens at the start of the prompt that a context shift must leave (BOS).
         standing: Whose it is.
     """
 
-    __slots__ = ("choices", "draws", "ends", "keep", "open", "prompt", "recipient", "shown", "standing")
+    __slots__ = ("choices", "draws", "ends", "open", "prompt", "recipient", "shown", "standing")
 
     def __init__(
         self,
@@ -110,7 +123,6 @@ class PreparedRequest:
         ends: Ends,
         choices: int = 1,
         shown: Shown = NOTHING_ELSE,
-        keep: int = 0,
         standing: Standing = NOBODY,
     ) -> None:
         self.recipient = recipient
@@ -119,7 +131,6 @@ class PreparedRequest:
         self.ends = ends
         self.choices = choices
         self.shown = shown
-        self.keep = keep
         self.standing = standing
         self.open: list[Sequence] = []
         """Answers that have not ended; the engine loop's."""
@@ -152,6 +163,7 @@ class Sequence:
         "generated",
         "index",
         "life",
+        "matcher",
         "output",
         "prompt_cells",
         "request",
@@ -183,6 +195,8 @@ class Sequence:
         """Whether the prompt's log probabilities are wanted and not all shown."""
         self.slot = NO_SLOT
         self.sampler: Sampler | None = None
+        self.matcher = request.draws.form.matchers[index] if request.draws.form is not None else None
+        """Where it stands in what it must look like; stays with it while it waits to be computed anew."""
         self.suspect = False
         """Whether it broke a backend call, or may have, and has not drawn a token since; it is computed alone."""
         self.life = request.recipient.lives[index]
@@ -219,7 +233,7 @@ class Sequence:
     @property
     def discard(self) -> int:
         """How many tokens a context shift drops: half of those that may go, as in llama-server; at least 1."""
-        return max(1, (self.computed - self.request.keep) // 2)
+        return max(1, (self.computed - self.request.ends.keep) // 2)
 
     def shift(self, keep: int, discard: int) -> None:
         """Forget the *discard* tokens after the first *keep*, all of which have cells."""

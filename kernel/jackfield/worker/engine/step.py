@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from jackfield.errors import BackendFault, KVExhausted
+from jackfield.errors import BackendFault, KVExhausted, NothingToDraw
 from jackfield.lifecycle import RequestEvent, RequestState
 from jackfield.ports.backend import Batch
 from jackfield.worker.engine.calls import bounded, calls
+from jackfield.worker.engine.constraining import Masks
 from jackfield.worker.engine.scoring import echo_scored, score
 from jackfield.worker.engine.sequence import NO_SLOT
 
 if TYPE_CHECKING:
     from jackfield.ports.backend import Runner, Sampler
+    from jackfield.ports.constraint import Matcher
     from jackfield.types import TokenLogprob
     from jackfield.worker.engine.calls import Chunk
     from jackfield.worker.engine.clock import StepClock
@@ -47,7 +49,9 @@ class Stepper:
         self._piece = runner.tokenizer.piece
         self._batch = Batch(runner.limits.max_batch_tokens)
         self._deterministic = runner.limits.deterministic
-        self._shift_at = runner.limits.context if context_shift else None
+        self._context = runner.limits.context
+        self._context_shift = context_shift
+        self._masks = Masks(runner, clock)
 
     def step(self, chunks: list[Chunk]) -> None:
         """Compute *chunks*, or as much of them as a step may hold."""
@@ -63,6 +67,10 @@ class Stepper:
             if present:
                 self._call(present)
 
+    def close(self) -> None:
+        """End the thread that makes masks."""
+        self._masks.close()
+
     def _start(self, chunks: list[Chunk]) -> None:
         for sequence, _ in chunks:
             if sequence.slot == NO_SLOT:
@@ -70,7 +78,10 @@ class Stepper:
 
     def _call(self, chunks: list[Chunk]) -> None:
         rows = self._fill(chunks)
-        if self._decode(chunks):
+        self._masks.begin(chunks)
+        computed = self._decode(chunks)
+        self._masks.wait()
+        if computed:
             self._draw(chunks, rows)
 
     def _fill(self, chunks: list[Chunk]) -> list[int]:
@@ -126,6 +137,9 @@ class Stepper:
             except BackendFault as error:
                 self._endings.fail(sequence, error)
                 continue
+            except NothingToDraw as error:
+                self._stuck(sequence, error)
+                continue
             finally:
                 clock.sampler_s += time.perf_counter() - began
             sequence.suspect = False
@@ -133,7 +147,6 @@ class Stepper:
                 sequence.output.end(0)
                 self._endings.finish(sequence, "length")
             else:
-                clock.generated_tokens += 1
                 self._advance(sequence, *drawn)
 
     def _drawn(self, sequence: Sequence, row: int) -> tuple[int, TokenLogprob | None] | None:
@@ -142,7 +155,12 @@ class Stepper:
         if not request.ends.max_tokens:
             return None
         sampler = sequence.sampler or self._sampler(sequence)
-        token = sampler.sample(row)
+        matcher = sequence.matcher
+        if matcher is None:
+            token = sampler.sample(row)
+        else:
+            token = sampler.sample(row, self._masks.of(sequence))
+            matcher.accept(token)
         if request.shown.logprobs is None:
             return token, None
         return token, score(self._runner, row, token, request.shown.logprobs)
@@ -159,12 +177,50 @@ class Stepper:
         )
         return sequence.sampler
 
+    def _stuck(self, sequence: Sequence, error: NothingToDraw) -> None:
+        """Nothing may be drawn. Where that is only because the end may not come yet, a constrained answer ends."""
+        if sequence.matcher is not None and self._masks.may_end(sequence):
+            sequence.output.end(0)
+            self._endings.finish(sequence, "stop")
+        else:
+            self._endings.fail(sequence, error)
+
     def _advance(self, sequence: Sequence, token: int, scored: TokenLogprob | None) -> None:
-        """*token* was drawn: show its text, and end the sequence where it ends."""
+        """*token* was drawn: take it, and what must follow it."""
         if sequence.life.state is RequestState.PREFILL:
             sequence.life.fire(RequestEvent.PROMPT_DONE)
             if sequence.first_token is None:
                 sequence.first_token = time.monotonic()
+        if sequence.matcher is None:
+            self._take(sequence, token, scored, complete=False)
+            return
+        try:
+            self._take(sequence, token, scored, complete=sequence.matcher.finished)
+            self._force(sequence, sequence.matcher)
+        except BackendFault as error:
+            self._endings.fail(sequence, error)
+
+    def _force(self, sequence: Sequence, matcher: Matcher) -> None:
+        """Take the tokens that can only come next. They are computed together in the next step, and never drawn."""
+        form = sequence.request.draws.form
+        if sequence.slot == NO_SLOT or form is None or not form.forcing:
+            return
+        for token in matcher.forced():
+            if sequence.slot == NO_SLOT or len(sequence.tokens) >= self._context:
+                return
+            matcher.accept(token)
+            self._take(sequence, token, None, complete=matcher.finished)
+
+    def _take(self, sequence: Sequence, token: int, scored: TokenLogprob | None, *, complete: bool) -> None:
+        """*token* comes next: show its text, and end the sequence where it ends.
+
+        Parameters:
+            sequence: Gets it.
+            token: An end token is one too.
+            scored: How likely it was, if that is wanted.
+            complete: Whether nothing may follow it but an end token, which then need not be drawn.
+        """
+        self._clock.generated_tokens += 1
         sequence.tokens.append(token)
         sequence.generated += 1
         ends = sequence.request.ends
@@ -172,18 +228,18 @@ class Stepper:
             sequence.output.end(1, scored)
             self._endings.finish(sequence, "stop", None if token in ends.end_tokens else token)
             return
-        last = sequence.generated >= ends.max_tokens
+        last = complete or sequence.generated >= ends.max_tokens
         stop = sequence.output.draw(self._piece(token), scored, last=last)
         if stop is not None:
             self._endings.finish(sequence, "stop", stop)
         elif last:
-            self._endings.finish(sequence, "length")
-        elif self._shift_at is not None and len(sequence.tokens) > self._shift_at:
+            self._endings.finish(sequence, "stop" if complete else "length")
+        elif self._context_shift and len(sequence.tokens) > self._context:
             self._shift(sequence)
 
     def _shift(self, sequence: Sequence) -> None:
         """Make room at the end of the context: the oldest tokens go."""
-        keep, discard = sequence.request.keep, sequence.discard
+        keep, discard = sequence.request.ends.keep, sequence.discard
         try:
             self._runner.shift(sequence.slot, keep, discard)
         except BackendFault as error:

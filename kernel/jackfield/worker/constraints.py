@@ -1,0 +1,154 @@
+"""The constraint engine plugin as the worker calls it: measured, and named where it fails."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from jackfield.errors import BackendFault, JackfieldError, PluginError
+from jackfield.logs import traceback_of
+from jackfield.port_calls import CallTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from jackfield.ports.constraint import Constraint, ConstraintEngine, ConstraintEngineFactory, Grammar, Matcher
+    from jackfield.ports.tokenizer import Tokenizer
+
+log = structlog.get_logger("jackfield.worker")
+
+
+def make_engine(name: str, factory: ConstraintEngineFactory, tokenizer: Tokenizer) -> NamedConstraintEngine:
+    """The constraint engine of plugin *name* for the vocabulary of *tokenizer*. Main thread of the worker.
+
+    Raises:
+        PluginError: The factory failed, or made something else.
+    """
+    try:
+        engine = factory(tokenizer)
+    except JackfieldError:
+        raise
+    except Exception as error:
+        raise PluginError(f"constraint engine {name}: its factory raised {type(error).__name__}: {error}") from error
+    if not callable(getattr(engine, "compile", None)):
+        raise PluginError(f"constraint engine {name}: its factory made {type(engine).__name__}, which has no compile()")
+    return NamedConstraintEngine(name, engine)
+
+
+class NamedConstraintEngine:
+    """A constraint engine; an exception that its port does not name costs one request. Intake thread."""
+
+    def __init__(self, name: str, engine: ConstraintEngine) -> None:
+        self._name = name
+        self._engine = engine
+        self._compiled = CallTimes("ConstraintEngine.compile", name)
+        self._masks = MatcherTimes(name)
+
+    def matchers(self, constraint: Constraint, count: int) -> tuple[Matcher, ...]:
+        """Compile *constraint*; a matcher for each of *count* answers.
+
+        Raises:
+            InvalidRequest: It is malformed, or cannot be enforced.
+            BackendFault: The plugin failed.
+        """
+        try:
+            grammar = self._compile(constraint)
+            return tuple(NamedMatcher(grammar.matcher(), self._masks) for _ in range(count))
+        except JackfieldError:
+            raise
+        except Exception as error:
+            log.critical("a constraint engine failed", plugin=self._name, traceback=traceback_of(error))
+            raise BackendFault("the constraint could not be compiled") from error
+
+    def _compile(self, constraint: Constraint) -> Grammar:
+        began = time.perf_counter()
+        try:
+            return self._engine.compile(constraint)
+        finally:
+            self._compiled.took(time.perf_counter() - began)
+
+
+class MatcherTimes:
+    """How long the matchers of one plugin take; each of the times is written by one thread."""
+
+    __slots__ = ("accept", "forced", "mask", "plugin")
+
+    def __init__(self, plugin: str) -> None:
+        self.plugin = plugin
+        self.mask = CallTimes("Matcher.mask", plugin)
+        self.accept = CallTimes("Matcher.accept", plugin)
+        self.forced = CallTimes("Matcher.forced", plugin)
+
+    def broke(self, method: str, error: Exception) -> PluginError:
+        """What ends the worker when *method* raised *error*."""
+        return PluginError(f"constraint engine {self.plugin}: {method} raised {type(error).__name__}: {error}")
+
+
+class NamedMatcher:
+    """A matcher; an exception that its port does not name is a ``PluginError`` with the plugin's name."""
+
+    __slots__ = ("_matcher", "_times")
+
+    def __init__(self, matcher: Matcher, times: MatcherTimes) -> None:
+        self._matcher = matcher
+        self._times = times
+
+    def mask(self, out: npt.NDArray[np.uint32]) -> None:
+        """See ``Matcher``. Mask thread."""
+        began = time.perf_counter()
+        try:
+            self._matcher.mask(out)
+        except BackendFault:
+            raise
+        except Exception as error:
+            raise self._times.broke("mask()", error) from error
+        finally:
+            self._times.mask.took(time.perf_counter() - began)
+
+    def accept(self, token: int) -> None:
+        """See ``Matcher``."""
+        began = time.perf_counter()
+        try:
+            self._matcher.accept(token)
+        except BackendFault:
+            raise
+        except Exception as error:
+            raise self._times.broke("accept()", error) from error
+        finally:
+            self._times.accept.took(time.perf_counter() - began)
+
+    def forced(self) -> Sequence[int]:
+        """See ``Matcher``."""
+        began = time.perf_counter()
+        try:
+            return self._matcher.forced()
+        except BackendFault:
+            raise
+        except Exception as error:
+            raise self._times.broke("forced()", error) from error
+        finally:
+            self._times.forced.took(time.perf_counter() - began)
+
+    @property
+    def finished(self) -> bool:
+        """See ``Matcher``."""
+        try:
+            return self._matcher.finished
+        except BackendFault:
+            raise
+        except Exception as error:
+            raise self._times.broke("finished", error) from error
+
+    def allows(self, tokens: Sequence[int]) -> int:
+        """See ``Matcher``."""
+        try:
+            return self._matcher.allows(tokens)
+        except BackendFault:
+            raise
+        except Exception as error:
+            raise self._times.broke("allows()", error) from error
