@@ -34,5 +34,15 @@ Feature: Keys for those who may call
     When I ask "hello" with that key
     Then it is refused with 404 "model_not_found"
 
+  Scenario: A key's requests are no more urgent than it allows
+    Given a key "nightly" with "--priority 10"
+    When I ask "hello" with that key and
+      | priority | 10 |
+    Then the answer is "hello"
+    When I ask "hello" with that key and
+      | priority | 9 |
+    Then it is refused with 403 "policy_denied"
+    And the error names "priority"
+
   Scenario: Probes need no key
     Then within 20 seconds "/readyz" says "ready"

@@ -36,7 +36,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit", array_like=True):
     timeout_s: float | None = None
     """Seconds from now after which nobody wants the answer any more; the worker then fails it with 408."""
     tenant: str = ""
-    """Who is served: the principal's id, empty where nobody is asked who calls. Schedulers share between tenants, and
+    """Who is served: ``Principal.tenant``, empty where nobody is asked who calls. Schedulers share between tenants, and
     only one tenant's requests share cached prefixes."""
 
 

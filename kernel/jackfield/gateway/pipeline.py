@@ -6,7 +6,17 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from jackfield.errors import DeadlineExceeded, Draining, JackfieldError, ManifestError, ModelNotFound, http
+import msgspec
+
+from jackfield.errors import (
+    DeadlineExceeded,
+    Draining,
+    JackfieldError,
+    ManifestError,
+    ModelNotFound,
+    PolicyDenied,
+    http,
+)
 from jackfield.gateway.faults import unexpected
 from jackfield.gateway.replica import Replica
 from jackfield.gateway.worker_link import WorkerLink
@@ -59,6 +69,7 @@ class Pipeline:
     async def generate(self, context: RequestContext, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
         """See ``Gateway.generate``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
         with _told(context):
+            request = _prioritised(context, request)
             link, timeout_s = self._admit(context, request)
             number, receiver = link.submit(context, request, timeout_s)
             self._open.setdefault(context, []).append((link, number))
@@ -144,6 +155,23 @@ class Pipeline:
 def _may_use(context: RequestContext, replica: Replica) -> bool:
     principal = context.principal
     return principal is None or principal.may_use(replica.name, *replica.config.aliases)
+
+
+def _prioritised(context: RequestContext, request: GenerateRequest) -> GenerateRequest:
+    """*request* with a priority that its caller may have."""
+    principal = context.principal
+    if principal is None:
+        return request
+    if request.priority is None:
+        given = max(0, principal.priority)
+        return msgspec.structs.replace(request, priority=given) if given else request
+    if request.priority < principal.priority:
+        raise PolicyDenied(
+            f"this key may ask for priorities from {principal.priority} on (lower goes first), and not for"
+            f" {request.priority}",
+            param="priority",
+        )
+    return request
 
 
 def _names(replicas: Mapping[str, Replica]) -> dict[str, Replica]:

@@ -110,7 +110,7 @@ class WorkerLink(asyncio.Protocol):
             QueueFull: The worker does not read fast enough.
             WorkerDied: The connection has ended.
         """
-        number = self._send(request, timeout_s)
+        number = self._send(context, request, timeout_s)
         receiver = Receiver(context, request.n, scored=request.logprobs is not None)
         return number, self._opened(number, receiver, timeout_s)
 
@@ -120,7 +120,7 @@ class WorkerLink(asyncio.Protocol):
         """As ``submit``, for a request to a pooled model."""
         if not self._open:
             self._pooled_at = time.monotonic()
-        number = self._send(request, timeout_s)
+        number = self._send(context, request, timeout_s)
         return number, self._opened(number, PoolReceiver(context, len(request.inputs)), timeout_s)
 
     def cancel(self, number: int) -> None:
@@ -186,14 +186,15 @@ class WorkerLink(asyncio.Protocol):
             self._served(now - self._pooled_at)
             self._pooled_at = now
 
-    def _send(self, request: GenerateRequest | PoolRequest, timeout_s: float | None) -> int:
+    def _send(self, context: RequestContext, request: GenerateRequest | PoolRequest, timeout_s: float | None) -> int:
         transport = self._transport
         if transport is None or self._closed:
             raise self._gone()
         if transport.get_write_buffer_size() > UNSENT_MAX:
             raise QueueFull("too many large requests wait for this model; try again later")
         number = next(self._ids)
-        transport.write(self._encoded(Submit(number, request, timeout_s)))
+        tenant = "" if context.principal is None else context.principal.tenant
+        transport.write(self._encoded(Submit(number, request, timeout_s, tenant)))
         return number
 
     def _opened(self, number: int, receiver: ReceiverT, timeout_s: float | None) -> ReceiverT:

@@ -15,6 +15,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 import msgspec
 
 from jackfield.secret import Secret
+from jackfield.types import PRIORITY_MAX
 
 FINGERPRINT: Final = re.compile(r"[0-9a-z]{6}\Z")
 """What a fingerprint looks like: enough to tell one's own keys apart, far too little to find one."""
@@ -69,7 +70,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Names or aliases of the models it may use; None is all."""
     priority: int = 0
     """The most urgent priority that its requests may ask for, and what they have if they ask for none and this is less
-    urgent than 0; lower goes first."""
+    urgent than 0; lower goes first; -100 to 100."""
     authenticator: str = ""
     """Name of the authenticator; set by the kernel."""
 
@@ -78,6 +79,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("fingerprint must be six characters, 0-9 and a-z")
         if not self.id or not self.name:
             raise ValueError("id and name must not be empty")
+        if not -PRIORITY_MAX <= self.priority <= PRIORITY_MAX:
+            raise ValueError(f"priority must be between {-PRIORITY_MAX} and {PRIORITY_MAX}")
 
     def may(self, scope: str) -> bool:
         """Whether it may use routes of *scope*."""
@@ -86,6 +89,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     def may_use(self, *names: str) -> bool:
         """Whether it may use the model that has these names."""
         return self.models is None or not self.models.isdisjoint(names)
+
+    @property
+    def tenant(self) -> str:
+        """What workers and schedulers call it, as ``authenticator/id``; principals of two authenticators differ."""
+        return f"{self.authenticator}/{self.id}"
 
 
 class Authenticator(Protocol):

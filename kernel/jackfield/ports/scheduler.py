@@ -50,7 +50,7 @@ class SequenceView(Protocol):
 
     @property
     def tenant(self) -> str:
-        """Who is served; empty where nobody is asked who calls."""
+        """Who is served, as ``authenticator/id``: ``keys/ci``; empty where nobody is asked who calls."""
         ...
 
     @property

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from jackfield.ports.identity import ADMIN, ALL, SCOPE, SCOPES
+from jackfield.types import PRIORITY_MAX
 from jackfield_keys.durations import duration, expiry
 from jackfield_keys.edit import Grant, KeyFile
 from jackfield_keys.records import NAME, State
@@ -31,6 +32,7 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scopes: tuple[str, ...]
     models: tuple[str, ...] | None
     """None is all."""
+    priority: int
     created: datetime
     expires: datetime | None
     revoked: datetime | None
@@ -76,15 +78,24 @@ _expires = click.option(
     help=f"What it may do; repeatable. Known: {', '.join(SCOPES)}; {ALL} is all. Default: all known ones but {ADMIN}.",
 )
 @click.option("--model", "models", multiple=True, metavar="MODEL", help="A model it may use; repeatable. Default: all.")
+@click.option(
+    "--priority",
+    type=click.IntRange(-PRIORITY_MAX, PRIORITY_MAX),
+    default=0,
+    metavar="N",
+    help="The most urgent priority that its requests may ask for; lower goes first, and those that ask for none have 0,"
+    " or this if it is more. Default: 0.",
+)
 @_expires
 @_json
 @click.pass_obj
-def create(
+def create(  # noqa: PLR0913 - one parameter per option
     file: KeyFile,
     name: str,
     owner: str,
     scopes: tuple[str, ...],
     models: tuple[str, ...],
+    priority: int,
     expires: datetime | None,
     *,
     as_json: bool,
@@ -98,10 +109,11 @@ def create(
       jackfield keys create laptop
       KEY=$(jackfield keys create ci --owner build-team --expires 30d)
       jackfield keys create search --scope embed --scope models:read --model small-embedder
+      jackfield keys create nightly --priority 10
     """  # noqa: D301  \b is click's mark against wrapping
     _check_name(name)
     _check_scopes(scopes)
-    grant = Grant(name, owner, _distinct(scopes) or _default_scopes(), _distinct(models) or None, expires)
+    grant = Grant(name, owner, _distinct(scopes) or _default_scopes(), _distinct(models) or None, expires, priority)
     try:
         key, record = file.create(grant)
     except ValueError as error:  # the record's own check
@@ -129,7 +141,7 @@ def list_(file: KeyFile, *, as_json: bool) -> None:
     if not rows:
         click.echo("There are no keys.")
         return
-    header = ("NAME", "KEY", "STATE", "OWNER", "SCOPES", "MODELS", "CREATED", "EXPIRES")
+    header = ("NAME", "KEY", "STATE", "OWNER", "SCOPES", "MODELS", "PRIORITY", "CREATED", "EXPIRES")
     cells = [
         (
             row.name,
@@ -138,6 +150,7 @@ def list_(file: KeyFile, *, as_json: bool) -> None:
             row.owner or "-",
             " ".join(row.scopes),
             "all" if row.models is None else " ".join(row.models),
+            str(row.priority),
             _day(row.created),
             _day(row.expires),
         )
@@ -212,7 +225,9 @@ def _show_new(key: str, record: KeyRecord, *, as_json: bool) -> None:
         return
     models = "all models" if record.models is None else f"the models {', '.join(record.models)}"
     ends = "does not expire" if record.expires is None else f"expires {_moment(record.expires)}"
-    click.echo(f"Key {record.name} ({record.fingerprint}): {', '.join(record.scopes)} with {models}; {ends}.", err=True)
+    rank = f"; priority {record.priority}" if record.priority else ""
+    rights = f"{', '.join(record.scopes)} with {models}{rank}"
+    click.echo(f"Key {record.name} ({record.fingerprint}): {rights}; {ends}.", err=True)
     click.echo("Keep it: it is not shown again.", err=True)
     click.echo(key)
 
@@ -225,6 +240,7 @@ def _row(record: KeyRecord) -> KeyRow:
         owner=record.owner,
         scopes=record.scopes,
         models=record.models,
+        priority=record.priority,
         created=record.created,
         expires=record.expires,
         revoked=record.revoked,

@@ -36,6 +36,7 @@ class Grant(NamedTuple):
     scopes: Sequence[str]
     models: Sequence[str] | None
     expires: datetime | None
+    priority: int = 0
 
 
 class KeyFile:
@@ -122,7 +123,7 @@ class KeyFile:
             lifetime = old.expires - old.created if old.expires is not None else None
             expires = expires if expires is not None or lifetime is None else now + lifetime
             revoked = edit.revoke(old, now + grace)
-            key, record = edit.add(Grant(old.name, old.owner, old.scopes, old.models, expires))
+            key, record = edit.add(Grant(old.name, old.owner, old.scopes, old.models, expires, old.priority))
             return key, record, revoked
 
     @contextmanager
@@ -159,6 +160,7 @@ class _Edit:
             owner=grant.owner,
             scopes=tuple(grant.scopes),
             models=models,
+            priority=grant.priority,
             created=_now(),
             expires=grant.expires,
         )
@@ -193,7 +195,7 @@ def _table(record: KeyRecord) -> Table:
     table = tomlkit.table()
     for name in record.__struct_fields__:
         value = getattr(record, name)
-        if value not in (None, ""):
+        if value not in (None, "", 0):
             table[name] = list(value) if isinstance(value, tuple) else value
     table.add(tomlkit.nl())
     return table

@@ -130,6 +130,7 @@ class LiveKeys:
             fingerprint=record.fingerprint,
             scopes=frozenset(record.scopes),
             models=None if record.models is None else frozenset(record.models),
+            priority=record.priority,
             authenticator=self._owner,
         )
         expires = float("inf") if record.expires is None else record.expires.timestamp()

@@ -11,6 +11,7 @@ import tomli
 
 from jackfield.errors import ManifestError
 from jackfield.ports.identity import SCOPE
+from jackfield.types import PRIORITY_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,8 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     owner: str = ""
     models: tuple[str, ...] | None = None
     """Names or aliases of the models it may use; None is all."""
+    priority: int = 0
+    """The most urgent priority that requests with it may ask for; lower goes first."""
     expires: Moment | None = None
     revoked: Moment | None = None
     """From when on it is refused; in the future for a rotated key in its grace period."""
@@ -60,6 +63,8 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         texts = (self.owner, *self.scopes, *(self.models or ()))
         if any(len(text) > TEXT_MAX or not text.isprintable() for text in texts) or "" in (self.models or ()):
             raise ValueError(f"owner, scopes and models must be printable texts of at most {TEXT_MAX} characters")
+        if not -PRIORITY_MAX <= self.priority <= PRIORITY_MAX:
+            raise ValueError(f"priority must be between {-PRIORITY_MAX} and {PRIORITY_MAX}")
 
     @property
     def digest_bytes(self) -> bytes:

@@ -645,9 +645,18 @@ def test_the_health_port_stays_public(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"fingerprint": "abc"}, {"fingerprint": "ABC123"}, {"id": ""}, {"name": ""}, {"fingerprint": "abc1234"}]
+    "fields",
+    [
+        {"fingerprint": "abc"},
+        {"fingerprint": "ABC123"},
+        {"id": ""},
+        {"name": ""},
+        {"fingerprint": "abc1234"},
+        {"priority": 101},
+        {"priority": -101},
+    ],
 )
-def test_a_principal_without_what_it_needs(fields: dict[str, str]) -> None:
+def test_a_principal_without_what_it_needs(fields: dict[str, str | int]) -> None:
     """Cannot be built."""
     with pytest.raises(ValueError):
         Principal(**{"id": "ann", "name": "ann", "fingerprint": "abc123", **fields})  # type: ignore[arg-type]

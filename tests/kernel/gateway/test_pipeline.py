@@ -23,6 +23,7 @@ from jackfield.errors import (
     ErrorRecord,
     InvalidRequest,
     JackfieldError,
+    PolicyDenied,
     QueueFull,
     UnsupportedField,
     WorkerDied,
@@ -32,6 +33,7 @@ from jackfield.gateway.pipeline import Pipeline
 from jackfield.gateway.receiver import PACKED_AT, Receiver
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
 from jackfield.ports.backend import ModelInfo, RunnerLimits
+from jackfield.ports.identity import Principal
 from jackfield.types import (
     Finished,
     GenerateRequest,
@@ -112,6 +114,11 @@ class Bench:
         return asyncio.ensure_future(work)
 
 
+def principal(authenticator: str = "keys", name: str = "ann", priority: int = 0) -> Principal:
+    """A caller."""
+    return Principal(id=name, name=name, fingerprint="abc123", authenticator=authenticator, priority=priority)
+
+
 def finished(index: int = 0, tokens: int = 2) -> Finished:
     """The end of an answer that held its slot for two seconds."""
     return Finished("stop", Usage(3, tokens, 1), Timings(0, 1, 1), index)
@@ -130,6 +137,79 @@ async def turn() -> None:
     """Let tasks run that are ready."""
     for _ in range(3):
         await asyncio.sleep(0)
+
+
+# --- whom it is for ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("allowed", "asked", "given"),
+    [
+        (None, None, None),
+        (None, -100, -100),
+        (0, None, None),
+        (0, 0, 0),
+        (0, 7, 7),
+        (-10, None, None),
+        (-10, -10, -10),
+        (-10, 5, 5),
+        (10, None, 10),
+        (10, 10, 10),
+        (10, 100, 100),
+    ],
+)
+def test_priorities_within_what_the_caller_has(allowed: int | None, asked: int | None, given: int | None) -> None:
+    """Who asks for none is as urgent as everybody, or as urgent as allowed if that is less."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.context.principal = None if allowed is None else principal(priority=allowed)
+        task = bench.begin(bench.generate(msgspec.structs.replace(GENERATE, priority=asked)))
+        await turn()
+        [sent] = bench.transport.sent
+        assert isinstance(sent, Submit)
+        assert isinstance(sent.request, GenerateRequest)
+        assert sent.request.priority == given
+        task.cancel()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(("allowed", "asked"), [(0, -1), (10, 9), (10, 0), (-10, -11)])
+def test_more_urgent_than_allowed(allowed: int, asked: int) -> None:
+    """403, with the field and what is allowed; no worker hears of it."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.context.principal = principal(priority=allowed)
+        with pytest.raises(PolicyDenied, match=f"priorities from {allowed} on .* not for {asked}") as refused:
+            await bench.generate(msgspec.structs.replace(GENERATE, priority=asked))
+        assert refused.value.param == "priority"
+        assert bench.context.code == "policy_denied"
+        assert not bench.transport.sent
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(("info", "request_"), [(INFO, GENERATE), (POOLED, POOL)], ids=["generation", "pooled request"])
+def test_workers_know_whom_they_serve(info: ModelInfo, request_: GenerateRequest | PoolRequest) -> None:
+    """By authenticator and id, so that nobody shares a tenant by accident."""
+
+    async def ask(bench: Bench) -> None:
+        if isinstance(request_, GenerateRequest):
+            await bench.generate(request_)
+        else:
+            await bench.pipeline.pool(bench.context, request_)
+
+    async def scenario(bench: Bench) -> None:
+        for caller in (None, principal("keys", "ann"), principal("oidc", "ann"), principal("oidc", "bob")):
+            bench.context.principal = caller
+            task = bench.begin(ask(bench))
+            await turn()
+            task.cancel()
+            await turn()
+        tenants = [sent.tenant for sent in bench.transport.sent if isinstance(sent, Submit)]
+        assert tenants == ["", "keys/ann", "oidc/ann", "oidc/bob"]
+
+    play(scenario, info, queue=4)
 
 
 # --- several answers --------------------------------------------------------------------------------------------------

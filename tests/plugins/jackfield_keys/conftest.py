@@ -35,9 +35,10 @@ class Keys:
         scopes: Sequence[str] = ("generate",),
         models: Sequence[str] | None = None,
         expires: datetime | None = None,
+        priority: int = 0,
     ) -> str:
         """A new key."""
-        return self.file.create(Grant(name, "build", scopes, models, expires))[0]
+        return self.file.create(Grant(name, "build", scopes, models, expires, priority))[0]
 
     def authenticator(self) -> KeysAuthenticator:
         """One that has read the file."""

@@ -47,7 +47,7 @@ def test_each_instance_has_an_authenticator(tmp_path: Path) -> None:
 
 def test_a_good_key(keys: Keys) -> None:
     """Is its record, as a principal."""
-    key = keys.make("ci", scopes=("generate", "embed"), models=("demo",))
+    key = keys.make("ci", scopes=("generate", "embed"), models=("demo",), priority=-5)
     assert keys.judge(keys.authenticator(), key) == Principal(
         id="ci",
         name="ci",
@@ -55,6 +55,7 @@ def test_a_good_key(keys: Keys) -> None:
         fingerprint=fingerprint(key),
         scopes=frozenset({"generate", "embed"}),
         models=frozenset({"demo"}),
+        priority=-5,
         authenticator="keys",
     )
 

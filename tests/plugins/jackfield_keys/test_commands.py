@@ -96,6 +96,8 @@ def test_dates(run: Run, text: str, expected: str) -> None:
         (["create", "ci", "--scope", ""], "must be a word"),
         (["create", "ci", "--model", ""], "must be printable texts"),
         (["create", "ci", "--owner", "a\nb"], "must be printable texts"),
+        (["create", "ci", "--priority", "101"], "'--priority': 101 is not in the range"),
+        (["create", "ci", "--priority", "high"], "'--priority': 'high' is not a valid integer"),
         (["create", "ci", "--expires", "soon"], "'--expires': 'soon' is neither"),
         (["create", "ci", "--expires", "2020-01-01"], "is not in the future"),
         (["create", "ci", "--expires", "0s"], "is not in the future"),
@@ -114,6 +116,25 @@ def test_mistakes(run: Run, keys: Keys, arguments: list[str], message: str) -> N
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
     assert (keys.path.read_bytes() if keys.path.exists() else None) == before
+
+
+def test_priorities(run: Run, keys: Keys) -> None:
+    """Shown where one is made, in both lists, and kept by the key's successor."""
+    first = run("create", "nightly", "--priority", "10")
+    assert "; priority 10;" in first.stderr
+    assert "priority" not in run("create", "laptop").stderr
+    assert "priority" not in keys.path.read_text().partition("laptop")[2]
+    assert json.loads(run("create", "desk", "--priority", "-100", "--json").stdout)["priority"] == -100
+    assert run("rotate", "nightly").exit_code == 0
+    rows = json.loads(run("list", "--json").stdout)
+    assert [(row["name"], row["priority"]) for row in rows] == [
+        ("nightly", 10),
+        ("laptop", 0),
+        ("desk", -100),
+        ("nightly", 10),
+    ]
+    header, line = run("list").stdout.splitlines()[:2]
+    assert line[header.index("PRIORITY") :].startswith("10 ")
 
 
 def test_a_mistyped_scope_is_a_warning(run: Run) -> None:

@@ -58,6 +58,8 @@ def file_of(*records: str) -> str:
         (file_of(RECORD + 'models = [""]'), "models must be"),
         (file_of(RECORD + 'owner = "a\\u0000b"'), "owner, scopes and models"),
         (file_of(RECORD + f'owner = "{"x" * 201}"'), "owner, scopes and models"),
+        (file_of(RECORD + "priority = 101"), "priority must be between -100 and 100"),
+        (file_of(RECORD + 'priority = "high"'), "keys[0].priority"),
         (file_of(RECORD + "expires = 2027-01-01"), "keys[0].expires"),
         (file_of(RECORD + "expires = 2027-01-01T00:00:00"), "keys[0].expires"),
         (file_of(RECORD + 'expires = "soon"'), "keys[0].expires"),

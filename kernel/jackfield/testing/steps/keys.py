@@ -10,7 +10,7 @@ from pytest_bdd import given, then, when
 
 from jackfield.testing.command import run_command
 from jackfield.testing.manifests import scripted_manifest
-from jackfield.testing.steps.words import words
+from jackfield.testing.steps.words import Table, fields, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,9 +77,10 @@ def close_key_file(tmp_path: Path) -> None:
 
 
 @when(words("I ask {prompt:Text} with that key"), target_fixture="reply")
-def ask_with_key(server: Target, prompt: str, key: str) -> Reply:
-    """One question."""
-    return _ask(server, prompt, key)
+@when(words("I ask {prompt:Text} with that key and"), target_fixture="reply")
+def ask_with_key(server: Target, prompt: str, key: str, datatable: Table = None) -> Reply:
+    """One question; the table's rows join the request."""
+    return _ask(server, prompt, key, **fields(datatable))
 
 
 @when(words("I ask {prompt:Text} with the key {text:Text}"), target_fixture="reply")
@@ -128,8 +129,8 @@ def key_good(service: ServeProcess, key: str, seconds: float) -> None:
     service.wait("good again", good, deadline_s=seconds + 4)
 
 
-def _ask(server: Target, prompt: str, key: str) -> Reply:
-    body: JsonValue = {"model": server.client.model, "messages": [{"role": "user", "content": prompt}]}
+def _ask(server: Target, prompt: str, key: str, **extra: JsonValue) -> Reply:
+    body: JsonValue = {"model": server.client.model, "messages": [{"role": "user", "content": prompt}], **extra}
     headers = {"Authorization": f"Bearer {key}"}
     return server.run(server.client.request("POST", "/v1/chat/completions", body, headers=headers))
 
