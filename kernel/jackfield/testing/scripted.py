@@ -36,18 +36,27 @@ import msgspec
 
 from jackfield import hookimpl
 from jackfield.errors import BackendFault, KVExhausted, ModelLoadError, NothingToDraw
-from jackfield.ports.backend import AUTO_CONTEXT_MAX, MemoryEstimate, ModelInfo, RunnerLimits, TokenScores
+from jackfield.ports.backend import AUTO_CONTEXT_MAX, MemoryEstimate, ModelInfo, Reuse, RunnerLimits, TokenScores
 from jackfield.testing.script import VOCABULARY, Script, ScriptedTokenizer, obey, text_of
 from jackfield.testing.scripted_pooled import LABELS, VECTOR_SIZE, ScriptedPooledRunner
+from jackfield.testing.scripted_reuse import ScriptedCells
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
 
     from jackfield import PluginInstance
-    from jackfield.ports.backend import BackendFactory, Batch, ModelSpec, PooledRunner, Progress, Runner, Sampler
+    from jackfield.ports.backend import (
+        BackendFactory,
+        Batch,
+        ModelSpec,
+        PooledRunner,
+        Progress,
+        Runner,
+        Sampler,
+    )
     from jackfield.types import SamplingParams
 
 DUE: Final = 8.0
@@ -72,16 +81,43 @@ class ScriptedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Say that results depend on nothing but the sequence itself."""
     can_shift: bool = True
     """Say that the oldest tokens of a sequence can be dropped."""
+    reuse: Reuse = "ranges"
+    """What can be done with a prefix that is computed; anything that this kind cannot do is refused."""
+    spare_sequences: int = 4
+    """Sequences besides those that run; none where ``reuse`` is ``none``."""
+    fail_copy: bool = False
+    """Fail whenever a prefix is copied."""
+    fail_cut: bool = False
+    """Fail whenever a sequence is cut back."""
+    fail_save: bool = False
+    """Fail whenever a state is saved."""
+    fail_restore: bool = False
+    """Fail whenever a state is restored."""
+    fail_checkpoint: bool = False
+    """Fail whenever a checkpoint is taken."""
+    fail_rewind: bool = False
+    """Fail whenever a sequence goes back to a checkpoint."""
+
+    @property
+    def fails(self) -> frozenset[str]:
+        """The methods of ``ReusableRunner`` that fail."""
+        methods = ("copy", "cut", "save", "restore", "checkpoint", "rewind")
+        return frozenset(method for method in methods if getattr(self, f"fail_{method}"))
 
 
-class ScriptedRunner:
-    """Remembers each sequence's tokens and plays the script its prompt asks for."""
+class ScriptedRunner(ScriptedCells):
+    """Remembers each sequence's tokens and plays the script its prompt asks for.
 
-    def __init__(self, info: ModelInfo, limits: RunnerLimits) -> None:
+    Parameters:
+        info: What it says it is.
+        limits: What it says it can do, and is held to.
+        fails: As for ``ScriptedCells``.
+    """
+
+    def __init__(self, info: ModelInfo, limits: RunnerLimits, fails: Container[str] = ()) -> None:
+        super().__init__(limits, fails)
         self.info = info
-        self.limits = limits
         self.tokenizer = ScriptedTokenizer()
-        self.cells: dict[int, list[int]] = {}
         self._logits: dict[int, tuple[int, int]] = {}
         self._scripts: dict[int, tuple[int, Script]] = {}
 
@@ -91,20 +127,23 @@ class ScriptedRunner:
             raise BackendFault("the step has more rows than the runner takes")
         rows = range(batch.rows)
         sequences = [int(batch.sequence[row]) for row in rows]
-        if sum(map(len, self.cells.values())) + len(rows) > self.limits.kv_tokens:
+        if self.cells_used + len(rows) > self.limits.kv_tokens:
             raise KVExhausted("the scripted pool is full")
         self._check(batch, sequences)
         self._logits = {}
         for row, sequence in zip(rows, sequences, strict=True):
-            cells = self.cells.setdefault(sequence, [])
-            cells.append(int(batch.token[row]))
+            self.append(sequence, int(batch.token[row]))
             if batch.wants_logits[row]:
-                self._logits[row] = sequence, len(cells)
+                self._logits[row] = sequence, len(self.cells[sequence])
         obey([self._due(row) for row in self._logits])
 
     def remove(self, sequence: int) -> None:
         """Forget *sequence*."""
-        self.cells.pop(sequence, None)
+        self.drop(sequence, 0, len(self.cells.get(sequence, [])))
+
+    def drop(self, sequence: int, start: int, end: int) -> None:
+        """Forget tokens; what is left may be another prompt."""
+        super().drop(sequence, start, end)
         self._scripts.pop(sequence, None)
 
     def shift(self, sequence: int, keep: int, discard: int) -> None:
@@ -113,8 +152,8 @@ class ScriptedRunner:
         if not self.limits.can_shift or not 0 <= keep <= keep + discard <= len(cells):
             raise BackendFault("the sequence cannot be shifted like this")
         length, script = self._script(sequence)
+        self.drop(sequence, keep, keep + discard)
         self._scripts[sequence] = length - discard, script
-        del cells[keep : keep + discard]
 
     def scores(self, row: int, token: int, top: int) -> TokenScores:
         """By the logits of *row*; among equals the lower id comes first."""
@@ -156,10 +195,11 @@ class ScriptedRunner:
 
     def _check(self, batch: Batch, sequences: Sequence[int]) -> None:
         lengths: dict[int, int] = {}
+        known = self.limits.max_sequences + self.limits.spare_sequences
         for row, sequence in enumerate(sequences):
             length = lengths.get(sequence, len(self.cells.get(sequence, ())))
             lengths[sequence] = length + 1
-            legal = 0 <= sequence < self.limits.max_sequences and 0 <= batch.token[row] < VOCABULARY
+            legal = 0 <= sequence < known and 0 <= batch.token[row] < VOCABULARY
             if not legal or batch.position[row] != length:
                 raise BackendFault("a row has an illegal token, sequence or position")
 
@@ -251,7 +291,9 @@ class ScriptedBackend:
             progress(step / 100)
             time.sleep(config.load_s / 100)
         limits = self._limits(spec, config)
-        return ScriptedRunner(info, limits) if "generate" in info.tasks else ScriptedPooledRunner(info, limits)
+        if "generate" not in info.tasks:
+            return ScriptedPooledRunner(info, limits)
+        return ScriptedRunner(info, limits, config.fails)
 
     def _config(self, spec: ModelSpec) -> ScriptedConfig:
         config = self._instance.config(ScriptedConfig, spec.options, key=f"models.{spec.name}.options")
@@ -269,6 +311,9 @@ class ScriptedBackend:
             max_batch_tokens=max(config.max_batch_tokens, spec.max_sequences),
             deterministic=config.deterministic,
             can_shift=config.can_shift,
+            spare_sequences=0 if config.reuse == "none" else config.spare_sequences,
+            reuse=config.reuse,
+            state_layout=f"scripted {config.reuse}",
         )
 
 

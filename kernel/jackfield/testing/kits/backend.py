@@ -15,7 +15,7 @@ Nothing in it depends on what a model knows: answers are compared with each othe
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pytest
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jackfield.ports.backend import Runner
+
+BEYOND: Final = 1_000
+"""Stands for the first sequence that a runner does not have."""
 
 
 class BackendKit(SamplingPromises, MaskPromises):
@@ -199,7 +202,7 @@ class BackendKit(SamplingPromises, MaskPromises):
     @pytest.mark.parametrize(
         ("sequence", "position", "token"),
         [
-            pytest.param(SEQUENCES, 0, 0, id="sequence beyond the last"),
+            pytest.param(BEYOND, 0, 0, id="sequence beyond the last"),
             pytest.param(-1, 0, 0, id="negative sequence"),
             pytest.param(1_000_000, 0, 0, id="absurd sequence"),
             pytest.param(1, 1, 0, id="start beyond the end"),
@@ -215,6 +218,8 @@ class BackendKit(SamplingPromises, MaskPromises):
         """A defect of an engine fails its step; the process and the other sequences live."""
         prompt = self._encode(runner, self.prompts[0])
         self._decode(runner, 0, 0, prompt)
+        if sequence == BEYOND:
+            sequence = runner.limits.max_sequences + runner.limits.spare_sequences
         with pytest.raises(BackendFault):
             self._decode(runner, sequence, position, [token])
         runner.remove(0)
