@@ -1,7 +1,7 @@
 """Jackfield: a plugin microkernel for LLM inference.
 
-What a plugin author imports: this module, ``jackfield.ports``, ``jackfield.types``, ``jackfield.errors`` and
-``jackfield.testing``. Importing it is cheap: no HTTP server, no numpy.
+What a plugin author imports: this module, ``jackfield.ports``, ``jackfield.types``, ``jackfield.errors``,
+``jackfield.scheduling`` and ``jackfield.testing``. Importing it is cheap: no HTTP server, no numpy.
 """
 
 from __future__ import annotations

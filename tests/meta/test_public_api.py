@@ -25,6 +25,7 @@ PUBLIC: Final = [
     "jackfield.hookspecs",
     "jackfield.lifecycle",
     "jackfield.plugins",
+    "jackfield.scheduling",
     "jackfield.secret",
     "jackfield.types",
 ]

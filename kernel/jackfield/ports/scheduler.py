@@ -1,8 +1,9 @@
 """Schedulers: which sequences run in the next step, and with how many tokens.
 
 ``jackfield_schedulers`` hands over factories of ``Scheduler``. The engine loop asks ``plan`` once a step. A
-scheduler is a pure function of the view it is given: no I/O, no clock but ``view.now``, no change to anything in the
-view.
+scheduler is a pure function of the views it was given so far: no I/O, no clock but ``view.now``, no change to anything
+in the view. The same views give the same plans, and a view with the same ``now`` as the one before gives the same plan.
+``jackfield.scheduling`` has what schedulers are built from.
 """
 
 from __future__ import annotations
@@ -108,7 +109,11 @@ class StepPlan(NamedTuple):
 
 
 class Scheduler(Protocol):
-    """Plans steps. Made once per worker; called by the engine loop thread only."""
+    """Plans steps. Called by the engine loop thread only.
+
+    Made once per worker, and again when its options change while the worker runs: the new one takes over between two
+    steps, and its first view may have sequences that run.
+    """
 
     def plan(self, view: SchedulerView) -> StepPlan:
         """The next step.

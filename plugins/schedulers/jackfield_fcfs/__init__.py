@@ -29,7 +29,7 @@ def jackfield_schedulers(instance: PluginInstance) -> Mapping[str, SchedulerFact
     def make() -> Scheduler:
         from jackfield_fcfs.scheduler import FcfsScheduler
 
-        step_tokens = instance.config(FcfsConfig).step_tokens
-        return FcfsScheduler(None if step_tokens == "auto" else step_tokens)
+        config = instance.config(FcfsConfig)
+        return FcfsScheduler(None if config.step_tokens == "auto" else config.step_tokens, config.step_ms / 1000)
 
     return {instance.name: make}

@@ -6,14 +6,20 @@ from typing import Literal
 
 import msgspec
 
+from jackfield.scheduling import STEP_MS_MAX
+
 
 class FcfsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[config.fcfs]``."""
 
     step_tokens: int | Literal["auto"] = "auto"
-    """Most tokens of one step, decode rows included; auto is the backend's batch limit. Smaller steps delay running
-    answers less while a long prompt comes in, and compute that prompt a little slower."""
+    """Most tokens of one step, decode rows included; auto is the backend's batch limit."""
+    step_ms: float = 150
+    """Milliseconds that prompts may add to a step in which answers get their next token; 0 sets no bound. Less delays
+    running answers less while a long prompt comes in, and computes that prompt a little slower."""
 
     def __post_init__(self) -> None:
         if self.step_tokens != "auto" and self.step_tokens < 1:
             raise ValueError("step_tokens must be at least 1")
+        if not 0 <= self.step_ms <= STEP_MS_MAX:
+            raise ValueError(f"step_ms must be 0 to {STEP_MS_MAX}")

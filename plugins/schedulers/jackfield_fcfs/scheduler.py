@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from jackfield.ports.scheduler import Chunk, StepPlan
+from jackfield.scheduling import StepDraft, answers, prompt_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from jackfield.ports.scheduler import SchedulerView, StepPlan
 
-    from jackfield.ports.scheduler import SchedulerView, SequenceView
+_by_arrival = attrgetter("id")
 
 
 class FcfsScheduler:
@@ -17,70 +18,38 @@ class FcfsScheduler:
 
     Parameters:
         step_tokens: Most tokens of a step; None takes all the backend allows. Never less than one per running answer.
+        step_s: Seconds that prompts may add to a step with answers in it; 0 sets no bound.
 
     Every running answer gets its one token first, so a prompt that comes in never stalls one; what is left of the step
     goes to prompts, one after another and oldest first, since interleaved prompts would all see their first token late.
     When cells run short the youngest gives way to the oldest, and is computed anew when there is room.
     """
 
-    def __init__(self, step_tokens: int | None) -> None:
+    def __init__(self, step_tokens: int | None, step_s: float = 0.0) -> None:
         self._step_tokens = step_tokens
+        self._step_s = step_s
 
     def plan(self, view: SchedulerView) -> StepPlan:
         """The next step; see ``jackfield.ports.scheduler.Scheduler``."""
-        running = sorted(view.running, key=_arrival)
-        budget = min(view.max_tokens, max(self._step_tokens or view.max_tokens, len(running)))
-        preempt, cells = _make_room(running, view.free_tokens)
-        chunks: list[Chunk] = []
-        for sequence in _decoding_first(running):
-            budget, cells = _grant(chunks, sequence, budget, cells)
-        if not preempt:  # room that was just made belongs to those who run
-            cells -= sum(sequence.pending for sequence in running) - sum(chunk.tokens for chunk in chunks)
-            _start_waiting(chunks, view, budget, cells)
-        return StepPlan(chunks, preempt)
+        running = sorted(view.running, key=_by_arrival)
+        bound = max(self._step_tokens or view.max_tokens, len(running))
+        view = view._replace(max_tokens=min(view.max_tokens, bound))
+        draft = StepDraft(view, prompt_tokens(view, self._step_s))
+        draft.make_room(reversed(running))
+        running = sorted(draft.running, key=_by_arrival)
+        draft.answer(sequence for sequence in running if answers(sequence))
+        for sequence in running:
+            if not answers(sequence):
+                draft.prompt(sequence)
+        if not draft.preempted:  # room that was just made belongs to those who run
+            self._start_waiting(view, draft)
+        return draft.plan()
 
+    def _start_waiting(self, view: SchedulerView, draft: StepDraft) -> None:
+        """Start waiting sequences, oldest first.
 
-def _arrival(sequence: SequenceView) -> int:
-    return sequence.id
-
-
-def _decoding_first(running: Sequence[SequenceView]) -> list[SequenceView]:
-    return sorted(running, key=lambda sequence: sequence.pending > 1)
-
-
-def _make_room(running: list[SequenceView], cells: int) -> tuple[list[int], int]:
-    """Take sequences from the young end of *running* until each of the others can have a token.
-
-    Returns:
-        Ids of the preempted, and the cells that are free then.
-    """
-    preempt: list[int] = []
-    while len(running) > 1 and cells < len(running):
-        youngest = running.pop()
-        preempt.append(youngest.id)
-        cells += youngest.computed
-    return preempt, cells
-
-
-def _grant(chunks: list[Chunk], sequence: SequenceView, budget: int, cells: int) -> tuple[int, int]:
-    """Give *sequence* what it needs of what is left; return what is left then."""
-    tokens = min(sequence.pending, budget, cells)
-    if tokens > 0:
-        chunks.append(Chunk(sequence.id, tokens))
-    return budget - tokens, cells - tokens
-
-
-def _start_waiting(chunks: list[Chunk], view: SchedulerView, budget: int, cells: int) -> None:
-    """Start waiting sequences, oldest first, while slot, step and pool have room for the whole prompt and a token more.
-
-    One that does not fit holds back those behind it: passing it over would let short prompts starve a long one.
-    """
-    slots = view.free_slots
-    headroom = len(view.running)
-    for sequence in view.waiting:
-        if slots < 1 or budget < 1 or cells < sequence.pending + 1 + headroom:
-            return
-        budget, _ = _grant(chunks, sequence, budget, cells)
-        cells -= sequence.pending
-        slots -= 1
-        headroom += 1
+        One that does not fit holds back those behind it: passing it over would let short prompts starve a long one.
+        """
+        for sequence in view.waiting:
+            if not draft.start(sequence):
+                return

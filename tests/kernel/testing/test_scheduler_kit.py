@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jackfield.ports.scheduler import Chunk, SchedulerView, StepPlan
-from jackfield.testing.kits.scheduler import BrokenRule, PlayedSequence, SchedulerKit, check_plan
+from jackfield.simulation.rules import BrokenRule, check_plan
+from jackfield.testing.kits.scheduler import SchedulerKit, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,9 @@ class OneByOne:
         if first is None:
             return StepPlan([])
         others = [sequence for sequence in view.running if sequence is not first]
-        cells = view.free_tokens + sum(sequence.computed for sequence in others)
+        cells = view.free_tokens + sum(sequence.cells for sequence in others)
+        if first not in view.running:
+            cells -= first.cells
         return StepPlan(
             [Chunk(first.id, min(first.pending, view.max_tokens, cells))], [sequence.id for sequence in others]
         )
@@ -54,6 +57,16 @@ class Moody(OneByOne):
         return super().plan(view) if self._asked % 2 else StepPlan([])
 
 
+class Forgetful(OneByOne):
+    """Takes what is found cached for free."""
+
+    def plan(self, view: SchedulerView) -> StepPlan:
+        first = min([*view.running, *view.waiting], key=lambda sequence: sequence.id, default=None)
+        if first is None or view.running:
+            return super().plan(view)
+        return StepPlan([Chunk(first.id, min(first.pending, view.max_tokens, view.free_tokens))])
+
+
 class Snobbish(OneByOne):
     """Serves whoever came last, and throws out whoever runs."""
 
@@ -63,6 +76,16 @@ class Snobbish(OneByOne):
             return StepPlan([])
         others = [sequence for sequence in view.running if sequence is not last]
         return StepPlan([Chunk(last.id, 1)], [sequence.id for sequence in others])
+
+
+class Strict(OneByOne):
+    """Serves whoever is most urgent, and nobody else while there is one."""
+
+    def plan(self, view: SchedulerView) -> StepPlan:
+        if view.running:
+            return super().plan(view._replace(waiting=[]))
+        most = min((sequence.priority for sequence in view.waiting), default=0)
+        return super().plan(view._replace(waiting=[one for one in view.waiting if one.priority == most]))
 
 
 class PromptsFirst(OneByOne):
@@ -104,11 +127,12 @@ def kit_for(make: Callable[[], Scheduler]) -> SchedulerKit:
 
 
 ENDS = SchedulerKit.test_every_plan_can_be_done_and_every_request_ends
-PURE = SchedulerKit.test_a_plan_depends_on_the_view_alone
+PURE = SchedulerKit.test_plans_depend_on_the_views_alone
+URGENT = SchedulerKit.test_the_more_urgent_starve_nobody
 CHEAP = SchedulerKit.test_a_plan_for_a_full_house_costs_little
 
 
-@pytest.mark.parametrize("check", [ENDS, PURE, SchedulerKit.test_newcomers_starve_nobody, CHEAP])
+@pytest.mark.parametrize("check", [ENDS, PURE, SchedulerKit.test_newcomers_starve_nobody, URGENT, CHEAP])
 def test_a_correct_scheduler_passes(check: Callable[[SchedulerKit], None]) -> None:
     """The kit asks nothing that a correct scheduler cannot do."""
     check(kit_for(OneByOne))
@@ -122,6 +146,7 @@ def test_a_correct_scheduler_passes(check: Callable[[SchedulerKit], None]) -> No
         pytest.param(Moody, PURE, id="has moods"),
         pytest.param(Meddling, PURE, id="changes the view"),
         pytest.param(Snobbish, SchedulerKit.test_newcomers_starve_nobody, id="last come, first served"),
+        pytest.param(Strict, URGENT, id="the most urgent only"),
         pytest.param(Lazy, SchedulerKit.test_a_free_worker_starts_at_once, id="leaves an idle worker idle"),
         pytest.param(PromptsFirst, SchedulerKit.test_answers_go_on_while_a_long_prompt_comes_in, id="prompts first"),
         pytest.param(OneByOne, SchedulerKit.test_answers_share_their_steps, id="never batches"),
@@ -137,8 +162,8 @@ def test_a_wrong_scheduler_is_caught(make: Callable[[], Scheduler], check: Calla
 
 VIEW = SchedulerView(
     now=1.0,
-    waiting=[PlayedSequence(3, 10, 0, 0.5)],
-    running=[PlayedSequence(1, 1, 8, 0.1), PlayedSequence(2, 1, 8, 0.2)],
+    waiting=[Seen(3, 10, arrived=0.5), Seen(4, 2, 8, cells=8, arrived=0.6)],
+    running=[Seen(1, 1, 8, cells=8), Seen(2, 1, 8, cells=4)],
     free_slots=0,
     free_tokens=4,
     max_tokens=6,
@@ -170,7 +195,10 @@ def test_each_rule_of_a_plan(plan: StepPlan, message: str) -> None:
 
 
 def test_cells_are_counted() -> None:
-    """A plan may use the free cells and those it takes back, no more."""
+    """A plan may use the free cells and those it takes back, no more; what others share does not come back."""
     plan = StepPlan([Chunk(1, 1), Chunk(2, 1)])
-    with pytest.raises(BrokenRule, match="2 tokens into 1 free cells"):
+    with pytest.raises(BrokenRule, match="2 tokens and 0 cells of those that start into 1 free cells"):
         check_plan(VIEW._replace(free_tokens=1), plan)
+    with pytest.raises(BrokenRule, match="1 tokens and 8 cells of those that start into 8 free cells"):
+        check_plan(VIEW, StepPlan([Chunk(4, 1)], [2]))
+    check_plan(VIEW._replace(free_tokens=5), StepPlan([Chunk(4, 1)], [2]))

@@ -1,26 +1,30 @@
 """Conformance of schedulers: ``jackfield.ports.scheduler.Scheduler``.
 
-The kit plays the engine: it keeps sequences, slots and cells as plain numbers, asks the scheduler for plans, and checks
-each plan against the rules of ``StepPlan``. Nothing is computed, so a whole life of a worker takes milliseconds.
+The kit lets ``jackfield.simulation`` play the engine: it keeps sequences, slots and cells as plain numbers, asks the
+scheduler for plans, and checks each plan against the rules of ``StepPlan``. Nothing is computed, so a whole life of a
+worker takes milliseconds. A step takes a second, so that times are steps.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jackfield.plugins import Kernel
 from jackfield.ports.scheduler import SchedulerView
+from jackfield.simulation.engine import Costs, Pool, SimulatedEngine
+from jackfield.simulation.rules import check_plan
+from jackfield.simulation.trace import TracedRequest
 from jackfield.testing.kits.kit import Kit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from jackfield.ports.scheduler import Scheduler, StepPlan
+    from jackfield.ports.scheduler import Scheduler, SequenceView
 
 LOOKS_GROWTH: Final = 3
 """How much more a scheduler may look at when there are twice as many sequences: sorting grows little faster than twice,
@@ -28,6 +32,8 @@ comparing everybody with everybody grows four times."""
 
 PATIENCE: Final = 50
 """Empty plans in a row, with sequences there, after which a scheduler counts as stuck."""
+
+STEPS: Final = Costs(step_s=1.0, row_s=0.0, token_s=0.0)
 
 _kit_settings: Final = settings(
     deadline=None,  # the engine played here is ours, and a busy machine is nobody's fault
@@ -37,209 +43,124 @@ _kit_settings: Final = settings(
 )
 
 
-@dataclass(frozen=True)
-class Job:
-    """One request, as the kit plays it."""
+class SchedulerNeeds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the kit asks a scheduler's author."""
 
-    arrives: int
-    """Step before which it is queued."""
-    prompt: int
-    """Tokens of the prompt; at least 1."""
-    answer: int
-    """Tokens that are drawn before it ends; at least 1."""
-
-    @property
-    def room(self) -> int:
-        """Tokens of prompt and answer: what the engine's intake holds against the context, which the pool can hold."""
-        return self.prompt + self.answer
+    patience_s: float = 1000.0
+    """How long, in seconds of ``view.now``, more urgent requests may hold up one that is ten steps of priority less
+    urgent. A scheduler that ignores priorities needs less."""
 
 
-@dataclass(frozen=True)
-class Pool:
-    """What the played worker has."""
-
-    slots: int
-    cells: int
-    """At least the ``room`` of every job, as the engine's intake guarantees."""
-    step_tokens: int
-
-
-@dataclass(frozen=True)
-class PlayedSequence:
-    """A ``SequenceView``."""
+class Seen(NamedTuple):
+    """A ``SequenceView`` as it is at one moment."""
 
     id: int
     pending: int
-    computed: int
-    arrived: float
+    computed: int = 0
+    cells: int = 0
+    generated: int = 0
+    tenant: str = ""
+    priority: int = 0
+    arrived: float = 0.0
+
+    @classmethod
+    def of(cls, sequence: SequenceView) -> Seen:
+        """All that *sequence* says of itself."""
+        values = {name: getattr(sequence, name) for name in cls._fields}
+        return cls(**values)
 
 
 class WatchedSequence:
     """A ``SequenceView`` that counts how often it is looked at."""
 
-    def __init__(self, id_: int, pending: int, computed: int, arrived: float, looks: Iterator[int]) -> None:
-        self._id = id_
-        self._pending = pending
-        self._computed = computed
-        self._arrived = arrived
+    def __init__(self, seen: Seen, looks: Iterator[int]) -> None:
+        self._seen = seen
         self._looks = looks
 
     @property
     def id(self) -> int:
-        next(self._looks)
-        return self._id
+        return self._look().id
 
     @property
     def pending(self) -> int:
-        next(self._looks)
-        return self._pending
+        return self._look().pending
 
     @property
     def computed(self) -> int:
-        next(self._looks)
-        return self._computed
+        return self._look().computed
+
+    @property
+    def cells(self) -> int:
+        return self._look().cells
+
+    @property
+    def generated(self) -> int:
+        return self._look().generated
+
+    @property
+    def tenant(self) -> str:
+        return self._look().tenant
+
+    @property
+    def priority(self) -> int:
+        return self._look().priority
 
     @property
     def arrived(self) -> float:
+        return self._look().arrived
+
+    def _look(self) -> Seen:
         next(self._looks)
-        return self._arrived
+        return self._seen
 
 
-class BrokenRule(AssertionError):
-    """A plan broke a rule of ``StepPlan``."""
+def asked(arrives: int, prompt: int, answer: int, *, tenant: str = "", priority: int = 0) -> TracedRequest:
+    """A request that is queued before step *arrives*."""
+    return TracedRequest(
+        arrival_s=arrives, prompt_tokens=prompt, output_tokens=answer, tenant=tenant, priority=priority
+    )
 
 
-@dataclass
-class PlayedEngine:
-    """A worker's bookkeeping without a model."""
-
-    pool: Pool
-    jobs: Sequence[Job]
-
-    def __post_init__(self) -> None:
-        self.step = 0
-        self.waiting: list[PlayedSequence] = []
-        self.running: list[PlayedSequence] = []
-        self.drawn: dict[int, int] = {}
-        self.finished: list[int] = []
-        self.first_steps: dict[int, int] = {}
-        self._arrive()
-
-    @property
-    def view(self) -> SchedulerView:
-        """What the scheduler sees now."""
-        return SchedulerView(
-            now=float(self.step),
-            waiting=list(self.waiting),
-            running=list(self.running),
-            free_slots=self.pool.slots - len(self.running),
-            free_tokens=self.pool.cells - sum(sequence.computed for sequence in self.running),
-            max_tokens=self.pool.step_tokens,
-        )
-
-    @property
-    def idle(self) -> bool:
-        """Whether every job has ended."""
-        return len(self.finished) == len(self.jobs)
-
-    def play(self, plan: StepPlan) -> None:
-        """Check *plan*, do what it says, and let the next jobs arrive.
-
-        Raises:
-            BrokenRule: The plan is not one the engine could do.
-        """
-        view = self.view
-        check_plan(view, plan)
-        self._preempt(set(plan.preempt))
-        for chunk in plan.chunks:
-            self._start(chunk.id)
-        tokens = {chunk.id: chunk.tokens for chunk in plan.chunks}
-        self.running = [
-            survivor
-            for sequence in self.running
-            if (survivor := self._compute(sequence, tokens.get(sequence.id, 0))) is not None
-        ]
-        self.step += 1
-        self._arrive()
-
-    def _arrive(self) -> None:
-        known = len(self.drawn)
-        for id_, job in enumerate(self.jobs[known:], known):
-            if job.arrives > self.step and (self.waiting or self.running):
-                return
-            self.drawn[id_] = 0
-            self.waiting.append(PlayedSequence(id_, job.prompt, 0, float(self.step)))
-
-    def _preempt(self, victims: set[int]) -> None:
-        lost = [replace(s, pending=s.pending + s.computed, computed=0) for s in self.running if s.id in victims]
-        self.running = [sequence for sequence in self.running if sequence.id not in victims]
-        self.waiting = sorted([*self.waiting, *lost], key=lambda sequence: sequence.id)
-
-    def _start(self, id_: int) -> None:
-        started = [sequence for sequence in self.waiting if sequence.id == id_]
-        self.waiting = [sequence for sequence in self.waiting if sequence.id != id_]
-        self.running += started
-        if started:
-            self.first_steps.setdefault(id_, self.step)
-
-    def _compute(self, sequence: PlayedSequence, tokens: int) -> PlayedSequence | None:
-        after = replace(sequence, pending=sequence.pending - tokens, computed=sequence.computed + tokens)
-        if after.pending:
-            return after
-        self.drawn[sequence.id] += 1
-        if self.drawn[sequence.id] < self.jobs[sequence.id].answer:
-            return replace(after, pending=1)
-        self.finished.append(sequence.id)
-        return None
-
-
-def check_plan(view: SchedulerView, plan: StepPlan) -> None:
-    """Hold *plan* against every rule of ``StepPlan``.
-
-    Raises:
-        BrokenRule: Which rule, and the numbers.
-    """
-    running = {sequence.id: sequence for sequence in view.running}
-    known = running | {sequence.id: sequence for sequence in view.waiting}
-    ids = [chunk.id for chunk in plan.chunks]
-    _rule(len(set(ids)) == len(ids), f"two chunks of one sequence: {ids}")
-    _rule(set(ids) <= known.keys(), f"a chunk of a sequence that is not there: {sorted(set(ids) - known.keys())}")
-    _rule(len(set(plan.preempt)) == len(plan.preempt), f"preempted twice: {plan.preempt}")
-    _rule(set(plan.preempt) <= running.keys(), f"preempts what does not run: {plan.preempt}")
-    _rule(not set(plan.preempt) & set(ids), f"preempts and computes: {sorted(set(plan.preempt) & set(ids))}")
-    for chunk in plan.chunks:
-        pending = known[chunk.id].pending
-        _rule(1 <= chunk.tokens <= pending, f"{chunk.tokens} tokens of {chunk.id}, which has {pending} pending")
-    total = sum(chunk.tokens for chunk in plan.chunks)
-    cells = view.free_tokens + sum(running[id_].computed for id_ in plan.preempt)
-    starts = len(set(ids) - running.keys())
-    slots = view.free_slots + len(plan.preempt)
-    _rule(total <= view.max_tokens, f"{total} tokens in a step of {view.max_tokens}")
-    _rule(total <= cells, f"{total} tokens into {cells} free cells")
-    _rule(starts <= slots, f"{starts} new sequences into {slots} free slots")
+def frozen(view: SchedulerView) -> SchedulerView:
+    """*view* with sequences that stay as they are."""
+    return view._replace(waiting=[Seen.of(each) for each in view.waiting], running=[Seen.of(s) for s in view.running])
 
 
 @st.composite
-def workloads(draw: st.DrawFn) -> tuple[Pool, list[Job]]:
-    """Any worker with any jobs that fit it: crowded slots, short cells and tiny steps included."""
-    jobs = draw(
-        st.lists(
-            st.builds(Job, arrives=st.integers(0, 40), prompt=st.integers(1, 60), answer=st.integers(1, 25)),
-            min_size=1,
-            max_size=12,
-        )
+def requests(draw: st.DrawFn) -> TracedRequest:
+    """One request: anybody's, as urgent as it likes, with or without a prefix that others have too."""
+    prompt = draw(st.integers(1, 60))
+    prefix = draw(st.sampled_from(["", "", "one", "two"]))
+    length = {"": 0, "one": 5, "two": 20}[prefix]
+    return TracedRequest(
+        arrival_s=draw(st.integers(0, 40)),
+        prompt_tokens=max(prompt, length),
+        output_tokens=draw(st.integers(1, 25)),
+        tenant=draw(st.sampled_from(["", "a", "b"])),
+        priority=draw(st.sampled_from([0, 0, -100, 7, 100])),
+        prefix=prefix,
+        prefix_tokens=length,
     )
-    largest = max(job.room for job in jobs)
+
+
+@st.composite
+def workloads(draw: st.DrawFn) -> tuple[Pool, Costs, list[TracedRequest]]:
+    """Any worker with any requests that fit it: crowded slots, short cells and tiny steps included."""
+    trace = draw(st.lists(requests(), min_size=1, max_size=12))
+    largest = max(request.tokens for request in trace)
     pool = Pool(
         slots=draw(st.integers(1, 6)),
         cells=largest + draw(st.integers(0, 80)),
         step_tokens=draw(st.integers(1, 32)),
     )
-    return pool, sorted(jobs, key=lambda job: job.arrives)
+    costs = STEPS._replace(token_s=draw(st.sampled_from([0.0, 0.001, 1.0])))
+    return pool, costs, sorted(trace, key=lambda request: request.arrival_s)
 
 
 class SchedulerKit(Kit):
     """Subclass it as ``Test…`` and say which plugin it is about, or how the scheduler is made."""
+
+    Needs = SchedulerNeeds
 
     def scheduler(self) -> Scheduler:
         """A new scheduler."""
@@ -248,72 +169,81 @@ class SchedulerKit(Kit):
 
     @given(workloads())
     @_kit_settings
-    def test_every_plan_can_be_done_and_every_request_ends(self, workload: tuple[Pool, list[Job]]) -> None:
+    def test_every_plan_can_be_done_and_every_request_ends(
+        self, workload: tuple[Pool, Costs, list[TracedRequest]]
+    ) -> None:
         """Plans obey ``StepPlan``, whatever arrives; nobody waits for ever, also when cells are short."""
-        pool, jobs = workload
-        engine = PlayedEngine(pool, jobs)
+        pool, _, trace = workload
+        engine = SimulatedEngine(*workload)
         scheduler = self.scheduler()
-        # job after job takes this many steps; recomputing after each preemption may cost as much again per rival
-        alone = sum(-(-job.prompt // pool.step_tokens) + job.answer for job in jobs)
+        # one token of one request a step; recomputing after each preemption may cost as much again per rival
+        alone = sum(request.tokens for request in trace)
         empty = 0
-        for _ in range(2 * alone * (len(jobs) + 1) + jobs[-1].arrives):
+        for _ in range(2 * alone * (len(trace) + 1)):
             if engine.idle:
                 return
             plan = scheduler.plan(engine.view)
             engine.play(plan)
             empty = 0 if plan.chunks else empty + 1
-            assert empty < PATIENCE, f"stuck: waiting {engine.waiting}, running {engine.running}"
-        raise AssertionError(f"no end: waiting {engine.waiting}, running {engine.running}, of {jobs} in {pool}")
+            assert empty < PATIENCE, f"stuck: {frozen(engine.view)}"
+        raise AssertionError(f"no end: {frozen(engine.view)}, of {trace} in {pool}")
 
     @given(workloads())
     @_kit_settings
-    def test_a_plan_depends_on_the_view_alone(self, workload: tuple[Pool, list[Job]]) -> None:
-        """The same view gives the same plan, from the same object and from a new one, and is left as it was."""
-        engine = PlayedEngine(*workload)
-        scheduler = self.scheduler()
+    def test_plans_depend_on_the_views_alone(self, workload: tuple[Pool, Costs, list[TracedRequest]]) -> None:
+        """The same views give the same plans, from another scheduler and when asked twice, and stay as they were."""
+        engine = SimulatedEngine(*workload)
+        scheduler, other = self.scheduler(), self.scheduler()
         for _ in range(60):
             if engine.idle:
                 return
-            view = engine.view
+            view, before = engine.view, frozen(engine.view)
             plan = scheduler.plan(view)
-            assert view == engine.view, "the view was changed"
-            assert scheduler.plan(engine.view) == plan, "asked again, it planned something else"
-            assert self.scheduler().plan(engine.view) == plan, "a new scheduler planned something else"
+            assert frozen(view) == before, "the view was changed"
+            assert scheduler.plan(view) == plan, "asked again, it planned something else"
+            assert other.plan(before) == plan, "another scheduler planned something else from the same views"
             engine.play(plan)
+
+    @given(workloads())
+    @_kit_settings
+    def test_one_that_takes_over_goes_on(self, workload: tuple[Pool, Costs, list[TracedRequest]]) -> None:
+        """A new scheduler may meet a worker in the middle of its work: its options were changed."""
+        engine = SimulatedEngine(*workload)
+        for _ in range(60):
+            if engine.idle:
+                return
+            engine.play(self.scheduler().plan(engine.view))
 
     def test_nothing_to_do_gives_an_empty_plan(self) -> None:
         """Without sequences there is nothing to compute and nobody to preempt."""
-        plan = self.scheduler().plan(PlayedEngine(Pool(slots=2, cells=64, step_tokens=16), []).view)
+        plan = self.scheduler().plan(SimulatedEngine(Pool(2, 64, 16), STEPS, []).view)
         assert not plan.chunks
         assert not plan.preempt
 
     def test_a_free_worker_starts_at_once(self) -> None:
         """A request that meets an idle worker is computed in the very next step."""
-        engine = PlayedEngine(Pool(slots=2, cells=64, step_tokens=16), [Job(arrives=0, prompt=8, answer=1)])
+        engine = SimulatedEngine(Pool(2, 64, 16), STEPS, [asked(0, 8, 1)])
+        request = engine.waiting[0]
         engine.play(self.scheduler().plan(engine.view))
-        assert engine.first_steps == {0: 0}
+        assert request.started_s == 0.0
 
     def test_answers_go_on_while_a_long_prompt_comes_in(self) -> None:
         """A prompt of many steps does not stall a running answer: it gets its token in (nearly) every step."""
-        jobs = [Job(arrives=0, prompt=1, answer=40), Job(arrives=2, prompt=400, answer=1)]
-        engine = PlayedEngine(Pool(slots=2, cells=1024, step_tokens=16), jobs)
-        scheduler = self.scheduler()
-        for _ in range(30):
-            engine.play(scheduler.plan(engine.view))
-        assert engine.drawn[0] >= 25
+        engine = SimulatedEngine(Pool(2, 1024, 16), STEPS, [asked(0, 1, 40), asked(2, 400, 1)])
+        answer = engine.waiting[0]
+        self._play(engine, 30)
+        assert answer.generated >= 25
 
     def test_answers_share_their_steps(self) -> None:
         """Running answers advance together, not one after the other."""
-        jobs = [Job(arrives=0, prompt=1, answer=20)] * 4
-        engine = PlayedEngine(Pool(slots=4, cells=1024, step_tokens=16), jobs)
-        scheduler = self.scheduler()
-        for _ in range(15):
-            engine.play(scheduler.plan(engine.view))
-        assert min(engine.drawn.values()) >= 10
+        engine = SimulatedEngine(Pool(4, 1024, 16), STEPS, [asked(0, 1, 20)] * 4)
+        everybody = list(engine.waiting)
+        self._play(engine, 15)
+        assert min(answer.generated for answer in everybody) >= 10
 
     def test_cells_that_run_short_make_room_for_somebody(self) -> None:
         """When every running sequence needs a cell and none is free, some give way and the others go on."""
-        stuck = [PlayedSequence(id_, pending=1, computed=16, arrived=0.0) for id_ in range(4)]
+        stuck = [Seen(id_, pending=1, computed=16, cells=16, generated=8) for id_ in range(4)]
         view = SchedulerView(1.0, waiting=[], running=stuck, free_slots=0, free_tokens=0, max_tokens=32)
         plan = self.scheduler().plan(view)
         check_plan(view, plan)
@@ -322,27 +252,42 @@ class SchedulerKit(Kit):
 
     def test_newcomers_starve_nobody(self) -> None:
         """A large request ends although small ones keep arriving faster than they can be served."""
-        jobs = [Job(0, 4, 4), Job(0, 4, 4), Job(1, 40, 8), *(Job(step, 4, 4) for step in range(1, 400))]
-        engine = PlayedEngine(Pool(slots=2, cells=64, step_tokens=16), jobs)
-        scheduler = self.scheduler()
-        for _ in range(300):
-            engine.play(scheduler.plan(engine.view))
-        assert 2 in engine.finished, f"after 300 steps it still waits; {len(engine.finished)} others have ended"
+        trace = [asked(0, 4, 4), asked(0, 4, 4), asked(1, 40, 8), *(asked(step, 4, 4) for step in range(1, 400))]
+        engine = SimulatedEngine(Pool(2, 64, 16), STEPS, trace)
+        self._play(engine, 300)
+        ended = {sequence.id for sequence in engine.finished}
+        assert 2 in ended, f"after 300 steps it still waits; {len(ended)} others have ended"
+
+    def test_the_more_urgent_starve_nobody(self) -> None:
+        """A request ends in time although more urgent ones of its own and other tenants keep the worker busy."""
+        patience_s = self._needs().patience_s
+        urgent = [asked(step, 4, 4, tenant="ab"[step % 2]) for step in range(0, int(patience_s), 2)]
+        trace = sorted([*urgent, asked(4, 8, 4, tenant="a", priority=10)], key=lambda request: request.arrival_s)
+        engine = SimulatedEngine(Pool(1, 64, 16), STEPS, trace)
+        self._play(engine, int(patience_s))
+        late = [sequence for sequence in engine.waiting if sequence.priority]
+        assert not late, f"after {engine.now:g} s it still waits; {len(engine.finished)} others have ended"
 
     def test_a_plan_for_a_full_house_costs_little(self) -> None:
         """Twice the sequences cost about twice the work: a plan holds up every running answer."""
         assert self._looks(256) <= LOOKS_GROWTH * self._looks(128)
 
+    def _needs(self) -> SchedulerNeeds:
+        return self.told(SchedulerNeeds)
+
+    def _play(self, engine: SimulatedEngine, steps: int) -> None:
+        scheduler = self.scheduler()
+        for _ in range(steps):
+            engine.play(scheduler.plan(engine.view))
+
     def _looks(self, many: int) -> int:
         """How often a plan for *many* running and as many waiting sequences reads what they say of themselves."""
-        counter = count()
-        running = [WatchedSequence(id_, 1, 100, 0.0, counter) for id_ in range(many)]
-        waiting = [WatchedSequence(id_, 1, 0, 1.0, counter) for id_ in range(many, 2 * many)]
+        looks = count()
+        running = self._watched([Seen(id_, 1, 100, 100, 9) for id_ in range(many)], looks)
+        waiting = self._watched([Seen(id_, 1, tenant=str(id_ % 3)) for id_ in range(many, 2 * many)], looks)
         view = SchedulerView(2.0, waiting, running, free_slots=many, free_tokens=64 * many, max_tokens=8 * many)
         self.scheduler().plan(view)
-        return next(counter)
+        return next(looks)
 
-
-def _rule(kept: object, broken: str) -> None:
-    if not kept:
-        raise BrokenRule(broken)
+    def _watched(self, seen: Sequence[Seen], looks: Iterator[int]) -> list[WatchedSequence]:
+        return [WatchedSequence(each, looks) for each in seen]

@@ -1,0 +1,154 @@
+"""What schedulers are built from: a draft of a step that keeps the rules of ``StepPlan``, and a bound on prompts.
+
+A scheduler says who goes first; the draft knows how much room there is. ``fcfs``, ``fair`` and
+``shortest-prompt-first`` differ in nothing but the order in which they ask it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from jackfield.ports.scheduler import Chunk, StepPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jackfield.ports.scheduler import SchedulerView, SequenceView
+
+FORCED_MAX: Final = 32
+"""Tokens that an answer may have pending and still count as one: a grammar forces some without a draw."""
+
+PROMPT_FLOOR: Final = 16
+"""Prompt tokens that a step has room for, however slow the machine: a prompt must get on."""
+
+PROMPT_UNMEASURED: Final = 64
+"""The same before anything was measured."""
+
+STEP_MS_MAX: Final = 60_000
+"""Most that a scheduler's option for the length of a step may be."""
+
+
+def answers(sequence: SequenceView) -> bool:
+    """Whether a running sequence draws its answer, and so is kept waiting by the prompts that share its step."""
+    return sequence.pending == 1 or (sequence.generated > 0 and sequence.pending <= FORCED_MAX)
+
+
+def prompt_tokens(view: SchedulerView, step_s: float) -> int:
+    """How many prompt tokens the next step may hold.
+
+    Parameters:
+        view: Of the step.
+        step_s: Seconds that prompts may add to a step with answers in it; 0 sets no bound.
+
+    Returns:
+        ``view.max_tokens`` where no answer waits for the step; otherwise *step_s* divided by what a prompt token takes,
+        and never less than ``PROMPT_FLOOR``.
+    """
+    if not step_s or not any(answers(sequence) for sequence in view.running):
+        return view.max_tokens
+    if not view.token_s:
+        return min(view.max_tokens, PROMPT_UNMEASURED)
+    return min(view.max_tokens, max(PROMPT_FLOOR, int(step_s / view.token_s)))
+
+
+class StepDraft:
+    """A step that is being planned. Whatever is asked of it, ``plan`` keeps the rules.
+
+    Parameters:
+        view: Of the step.
+        prompts: Most tokens of the step that go to prompts, as ``prompt_tokens`` says; None sets no bound.
+
+    Tokens of what runs already, and one more for each that runs, are never given to one that starts.
+    """
+
+    __slots__ = ("_cells", "_chunks", "_owed", "_preempted", "_running", "_slots", "_starting", "prompts", "tokens")
+
+    def __init__(self, view: SchedulerView, prompts: int | None = None) -> None:
+        self.tokens = view.max_tokens
+        """What is left of the step."""
+        self.prompts = view.max_tokens if prompts is None else prompts
+        """What is left of it for prompts."""
+        self._slots = view.free_slots
+        self._cells = view.free_tokens
+        self._running = {sequence.id: sequence for sequence in view.running}
+        self._owed = sum(sequence.pending for sequence in view.running)
+        self._chunks: dict[int, int] = {}
+        self._starting: set[int] = set()
+        self._preempted: list[int] = []
+
+    @property
+    def running(self) -> Iterable[SequenceView]:
+        """Those that run and are not preempted, in the order of the view."""
+        return self._running.values()
+
+    @property
+    def preempted(self) -> bool:
+        """Whether somebody lost its slot."""
+        return bool(self._preempted)
+
+    def make_room(self, last_first: Iterable[SequenceView]) -> None:
+        """Where cells run short, preempt until each of the others can have one.
+
+        Parameters:
+            last_first: All running sequences, the one that gives way first at the front.
+        """
+        victims = iter(last_first)
+        while len(self._running) > 1 and self._cells < len(self._running):
+            self.preempt(next(victims))
+
+    def preempt(self, sequence: SequenceView) -> None:
+        """Take slot and cells of a running *sequence*; what it was granted goes back into the step."""
+        del self._running[sequence.id]
+        granted = self._chunks.pop(sequence.id, 0)
+        self.tokens += granted
+        self._slots += 1
+        self._cells += sequence.cells + granted
+        self._owed -= sequence.pending - granted
+        self._preempted.append(sequence.id)
+
+    def answer(self, sequences: Iterable[SequenceView]) -> None:
+        """Grant running *sequences* what they have pending, as far as the step has room."""
+        for sequence in sequences:
+            self._grant(sequence, min(sequence.pending, self.tokens, self._cells))
+
+    def prompt(self, sequence: SequenceView) -> int:
+        """Grant a running *sequence* as much of its prompt as there is room for; return how much that is."""
+        tokens = min(sequence.pending, self.tokens, self.prompts, self._cells)
+        self._grant(sequence, tokens)
+        self.prompts -= tokens
+        return tokens
+
+    def fits(self, sequence: SequenceView, without: Sequence[SequenceView] = ()) -> bool:
+        """Whether a waiting *sequence* can start: its whole prompt, a token more, and one for each that runs.
+
+        Parameters:
+            sequence: Who would start.
+            without: Running sequences that would be preempted for it.
+        """
+        running = len(self._running) + len(self._starting) - len(without)
+        freed = sum(victim.cells + victim.pending for victim in without)
+        room = self._cells - self._owed + freed - sequence.cells - sequence.pending
+        return self._slots + len(without) > 0 and self.tokens > 0 and self.prompts > 0 and room > running
+
+    def start(self, sequence: SequenceView) -> bool:
+        """Start a waiting *sequence* if it fits; return whether it does."""
+        if not self.fits(sequence):
+            return False
+        self._slots -= 1
+        self._starting.add(sequence.id)
+        self._cells -= sequence.cells
+        self._owed += sequence.pending
+        self.prompt(sequence)
+        return True
+
+    def plan(self) -> StepPlan:
+        """What was drafted."""
+        return StepPlan([Chunk(id_, tokens) for id_, tokens in self._chunks.items()], self._preempted)
+
+    def _grant(self, sequence: SequenceView, tokens: int) -> None:
+        if tokens <= 0:
+            return
+        self._chunks[sequence.id] = tokens
+        self.tokens -= tokens
+        self._cells -= tokens
+        self._owed -= tokens
