@@ -29,12 +29,7 @@ def make_engine(name: str, factory: ConstraintEngineFactory, tokenizer: Tokenize
     Raises:
         PluginError: The factory failed, or made something else.
     """
-    try:
-        engine = factory(tokenizer)
-    except JackfieldError:
-        raise
-    except Exception as error:
-        raise PluginError(f"constraint engine {name}: its factory raised {type(error).__name__}: {error}") from error
+    engine = factory(tokenizer)
     if not callable(getattr(engine, "compile", None)):
         raise PluginError(f"constraint engine {name}: its factory made {type(engine).__name__}, which has no compile()")
     return NamedConstraintEngine(name, engine)

@@ -89,14 +89,15 @@ def assemble(
         ModelLoadError: The model's chat template cannot be used.
         PluginError: The backend loaded what is no runner, or no constraint engine can be made.
     """
-    links = GatewayLinks()
     if _pools(runner):
+        links = GatewayLinks()
         pool = PoolLoop(runner, links.flush, links.broadcast)
         return Serving(runner, links, pool, Intake(PoolPreparation(runner), pool.submit))
     if _generates(runner):
-        engine = EngineLoop(runner, scheduler, links.flush, links.broadcast, context_shift=context_shift)
         compiling = constraints(runner.tokenizer) if constraints is not None else None
         preparation = Preparation(runner, default_max_tokens, context_shift=context_shift, constraints=compiling)
+        links = GatewayLinks()
+        engine = EngineLoop(runner, scheduler, links.flush, links.broadcast, context_shift=context_shift)
         return Serving(runner, links, engine, Intake(preparation, engine.submit))
     raise PluginError(f"the backend loaded {type(runner).__name__}, which has neither decode() nor pool()")
 
