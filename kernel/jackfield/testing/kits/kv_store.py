@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 import threading
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,7 +26,7 @@ from jackfield.ports.kv_store import StateKey
 from jackfield.testing.kits.kit import Kit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from jackfield.ports.kv_store import KVStore, KVStoreFactory
 
@@ -114,7 +114,7 @@ class KVStoreKit(Kit):
         before = bytes(memory)
         assert store.put(key(), memoryview(memory))
         memory[:] = bytes(len(memory))
-        assert store.get(key()) == before
+        assert store.get(key()) == memoryview(before)
 
     def test_a_state_may_be_of_any_shape(self, store: KVStore) -> None:
         """Bytes are bytes: a view of numbers, a part of a larger one, one that must not be written to."""
@@ -259,14 +259,17 @@ class KVStoreKit(Kit):
         assert store.usage().entries == len(names)
         assert names == [each for each in given if each in names], "not in the order of their use"
         for each in names:
-            assert store.get(each) == given[each]
+            assert store.get(each) == memoryview(given[each])
         store.close()
 
     def test_any_history_gives_what_was_put_or_nothing(self) -> None:
         """Hypothesis: whatever is called in whatever order."""
-        factory = self.factory()
+
+        class Played(StoreMachine):
+            factory = staticmethod(self.factory())
+
         run_state_machine_as_test(
-            lambda: StoreMachine(factory),
+            Played,
             settings=settings(
                 max_examples=40,
                 stateful_step_count=40,
@@ -300,11 +303,13 @@ _KEYS: Final = st.sampled_from([*DIFFERENT.values(), *(key((number,)) for number
 class StoreMachine(RuleBasedStateMachine):
     """A store beside a dictionary: it may forget anything, and must not invent anything."""
 
+    factory: ClassVar[KVStoreFactory]
+    """Makes the stores."""
+
     views: Bundle[tuple[memoryview, bytes]] = Bundle("views")
 
-    def __init__(self, factory: Callable[[str], KVStore]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._factory = factory
         self._model = _new_model()
         self._given: dict[StateKey, bytes] = {}
         self._store = self._opened(LAYOUT)
@@ -374,7 +379,7 @@ class StoreMachine(RuleBasedStateMachine):
         self._store.close()
 
     def _opened(self, layout: str) -> KVStore:
-        store = self._factory(self._model)
+        store = self.factory(self._model)
         held = list(store.open(layout))
         assert set(held) <= self._given.keys(), "it holds what it was never given"
         self._given = {each: self._given[each] for each in held}
