@@ -91,9 +91,9 @@ class PrometheusObserver:
             "time_to_first_token_seconds", "From a request's first byte to its first text.", LATENCY_BOUNDS
         )
         self._queue = self._histogram("queue_wait_seconds", "From prepared to the first engine step.", QUEUE_BOUNDS)
-        self._prompt_tokens = self._counter("prompt_tokens", "Tokens of prompts, cached ones included.", ("model",))
+        self._prompt_tokens = self._counter("prompt_tokens", "Tokens of prompts, cached ones not included.", ("model",))
         self._generation_tokens = self._counter("generation_tokens", "Tokens of answers.", ("model",))
-        self._cached_tokens = self._counter("cached_tokens", "Tokens of prompts that were in the KV cache.", ("model",))
+        self._cached_tokens = self._counter("cached_tokens", "Tokens of prompts from the prefix cache.", ("model",))
         self._gaps = BulkHistogram("jackfield_inter_token_seconds", "Between two texts of one answer.", TOKEN_BOUNDS)
         self._workers = WorkerMetrics()
         self._registry.register(self._gaps)
@@ -136,7 +136,7 @@ class PrometheusObserver:
             metrics.ttft.observe(event.ttft_s)
         if event.queue_s is not None:
             metrics.queue.observe(event.queue_s)
-        metrics.prompt_tokens.inc(event.prompt_tokens)
+        metrics.prompt_tokens.inc(max(0, event.prompt_tokens - event.cached_tokens))
         metrics.generation_tokens.inc(event.completion_tokens)
         metrics.cached_tokens.inc(event.cached_tokens)
         if event.gaps_s:

@@ -6,65 +6,25 @@ reset as Prometheus' ``rate`` expects it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from jackfield.lifecycle import WorkerState
-from jackfield.ports.observer import EngineStats
+from jackfield_prometheus.figures import COUNTERS, DIVIDED_COUNTERS, DIVIDED_GAUGES, GAUGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prometheus_client import Metric
 
-    from jackfield.ports.observer import WorkerChanged, WorkerReported
+    from jackfield.ports.observer import EngineStats, WorkerChanged, WorkerReported
+    from jackfield_prometheus.figures import Division, Figure
 
 
-class Figure(NamedTuple):
-    """One metric that is read off ``EngineStats``."""
-
-    name: str
-    documentation: str
-    value: Callable[[EngineStats], float]
-
-
-GAUGES: Final = (
-    Figure("jackfield_requests_running", "Requests that hold a slot.", lambda stats: stats.running),
-    Figure("jackfield_requests_waiting", "Requests that wait for a slot.", lambda stats: stats.waiting),
-    Figure("jackfield_kv_used_tokens", "KV cells held, in tokens.", lambda stats: stats.kv_used),
-    Figure("jackfield_kv_capacity_tokens", "KV cells there are, in tokens.", lambda stats: stats.kv_total),
-    Figure(
-        "jackfield_kv_usage_ratio",
-        "Share of the KV cells that is held, 0 to 1.",
-        lambda stats: stats.kv_used / stats.kv_total if stats.kv_total else 0.0,
-    ),
-)
-
-COUNTERS: Final = (
-    Figure("jackfield_engine_steps", "Engine steps.", lambda stats: stats.steps),
-    Figure(
-        "jackfield_engine_prompt_tokens",
-        "Prompt tokens computed, repeats after a preemption included, cached ones not.",
-        lambda stats: stats.prompt_tokens,
-    ),
-    Figure("jackfield_engine_generated_tokens", "Tokens drawn.", lambda stats: stats.generated_tokens),
-    Figure(
-        "jackfield_engine_preemptions", "Sequences that lost their slot for lack of KV cells.", lambda s: s.preemptions
-    ),
-    Figure("jackfield_engine_step_seconds", "Wall time of all engine steps.", lambda stats: stats.step_s),
-    Figure(
-        "jackfield_engine_own_seconds",
-        "The engine loop's own share of that: steps minus backend and samplers.",
-        lambda stats: stats.own_s,
-    ),
-    Figure(
-        "jackfield_engine_sampler_seconds", "Share of the steps spent drawing tokens.", lambda stats: stats.sampler_s
-    ),
-)
+Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
 
 STATE: Final = "jackfield_worker_state"
 RESTARTS: Final = "jackfield_worker_restarts"
@@ -73,7 +33,7 @@ RESTARTS: Final = "jackfield_worker_restarts"
 class WorkerMetrics(Collector):
     """The latest of every worker. Gateway's event loop.
 
-    Number of series: bounded by the models of the manifest.
+    Number of series: bounded by the models and stores of the manifest, and by the engine's own reasons.
     """
 
     def __init__(self) -> None:
@@ -85,7 +45,7 @@ class WorkerMetrics(Collector):
         self._changes[event.model] = event
         stats = self._stats.get(event.model)
         if stats is not None and event.state != WorkerState.READY:
-            self._stats[event.model] = msgspec.structs.replace(stats, running=0, waiting=0, kv_used=0)
+            self._stats[event.model] = _stopped(stats)
 
     def reported(self, event: WorkerReported) -> None:
         """A worker sent its figures."""
@@ -94,16 +54,27 @@ class WorkerMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics, for the registry."""
         for figure in GAUGES:
-            gauge = GaugeMetricFamily(figure.name, figure.documentation, labels=["model"])
-            for model, stats in self._stats.items():
-                gauge.add_metric([model], figure.value(stats))
-            yield gauge
+            yield self._plain(GaugeMetricFamily(figure.name, figure.documentation, labels=["model"]), figure)
         for figure in COUNTERS:
-            counter = CounterMetricFamily(figure.name, figure.documentation, labels=["model"])
-            for model, stats in self._stats.items():
-                counter.add_metric([model], figure.value(stats))
-            yield counter
+            yield self._plain(CounterMetricFamily(figure.name, figure.documentation, labels=["model"]), figure)
+        for division in DIVIDED_GAUGES:
+            labels = ["model", division.label]
+            yield self._divided(GaugeMetricFamily(division.name, division.documentation, labels=labels), division)
+        for division in DIVIDED_COUNTERS:
+            labels = ["model", division.label]
+            yield self._divided(CounterMetricFamily(division.name, division.documentation, labels=labels), division)
         yield from self._states()
+
+    def _plain(self, family: Family, figure: Figure) -> Family:
+        for model, stats in self._stats.items():
+            family.add_metric([model], figure.value(stats))
+        return family
+
+    def _divided(self, family: Family, division: Division) -> Family:
+        for model, stats in self._stats.items():
+            for label, value in division.values(stats):
+                family.add_metric([model, label], value)
+        return family
 
     def _states(self) -> Iterator[Metric]:
         state = GaugeMetricFamily(STATE, "1 for the state a worker is in, 0 for the others.", labels=["model", "state"])
@@ -114,3 +85,10 @@ class WorkerMetrics(Collector):
                 state.add_metric([model, name.value], float(name.value == change.state))
         yield state
         yield restarts
+
+
+def _stopped(stats: EngineStats) -> EngineStats:
+    """What is left of *stats* when the worker serves no more: its totals."""
+    stores = tuple(msgspec.structs.replace(store, entries=0, used_bytes=0) for store in stats.cache.stores)
+    cache = msgspec.structs.replace(stats.cache, idle_tokens=0, stores=stores)
+    return msgspec.structs.replace(stats, running=0, waiting=0, waiting_tokens=0, wait_s=0.0, kv_used=0, cache=cache)

@@ -18,7 +18,7 @@ import jackfield_prometheus
 from jackfield.lifecycle import WorkerState
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
-from jackfield.ports.observer import EngineStats, WorkerChanged, WorkerReported
+from jackfield.ports.observer import CacheStats, EngineStats, StoreStats, WorkerChanged, WorkerReported
 from jackfield.testing.kits.observer import ObserverKit, ended
 from jackfield_prometheus.config import PrometheusConfig
 from jackfield_prometheus.histogram import BulkHistogram
@@ -43,6 +43,24 @@ STATS = EngineStats(
     step_s=10.0,
     own_s=0.05,
     sampler_s=0.5,
+    mask_s=0.25,
+    waiting_tokens=700,
+    wait_s=1.5,
+    cache=CacheStats(
+        lookups=10,
+        hits=7,
+        cached_tokens=400,
+        idle_tokens=90,
+        saved_bytes=1000,
+        restored_bytes=600,
+        evicted_tokens=50,
+        recomputed={"preempted": 30, "evicted": 20},
+        idle_cell_s=1e-6,
+        restore_token_s=2e-5,
+        kept=6,
+        moved=2,
+        stores=(StoreStats("memory", 3, 900, 5000, 2, 1), StoreStats("disk", 4, 1900, 9000, 1, 0)),
+    ),
 )
 
 
@@ -110,10 +128,10 @@ def test_what_was_not_measured_is_not_counted(observer: PrometheusObserver) -> N
 
 
 def test_tokens_are_counted(observer: PrometheusObserver) -> None:
-    """Prompt, cached and generated."""
+    """Of prompts what was computed and what was cached, apart; and generated ones."""
     observer.observe(ended(prompt_tokens=120, cached_tokens=100, completion_tokens=64))
     observer.observe(ended(prompt_tokens=1, cached_tokens=0, completion_tokens=1))
-    assert value(observer, "jackfield_prompt_tokens_total", model="demo") == 121
+    assert value(observer, "jackfield_prompt_tokens_total", model="demo") == 21
     assert value(observer, "jackfield_cached_tokens_total", model="demo") == 100
     assert value(observer, "jackfield_generation_tokens_total", model="demo") == 65
 
@@ -133,6 +151,18 @@ def test_tokens_are_counted(observer: PrometheusObserver) -> None:
         ("jackfield_engine_step_seconds_total", 10.0),
         ("jackfield_engine_own_seconds_total", 0.05),
         ("jackfield_engine_sampler_seconds_total", 0.5),
+        ("jackfield_engine_mask_seconds_total", 0.25),
+        ("jackfield_waiting_tokens", 700),
+        ("jackfield_predicted_wait_seconds", 1.5),
+        ("jackfield_prefix_cache_lookups_total", 10),
+        ("jackfield_prefix_cache_hits_total", 7),
+        ("jackfield_prefix_cache_cached_tokens_total", 400),
+        ("jackfield_prefix_cache_idle_tokens", 90),
+        ("jackfield_prefix_cache_saved_bytes_total", 1000),
+        ("jackfield_prefix_cache_restored_bytes_total", 600),
+        ("jackfield_prefix_cache_evicted_tokens_total", 50),
+        ("jackfield_prefix_cache_idle_cell_seconds", 1e-6),
+        ("jackfield_prefix_cache_restore_token_seconds", 2e-5),
     ],
 )
 def test_the_latest_report_of_a_worker_is_shown(observer: PrometheusObserver, name: str, expected: float) -> None:
@@ -140,6 +170,27 @@ def test_the_latest_report_of_a_worker_is_shown(observer: PrometheusObserver, na
     observer.observe(WorkerReported(model="demo", stats=msgspec.structs.replace(STATS, steps=1, running=1)))
     observer.observe(WorkerReported(model="demo", stats=STATS))
     assert value(observer, name, model="demo") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "expected"),
+    [
+        ("prefix_cache_recomputed_tokens_total", "reason", {"preempted": 30, "evicted": 20}),
+        ("prefix_cache_decisions_total", "decision", {"kept": 6, "moved": 2}),
+        ("kv_store_entries", "store", {"memory": 3, "disk": 4}),
+        ("kv_store_used_bytes", "store", {"memory": 900, "disk": 1900}),
+        ("kv_store_limit_bytes", "store", {"memory": 5000, "disk": 9000}),
+        ("kv_store_hits_total", "store", {"memory": 2, "disk": 1}),
+        ("kv_store_dropped_total", "store", {"memory": 1, "disk": 0}),
+    ],
+)
+def test_what_a_worker_reports_by_name(
+    observer: PrometheusObserver, name: str, label: str, expected: dict[str, float]
+) -> None:
+    """Stores, reasons and decisions have a series each."""
+    observer.observe(WorkerReported(model="demo", stats=STATS))
+    got = {each: value(observer, f"jackfield_{name}", model="demo", **{label: each}) for each in expected}
+    assert got == expected
 
 
 def test_a_worker_is_in_one_state(observer: PrometheusObserver) -> None:
@@ -158,9 +209,21 @@ def test_a_worker_that_does_not_serve_holds_nothing(observer: PrometheusObserver
     """A dead worker's last report must not look like load; its totals stay."""
     observer.observe(WorkerReported(model="demo", stats=STATS))
     observer.observe(WorkerChanged(model="demo", state=state, restarts=0))
-    for name in ("requests_running", "requests_waiting", "kv_used_tokens", "kv_usage_ratio"):
+    for name in (
+        "requests_running",
+        "requests_waiting",
+        "waiting_tokens",
+        "predicted_wait_seconds",
+        "kv_used_tokens",
+        "kv_usage_ratio",
+        "prefix_cache_idle_tokens",
+    ):
         assert value(observer, f"jackfield_{name}", model="demo") == 0
+    for name in ("entries", "used_bytes"):
+        assert value(observer, f"jackfield_kv_store_{name}", model="demo", store="disk") == 0
     assert value(observer, "jackfield_engine_steps_total", model="demo") == 100
+    assert value(observer, "jackfield_prefix_cache_hits_total", model="demo") == 7
+    assert value(observer, "jackfield_kv_store_hits_total", model="demo", store="disk") == 1
 
 
 def test_label_values_are_bounded() -> None:
@@ -264,6 +327,6 @@ def test_the_plugin_hands_over_one_observer_with_its_options() -> None:
     assert isinstance(observer, PrometheusObserver)
     observer.observe(ended(model="a"))
     observer.observe(ended(model="b"))
-    assert value(observer, "jackfield_prompt_tokens_total", model="other") == 120
+    assert value(observer, "jackfield_prompt_tokens_total", model="other") == 20
     with pytest.raises(ValueError, match="label_values must be at least 1"):
         PrometheusConfig(label_values=0)

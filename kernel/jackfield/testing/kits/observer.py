@@ -14,14 +14,53 @@ import pytest
 
 from jackfield.lifecycle import WorkerState
 from jackfield.plugins import Kernel
-from jackfield.ports.observer import EngineStats, Exposition, RequestEnded, WorkerChanged, WorkerReported
+from jackfield.ports.observer import (
+    CacheStats,
+    EngineStats,
+    Exposition,
+    RequestEnded,
+    StoreStats,
+    WorkerChanged,
+    WorkerReported,
+)
 from jackfield.testing.kits.kit import Kit
 
 if TYPE_CHECKING:
     from jackfield.ports.observer import ObservedEvent, ObserverFactory
 
 _IDLE: Final = EngineStats(0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0)
-_BUSY: Final = EngineStats(8, 3, 1000, 4096, 10**9, 10**12, 10**12, 4, 1e6, 1e3, 1e4)
+_CACHE: Final = CacheStats(
+    lookups=10**9,
+    hits=10**9,
+    cached_tokens=10**12,
+    idle_tokens=3000,
+    saved_bytes=10**15,
+    restored_bytes=10**15,
+    evicted_tokens=10**12,
+    recomputed={"preempted": 10**6, "evicted": 10**6, "no_checkpoint": 0, "state_lost": 1},
+    idle_cell_s=1e-7,
+    restore_token_s=1e-5,
+    kept=10**6,
+    moved=10**6,
+    stores=(StoreStats("memory", 1000, 2**30, 2**33, 10**6, 0), StoreStats("диск", 0, 0, 2**40, 0, 1)),
+)
+_BUSY: Final = EngineStats(
+    8,
+    3,
+    1000,
+    4096,
+    10**9,
+    10**12,
+    10**12,
+    4,
+    1e6,
+    1e3,
+    1e4,
+    mask_s=1e3,
+    waiting_tokens=9000,
+    wait_s=60.0,
+    cache=_CACHE,
+)
 
 
 def ended(**fields: float | str | tuple[float, ...] | None) -> RequestEnded:
@@ -48,6 +87,7 @@ EVENTS: Final[dict[str, ObservedEvent]] = {
         route="", model="", status=404, code="unknown_url", queue_s=None, ttft_s=None, gaps_s=(), completion_tokens=0
     ),
     "a client that left": ended(status=499, code="stop", gaps_s=()),
+    "a prompt that was cached whole": ended(prompt_tokens=100, cached_tokens=100),
     "all zeros": ended(duration_s=0.0, queue_s=0.0, ttft_s=0.0, gaps_s=(0.0,), prompt_tokens=0, cached_tokens=0),
     "a day": ended(duration_s=86400.0, queue_s=86400.0, ttft_s=86400.0, gaps_s=(86400.0,)),
     "a long answer": ended(gaps_s=(0.02,) * 10_000, completion_tokens=10_001),

@@ -1,0 +1,122 @@
+"""What is read off a worker's report: one row for each metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from jackfield.ports.observer import CacheStats, EngineStats, StoreStats
+
+
+class Figure(NamedTuple):
+    """A metric with one value a model."""
+
+    name: str
+    documentation: str
+    value: Callable[[EngineStats], float]
+
+
+class Division(NamedTuple):
+    """A metric that has several values a model, told apart by one more label."""
+
+    name: str
+    documentation: str
+    label: str
+    values: Callable[[EngineStats], Iterable[tuple[str, float]]]
+
+
+def _cache(name: str, documentation: str, value: Callable[[CacheStats], float]) -> Figure:
+    return Figure(f"jackfield_prefix_cache_{name}", documentation, lambda stats: value(stats.cache))
+
+
+def _store(name: str, documentation: str, value: Callable[[StoreStats], float]) -> Division:
+    return Division(
+        f"jackfield_kv_store_{name}",
+        documentation,
+        "store",
+        lambda stats: [(store.name, value(store)) for store in stats.cache.stores],
+    )
+
+
+GAUGES: Final = (
+    Figure("jackfield_requests_running", "Requests that hold a slot.", lambda stats: stats.running),
+    Figure("jackfield_requests_waiting", "Requests that wait for a slot.", lambda stats: stats.waiting),
+    Figure("jackfield_waiting_tokens", "Tokens that waiting requests must compute.", lambda s: s.waiting_tokens),
+    Figure(
+        "jackfield_predicted_wait_seconds",
+        "How long a request that comes now would wait for its first step.",
+        lambda stats: stats.wait_s,
+    ),
+    Figure("jackfield_kv_used_tokens", "KV cells held, in tokens.", lambda stats: stats.kv_used),
+    Figure("jackfield_kv_capacity_tokens", "KV cells there are, in tokens.", lambda stats: stats.kv_total),
+    Figure(
+        "jackfield_kv_usage_ratio",
+        "Share of the KV cells that is held, 0 to 1.",
+        lambda stats: stats.kv_used / stats.kv_total if stats.kv_total else 0.0,
+    ),
+    _cache("idle_tokens", "KV cells held by prefixes that no running request reads.", lambda cache: cache.idle_tokens),
+    _cache(
+        "idle_cell_seconds",
+        "Input of the cost model: what an idle cell adds to one row of a step.",
+        lambda cache: cache.idle_cell_s,
+    ),
+    _cache(
+        "restore_token_seconds",
+        "Input of the cost model: what restoring one token takes.",
+        lambda cache: cache.restore_token_s,
+    ),
+)
+
+COUNTERS: Final = (
+    Figure("jackfield_engine_steps", "Engine steps.", lambda stats: stats.steps),
+    Figure(
+        "jackfield_engine_prompt_tokens",
+        "Prompt tokens computed, repeats after a preemption included, cached ones not.",
+        lambda stats: stats.prompt_tokens,
+    ),
+    Figure("jackfield_engine_generated_tokens", "Tokens drawn.", lambda stats: stats.generated_tokens),
+    Figure("jackfield_engine_preemptions", "Sequences that lost their slot to others.", lambda s: s.preemptions),
+    Figure("jackfield_engine_step_seconds", "Wall time of all engine steps.", lambda stats: stats.step_s),
+    Figure(
+        "jackfield_engine_own_seconds",
+        "The engine loop's own share of that: steps minus backend and samplers.",
+        lambda stats: stats.own_s,
+    ),
+    Figure(
+        "jackfield_engine_sampler_seconds", "Share of the steps spent drawing tokens.", lambda stats: stats.sampler_s
+    ),
+    Figure(
+        "jackfield_engine_mask_seconds",
+        "Share of the steps spent waiting for masks of structured output.",
+        lambda stats: stats.mask_s,
+    ),
+    _cache("lookups", "Answers that looked for their prompt.", lambda cache: cache.lookups),
+    _cache("hits", "Answers that found a part of their prompt.", lambda cache: cache.hits),
+    _cache("cached_tokens", "Prompt tokens found and not computed.", lambda cache: cache.cached_tokens),
+    _cache("evicted_tokens", "Tokens that left the device.", lambda cache: cache.evicted_tokens),
+    _cache("saved_bytes", "Bytes copied off the device.", lambda cache: cache.saved_bytes),
+    _cache("restored_bytes", "Bytes copied back to the device.", lambda cache: cache.restored_bytes),
+)
+
+DIVIDED_GAUGES: Final = (
+    _store("entries", "States that a store keeps.", lambda store: store.entries),
+    _store("used_bytes", "Bytes that a store keeps.", lambda store: store.used_bytes),
+    _store("limit_bytes", "Bytes that a store may keep.", lambda store: store.limit_bytes),
+)
+
+DIVIDED_COUNTERS: Final = (
+    Division(
+        "jackfield_prefix_cache_recomputed_tokens",
+        "Tokens computed although they had been computed before, by the reason.",
+        "reason",
+        lambda stats: stats.cache.recomputed.items(),
+    ),
+    Division(
+        "jackfield_prefix_cache_decisions",
+        "Idle prefixes that the cost model kept until they were read again, or moved off the device.",
+        "decision",
+        lambda stats: (("kept", stats.cache.kept), ("moved", stats.cache.moved)),
+    ),
+    _store("hits", "States that were read back from a store and used.", lambda store: store.hits),
+    _store("dropped", "States that a store found damaged or lost to errors.", lambda store: store.dropped),
+)
