@@ -91,11 +91,12 @@ class ChoiceMatcher:
 
     def allows(self, tokens: Sequence[int]) -> int:
         """How far one of the texts goes with them."""
-        rests: frozenset[bytes] | None = self._rests
+        rests = self._rests
         for count, token in enumerate(tokens):
-            rests = self._after(rests, token)
-            if rests is None:
+            after = self._after(rests, token)
+            if after is None:
                 return count
+            rests = after
         return len(tokens)
 
     def _after(self, rests: frozenset[bytes], token: int) -> frozenset[bytes] | None:
