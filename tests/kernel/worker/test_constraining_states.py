@@ -127,8 +127,8 @@ def reference(script: str, texts: Sequence[str], ends: Ends) -> tuple[str, str, 
         if token == END:
             break
         text += chr(token)
-        stop = next((each for each in ends.stops if text.endswith(each)), None)
-        if stop is not None and drawn > ends.min_tokens:
+        stop = next((each for each in ends.stops if text[ends.min_tokens :].endswith(each)), None)
+        if stop is not None:
             return text[: -len(stop)], "stop", drawn
     return text, "stop", drawn
 
