@@ -124,7 +124,8 @@ class Matcher(Protocol):
     def forced(self) -> Sequence[int]:
         """The tokens that must come next whatever is drawn, and how a tokenizer would write them; often none.
 
-        They are not accepted yet.
+        They are not accepted yet. The engine takes them over without drawing them. It does not ask where that would
+        change anything else: where log probabilities, penalties, biases, mirostat or a least length are asked for.
 
         Process and thread: worker, engine loop thread. Deadline: 300 µs. Failure policy: closed.
         """

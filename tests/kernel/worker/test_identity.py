@@ -14,9 +14,12 @@ from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.backend import ModelSpec
+from jackfield.ports.constraint import Choice
 from jackfield.ports.scheduler import StepPlan
 from jackfield.testing.kits.loaded_model import generating
+from jackfield.testing.scripted_constraints import ChoiceEngine
 from jackfield.types import ChatPrompt, Finished, GenerateRequest, Message, SamplingParams, TextDelta, TextPrompt
+from jackfield.worker.constraints import NamedConstraintEngine
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.preparation import Preparation
 from jackfield_fcfs.scheduler import FcfsScheduler
@@ -37,6 +40,17 @@ def _request(prompt: ChatPrompt | TextPrompt, **fields: object) -> GenerateReque
     return GenerateRequest(model="m", prompt=prompt, **fields)  # type: ignore[arg-type]  # fields by name
 
 
+ROUTES = Choice(
+    tuple(
+        f"From {start} to {end}: turn {way}, then {then}, and stop at the {place}."
+        for start in ("Bonn", "Berlin", "Bern")
+        for end in ("Rome", "Riga")
+        for way in ("left", "right", "around")
+        for then in ("go on", "wait", "go up the hill")
+        for place in ("bridge", "brook", "church")
+    )
+)
+
 REQUESTS = {
     "greedy": _request(
         ChatPrompt((Message("user", "What can you do?"),)),
@@ -50,6 +64,18 @@ REQUESTS = {
         logprobs=2,
         n=2,
         max_tokens=30,
+    ),
+    "constrained, and scored": _request(
+        ChatPrompt((Message("user", "Which way?"),)),
+        sampling=SamplingParams(temperature=2, seed=3),
+        constraint=ROUTES,
+        logprobs=2,
+    ),
+    "constrained, with forced tokens": _request(
+        ChatPrompt((Message("user", "Which way?"),)),
+        sampling=SamplingParams(temperature=2, seed=3),
+        constraint=ROUTES,
+        n=2,
     ),
     "a long prompt, scored": _request(
         TextPrompt(LONG), sampling=SamplingParams(temperature=0), logprobs=1, echo=True, max_tokens=12
@@ -125,7 +151,8 @@ def runner() -> Iterator[Runner]:
 
 def _run(runner: Runner, requests: Sequence[GenerateRequest], scheduler: Scheduler) -> tuple[list[Asker], int]:
     """Serve *requests* together; also how often somebody was preempted."""
-    preparation = Preparation(runner, 100)
+    engine = NamedConstraintEngine("choices", ChoiceEngine(runner.tokenizer))
+    preparation = Preparation(runner, 100, constraints=engine)
     loop = EngineLoop(runner, scheduler, lambda: None, lambda _: None)
     askers = []
     for request in requests:
@@ -148,7 +175,8 @@ def test_alone_in_a_crowd_and_preempted_an_answer_is_the_same(runner: Runner, na
     request = REQUESTS[name]
     (alone,), _ = _run(runner, [request], FcfsScheduler(None))
     expected = alone.said()
-    assert all(text and scores for text, scores in expected)
+    assert all(text and (scores or request.logprobs is None) for text, scores in expected)
+    assert request.constraint is None or all(text in ROUTES.choices for text, _ in expected)
     crowded, _ = _run(runner, [*CROWD[:3], request, *CROWD[3:]], FcfsScheduler(40))
     assert crowded[3].said() == expected
     unsteady, preemptions = _run(runner, [CROWD[1], request, CROWD[2]], Unsteady())
