@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from jackfield.ports.scheduler import Chunk, StepPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from jackfield.ports.scheduler import SchedulerView, SequenceView
 
@@ -86,15 +86,18 @@ class StepDraft:
         """Whether somebody lost its slot."""
         return bool(self._preempted)
 
-    def make_room(self, last_first: Iterable[SequenceView]) -> None:
-        """Where cells run short, preempt until each of the others can have one.
+    @property
+    def may_start(self) -> bool:
+        """Whether anybody could start: there is a slot, and room in the step for a prompt."""
+        return min(self._slots, self.tokens, self.prompts) > 0
 
-        Parameters:
-            last_first: All running sequences, the one that gives way first at the front.
-        """
-        victims = iter(last_first)
+    def make_room(self, rank: Callable[[SequenceView], tuple[float, ...]]) -> None:
+        """Where cells run short, preempt until each of the others can have one; who ranks last gives way first."""
+        if self._cells >= len(self._running):
+            return
+        victims = sorted(self._running.values(), key=rank)
         while len(self._running) > 1 and self._cells < len(self._running):
-            self.preempt(next(victims))
+            self.preempt(victims.pop())
 
     def preempt(self, sequence: SequenceView) -> None:
         """Take slot and cells of a running *sequence*; what it was granted goes back into the step."""

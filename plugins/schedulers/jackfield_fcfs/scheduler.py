@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from jackfield.scheduling import StepDraft, answers, prompt_tokens
 
 if TYPE_CHECKING:
-    from jackfield.ports.scheduler import SchedulerView, StepPlan
-
-_by_arrival = attrgetter("id")
+    from jackfield.ports.scheduler import SchedulerView, SequenceView, StepPlan
 
 
 class FcfsScheduler:
@@ -31,12 +28,11 @@ class FcfsScheduler:
 
     def plan(self, view: SchedulerView) -> StepPlan:
         """The next step; see ``jackfield.ports.scheduler.Scheduler``."""
-        running = sorted(view.running, key=_by_arrival)
-        bound = max(self._step_tokens or view.max_tokens, len(running))
+        bound = max(self._step_tokens or view.max_tokens, len(view.running))
         view = view._replace(max_tokens=min(view.max_tokens, bound))
         draft = StepDraft(view, prompt_tokens(view, self._step_s))
-        draft.make_room(reversed(running))
-        running = sorted(draft.running, key=_by_arrival)
+        draft.make_room(_arrival)
+        running = sorted(draft.running, key=_arrival)
         draft.answer(sequence for sequence in running if answers(sequence))
         for sequence in running:
             if not answers(sequence):
@@ -53,3 +49,7 @@ class FcfsScheduler:
         for sequence in view.waiting:
             if not draft.start(sequence):
                 return
+
+
+def _arrival(sequence: SequenceView) -> tuple[int]:
+    return (sequence.id,)

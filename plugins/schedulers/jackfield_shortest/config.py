@@ -1,0 +1,26 @@
+"""Options of the ``shortest-prompt-first`` scheduler."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from jackfield.scheduling import STEP_MS_MAX
+
+AGEING_MAX: Final = 86_400
+
+
+class ShortestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[config.shortest-prompt-first]``."""
+
+    ageing_s: float = 30
+    """Seconds after which a waiting request goes before all that wait for a shorter time, however short they are."""
+    step_ms: float = 150
+    """Milliseconds that prompts may add to a step in which answers get their next token; 0 sets no bound."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ageing_s <= AGEING_MAX:
+            raise ValueError(f"ageing_s must be 0 to {AGEING_MAX}")
+        if not 0 <= self.step_ms <= STEP_MS_MAX:
+            raise ValueError(f"step_ms must be 0 to {STEP_MS_MAX}")

@@ -1,0 +1,42 @@
+"""The least work first."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from jackfield.scheduling import StepDraft, answers, prompt_tokens
+
+if TYPE_CHECKING:
+    from jackfield.ports.scheduler import SchedulerView, SequenceView, StepPlan
+
+
+class ShortestScheduler:
+    """Starts whose prompt has the least left to compute; what the prefix cache has counts as done.
+
+    Parameters:
+        ageing_s: Seconds after which a waiting sequence goes first, however long its prompt.
+        step_s: Seconds that prompts may add to a step with answers in it; 0 sets no bound.
+    """
+
+    def __init__(self, ageing_s: float, step_s: float) -> None:
+        self._ageing_s = ageing_s
+        self._step_s = step_s
+
+    def plan(self, view: SchedulerView) -> StepPlan:
+        """The next step; see ``jackfield.ports.scheduler.Scheduler``."""
+        draft = StepDraft(view, prompt_tokens(view, self._step_s))
+        draft.make_room(lambda sequence: (sequence.id,))
+        draft.answer(sequence for sequence in draft.running if answers(sequence))
+        prompting = [sequence for sequence in draft.running if not answers(sequence)]
+        for sequence in sorted(prompting, key=lambda sequence: (sequence.pending, sequence.id)):
+            draft.prompt(sequence)
+        if not draft.preempted and draft.may_start:
+            for sequence in sorted(view.waiting, key=lambda sequence: self._rank(sequence, view.now)):
+                if not draft.start(sequence):
+                    break
+        return draft.plan()
+
+    def _rank(self, sequence: SequenceView, now: float) -> tuple[float, int]:
+        aged = now - sequence.arrived >= self._ageing_s
+        return -math.inf if aged else sequence.pending, sequence.id
