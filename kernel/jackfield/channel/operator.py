@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from jackfield.cache_report import CacheAnswer
 from jackfield.channel.messages import Codec
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 
@@ -48,7 +49,22 @@ class ReadLog(msgspec.Struct, frozen=True, kw_only=True, tag="read-log"):
     """That of the answer before; 0 takes all there is."""
 
 
-Question: TypeAlias = GetState | RestartWorker | ReadLog
+class AskCaches(msgspec.Struct, frozen=True, kw_only=True, tag="ask-caches"):
+    """Ask workers how their prefix caches are, or have those cleared; ``ReadCache`` reads their answers."""
+
+    model: str = ""
+    """A name or an alias; empty for all models."""
+    clear: bool = False
+
+
+class ReadCache(msgspec.Struct, frozen=True, kw_only=True, tag="read-cache"):
+    """What a worker has answered by now."""
+
+    ticket: int
+    """Of ``AskedWorker``."""
+
+
+Question: TypeAlias = GetState | RestartWorker | ReadLog | AskCaches | ReadCache
 
 # --- answers ---------------------------------------------------------------------------------------------------------
 
@@ -99,13 +115,40 @@ class LogLines(msgspec.Struct, frozen=True, kw_only=True, tag="log-lines"):
     cursor: int
 
 
+class AskedWorker(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker that was asked, or cannot be."""
+
+    model: str
+    state: str
+    """A ``WorkerState``."""
+    reason: str = ""
+    ticket: int | None = None
+    """To read its answer with; None where it serves nobody now."""
+
+
+class CachesAsked(msgspec.Struct, frozen=True, kw_only=True, tag="caches-asked"):
+    """Who was asked."""
+
+    workers: Sequence[AskedWorker]
+    """In manifest order."""
+
+
+class CacheRead(msgspec.Struct, frozen=True, kw_only=True, tag="cache-read"):
+    """What one worker has answered."""
+
+    answer: CacheAnswer | None = None
+    """None where it has not answered yet, or never will."""
+    lost: str = ""
+    """Why it never will."""
+
+
 class Declined(msgspec.Struct, frozen=True, tag="declined"):
     """The question cannot be answered; says why."""
 
     message: str
 
 
-Answer: TypeAlias = ServerState | LogLines | Declined
+Answer: TypeAlias = ServerState | LogLines | CachesAsked | CacheRead | Declined
 
 
 def questions() -> Codec[Question]:

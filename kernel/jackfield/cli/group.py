@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Final[Mapping[str, str]] = {
     "bench": "jackfield.cli.bench",
+    "cache": "jackfield.cli.cache",
     "chat": "jackfield.cli.chat",
     "completion": "jackfield.cli.completion",
     "config": "jackfield.cli.config",
@@ -75,6 +76,7 @@ def jackfield() -> None:
       jackfield serve ./model.gguf         your own model
       jackfield chat                       talk to it
       jackfield workers list               how a running server is
+      jackfield cache show                 which prompts it need not compute again
       jackfield doctor                     what is wrong here, and what to do
       jackfield plugins list               what is installed and what is on
       jackfield config show --origin       every setting, and where it comes from

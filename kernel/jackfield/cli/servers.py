@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from jackfield.channel.framing import FrameDecoder
-from jackfield.channel.operator import ANSWER_MAX, Declined, GetState, LogLines, ServerState, answers, questions
+from jackfield.channel.operator import (
+    ANSWER_MAX,
+    CacheRead,
+    CachesAsked,
+    Declined,
+    GetState,
+    LogLines,
+    ReadCache,
+    ServerState,
+    answers,
+    questions,
+)
 from jackfield.cli.complete import complete_servers
 from jackfield.cli.errors import warn
 from jackfield.errors import ChannelError, JackfieldError
@@ -22,7 +33,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from jackfield.channel.operator import Answer, Question, ReadLog, RestartWorker
+    from jackfield.channel.operator import Answer, AskCaches, Question, ReadLog, RestartWorker
 
 ANSWER_S: Final = 5.0
 """A supervisor answers within milliseconds; one that does not in this time hangs or is stopped."""
@@ -32,7 +43,7 @@ RETRY_S: Final = 0.02
 
 _READ_BYTES: Final = 1 << 16
 
-T = TypeVar("T", ServerState, LogLines)
+T = TypeVar("T", ServerState, LogLines, CachesAsked, CacheRead)
 Command = TypeVar("Command", bound="Callable[..., object]")
 
 
@@ -76,6 +87,14 @@ class Operator:
     def log(self, question: ReadLog) -> LogLines:
         """Lines of a log."""
         return self._expect(LogLines, question)
+
+    def ask_caches(self, question: AskCaches) -> CachesAsked:
+        """Ask workers about their caches; who was asked."""
+        return self._expect(CachesAsked, question)
+
+    def read_cache(self, ticket: int) -> CacheRead:
+        """What one of them has answered by now."""
+        return self._expect(CacheRead, ReadCache(ticket=ticket))
 
     def close(self) -> None:
         """End the conversation."""

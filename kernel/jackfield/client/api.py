@@ -72,11 +72,25 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     stream_options: _StreamOptions | None = None
 
 
+class PromptDetails(msgspec.Struct, frozen=True):
+    """Of a prompt's tokens."""
+
+    cached_tokens: int | None = None
+    """Those that were not computed, because they had been before."""
+
+
 class Usage(msgspec.Struct, frozen=True):
     """Tokens as the server counted them."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    prompt_tokens_details: PromptDetails | None = None
+    """None where the server says nothing of them."""
+
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens of the prompt that were not computed, as far as the server says so."""
+        return (self.prompt_tokens_details and self.prompt_tokens_details.cached_tokens) or 0
 
 
 class AnswerText(msgspec.Struct, frozen=True):

@@ -8,24 +8,30 @@ from typing import TYPE_CHECKING, Final
 from jackfield import __version__
 from jackfield.channel.operator import (
     Answer,
+    AskCaches,
+    AskedWorker,
+    CachesAsked,
     ChildState,
     Declined,
     GetState,
     LogLines,
     Question,
+    ReadCache,
     ReadLog,
     RestartWorker,
     ServerState,
 )
+from jackfield.supervisor.inquiries import Inquiries
 from jackfield.supervisor.usage import Usage, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from jackfield.channel.messages import CacheAnswered
     from jackfield.channel.operator import ChildKind
     from jackfield.log_ring import LogRing
     from jackfield.manifest import Manifest
-    from jackfield.supervisor.slot import Slot
+    from jackfield.supervisor.slot import Process, Slot
 
 NAMES_SHOWN: Final = 20
 """Models that a message lists."""
@@ -60,12 +66,17 @@ class Answers:
         self._workers = workers
         self._logs = logs
         self._stopping = stopping
+        self._inquiries = Inquiries()
         self._api: Sequence[str] = ()
         self._health: Sequence[str] = ()
 
     def at(self, api: Sequence[str], health: Sequence[str]) -> None:
         """The server listens at these URLs."""
         self._api, self._health = api, health
+
+    def answered(self, child: Process, message: CacheAnswered) -> None:
+        """A worker's answer to what an operator has asked it."""
+        self._inquiries.answered(child, message)
 
     def answer(self, question: Question) -> Answer:
         """The answer to *question*, at once."""
@@ -76,6 +87,10 @@ class Answers:
                 return self._restart(model, 0.0 if now else self._drain_s)
             case ReadLog(kind=kind, model=model, cursor=cursor):
                 return self._log(kind, model, cursor)
+            case AskCaches(model=model, clear=clear):
+                return self._ask_caches(model, clear=clear)
+            case ReadCache(ticket=ticket):
+                return self._inquiries.read(ticket)
 
     def _state(self) -> ServerState:
         children = [self._child("gateway", self._gateway), *(self._child("worker", each) for each in self._workers)]
@@ -123,6 +138,21 @@ class Answers:
             return self._unknown(model)
         chunk = self._logs[slot].read(cursor)
         return LogLines(data=chunk.data, cursor=chunk.cursor)
+
+    def _ask_caches(self, model: str, *, clear: bool) -> Answer:
+        worker = self._worker(model) if model else None
+        if model and worker is None:
+            return self._unknown(model)
+        asked = [
+            AskedWorker(
+                model=each.name,
+                state=each.state,
+                reason=each.reason,
+                ticket=self._inquiries.ask(each, clear=clear),
+            )
+            for each in (self._workers if worker is None else [worker])
+        ]
+        return CachesAsked(workers=asked)
 
     def _worker(self, name: str) -> Slot | None:
         return next((each for each in self._workers if name in (each.name, *self._models[each.name].aliases)), None)

@@ -128,6 +128,11 @@ class Slot:
         return self.child is not None and self.state in (WorkerState.STARTING, WorkerState.LOADING)
 
     @property
+    def serves(self) -> bool:
+        """Whether its child serves requests, if only those that it has already."""
+        return self.state in (WorkerState.READY, WorkerState.RECYCLING)
+
+    @property
     def uptime_s(self) -> float | None:
         """Seconds since the child was started; None where there is none."""
         return None if self.child is None else self._clock() - self._started

@@ -15,6 +15,7 @@ from jackfield.channel.messages import (
     Attach,
     BootGateway,
     BootWorker,
+    CacheAnswered,
     Drain,
     LinkLost,
     SetLogLevel,
@@ -230,6 +231,8 @@ class Supervisor:
     def _heard(self, child: Child, message: ToSupervisor) -> None:
         if isinstance(message, LinkLost) and child is self._gateway.child:
             self._connect_again(child, message.model)
+        elif isinstance(message, CacheAnswered):
+            self._answers.answered(child, message)
 
     # --- the command line --------------------------------------------------------------------------------------------
 

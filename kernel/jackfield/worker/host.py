@@ -6,17 +6,19 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from jackfield.cache_report import CacheCleared, CacheReport
 from jackfield.errors import JackfieldError, ManifestError, PluginError
 from jackfield.manifest import suggestion
 from jackfield.model_source import model_spec
 from jackfield.worker.constraints import make_engine
 from jackfield.worker.foreign import NamedScheduler
-from jackfield.worker.serving import Serving, assemble
+from jackfield.worker.serving import CachingLoop, Serving, assemble
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from jackfield.cache_report import CacheAnswer
     from jackfield.plugins import Kernel
     from jackfield.ports.backend import Backend, ModelInfo, PooledRunner, Runner, RunnerLimits
     from jackfield.ports.scheduler import Scheduler
@@ -35,8 +37,8 @@ class WorkerHost:
         kernel: The enabled plugins.
         model: Key in ``[models]``.
 
-    ``load`` first, then ``run`` in one thread; ``attach`` and ``stop`` from any after that, ``busy_s`` and
-    ``in_flight`` from any always.
+    ``load`` first, then ``run`` in one thread; ``attach``, ``stop`` and ``ask_cache`` from any after that; ``busy_s``
+    and ``in_flight`` from any always.
     """
 
     def __init__(self, kernel: Kernel, model: str) -> None:
@@ -115,6 +117,17 @@ class WorkerHost:
     def in_flight(self) -> int:
         """Requests that have not ended, running or waiting; 0 while not loaded."""
         return self._serving.links.in_flight if self._serving is not None else 0
+
+    def ask_cache(self, answer: Callable[[CacheAnswer], None], *, clear: bool) -> None:
+        """Have the prefix cache reported on, or cleared; *answer* is told by the loop's thread, between two steps."""
+        loop = self._loaded().loop
+        if not isinstance(loop, CachingLoop):
+            off = "it continues no text"
+            answer(CacheCleared(off=off) if clear else CacheReport(off=off))
+        elif clear:
+            loop.cache_clear(answer)
+        else:
+            loop.cache_report(answer)
 
     def _loaded(self) -> Serving:
         if self._serving is None:

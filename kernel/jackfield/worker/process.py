@@ -16,8 +16,10 @@ from jackfield.channel import messages
 from jackfield.channel.local import MessageSocket, PeerGone
 from jackfield.channel.messages import (
     HEARTBEAT_INTERVAL_S,
+    AskCache,
     Attach,
     BootWorker,
+    CacheAnswered,
     Heartbeat,
     Progress,
     Ready,
@@ -36,6 +38,9 @@ from jackfield.plugins import build_kernel
 from jackfield.worker.host import WorkerHost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jackfield.cache_report import CacheAnswer
     from jackfield.plugins import Kernel
 
 log = structlog.get_logger("jackfield.worker")
@@ -187,3 +192,13 @@ class Conversation:
             change_level(message.level)
         elif isinstance(message, Attach) and host is not None:
             host.attach(self._control.take())
+        elif isinstance(message, AskCache) and host is not None:
+            host.ask_cache(self._answer_to(message.ticket), clear=message.clear)
+
+    def _answer_to(self, ticket: int) -> Callable[[CacheAnswer], None]:
+        def answer(answer: CacheAnswer) -> None:
+            # a thread of its own: the engine loop, which calls this, never waits for a supervisor that does not read
+            message = CacheAnswered(ticket=ticket, answer=answer)
+            threading.Thread(target=self.send, args=(message,), name="cache-answer", daemon=True).start()
+
+        return answer

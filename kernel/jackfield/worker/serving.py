@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from jackfield.errors import PluginError
 from jackfield.ports.backend import PooledRunner, Runner
@@ -16,6 +16,7 @@ from jackfield.worker.preparation import Preparation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jackfield.cache_report import CacheCleared, CacheReport
     from jackfield.channel.messages import Submit
     from jackfield.ports.scheduler import Scheduler
     from jackfield.ports.tokenizer import Tokenizer
@@ -40,6 +41,19 @@ class Loop(Protocol):
 
     def busy_s(self) -> float:
         """How long the present step has been running, in seconds; 0 while idle. Any thread."""
+        ...
+
+
+@runtime_checkable
+class CachingLoop(Protocol):
+    """A loop that keeps prefixes: an ``EngineLoop``. Answers are given in its own thread, between two steps."""
+
+    def cache_report(self, answer: Callable[[CacheReport], None]) -> None:
+        """Tell *answer* how the prefix cache is. Any thread."""
+        ...
+
+    def cache_clear(self, answer: Callable[[CacheCleared], None]) -> None:
+        """Forget all prefixes that nobody reads, and tell *answer* how much that was. Any thread."""
         ...
 
 
