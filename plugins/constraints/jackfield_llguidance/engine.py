@@ -1,0 +1,110 @@
+"""Compiles constraints for one vocabulary."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from llguidance import LLMatcher
+
+from jackfield.errors import BackendFault, InvalidRequest
+from jackfield.ports.constraint import Constraint, JsonSchema
+from jackfield_llguidance.cache import BoundedCache
+from jackfield_llguidance.document import below
+from jackfield_llguidance.errors import Told, explain, refused
+from jackfield_llguidance.grammars import GrammarWriter
+from jackfield_llguidance.limits import parser_limits
+from jackfield_llguidance.matcher import LlguidanceMatcher
+from jackfield_llguidance.schema import SchemaReader
+from jackfield_llguidance.vocabulary import read_vocabulary
+
+if TYPE_CHECKING:
+    from jackfield.ports.tokenizer import Tokenizer
+    from jackfield_llguidance.config import LlguidanceConfig
+
+GRAMMAR_BYTES: Final = 256 * 1024
+"""Memory of the smallest grammar, about."""
+
+CHARACTER_BYTES: Final = 100
+"""Memory of each character of a grammar's text, about."""
+
+PANIC: Final = "panic"
+"""How errors begin that are llguidance's own."""
+
+SEARCH_S: Final = 1.0
+"""How long the place of an error is searched."""
+
+
+class LlguidanceGrammar:
+    """See ``jackfield.ports.constraint.Grammar``.
+
+    Parameters:
+        matcher: At the beginning of the text; it is only copied.
+        end_tokens: All that end an answer.
+    """
+
+    def __init__(self, matcher: LLMatcher, end_tokens: frozenset[int]) -> None:
+        self._matcher = matcher
+        self._end_tokens = end_tokens
+
+    def matcher(self) -> LlguidanceMatcher:
+        """See the port."""
+        return LlguidanceMatcher(self._matcher.deep_copy(), self._end_tokens)
+
+
+class LlguidanceEngine:
+    """See ``jackfield.ports.constraint.ConstraintEngine``.
+
+    Parameters:
+        tokenizer: The model's.
+        config: The plugin's options.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, config: LlguidanceConfig) -> None:
+        self._vocabulary = read_vocabulary(tokenizer)
+        self._end_tokens = tokenizer.end_tokens
+        self._writer = GrammarWriter(config.whitespace)
+        self._limits = parser_limits()
+        self._cache: BoundedCache[Constraint, LlguidanceGrammar] = BoundedCache(
+            config.cache_entries, config.cache_bytes
+        )
+
+    def compile(self, constraint: Constraint) -> LlguidanceGrammar:
+        """See the port."""
+        kept = self._cache.get(constraint)
+        if kept is not None:
+            return kept
+        text = self._writer.write(constraint)
+        matcher = self._matcher(text)
+        if matcher.is_error():
+            raise self._refusal(constraint, matcher.get_error())
+        if not np.frombuffer(matcher.compute_bitmask(), np.uint8).any():
+            raise self._refusal(constraint, matcher.get_error() or "Unsatisfiable schema")
+        grammar = LlguidanceGrammar(matcher, self._end_tokens)
+        self._cache.put(constraint, grammar, GRAMMAR_BYTES + CHARACTER_BYTES * len(text))
+        return grammar
+
+    def _matcher(self, text: str) -> LLMatcher:
+        return LLMatcher(self._vocabulary, text, log_level=0, limits=self._limits)
+
+    def _refusal(self, constraint: Constraint, error: str) -> InvalidRequest:
+        """What *error*, of llguidance, says to a client about its *constraint*."""
+        if error.startswith(PANIC):
+            raise BackendFault("the grammar could not be compiled")
+        told = explain(error)
+        if isinstance(constraint, JsonSchema):
+            return refused(constraint.param, told.keyword, self._place(constraint, told), told.meaning)
+        param = getattr(constraint, "param", None)
+        return InvalidRequest(f"{param}: {told.meaning}", param=param)
+
+    def _place(self, constraint: JsonSchema, told: Told) -> str:
+        """The pointer of the innermost schema that gives the same error by itself, or of the keyword in it."""
+        reader = SchemaReader(constraint.schema, constraint.param)
+        until = time.monotonic() + SEARCH_S
+        for pointer in sorted(reader.schemas, key=lambda pointer: -pointer.count("/")):
+            if time.monotonic() > until:
+                break
+            if explain(self._matcher(self._writer.json(reader.alone(pointer))).get_error()) == told:
+                return below(pointer, told.keyword) if told.keyword in reader.schemas[pointer] else pointer
+        return ""

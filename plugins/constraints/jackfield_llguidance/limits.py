@@ -1,0 +1,49 @@
+"""How much of everything a client may ask for.
+
+llguidance counts most of what it does and gives up by itself; what it does not count is bounded here. Together they
+keep the worst grammar below a second or two of the intake thread and about 100 MB of memory.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from llguidance import LLParserLimits
+
+DEPTH_MAX: Final = 64
+"""Schemas in schemas, and values in values of ``enum`` and ``const``."""
+
+PATTERN_MAX: Final = 4096
+"""Characters of one regular expression; memory and time grow with their square."""
+
+PROPERTIES_MAX: Final = 1000
+"""Properties of one object; optional ones cost the square of their number."""
+
+PROPERTIES_TOTAL_MAX: Final = 10_000
+"""Properties of all objects of a schema."""
+
+MULTIPLE_MAX: Final = 10_000
+"""Largest ``multipleOf``, as a number of its smallest decimal unit: each remainder is a state."""
+
+NUMBER_MAX: Final = 2**53
+"""Largest number whose neighbours are told from it."""
+
+DECIMALS_MAX: Final = 12
+"""Most decimals of a number."""
+
+SIZE_MAX: Final = 1_000_000_000
+"""Largest length or number of items."""
+
+GBNF_RULES_MAX: Final = 1000
+"""Rules of a GBNF grammar; those that only name others cost the square of their number."""
+
+GBNF_NESTING_MAX: Final = 100
+"""Parentheses in parentheses of a GBNF grammar."""
+
+LEXER_STATES_MAX: Final = 50_000
+"""States of one answer's lexer; each takes one to two kilobytes."""
+
+
+def parser_limits() -> LLParserLimits:
+    """What llguidance bounds itself."""
+    return LLParserLimits(max_lexer_states=LEXER_STATES_MAX, max_grammar_size=200_000, verbose_errors=False)
