@@ -93,7 +93,7 @@ class DiskStore:
         data = state.cast("B")
         try:
             kept = self._write(key, data)
-        except FileNotFoundError:  # somebody removed the folder
+        except (FileNotFoundError, NotADirectoryError):  # somebody removed the folder
             self._lose_folder()
             kept = self._try_again(key, data)
         except OSError as error:
@@ -108,7 +108,7 @@ class DiskStore:
             return None
         try:
             state = state_file.read(self._folder.path / name, key, self._layout, self._sizes[name], self._now_ns())
-        except (Damaged, FileNotFoundError):
+        except (Damaged, FileNotFoundError, NotADirectoryError):
             self._dropped += 1
             self._remove(self._folder, name)
             return None
