@@ -10,16 +10,22 @@ from jackfield.ports.backend import Batch, RunnerLimits
 from jackfield_llama import library as llama
 from jackfield_llama.config import QUANTISED, LlamaConfig
 from jackfield_llama.contexts import Wish, make_context
+from jackfield_llama.layout import state_layout
 from jackfield_llama.machine import Machine
 from jackfield_llama.model import open_model
 from jackfield_llama.paired import PairedRunner
 from jackfield_llama.planning import Plan, guarded, make_plan
 from jackfield_llama.pooled_loading import load_pooled
 from jackfield_llama.pooling_library import POOLING_NONE
-from jackfield_llama.runner import BoundBatch, LlamaRunner
+from jackfield_llama.reusable import ReusableLlamaRunner
+from jackfield_llama.runner import BoundBatch
+from jackfield_llama.runtime import RUNTIME
+from jackfield_llama.sequences import plan_sequences
 from jackfield_llama.sizing import require_fit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jackfield.plugins import PluginInstance
     from jackfield.ports.backend import ModelInfo, ModelSpec, PooledRunner, Progress, Runner
     from jackfield_llama.guard import Report
@@ -75,13 +81,14 @@ def _load(wish: Wish, free: int | None, report: Report) -> Runner | PooledRunner
     return runner
 
 
-def _generating(model: llama.Model, wish: Wish, plan: Plan) -> LlamaRunner:
+def _generating(model: llama.Model, wish: Wish, plan: Plan) -> ReusableLlamaRunner:
     with ExitStack() as undo:
-        context = make_context(model, wish, plan.sizes.kv_tokens)
+        with RUNTIME.logs.listening() as said:
+            context = make_context(model, wish, plan.sizes.kv_tokens)
         undo.callback(llama.context_free, context)
         _warm_up(context, wish.file)
-        make = PairedRunner if wish.config.deterministic else LlamaRunner
-        runner = make(model, context, plan.info, _limits(model, context, wish, plan))
+        make = PairedRunner if wish.config.deterministic else ReusableLlamaRunner
+        runner = make(model, context, plan.info, _limits(model, context, wish, plan, said))
         undo.pop_all()
     return runner
 
@@ -124,14 +131,21 @@ def _warm_up(context: llama.Context, file: str) -> None:
         raise ModelLoadError(f"{file} loads, but llama.cpp cannot compute it (code {code})")
 
 
-def _limits(model: llama.Model, context: llama.Context, wish: Wish, plan: Plan) -> RunnerLimits:
+def _limits(model: llama.Model, context: llama.Context, wish: Wish, plan: Plan, said: Sequence[str]) -> RunnerLimits:
+    """What the runner can do; *said* is what llama.cpp logged when it made *context*."""
+    sequences = plan_sequences(model, wish.spec.max_sequences, deterministic=wish.config.deterministic)
+    if llama.n_seq_max(context) != sequences.total:
+        raise ModelLoadError(f"{wish.file}: llama.cpp gave {llama.n_seq_max(context)} sequences, not {sequences.total}")
     return RunnerLimits(
         context=min(plan.sizes.context, llama.n_ctx_seq(context)),
-        max_sequences=llama.n_seq_max(context),
+        max_sequences=wish.spec.max_sequences,
         kv_tokens=llama.n_ctx(context),
-        max_batch_tokens=llama.n_batch(context),
+        max_batch_tokens=wish.config.step_tokens(wish.spec.max_sequences),
         deterministic=wish.config.deterministic,
         can_shift=_can_shift(model, context, wish.config),
+        spare_sequences=sequences.spare,
+        reuse=sequences.reuse,
+        state_layout=state_layout(wish, sequences.total, said),
     )
 
 

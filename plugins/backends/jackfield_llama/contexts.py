@@ -10,6 +10,7 @@ from jackfield.ports.backend import ModelSpec
 from jackfield_llama import library as llama
 from jackfield_llama.config import LlamaConfig
 from jackfield_llama.runtime import RUNTIME
+from jackfield_llama.sequences import plan_sequences
 
 
 class Wish(NamedTuple):
@@ -46,9 +47,9 @@ def make_context(model: llama.Model, wish: Wish, kv_tokens: int) -> llama.Contex
     params = llama.context_default_params()
     set_computing(params, wish)
     params.n_ctx = kv_tokens
-    params.n_batch = config.step_tokens(spec.max_sequences)
+    params.n_seq_max = plan_sequences(model, spec.max_sequences, deterministic=config.deterministic).total
+    params.n_batch = max(config.step_tokens(spec.max_sequences), params.n_seq_max)  # less is an assertion
     params.n_ubatch = params.n_batch if config.deterministic else config.ubatch_tokens
-    params.n_seq_max = spec.max_sequences
     params.kv_unified = not config.deterministic
     params.swa_full = config.deterministic  # else a sliding window keeps its own length only
     RUNTIME.logs.clear()

@@ -149,6 +149,7 @@ get_logits_ith: Callable[[Context, int], FloatPointer] = _api.llama_get_logits_i
 get_memory: Callable[[Context], Memory | None] = _api.llama_get_memory
 memory_clear: Callable[[Memory, bool], None] = _api.llama_memory_clear
 memory_seq_rm: Callable[[Memory, int, int, int], bool] = _api.llama_memory_seq_rm
+memory_seq_cp: Callable[[Memory, int, int, int, int], None] = _api.llama_memory_seq_cp
 memory_seq_add: Callable[[Memory, int, int, int, int], None] = _api.llama_memory_seq_add
 memory_seq_pos_min: Callable[[Memory, int], int] = _api.llama_memory_seq_pos_min
 memory_seq_pos_max: Callable[[Memory, int], int] = _api.llama_memory_seq_pos_max
@@ -169,6 +170,11 @@ _suppress_tokens: Callable[[Vocabulary, object], Sequence[int]] = _api.llama_voc
 _tokenize: Callable[[Vocabulary, bytes, int, object, int, bool, bool], int] = _api.llama_tokenize
 _token_to_piece: Callable[[Vocabulary, int, object, int, int, bool], int] = _api.llama_token_to_piece
 
+_state_size: Callable[[Context, int, int], int] = _api.llama_state_seq_get_size_ext
+_state_get: Callable[[Context, object, int, int, int], int] = _api.llama_state_seq_get_data_ext
+_state_set: Callable[[Context, object, int, int, int], int] = _api.llama_state_seq_set_data_ext
+
+_PARTIAL: Final[int] = _api.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
 _META_BYTES: Final = 1024
 """Longest metadata value that is read, in bytes; names are far shorter, and the chat template has a call of its own."""
 _PIECE_BYTES: Final = 256
@@ -226,6 +232,33 @@ def vocab_suppressed(vocabulary: Vocabulary) -> dict[int, float]:
     count = ctypes.c_int32()
     tokens = _suppress_tokens(vocabulary, ctypes.byref(count))
     return {tokens[index]: -math.inf for index in range(count.value)}
+
+
+def state_size(context: Context, sequence: int, *, partial: bool) -> int:
+    """Bytes that ``state_get`` takes; 0 where it fails."""
+    return _state_size(context, sequence, _PARTIAL if partial else 0)
+
+
+def state_get(context: Context, state: npt.NDArray[np.uint8], sequence: int, *, partial: bool) -> int:
+    """Write the state of *sequence* to contiguous *state*; *partial* leaves out what can be cut back.
+
+    Returns:
+        Bytes written, 0 for a failure.
+    """
+    return _state_get(context, _bytes_at(state), len(state), sequence, _PARTIAL if partial else 0)
+
+
+def state_set(context: Context, state: npt.NDArray[np.uint8], sequence: int, *, partial: bool) -> int:
+    """Replace what *sequence* holds by contiguous *state*, which is only read.
+
+    Returns:
+        Bytes read, 0 for a failure, which leaves the sequence empty.
+    """
+    return _state_set(context, _bytes_at(state), len(state), sequence, _PARTIAL if partial else 0)
+
+
+def _bytes_at(array: npt.NDArray[np.uint8]) -> object:
+    return ctypes.cast(array.ctypes.data, ctypes.POINTER(ctypes.c_uint8))
 
 
 def bind_batch(token: int, position: int, sequence_pointers: int, sequence_counts: int, logits: int) -> BatchStruct:

@@ -75,10 +75,10 @@ class LogRing:
         with self._lock:
             self._lines.clear()
 
-    def reason(self, path: str) -> str:
+    def reason(self, path: str = "") -> str:
         """Why the last attempt failed: llama.cpp's first error, or else its first warning; empty if it said nothing.
 
-        The folders of *path* are taken out.
+        The folders of *path*, if it was about a file, are taken out.
         """
         with self._lock:
             lines = sorted(self._lines, key=lambda kept: -kept[0])  # stable: the first of the worst

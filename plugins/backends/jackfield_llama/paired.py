@@ -18,10 +18,12 @@ import numpy.typing as npt
 from jackfield.errors import BackendFault
 from jackfield.ports.backend import Batch
 from jackfield_llama import library as llama
-from jackfield_llama.runner import BoundBatch, LlamaRunner
+from jackfield_llama.reusable import ReusableLlamaRunner
+from jackfield_llama.runner import BoundBatch
 
 if TYPE_CHECKING:
     from jackfield.ports.backend import ModelInfo, RunnerLimits
+    from jackfield_llama.states import SavedState
 
 
 class _Rows(NamedTuple):
@@ -32,8 +34,8 @@ class _Rows(NamedTuple):
     """Their indices in the step, by rising position."""
 
 
-class PairedRunner(LlamaRunner):
-    """A ``LlamaRunner`` of deterministic results.
+class PairedRunner(ReusableLlamaRunner):
+    """A ``LlamaRunner`` of deterministic results. It remembers tokens, to compute one again wherever it is cut to.
 
     Parameters: as ``LlamaRunner``.
     """
@@ -41,7 +43,8 @@ class PairedRunner(LlamaRunner):
     def __init__(self, model: llama.Model, context: llama.Context, info: ModelInfo, limits: RunnerLimits) -> None:
         super().__init__(model, context, info, limits)
         self._call = BoundBatch(Batch(llama.n_batch(context)))
-        self._last = np.zeros(limits.max_sequences, np.int32)
+        self._tokens = np.zeros((len(self._lengths), llama.n_ctx_seq(context)), np.int32)
+        """By sequence and position."""
         self._places: dict[int, int] = {}
         self._copies: dict[int, npt.NDArray[np.float32]] = {}
 
@@ -55,7 +58,7 @@ class PairedRunner(LlamaRunner):
             code = self._compute_call(bound.batch, call)
             if code != 0:
                 for each in done:  # a step changes all or nothing
-                    self._cut(each.sequence, int(bound.batch.position[each.rows[0]]))
+                    self._take_back(each.sequence, int(bound.batch.position[each.rows[0]]))
                 return code
             done += call
             if number < len(calls) - 1:
@@ -73,9 +76,9 @@ class PairedRunner(LlamaRunner):
         code = llama.decode(self.context, self._call.struct)
         if code == 0:
             for sequence, rows in call:
-                self._last[sequence] = step.token[rows[-1]]
+                self._tokens[sequence, step.position[rows]] = step.token[rows]
                 if len(rows) == 1 and step.position[rows[0]] == 0:
-                    self._cut(sequence, 1)
+                    self._take_back(sequence, 1)
         return code
 
     def _add_pair(self, step: Batch, run: _Rows) -> None:
@@ -88,8 +91,8 @@ class PairedRunner(LlamaRunner):
             batch.add(run.sequence, 0, [token, token], wants_logits=wanted, every=wanted)
         else:
             self._places[row] = batch.rows + 1
-            self._cut(run.sequence, position - 1)
-            pair = [int(self._last[run.sequence]), token]
+            self._take_back(run.sequence, position - 1)
+            pair = [int(self._tokens[run.sequence, position - 1]), token]
             batch.add(run.sequence, position - 1, pair, wants_logits=wanted, every=wanted)
 
     def _add_run(self, step: Batch, rows: npt.NDArray[np.intp]) -> None:
@@ -112,9 +115,25 @@ class PairedRunner(LlamaRunner):
                 if place is not None and self._call.batch.wants_logits[place]:
                     self._copies[row] = self._logits_at(place).copy()
 
-    def _cut(self, sequence: int, length: int) -> None:
-        if not llama.memory_seq_rm(self._memory, sequence, length, -1):
+    def _take_back(self, sequence: int, length: int) -> None:
+        if not self.memory.remove(sequence, length):
             raise BackendFault("llama.cpp cannot take back a token")
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """See ``jackfield.ports.reuse.ReusableRunner``."""
+        super().copy(source, target, length)
+        self._tokens[target, :length] = self._tokens[source, :length]
+
+    def _tokens_for_state(self, sequence: int, end: int) -> npt.NDArray[np.int32]:
+        return self._tokens[sequence, :end]
+
+    def _check_state(self, saved: SavedState, held: int, length: int) -> None:
+        super()._check_state(saved, held, length)
+        if len(saved.tokens) != saved.end or saved.tokens.view(np.uint32).max() >= self._vocabulary:
+            raise BackendFault("a saved state does not have its tokens")
+
+    def _take_tokens(self, sequence: int, tokens: npt.NDArray[np.int32]) -> None:
+        self._tokens[sequence, : len(tokens)] = tokens
 
     def logits(self, row: int) -> npt.NDArray[np.float32]:
         """See ``LlamaRunner``."""

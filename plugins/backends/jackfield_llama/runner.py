@@ -12,6 +12,7 @@ from jackfield.errors import BackendFault
 from jackfield_llama import library as llama
 from jackfield_llama.dry import BreakerTable
 from jackfield_llama.errors import decode_error
+from jackfield_llama.memory import SequenceMemory
 from jackfield_llama.sampler import LlamaSampler, SamplerInput
 from jackfield_llama.scores import token_scores
 from jackfield_llama.tokenizer import LlamaTokenizer
@@ -61,17 +62,15 @@ class LlamaRunner:
     """
 
     def __init__(self, model: llama.Model, context: llama.Context, info: ModelInfo, limits: RunnerLimits) -> None:
-        memory = llama.get_memory(context)
-        if memory is None:
-            raise AssertionError("the backend refuses models without memory")
         self._model: llama.Model | None = model
         self.context = context
-        self._memory = memory
+        self.memory = SequenceMemory(context)
         self.info = info
         self.limits = limits
         self.tokenizer = LlamaTokenizer(model)
         self._vocabulary = self.tokenizer.vocabulary
-        self._lengths = np.zeros(limits.max_sequences, np.int32)
+        self._sequences = limits.max_sequences + limits.spare_sequences
+        self._lengths = np.zeros(self._sequences, np.int32)
         self._bound: BoundBatch | None = None
         self.scratch = np.empty(self._vocabulary, np.float32)
         """Room for one row of logits, for samplers; engine loop thread."""
@@ -96,7 +95,7 @@ class LlamaRunner:
             return
         if code != 1:
             for sequence in ends.tolist():
-                self._lengths[sequence] = llama.memory_seq_pos_max(self._memory, sequence) + 1
+                self._lengths[sequence] = self.memory.end(sequence)
         raise decode_error(code)
 
     def _compute(self, bound: BoundBatch, rows: int) -> int:
@@ -109,8 +108,8 @@ class LlamaRunner:
             raise BackendFault(f"a step of {rows} rows; it must have 1 to {self.limits.max_batch_tokens}")
         if bound.token[:rows].max() >= self._vocabulary:
             raise BackendFault(f"a token of the step is outside the vocabulary of {self._vocabulary}")
-        if bound.sequence[:rows].max() >= self.limits.max_sequences:
-            raise BackendFault(f"a sequence of the step is outside 0 to {self.limits.max_sequences - 1}")
+        if bound.sequence[:rows].max() >= self._sequences:
+            raise BackendFault(f"a sequence of the step is outside 0 to {self._sequences - 1}")
 
     def _check_positions(self, batch: Batch, rows: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """The sequences of the step and their lengths after it.
@@ -155,35 +154,32 @@ class LlamaRunner:
     def remove(self, sequence: int) -> None:
         """See ``jackfield.ports.backend.Runner``."""
         self._check_sequence(sequence)
-        llama.memory_seq_rm(self._memory, sequence, -1, -1)
+        self.memory.remove(sequence)
         self._lengths[sequence] = 0
 
     def _check_sequence(self, sequence: int) -> None:
-        if not 0 <= sequence < self.limits.max_sequences:
-            raise BackendFault(f"there is no sequence {sequence}; they are 0 to {self.limits.max_sequences - 1}")
+        if not 0 <= sequence < self._sequences:
+            raise BackendFault(f"there is no sequence {sequence}; they are 0 to {self._sequences - 1}")
 
     def shift(self, sequence: int, keep: int, discard: int) -> None:
         """See ``jackfield.ports.backend.Runner``. Checked before and after: llama.cpp says yes to what it cannot do."""
+        length = self._check_shift(sequence, keep, discard)
+        self.memory.require(sequence, 0, length)
+        if not self.memory.remove(sequence, keep, keep + discard):
+            raise BackendFault("llama.cpp cannot take tokens out of the sequence")
+        self.memory.move(sequence, keep + discard, -discard)
+        self._lengths[sequence] = length - discard
+        self.memory.require(sequence, 0, length - discard)
+
+    def _check_shift(self, sequence: int, keep: int, discard: int) -> int:
+        """How many tokens *sequence* has, if it can be shifted like this."""
         self._check_sequence(sequence)
         length = int(self._lengths[sequence])
         if not self.limits.can_shift:
             raise BackendFault("this model's memory cannot be shifted")
         if keep < 0 or discard < 1 or keep + discard > length:
             raise BackendFault(f"{discard} tokens after the first {keep} are not in a sequence of {length}")
-        if not self._holds(sequence, length) or not llama.memory_seq_rm(self._memory, sequence, keep, keep + discard):
-            raise BackendFault("llama.cpp does not hold all of the sequence")
-        llama.memory_seq_add(self._memory, sequence, keep + discard, -1, -discard)
-        self._lengths[sequence] = length - discard
-        if not self._holds(sequence, length - discard):
-            raise BackendFault("llama.cpp lost part of the sequence when it was shifted")
-
-    def _holds(self, sequence: int, length: int) -> bool:
-        """Whether the memory has the positions 0 to *length* - 1 of *sequence*."""
-        first, last = (0, length - 1) if length else (-1, -1)
-        return (
-            llama.memory_seq_pos_min(self._memory, sequence) == first
-            and llama.memory_seq_pos_max(self._memory, sequence) == last
-        )
+        return length
 
     def scores(self, row: int, token: int, top: int) -> TokenScores:
         """See ``jackfield.ports.backend.Runner``."""
