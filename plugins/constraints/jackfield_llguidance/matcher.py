@@ -67,11 +67,12 @@ class LlguidanceMatcher:
         text = list(tokens)
         allowed = self._matcher.validate_tokens(text)
         ends = allowed < len(text) and text[allowed] in self._end_tokens
-        return allowed + 1 if ends and self._may_end_after(text[:allowed]) else allowed
+        return allowed + 1 if ends and self._may_end(text[:allowed], text[allowed]) else allowed
 
-    def _may_end_after(self, tokens: list[int]) -> bool:
+    def _may_end(self, tokens: list[int], end: int) -> bool:
+        """Whether *end* may come behind *tokens*: because the text is complete, or the grammar names it."""
         ahead = self._matcher.deep_copy()
-        return ahead.try_consume_tokens(tokens) == len(tokens) and ahead.is_accepting()
+        return ahead.try_consume_tokens(tokens) == len(tokens) and (ahead.is_accepting() or ahead.consume_token(end))
 
     def _fault(self, what: str) -> BackendFault:
         return BackendFault(f"structured output: {what} ({one_line(self._matcher.get_error())})")

@@ -50,6 +50,7 @@ KITS: Final = (
     KitEntry(("jackfield_backends",), "backend", "BackendKit", "backend", "backends"),
     KitEntry(("jackfield_backends",), "pooled_backend", "PooledBackendKit", "pooled", "backends"),
     KitEntry(("jackfield_schedulers",), "scheduler", "SchedulerKit", factories="schedulers"),
+    KitEntry(("jackfield_constraints",), "constraint", "ConstraintKit", factories="constraints"),
     KitEntry(("jackfield_kv_stores",), "kv_store", "KVStoreKit", factories="kv_stores"),
     KitEntry(("jackfield_frontends",), "frontend", "FrontendKit", "frontend", "frontends"),
     KitEntry(("jackfield_authenticators",), "authenticator", "AuthenticatorKit", "authenticator", "authenticators"),
