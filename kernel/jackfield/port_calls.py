@@ -40,6 +40,8 @@ POLICIES: Final[Mapping[str, CallPolicy]] = {
     "Matcher.accept": CallPolicy(0.0001, "closed"),
     "Matcher.forced": CallPolicy(0.0003, "closed"),
     "Matcher.mask": CallPolicy(0.001, "closed"),
+    "KVStore.get": CallPolicy(0.005, "open"),
+    "KVStore.put": CallPolicy(0.005, "open"),
     "Observer.observe": CallPolicy(0.0001, "open"),
     "Scheduler.plan": CallPolicy(0.001, "closed"),
 }

@@ -82,7 +82,9 @@ class KVStore(Protocol):
     def get(self, key: StateKey) -> memoryview | None:
         """The state put under *key*, checked; None if it is not there any more. Counts as a use.
 
-        Process and thread: as ``put``. Deadline: as ``put``. Failure policy: open.
+        Process and thread: worker, engine loop thread, or the store thread if ``blocking``. Deadline: 5 ms for 10 MB
+        where it does not block, else 1 s. Failure policy: open; an exception is logged by name, and the prefix is
+        computed again.
         """
         ...
 

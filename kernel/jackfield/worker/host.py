@@ -13,6 +13,7 @@ from jackfield.model_source import model_spec
 from jackfield.worker.constraints import make_engine
 from jackfield.worker.foreign import NamedScheduler
 from jackfield.worker.serving import CachingLoop, Serving, assemble
+from jackfield.worker.stores import Caching, open_stores
 
 if TYPE_CHECKING:
     import socket
@@ -71,6 +72,7 @@ class WorkerHost:
             manifest.kernel.default_max_tokens,
             context_shift=shift,
             constraints=self._constraints(),
+            caching=self._caching(runner),
         )
 
     @property
@@ -159,6 +161,14 @@ class WorkerHost:
         for name, factory in self._kernel.constraints().items():
             return partial(make_engine, name, factory)
         return None
+
+    def _caching(self, runner: Runner | PooledRunner) -> Caching:
+        """Stores are made only where there is something to put into them."""
+        sharing = self._kernel.manifest.models[self._model].prefix_cache
+        limits = runner.limits
+        if sharing == "off" or limits.reuse == "none":
+            return Caching(sharing=sharing)
+        return open_stores(self._kernel.kv_stores(), self._model, limits.state_layout, sharing)
 
     def _backend(self) -> Callable[[], Backend]:
         name = self._kernel.manifest.models[self._model].backend

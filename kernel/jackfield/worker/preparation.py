@@ -13,6 +13,7 @@ from jackfield.tasks import refuse_many_answers, refuse_other_tasks
 from jackfield.types import SEED_MAX, ChatPrompt, GenerateRequest, Started, TextPrompt
 from jackfield.worker.biases import refuse_if_nothing_is_left, resolve_biases
 from jackfield.worker.engine.constraining import forcing
+from jackfield.worker.engine.prefix.scope import scope_of
 from jackfield.worker.engine.sequence import Draws, Ends, Form, PreparedRequest, Shown, Standing
 from jackfield.worker.prompts import PromptReader
 from jackfield.worker.template import ChatTemplate
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from jackfield.ports.backend import Runner
     from jackfield.types import SamplingParams
     from jackfield.worker.constraints import NamedConstraintEngine
+    from jackfield.worker.engine.prefix.scope import Sharing
     from jackfield.worker.links import RequestHandle
 
 
@@ -33,6 +35,7 @@ class Preparation:
         default_max_tokens: Where a request gives no limit.
         context_shift: Whether an answer may be longer than the context.
         constraints: Compiles what answers must look like; None where no plugin does.
+        sharing: Whose computed prefixes are used again for whom.
 
     Raises:
         ModelLoadError: The model's chat template cannot be used.
@@ -47,7 +50,9 @@ class Preparation:
         *,
         context_shift: bool = False,
         constraints: NamedConstraintEngine | None = None,
+        sharing: Sharing = "off",
     ) -> None:
+        self._sharing: Sharing = sharing
         self._info = runner.info
         self._limits = runner.limits
         self._tokenizer = runner.tokenizer
@@ -82,8 +87,12 @@ class Preparation:
             ends=ends,
             choices=request.n,
             shown=Shown(logprobs=request.logprobs, echo=self._echo(request, tokens) if request.echo else None),
-            standing=Standing(tenant=message.tenant, priority=request.priority or 0),
+            standing=self._standing(message.tenant, request),
         )
+
+    def _standing(self, tenant: str, request: GenerateRequest) -> Standing:
+        scope = scope_of(self._sharing, tenant, request.cache_salt) if request.cache_prompt else None
+        return Standing(tenant=tenant, priority=request.priority or 0, scope=scope)
 
     @staticmethod
     def announce(prepared: PreparedRequest) -> Started:

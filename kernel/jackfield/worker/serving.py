@@ -12,6 +12,7 @@ from jackfield.worker.links import GatewayLinks
 from jackfield.worker.pooling.loop import PoolLoop
 from jackfield.worker.pooling.preparation import PoolPreparation
 from jackfield.worker.preparation import Preparation
+from jackfield.worker.stores import NO_STORES, Caching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +90,7 @@ def assemble(
     *,
     context_shift: bool,
     constraints: Callable[[Tokenizer], NamedConstraintEngine] | None = None,
+    caching: Caching = NO_STORES,
 ) -> Serving:
     """Put together what serves *runner*.
 
@@ -98,6 +100,7 @@ def assemble(
         default_max_tokens: Where a request gives no limit.
         context_shift: Whether an answer goes on at the end of the context.
         constraints: Makes the constraint engine of a model that generates; None where no plugin hands one over.
+        caching: Who shares computed prefixes, and stores for them, which are closed when the loop ends.
 
     Raises:
         ModelLoadError: The model's chat template cannot be used.
@@ -109,9 +112,13 @@ def assemble(
         return Serving(runner, links, pool, Intake(PoolPreparation(runner), pool.submit))
     if _generates(runner):
         compiling = constraints(runner.tokenizer) if constraints is not None else None
-        preparation = Preparation(runner, default_max_tokens, context_shift=context_shift, constraints=compiling)
+        preparation = Preparation(
+            runner, default_max_tokens, context_shift=context_shift, constraints=compiling, sharing=caching.sharing
+        )
         links = GatewayLinks()
-        engine = EngineLoop(runner, scheduler, links.flush, links.broadcast, context_shift=context_shift)
+        engine = EngineLoop(
+            runner, scheduler, links.flush, links.broadcast, context_shift=context_shift, caching=caching
+        )
         return Serving(runner, links, engine, Intake(preparation, engine.submit))
     raise PluginError(f"the backend loaded {type(runner).__name__}, which has neither decode() nor pool()")
 

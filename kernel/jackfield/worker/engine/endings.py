@@ -9,11 +9,9 @@ from jackfield.channel.messages import RequestFailed
 from jackfield.errors import ErrorRecord
 from jackfield.lifecycle import RequestEvent
 from jackfield.types import Finished, Timings, Usage
-from jackfield.worker.engine.sequence import NO_SLOT
 
 if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
-    from jackfield.ports.backend import Runner
     from jackfield.types import FinishReason
     from jackfield.worker.engine.clock import StepClock
     from jackfield.worker.engine.sequence import Sequence
@@ -24,19 +22,17 @@ class Endings:
     """Ends sequences and gives back what they hold. Engine loop thread.
 
     Parameters:
-        runner: Holds their cells.
-        table: Has their slots.
+        table: Has their slots and cells.
         clock: Counts preemptions.
     """
 
-    def __init__(self, runner: Runner, table: SequenceTable, clock: StepClock) -> None:
-        self._runner = runner
+    def __init__(self, table: SequenceTable, clock: StepClock) -> None:
         self._table = table
         self._clock = clock
 
     def finish(self, sequence: Sequence, reason: FinishReason, stopped_by: int | str | None = None) -> None:
         """The answer is complete, and all of its text was shown."""
-        usage = Usage(len(sequence.request.prompt), sequence.generated)
+        usage = Usage(len(sequence.request.prompt), sequence.generated, sequence.cached)
         # a stop string takes its tokens' text away, and with it what is known of them
         logprobs = () if isinstance(stopped_by, str) else sequence.output.left()
         sequence.request.recipient.post(
@@ -58,18 +54,15 @@ class Endings:
                 self._end(sequence, RequestEvent.CANCEL)
 
     def preempt(self, sequence: Sequence) -> None:
-        """Take slot and cells back; the sequence waits and is computed anew."""
-        self._runner.remove(sequence.slot)
+        """Take slot and cells back; the sequence waits, and goes on from what the prefix cache then has of it."""
         self._table.preempt(sequence)
         self._clock.preemptions += 1
 
     def _end(self, sequence: Sequence, event: RequestEvent) -> None:
         sequence.life.fire(event)
-        if sequence.slot != NO_SLOT:
-            self._runner.remove(sequence.slot)
         if sequence.sampler is not None:
             sequence.sampler.close()
-        self._table.remove(sequence)
+        self._table.remove(sequence, leave=event is not RequestEvent.FAIL)
         sequence.request.open.remove(sequence)
 
 

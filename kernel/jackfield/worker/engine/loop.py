@@ -6,26 +6,39 @@ Nothing in here blocks but the backend's ``decode`` and, with nothing to do, the
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from jackfield.errors import PluginError, WorkerDied
 from jackfield.lifecycle import RequestEvent
 from jackfield.worker.engine.clock import REPORT_INTERVAL_S, StepClock
 from jackfield.worker.engine.endings import Endings
+from jackfield.worker.engine.figures import engine_stats
+from jackfield.worker.engine.prefix.cache import PrefixCache
+from jackfield.worker.engine.prefix.report import cache_report, clear
+from jackfield.worker.engine.prefix.tiers import Tiers
 from jackfield.worker.engine.sequence import PreparedRequest, Sequence
 from jackfield.worker.engine.step import Stepper
 from jackfield.worker.engine.table import SequenceTable
 from jackfield.worker.inbox import Inbox
+from jackfield.worker.stores import NO_STORES, Caching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jackfield.ports.backend import Runner
+    from jackfield.cache_report import CacheCleared, CacheReport
+    from jackfield.ports.backend import Runner, RunnerLimits
     from jackfield.ports.observer import EngineStats
+    from jackfield.ports.reuse import ReusableRunner
     from jackfield.ports.scheduler import Scheduler, StepPlan
 
 _REPLAN_S: Final = 0.01
 """How long the loop waits for news when sequences exist and the scheduler runs none of them."""
+
+_STORE_WAIT_S: Final = 1.0
+"""How long a request waits for what a slow store has of its prompt; then that is computed."""
+
+Errand: TypeAlias = "Callable[[], None]"
+"""What another thread wants done between two steps."""
 
 
 class EngineLoop:
@@ -37,8 +50,10 @@ class EngineLoop:
         flush: Sends the events that recipients were given; called once a step.
         report: Is given an ``EngineStats`` at most every ``REPORT_INTERVAL_S``, and when the loop comes to rest.
         context_shift: Whether an answer goes on at the end of the context.
+        caching: Who shares computed prefixes, and stores for them, which are closed when ``run`` ends.
 
-    ``submit``, ``wake``, ``stop`` and ``busy_s`` may be called by any thread; all else runs in the thread of ``run``.
+    ``submit``, ``wake``, ``stop``, ``busy_s``, ``cache_report`` and ``cache_clear`` may be called by any thread; all
+    else runs in the thread of ``run``.
     """
 
     def __init__(
@@ -49,18 +64,22 @@ class EngineLoop:
         report: Callable[[EngineStats], None],
         *,
         context_shift: bool = False,
+        caching: Caching = NO_STORES,
     ) -> None:
         self._limits = runner.limits
         self._scheduler = scheduler
         self._flush = flush
         self._report = report
-        self._inbox: Inbox[PreparedRequest] = Inbox()
+        self._inbox: Inbox[PreparedRequest | Errand] = Inbox()
         self._arrivals = 0
-        self.table = SequenceTable(runner.limits)
+        self._cache_off = _why_off(runner.limits, caching)
+        # with reuse "none" no sequence has a scope, and nothing that a plain runner has not is called
+        self.cache = PrefixCache(cast("ReusableRunner", runner), Tiers(caching.stores, self._run_soon), caching.kept)
+        self.table = SequenceTable(runner.limits, self.cache)
         self.clock = StepClock()
-        self._endings = Endings(runner, self.table, self.clock)
-        self._stepper = Stepper(runner, self.table, self.clock, self._endings, context_shift=context_shift)
-        self.submit = self._inbox.submit
+        self._endings = Endings(self.table, self.clock)
+        self._stepper = Stepper(runner, self.table, self.clock, self._endings, self.cache, context_shift=context_shift)
+        self.submit: Callable[[PreparedRequest], None] = self._inbox.submit
         self.wake = self._inbox.wake
         self.stop = self._inbox.stop
         self.busy_s = self.clock.busy_s
@@ -79,12 +98,36 @@ class EngineLoop:
         finally:
             self._abandon()
             self._stepper.close()
+            self.cache.close()
+
+    def cache_report(self, answer: Callable[[CacheReport], None]) -> None:
+        """Tell *answer* how the prefix cache is, between two steps. Any thread."""
+        self._run_soon(
+            lambda: answer(
+                cache_report(
+                    self.cache,
+                    off=self._cache_off,
+                    kv_tokens=self._limits.kv_tokens,
+                    computed_tokens=self.clock.prompt_tokens,
+                )
+            )
+        )
+
+    def cache_clear(self, answer: Callable[[CacheCleared], None]) -> None:
+        """Forget all prefixes that nobody reads, between two steps, and tell *answer* how much that was. Any thread."""
+        self._run_soon(lambda: answer(clear(self.cache, off=self._cache_off)))
+
+    def _run_soon(self, errand: Errand) -> None:
+        self._inbox.submit(errand)
 
     def _take_inbox(self, wait: float | None) -> bool:
         """Take in what arrived; False means stop."""
         news = self._inbox.take(wait)
-        for request in news.jobs:
-            self._admit(request)
+        for job in news.jobs:
+            if isinstance(job, PreparedRequest):
+                self._admit(job)
+            else:
+                job()
         if news.woken:
             self._endings.drop_cancelled()
         return not news.stopped
@@ -98,10 +141,28 @@ class EngineLoop:
         for index in range(request.choices):
             self._arrivals += 1
             sequence = Sequence(self._arrivals, request, index, now)
+            if not self.cache.works:
+                sequence.scope = None
             request.open.append(sequence)
             self.table.add(sequence)
             if request.shown.echo is not None and not sequence.unscored:
                 sequence.output.echo(request.shown.echo)
+        self._await_slow_stores(request, now)
+
+    def _await_slow_stores(self, request: PreparedRequest, now: float) -> None:
+        """Where only a slow store has a good part of the prompt, its answers wait for that, though not for long."""
+        slow = self.cache.slow(request.open[0])
+        if not slow:
+            return
+        sequences = tuple(request.open)
+        for sequence in sequences:
+            self.table.hold(sequence, now + _STORE_WAIT_S)
+
+        def arrived() -> None:
+            for sequence in sequences:
+                self.table.let_go(sequence)
+
+        self.cache.tiers.fetch(slow, arrived)
 
     def _step(self) -> bool:
         """Plan and compute one step; False if there was nothing to compute."""
@@ -115,6 +176,7 @@ class EngineLoop:
             return bool(plan.preempt)
         self._stepper.step(chunks)
         self._flush()
+        self.cache.saver.work()
         self.clock.end()
         if time.monotonic() - self.clock.last_report >= REPORT_INTERVAL_S:
             self._report_now()
@@ -132,6 +194,9 @@ class EngineLoop:
         """Nothing to compute; return how long to wait for news."""
         self.clock.rest()
         self._flush()
+        if self.cache.saver.busy:
+            self.cache.saver.work()
+            return 0.0
         self._report_now()
         if len(self.table):
             return _REPLAN_S
@@ -146,12 +211,11 @@ class EngineLoop:
 
     def _report_now(self) -> None:
         self.clock.last_report = time.monotonic()
-        table = self.table
-        self._report(
-            self.clock.stats(
-                running=len(table.running),
-                waiting=len(table.waiting),
-                kv_used=table.kv_used,
-                kv_total=self._limits.kv_tokens,
-            )
-        )
+        self._report(engine_stats(self.clock, self.table, self.cache, self._limits))
+
+
+def _why_off(limits: RunnerLimits, caching: Caching) -> str:
+    """Why nothing is cached, for operators; empty where prefixes may be."""
+    if caching.sharing == "off":
+        return "prefix_cache is off"
+    return "this model cannot use a prefix again" if limits.reuse == "none" else ""

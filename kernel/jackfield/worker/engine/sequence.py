@@ -10,6 +10,8 @@ import msgspec
 from jackfield.ports.constraint import Matcher
 from jackfield.types import SEED_MAX, SamplingParams
 from jackfield.worker.engine.output import Output
+from jackfield.worker.engine.prefix.finding import NOTHING
+from jackfield.worker.engine.prefix.tokens import packed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as Several
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from jackfield.channel.messages import SequenceEvent
     from jackfield.lifecycle import LifeCycle, RequestEvent, RequestState
     from jackfield.ports.backend import Sampler
+    from jackfield.worker.engine.prefix.cells import Segment
+    from jackfield.worker.engine.prefix.tree import Node
 
 NO_SLOT: Final = -1
 
@@ -94,6 +98,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Who is served; empty where nobody is asked who calls."""
     priority: int = 0
     """Lower goes first."""
+    scope: bytes | None = None
+    """Who shares computed prefixes with it: 32 bytes; None shares nothing."""
 
 
 NOBODY: Final = Standing()
@@ -112,7 +118,7 @@ class PreparedRequest:
         standing: Whose it is.
     """
 
-    __slots__ = ("choices", "draws", "ends", "open", "prompt", "recipient", "shown", "standing")
+    __slots__ = ("choices", "draws", "ends", "key", "open", "prompt", "recipient", "shown", "standing")
 
     def __init__(
         self,
@@ -132,6 +138,8 @@ class PreparedRequest:
         self.choices = choices
         self.shown = shown
         self.standing = standing
+        self.key = packed(prompt) if standing.scope is not None else b""
+        """The prompt as the prefix cache compares it."""
         self.open: list[Sequence] = []
         """Answers that have not ended; the engine loop's."""
 
@@ -158,19 +166,29 @@ class Sequence:
     __slots__ = (
         "_id",
         "arrived",
+        "cached",
         "computed",
         "first_token",
+        "found",
         "generated",
+        "held_until",
         "index",
+        "key",
+        "leaf",
         "life",
+        "lost",
         "matcher",
+        "node",
         "output",
         "prompt_cells",
         "request",
         "sampler",
+        "scope",
         "scored",
+        "seen",
         "slot",
         "started",
+        "stops",
         "suspect",
         "tokens",
         "unscored",
@@ -188,7 +206,27 @@ class Sequence:
         """Tokens drawn so far."""
         self.output = Output(request.recipient, index, request.ends.stops, request.ends.min_tokens)
         self.computed = 0
-        """Tokens whose KV cells exist."""
+        """Tokens whose KV cells exist; while it waits, those that the prefix cache would give it."""
+        self.cached = 0
+        """Tokens of the prompt that the prefix cache gave it when it first started."""
+        self.scope = request.standing.scope
+        """Who shares what it computes; None from where it is not what others would compute."""
+        self.key = request.key
+        """Its tokens as the prefix cache compares them: the prompt, and after a preemption all."""
+        self.seen = -1
+        """Version of its scope that ``found`` is of."""
+        self.found = NOTHING
+        """What it would find in the prefix cache if it started now."""
+        self.lost = 0
+        """Tokens it had computed when it was preempted."""
+        self.node: Node | None = None
+        """Where in the prefix tree what it shares ends, while it runs."""
+        self.leaf: Segment | None = None
+        """Its last cells, while it runs."""
+        self.stops: set[int] = set()
+        """Positions where a checkpoint is to be taken."""
+        self.held_until = 0.0
+        """While it waits for a slow store: until when at most, in monotonic seconds."""
         self.scored = 0
         """Tokens of the prompt whose log probabilities were shown."""
         self.unscored = request.shown.echo is not None and request.shown.logprobs is not None
@@ -217,8 +255,11 @@ class Sequence:
 
     @property
     def cells(self) -> int:
-        """KV cells that it shares with nobody."""
-        return self.computed
+        """KV cells that it shares with no running sequence; while it waits, those that starting takes."""
+        leaf = self.leaf
+        if leaf is None:
+            return self.found.cells
+        return sum([segment.length for segment in leaf.chain() if segment.running == 1])
 
     @property
     def tenant(self) -> str:

@@ -14,6 +14,7 @@ from jackfield.worker.engine.calls import bounded, calls
 from jackfield.worker.engine.constraining import Masks
 from jackfield.worker.engine.scoring import echo_scored, score
 from jackfield.worker.engine.sequence import NO_SLOT
+from jackfield.worker.engine.starting import Starter
 
 if TYPE_CHECKING:
     from jackfield.ports.backend import Runner, Sampler
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from jackfield.worker.engine.calls import Chunk
     from jackfield.worker.engine.clock import StepClock
     from jackfield.worker.engine.endings import Endings
+    from jackfield.worker.engine.prefix.cache import PrefixCache
     from jackfield.worker.engine.sequence import Sequence
     from jackfield.worker.engine.table import SequenceTable
 
@@ -36,16 +38,26 @@ class Stepper:
         table: All sequences.
         clock: Counts tokens and times.
         endings: Ends sequences.
+        cache: Has computed prefixes.
         context_shift: Whether an answer goes on at the end of the context.
     """
 
     def __init__(
-        self, runner: Runner, table: SequenceTable, clock: StepClock, endings: Endings, *, context_shift: bool
+        self,
+        runner: Runner,
+        table: SequenceTable,
+        clock: StepClock,
+        endings: Endings,
+        cache: PrefixCache,
+        *,
+        context_shift: bool,
     ) -> None:
         self._runner = runner
         self._table = table
         self._clock = clock
         self._endings = endings
+        self._cache = cache
+        self._starter = Starter(table, cache)
         self._piece = runner.tokenizer.piece
         self._batch = Batch(runner.limits.max_batch_tokens)
         self._deterministic = runner.limits.deterministic
@@ -56,11 +68,9 @@ class Stepper:
     def step(self, chunks: list[Chunk]) -> None:
         """Compute *chunks*, or as much of them as a step may hold."""
         if not self._deterministic and not any(sequence.unscored or sequence.suspect for sequence, _ in chunks):
-            self._start(chunks)
-            self._call(chunks)
+            self._call(self._starter.start(chunks))
             return
-        chunks = bounded(chunks)
-        self._start(chunks)
+        chunks = self._starter.start(bounded(chunks))
         for call in calls(chunks, deterministic=self._deterministic):
             # a call before may have cost others their slots
             present = [chunk for chunk in call if chunk[0].slot != NO_SLOT]
@@ -70,11 +80,6 @@ class Stepper:
     def close(self) -> None:
         """End the thread that makes masks."""
         self._masks.close()
-
-    def _start(self, chunks: list[Chunk]) -> None:
-        for sequence, _ in chunks:
-            if sequence.slot == NO_SLOT:
-                self._table.start(sequence, time.monotonic())
 
     def _call(self, chunks: list[Chunk]) -> None:
         rows = self._fill(chunks)
@@ -105,6 +110,7 @@ class Stepper:
 
     def _decode(self, chunks: list[Chunk]) -> bool:
         """Compute the batch; False if it failed and the sequences were dealt with."""
+        self._cache.make_room(self._batch.rows)
         began = time.perf_counter()
         try:
             self._runner.decode(self._batch)
@@ -117,10 +123,21 @@ class Stepper:
             return False
         finally:
             self._clock.decode_s += time.perf_counter() - began
-        for sequence, count in chunks:
-            self._clock.prompt_tokens += max(0, min(sequence.prompt_cells - sequence.computed, count))
-            self._table.grow(sequence, count)
+        self._computed(chunks, time.perf_counter() - began)
         return True
+
+    def _computed(self, chunks: list[Chunk], seconds: float) -> None:
+        """*chunks* were computed in *seconds*: note it, and let others have what is new of prompts."""
+        table, prefill_rows = self._table, 0
+        for sequence, count in chunks:
+            left = sequence.prompt_cells - sequence.computed
+            table.grow(sequence, count)
+            if count > 1:
+                prefill_rows += count
+            if left > 0:
+                self._clock.prompt_tokens += min(left, count)
+                self._cache.prefilled(sequence)
+        self._cache.stepped(self._batch.rows - prefill_rows, prefill_rows, seconds)
 
     def _draw(self, chunks: list[Chunk], rows: list[int]) -> None:
         clock = self._clock
@@ -241,6 +258,7 @@ class Stepper:
         """Make room at the end of the context: the oldest tokens go."""
         keep, discard = sequence.request.ends.keep, sequence.discard
         try:
+            self._cache.part(sequence)
             self._runner.shift(sequence.slot, keep, discard)
         except BackendFault as error:
             self._endings.fail(sequence, error)
@@ -257,10 +275,13 @@ class Stepper:
                 self._endings.preempt(sequence)
 
     def _relieve(self, chunks: list[Chunk]) -> None:
-        """The pool was full although it should not have been: make room for *chunks* by preempting the youngest.
+        """The pool was full although it should not have been: make room for *chunks*.
 
-        It comes back in a call of its own, which may fail as often as it will without holding up the others.
+        Idle prefixes go first, then the youngest sequence. It comes back in a call of its own, which may fail as often
+        as it will without holding up the others.
         """
+        if self._cache.relieve():
+            return
         concerned = {sequence for sequence, _ in chunks}.union(each for each in self._table.running if each.computed)
         youngest = max(concerned, key=lambda sequence: sequence.id)
         if len(concerned) > 1:

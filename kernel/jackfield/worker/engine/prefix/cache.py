@@ -1,0 +1,361 @@
+"""The prefix cache of an engine: what sequences begin with instead of computing it, and what they leave."""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from jackfield.errors import BackendFault
+from jackfield.worker.engine.prefix.archive import Archive
+from jackfield.worker.engine.prefix.bringing import Bringer
+from jackfield.worker.engine.prefix.costs import StateCosts, StepCosts
+from jackfield.worker.engine.prefix.counters import CacheCounters
+from jackfield.worker.engine.prefix.finding import NOTHING, Finder
+from jackfield.worker.engine.prefix.holders import Holders
+from jackfield.worker.engine.prefix.saving import Saver
+from jackfield.worker.engine.prefix.tokens import packed
+from jackfield.worker.engine.prefix.tree import PrefixTree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jackfield.ports.kv_store import StateKey
+    from jackfield.ports.reuse import ReusableRunner
+    from jackfield.worker.engine.prefix.finding import Found
+    from jackfield.worker.engine.prefix.holders import Resident
+    from jackfield.worker.engine.prefix.states import State
+    from jackfield.worker.engine.prefix.tiers import Tiers
+    from jackfield.worker.engine.prefix.tree import Node
+    from jackfield.worker.engine.sequence import Sequence
+
+log = structlog.get_logger("jackfield.engine")
+
+WORTH_MIN: Final = 16
+"""Tokens from which a prefix is worth keeping and looking for: fewer are computed as fast as they are found."""
+
+BARE_MAX: Final = 1024
+"""Ends of prefixes that are remembered although nobody has them."""
+
+LEAVE_MAX: Final = 8
+"""Idle prefixes looked at after a step to see whether they should leave the device."""
+
+
+_CLOSE_S: Final = 2.0
+"""How long saving may go on when the worker ends."""
+
+
+class PrefixCache:
+    """Gives sequences their ids and cells, and what of their tokens is computed already. Engine loop thread.
+
+    Parameters:
+        runner: The loaded model. Where its ``limits.reuse`` is ``none``, no request may have a scope.
+        tiers: Stores below the device.
+        keys: What stores, by their index, have from an earlier life.
+
+    Attributes:
+        works: Whether anything can be used again at all.
+        rewinds: Whether sequences go back only to where a checkpoint was taken.
+    """
+
+    def __init__(self, runner: ReusableRunner, tiers: Tiers, keys: Iterable[tuple[int, StateKey]] = ()) -> None:
+        reuse = runner.limits.reuse
+        self._runner = runner
+        self.works = reuse != "none"
+        self.rewinds = reuse == "checkpoints"
+        self.tiers = tiers
+        self.counters = CacheCounters()
+        self.tree = PrefixTree(BARE_MAX)
+        self.holders = Holders(runner, self.tree, self.counters)
+        self.cells = self.holders.cells
+        self.costs = StepCosts()
+        self.state_costs = StateCosts()
+        self.archive = Archive(self.tree, tiers)
+        self.archive.known(keys)
+        self.saver = Saver(runner, self.holders, tiers, self.archive, self.state_costs, self.counters)
+        self.holders.leaving = self._leaving
+        self._finder = Finder(reuse, self.cells, self._worth)
+        self._bringer = Bringer(runner, self.cells, self.archive, self.state_costs, self.counters)
+
+    # --- before a sequence runs --------------------------------------------------------------------------------------
+
+    def look(self, sequence: Sequence) -> None:
+        """See what a waiting *sequence* would find if it started now. Costs nothing while its scope does not change."""
+        scope = sequence.scope
+        if scope is None or sequence.unscored or sequence.suspect:
+            self._set(sequence, NOTHING)
+            return
+        version = self.tree.version(scope)
+        if sequence.seen != version:
+            sequence.seen = version
+            match = self.tree.match(scope, sequence.key, len(sequence.tokens) - 1)
+            found = self._finder.find(match, self.tiers.is_at_hand)
+            self._set(sequence, found if found.length >= WORTH_MIN else NOTHING._replace(known=found.known))
+
+    def slow(self, sequence: Sequence) -> list[State]:
+        """States that only slow stores have, and that would save *sequence* a good part of its prompt."""
+        scope = sequence.scope
+        if scope is None or sequence.unscored or not any(tier.blocking for tier in self.tiers):
+            return []
+        self.look(sequence)
+        match = self.tree.match(scope, sequence.key, len(sequence.tokens) - 1)
+        best = self._finder.find(match, lambda state: bool(state.tiers) or state.data is not None)
+        if best.length < sequence.found.length + 2 * WORTH_MIN:
+            return []
+        states = [*[state for state, _ in best.states], *([best.checkpoint] if best.checkpoint is not None else [])]
+        return [state for state in states if not self.tiers.is_at_hand(state)]
+
+    def start(self, sequence: Sequence, room: int) -> None:
+        """Give a waiting *sequence* an id, and of what it needs what is there.
+
+        Parameters:
+            sequence: ``look`` says what it finds.
+            room: Cells that it may take which no running sequence holds, besides those of its next tokens.
+        """
+        self.look(sequence)
+        found = sequence.found
+        known = found
+        if found.cells > room:
+            found = NOTHING
+        holder, length = self._begin(found)
+        sequence.slot = holder
+        sequence.computed = length
+        sequence.leaf = self.cells.leaves[holder]
+        if sequence.scope is not None and not sequence.suspect:
+            sequence.node = self.tree.grow(self.tree.root(sequence.scope), sequence.key, length)
+            self.tree.hold(sequence.node, holder)
+            self._plan_checkpoints(sequence, known.known)
+        self._count(sequence, known, length)
+
+    # --- while it runs -----------------------------------------------------------------------------------------------
+
+    def bound(self, sequence: Sequence, count: int) -> int:
+        """How many of *count* tokens are computed at once: as far as the next place a checkpoint is wanted at."""
+        stops = [stop for stop in sequence.stops if stop > sequence.computed]
+        return min(count, min(stops) - sequence.computed) if stops else count
+
+    def relieve(self) -> bool:
+        """The pool was full all the same: let an idle prefix leave; False if there is none."""
+        return self.holders.relieve()
+
+    def make_room(self, rows: int) -> None:
+        """Let idle prefixes leave so that *rows* more cells fit."""
+        self.holders.make_room(rows)
+
+    def prefilled(self, sequence: Sequence) -> None:
+        """Tokens of the prompt of *sequence* were computed: others may have them from now on."""
+        node = sequence.node
+        if node is None:
+            return
+        end = min(sequence.computed, sequence.prompt_cells)
+        if node.end < end:
+            sequence.node = node = self.tree.advance(node, sequence.slot, sequence.key, end)
+        if sequence.computed in sequence.stops:
+            sequence.stops.remove(sequence.computed)
+            self._checkpoint(sequence.slot, node)
+
+    def part(self, sequence: Sequence) -> None:
+        """The tokens of *sequence* are about to be shifted: from now on it shares nothing, and leaves nothing.
+
+        Raises:
+            BackendFault: The runner cannot give it cells of its own.
+        """
+        slot = sequence.slot
+        shared = self.cells.is_shared(slot)
+        if sequence.node is not None:
+            self.tree.release(sequence.node, slot)
+            sequence.node = None
+        sequence.scope = None
+        if shared:
+            self.holders.make_room(sequence.computed)
+            state = self._runner.save(slot, 0, sequence.computed)
+            self._runner.remove(slot)
+            self._runner.restore(slot, state, sequence.computed)
+        self.cells.rest(slot)
+        self.cells.drop(slot)
+        sequence.leaf = self.cells.begin(slot)
+        self.cells.grow(sequence.leaf, sequence.computed)
+
+    # --- when it ends ------------------------------------------------------------------------------------------------
+
+    def leave(self, sequence: Sequence) -> None:
+        """A running *sequence* ends, or makes way: what it has computed stays where it is, as long as that pays."""
+        node, slot = sequence.node, sequence.slot
+        if node is None or sequence.computed < WORTH_MIN or sequence.suspect:
+            self.drop(sequence)
+            return
+        if node.end < sequence.computed:
+            sequence.key = packed(sequence.tokens)
+            node = self.tree.advance(node, slot, sequence.key, sequence.computed)
+        self._part_with(sequence)
+        if self._redundant(node, slot):
+            self.tree.release(node, slot)
+            self.holders.give_back(slot)
+        else:
+            self.holders.settle(slot, node)
+            self._supersede(node)
+        self.saver.add(node)
+
+    def drop(self, sequence: Sequence) -> None:
+        """A running *sequence* leaves nothing."""
+        node, slot = sequence.node, sequence.slot
+        self._part_with(sequence)
+        if node is not None:
+            self.tree.release(node, slot)
+        self.holders.give_back(slot)
+
+    # --- between steps -----------------------------------------------------------------------------------------------
+
+    def stepped(self, decode_rows: int, prefill_rows: int, seconds: float) -> None:
+        """A call of the backend took *seconds*: idle prefixes that have cost enough by now leave the device."""
+        self.costs.observe(decode_rows, prefill_rows, self.cells.used, seconds)
+        residents = self.holders.residents
+        if not residents:
+            return
+        self.holders.meter.step(decode_rows + prefill_rows, self.costs.idle_cell_s)
+        for holder, resident in [*islice(residents.items(), LEAVE_MAX)]:
+            cells = self.cells.frees(holder)
+            if cells:
+                if not resident.rent.due(cells, cells * self._price(resident)):
+                    return
+                self.holders.evict(holder)
+                self.counters.moved += 1
+
+    def token_s(self) -> float:
+        """What a prompt token takes, in seconds; 0 before any was measured."""
+        return self.costs.token_s(self.cells.used) if self.costs.measured else 0.0
+
+    def close(self) -> None:
+        """Nothing runs any more: save what may be of use in another life, while there is time; close the stores."""
+        until = time.monotonic() + _CLOSE_S
+        while self.saver.busy and time.monotonic() < until:
+            self.saver.work()
+        self.tiers.close()
+
+    def check_integrity(self, running: Iterable[Sequence]) -> None:
+        """Raise ``AssertionError`` unless ids, cells, tree and states are consistent."""
+        sequences = list(running)
+        self.tree.check_integrity()
+        self.archive.check_integrity()
+        self.holders.check_integrity({sequence.slot for sequence in sequences})
+        anchored = {slot: resident.node for slot, resident in self.holders.residents.items()}
+        for sequence in sequences:
+            if self.cells.length(sequence.slot) != sequence.computed:
+                raise AssertionError("a running sequence's cells are not its tokens")
+            if self.cells.leaves[sequence.slot] is not sequence.leaf:
+                raise AssertionError("a running sequence grows cells of another")
+            if sequence.node is not None:
+                anchored[sequence.slot] = sequence.node
+                if sequence.node.key() != packed(sequence.tokens[: sequence.node.end]):
+                    raise AssertionError("a running sequence is anchored at other tokens")
+        held = {holder: node for root in self.tree.roots.values() for node in root.below() for holder in node.holders}
+        if held != anchored:
+            raise AssertionError("the tree's holders are not those that hold")
+
+    # --- parts -------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _set(sequence: Sequence, found: Found) -> None:
+        sequence.found = found
+        sequence.computed = found.length
+
+    def _worth(self, restored: int, saved: int) -> bool:
+        """Whether restoring so many tokens costs less than computing so many."""
+        return restored * self.state_costs.restore_token_s < saved * self.costs.token_s(self.cells.used)
+
+    def _price(self, resident: Resident) -> float:
+        """What getting one token of *resident* back would cost once it has left, in seconds."""
+        kept = bool(resident.node.states) or self.tiers.any
+        return self.state_costs.restore_token_s if kept else self.costs.token_s(self.cells.used)
+
+    def _leaving(self, resident: Resident) -> None:
+        self.saver.leaving(resident.node)
+
+    def _begin(self, found: Found) -> tuple[int, int]:
+        """A running id that holds what was *found*, or nothing; how much it holds."""
+        fresh = sum(length - state.start for state, length in found.states)
+        fresh += 0 if self.holders.shares else found.copied
+        holder = self.holders.take(found.source) if self.holders.make_room(fresh, found.source) else None
+        if holder is None:
+            if self._take_over(found) and found.source is not None:
+                return found.source, found.copied
+            found = NOTHING
+            holder = self.holders.take()
+        if holder is None:
+            raise RuntimeError("more sequences run than there are ids")
+        length = self._bringer.bring(found, holder) if found.length else 0
+        if not length:
+            self.cells.begin(holder)
+        elif found.source is not None:
+            self.holders.used(found.source)
+        return holder, length
+
+    def _take_over(self, found: Found) -> bool:
+        """Let a resident run on that there is no room beside; whether it does."""
+        resident = self.holders.residents.get(found.source) if found.source is not None else None
+        if resident is None or found.source is None or found.states or self.rewinds:
+            return False
+        try:
+            self._runner.cut(found.source, found.copied)
+        except BackendFault as error:
+            log.warning("a cached prefix could not be used", error=error.message)
+            self.holders.evict(found.source)
+            return False
+        self.cells.cut(found.source, found.copied)
+        self.tree.release(self.holders.wake(found.source).node, found.source)
+        self.counters.kept += 1
+        return True
+
+    def _count(self, sequence: Sequence, known: Found, length: int) -> None:
+        """Note what *sequence* found, and why it was not more."""
+        counters = self.counters
+        if sequence.lost:
+            counters.recompute("preempted", sequence.lost - length)
+            sequence.lost = 0
+        elif sequence.scope is not None:
+            counters.recompute("no_checkpoint" if self.rewinds else "evicted", known.covered - known.length)
+            counters.recompute("evicted", known.known - max(known.covered, known.length))
+        if sequence.started is None and sequence.scope is not None:
+            counters.lookups += 1
+            counters.hits += length > 0
+            counters.cached_tokens += length
+            sequence.cached = length
+
+    def _plan_checkpoints(self, sequence: Sequence, known: int) -> None:
+        """Where prompts part, and at the end of the prompt: there others will want to go on."""
+        if self.rewinds:
+            wanted = {known, sequence.prompt_cells - 1}
+            sequence.stops |= {stop for stop in wanted if stop >= sequence.computed + WORTH_MIN}
+
+    def _checkpoint(self, slot: int, node: Node) -> None:
+        if node.checkpoint is not None or node.end != self.cells.length(slot):
+            return
+        try:
+            data = self._runner.checkpoint(slot)
+        except BackendFault as error:
+            log.warning("no checkpoint could be taken", error=error.message)
+        else:
+            self.archive.keep_checkpoint(node, data)
+
+    @staticmethod
+    def _part_with(sequence: Sequence) -> None:
+        sequence.node = sequence.leaf = None
+        sequence.stops.clear()
+
+    def _redundant(self, node: Node, slot: int) -> bool:
+        """Whether somebody else has all that *slot* has, in a form that is as good."""
+        if not self.rewinds:
+            return node.held > 1
+        end = node.end
+        return any(each != slot and self.cells.length(each) == end for each in node.holders)
+
+    def _supersede(self, node: Node) -> None:
+        """Residents that hold nothing but a beginning of what a new one at *node* holds go."""
+        if self.rewinds:
+            return
+        for each in [*node.path()][1:]:
+            for holder in [holder for holder in each.holders if holder in self.holders.residents]:
+                self.saver.discard(each)  # saving all of it saves its beginning
+                self.holders.evict(holder)

@@ -1,0 +1,131 @@
+"""Sequence ids and what they hold: those that run, and residents, which keep what ended sequences have computed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from jackfield.worker.engine.prefix.cells import CellLedger
+from jackfield.worker.engine.prefix.residency import Meter, Rent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jackfield.ports.backend import Runner
+    from jackfield.worker.engine.prefix.counters import CacheCounters
+    from jackfield.worker.engine.prefix.tree import Node, PrefixTree
+
+
+class Resident:
+    """An id that no sequence runs in, anchored in the tree.
+
+    Parameters:
+        node: Where what it holds ends.
+        meter: The worker's.
+    """
+
+    __slots__ = ("node", "rent")
+
+    def __init__(self, node: Node, meter: Meter) -> None:
+        self.node = node
+        self.rent = Rent(meter)
+
+
+class Holders:
+    """All ids of a runner. Engine loop thread.
+
+    Parameters:
+        runner: Holds the cells.
+        tree: Knows what they are of.
+        counters: Of the cache.
+
+    Attributes:
+        leaving: Called with a resident that is about to leave the device.
+    """
+
+    def __init__(self, runner: Runner, tree: PrefixTree, counters: CacheCounters) -> None:
+        limits = runner.limits
+        self._runner = runner
+        self._tree = tree
+        self._counters = counters
+        self._capacity = limits.kv_tokens
+        self._ids = limits.max_sequences + limits.spare_sequences
+        self._free = list(range(self._ids - 1, -1, -1))
+        self.shares = limits.reuse == "ranges"
+        self.cells = CellLedger(shared=self.shares)
+        self.residents: OrderedDict[int, Resident] = OrderedDict()
+        """The least recently used first."""
+        self.meter = Meter()
+        self.leaving: Callable[[Resident], None] = lambda _: None
+
+    def take(self, keep: int | None = None) -> int | None:
+        """An id that holds nothing; of residents the least recently used makes way, but not *keep*."""
+        while not self._free and (victim := self._victim(keep)) is not None:
+            self.evict(victim)
+        return self._free.pop() if self._free else None
+
+    def give_back(self, holder: int) -> None:
+        """A running *holder* is over, and so is what it holds."""
+        self._runner.remove(holder)
+        self.cells.rest(holder)
+        self.cells.drop(holder)
+        self._free.append(holder)
+
+    def settle(self, holder: int, node: Node) -> None:
+        """A running *holder*, anchored at *node*, is over; what it holds stays."""
+        self.cells.rest(holder)
+        self.residents[holder] = Resident(node, self.meter)
+        self._tree.changed(node)
+
+    def wake(self, holder: int) -> Resident:
+        """A resident becomes a running id again."""
+        self.cells.wake(holder)
+        return self.residents.pop(holder)
+
+    def used(self, holder: int) -> None:
+        """Somebody was given what *holder* holds."""
+        resident = self.residents.get(holder)
+        if resident is not None:
+            resident.rent.used()
+            self.residents.move_to_end(holder)
+            self._counters.kept += 1
+
+    def evict(self, holder: int) -> None:
+        """A resident leaves the device."""
+        resident = self.residents.pop(holder)
+        self.leaving(resident)
+        self._counters.evicted_tokens += self.cells.frees(holder)
+        self._runner.remove(holder)
+        self.cells.drop(holder)
+        self._free.append(holder)
+        self._tree.release(resident.node, holder)
+
+    def make_room(self, cells: int, keep: int | None = None) -> bool:
+        """Let residents leave until *cells* more fit, but not *keep*; whether they do."""
+        while self.cells.used + cells > self._capacity:
+            victim = self._victim(keep)
+            if victim is None:
+                return False
+            self.evict(victim)
+        return True
+
+    def relieve(self) -> bool:
+        """Let one resident leave; False if there is none."""
+        victim = self._victim(None)
+        if victim is not None:
+            self.evict(victim)
+        return victim is not None
+
+    def check_integrity(self, running: set[int]) -> None:
+        """Raise ``AssertionError`` unless every id is free, runs (as those in *running* do) or is a resident."""
+        if sorted([*self._free, *running, *self.residents]) != list(range(self._ids)):
+            raise AssertionError("a sequence id is lost or held twice")
+        if self.cells.leaves.keys() != running | self.residents.keys():
+            raise AssertionError("cells without a holder")
+        for holder, resident in self.residents.items():
+            if holder not in resident.node.holders or self.cells.length(holder) != resident.node.end:
+                raise AssertionError("a resident is not where it should be")
+        self.cells.check_integrity()
+
+    def _victim(self, keep: int | None) -> int | None:
+        return next((holder for holder in self.residents if holder != keep), None)
