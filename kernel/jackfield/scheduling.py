@@ -6,7 +6,9 @@ A scheduler says who goes first; the draft knows how much room there is. ``fcfs`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from bisect import bisect_left
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from jackfield.ports.scheduler import Chunk, StepPlan
 
@@ -26,6 +28,18 @@ PROMPT_UNMEASURED: Final = 64
 
 STEP_MS_MAX: Final = 60_000
 """Most that a scheduler's option for the length of a step may be."""
+
+
+AnySequence = TypeVar("AnySequence", bound="SequenceView")
+_by_id = attrgetter("id")
+
+
+def find(waiting: Sequence[AnySequence], number: int) -> AnySequence | None:
+    """The sequence with that id among *waiting*, which are in order of their ids, as in a view."""
+    place = bisect_left(waiting, number, key=_by_id)
+    if place < len(waiting) and waiting[place].id == number:
+        return waiting[place]
+    return None
 
 
 def answers(sequence: SequenceView) -> bool:

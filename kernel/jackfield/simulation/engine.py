@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.ports.scheduler import SchedulerView
-from jackfield.scheduling import answers
+from jackfield.scheduling import answers, find
 from jackfield.simulation.rules import check_plan
 from jackfield.simulation.sequence import Prefix, SimulatedSequence
 
@@ -71,11 +71,11 @@ class SimulatedEngine:
 
     @property
     def view(self) -> SchedulerView:
-        """What the scheduler sees now."""
+        """What the scheduler sees now. The lists are the engine's own: it must not change them."""
         return SchedulerView(
             now=self.now,
-            waiting=list(self.waiting),
-            running=list(self.running),
+            waiting=self.waiting,
+            running=self.running,
             free_slots=self._pool.slots - len(self.running),
             free_tokens=self._pool.cells - self.cells,
             max_tokens=self._pool.step_tokens,
@@ -133,8 +133,9 @@ class SimulatedEngine:
             insort(self.waiting, sequence, key=_by_id)
 
     def _start(self, tokens: dict[int, int]) -> None:
-        for sequence in [sequence for sequence in self.waiting if sequence.id in tokens]:
-            if sequence.expects_more:
+        starting = [find(self.waiting, id_) for id_ in tokens]
+        for sequence in starting:
+            if sequence is None or sequence.expects_more:  # it runs already, or lets others go first
                 continue
             self.waiting.remove(sequence)
             sequence.start(self.now)

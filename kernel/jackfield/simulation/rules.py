@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jackfield.scheduling import find
+
 if TYPE_CHECKING:
     from jackfield.ports.scheduler import SchedulerView, SequenceView, StepPlan
 
@@ -19,7 +21,8 @@ def check_plan(view: SchedulerView, plan: StepPlan) -> None:
         BrokenRule: Which rule, and the numbers.
     """
     running = {sequence.id: sequence for sequence in view.running}
-    known = running | {sequence.id: sequence for sequence in view.waiting}
+    found = (find(view.waiting, chunk.id) for chunk in plan.chunks)
+    known = running | {sequence.id: sequence for sequence in found if sequence is not None}
     ids = [chunk.id for chunk in plan.chunks]
     _rule(len(set(ids)) == len(ids), f"two chunks of one sequence: {ids}")
     _rule(set(ids) <= known.keys(), f"a chunk of a sequence that is not there: {sorted(set(ids) - known.keys())}")

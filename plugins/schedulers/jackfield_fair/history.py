@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.scheduling import answers
+from jackfield.scheduling import answers, find
 from jackfield_fair.ledger import Ledger
-from jackfield_fair.lines import Lines, find
+from jackfield_fair.lines import Lines
 from jackfield_fair.shares import Shares
 
 if TYPE_CHECKING:

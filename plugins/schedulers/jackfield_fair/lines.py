@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
     from jackfield.ports.scheduler import SequenceView
-
-_by_id = attrgetter("id")
-
-
-def find(sequences: Sequence[SequenceView], number: int) -> SequenceView | None:
-    """The sequence with that id among *sequences*, which are in order of their ids."""
-    place = bisect_left(sequences, number, key=_by_id)
-    if place < len(sequences) and sequences[place].id == number:
-        return sequences[place]
-    return None
 
 
 class Line:
@@ -41,10 +30,18 @@ class Line:
         """Id of who is next."""
         return self.entries[0][0]
 
-    def level(self, now: float, ageing_s: float, most_urgent: int) -> int:
-        """Its priority, one step more urgent for each *ageing_s* without a token, but never beyond *most_urgent*."""
-        if self.priority == most_urgent:
-            return most_urgent
+    def level(self, now: float, ageing_s: float, most_urgent: int, entering: Collection[tuple[str, int]]) -> int:
+        """Its priority, one step more urgent for each *ageing_s* without a token, but never beyond *most_urgent*.
+
+        Parameters:
+            now: Of the view.
+            ageing_s: Of the plugin's options.
+            most_urgent: The lowest priority of all that run or wait.
+            entering: Tenants and priorities of which a prompt is being computed: what ageing has brought in must be
+                seen to get on before it brings in more.
+        """
+        if self.priority == most_urgent or (self.tenant, self.priority) in entering:
+            return self.priority
         since = max(self.served_s, self.entries[0][1])
         return max(most_urgent, self.priority - int(max(0.0, now - since) / ageing_s))
 

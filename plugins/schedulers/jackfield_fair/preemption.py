@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from jackfield.ports.scheduler import SequenceView
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from jackfield_fair.config import FairConfig
     from jackfield_fair.ledger import Ledger
     from jackfield_fair.shares import Shares
@@ -45,6 +47,15 @@ class Preemption:
         if account is None or account.drawn >= self._config.slice_tokens:
             return sequence.priority
         return min(account.level, sequence.priority)
+
+    def possible(self, running: Iterable[SequenceView], most_urgent: int) -> bool:
+        """Whether any of *running* might lose its slot to a waiting request; the lowest priority of those is given."""
+        for sequence in running:
+            account = self._ledger.get(sequence.id)
+            had_slice = account is not None and account.drawn >= self._config.slice_tokens
+            if had_slice or most_urgent <= self.level(sequence) - self._config.urgent_steps:
+                return True
+        return False
 
     def allows(self, claim: Claim, victim: SequenceView) -> bool:
         """Whether *claim* may have the slot of *victim*."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from heapq import heapify, heappop, heapreplace
 from typing import TYPE_CHECKING
 
-from jackfield.scheduling import answers
-from jackfield_fair.lines import Line, find
+from jackfield.scheduling import answers, find
 from jackfield_fair.preemption import Claim
 
 if TYPE_CHECKING:
@@ -17,32 +16,14 @@ if TYPE_CHECKING:
     from jackfield.scheduling import StepDraft
     from jackfield_fair.config import FairConfig
     from jackfield_fair.history import History
+    from jackfield_fair.lines import Line
     from jackfield_fair.preemption import Preemption
 
     Rank: TypeAlias = tuple[int, float, int]
     """Level, what its tenant was served, arrival: the smallest goes first."""
 
-
-class Contender:
-    """A line that waits, and how far it was served in this step."""
-
-    __slots__ = ("level", "line", "taken")
-
-    def __init__(self, line: Line, level: int) -> None:
-        self.line = line
-        self.level = level
-        self.taken = 0
-
-    @property
-    def first(self) -> int:
-        """Id of who is next."""
-        return self.line.entries[self.taken][0]
-
-    def take(self) -> bool:
-        """Who was next has started; return whether there is another one. Ageing has brought in one only."""
-        self.taken += 1
-        self.level = self.line.priority
-        return self.taken < len(self.line.entries)
+    Contender: TypeAlias = tuple[int, float, int, int, Line]
+    """The rank of who is next in a line, how many of the line have started in this step, and the line."""
 
 
 class PromptRound:
@@ -66,50 +47,66 @@ class PromptRound:
         """Fill *draft*; return whose prompt came first, or -1."""
         prompting = [sequence for sequence in draft.running if not answers(sequence)]
         # room that was just made belongs to those who run
-        contenders = [] if draft.preempted else self._contenders(view, prompting)
+        waiting = [] if draft.preempted else self._contenders(view, draft, prompting)
         served: list[int] = []
-        while draft.tokens > 0 and draft.prompts > 0 and (prompting or contenders):
+        while draft.tokens > 0 and draft.prompts > 0:
             running = min(prompting, key=self._rank_running, default=None)
-            waiting = min(contenders, key=self._rank_waiting, default=None)
-            if waiting is None or (running and self._rank_running(running) < self._rank_waiting(waiting)):
-                assert running is not None  # noqa: S101  one of the two is there
+            self._settle(waiting)
+            if running is not None and (not waiting or self._rank_running(running) < waiting[0][:3]):
                 prompting.remove(running)
                 self._spend(running.tenant, draft.prompt(running))
                 served.append(running.id)
-            elif self._start(waiting, view, draft, prompting):
-                served.append(waiting.first)
-                if not waiting.take():
-                    contenders.remove(waiting)
-            else:  # passing it over would let small ones starve a large one
-                contenders = []
+            elif waiting and self._start(waiting[0], view, draft, prompting):
+                served.append(waiting[0][2])
+                self._advance(waiting)
+            elif waiting:  # passing it over would let small ones starve a large one
+                waiting = []
+            else:
+                break
         return served[0] if served else -1
 
-    def _contenders(self, view: SchedulerView, prompting: Sequence[SequenceView]) -> list[Contender]:
+    def _contenders(self, view: SchedulerView, draft: StepDraft, prompting: Sequence[SequenceView]) -> list[Contender]:
+        """The first of each line that may start, as a heap."""
         lines = self._history.lines.all
         if not lines:
             return []
-        most_urgent = min(chain((line.priority for line in lines), (each.priority for each in view.running)))
-        # what ageing has brought in must be seen to get on before it brings in more
+        most_urgent = min(line.priority for line in lines)
+        if not (draft.may_start or self._preemption.possible(draft.running, most_urgent)):
+            return []
+        most_urgent = min(most_urgent, min((sequence.priority for sequence in view.running), default=most_urgent))
         entering = {(sequence.tenant, sequence.priority) for sequence in prompting}
-        return [
-            Contender(line, self._level(line, view.now, most_urgent, entering))
-            for line in lines
-            if not (prompting and self._history.waits_for_others(line.first))
+        of, ageing_s, now = self._history.shares.of, self._config.ageing_s, view.now
+        contenders = [
+            (line.level(now, ageing_s, most_urgent, entering), of(line.tenant), line.first, 0, line) for line in lines
         ]
+        if prompting:
+            contenders = [each for each in contenders if not self._history.waits_for_others(each[2])]
+        heapify(contenders)
+        return contenders
 
-    def _level(self, line: Line, now: float, most_urgent: int, entering: set[tuple[str, int]]) -> int:
-        if (line.tenant, line.priority) in entering:
-            return line.priority
-        return line.level(now, self._config.ageing_s, most_urgent)
+    def _settle(self, contenders: list[Contender]) -> None:
+        """Put what was spent in this step into the ranks, as far as the first one hangs on it."""
+        while contenders:
+            level, served, first, taken, line = contenders[0]
+            if self._served(line.tenant) <= served:
+                return
+            heapreplace(contenders, (level, self._served(line.tenant), first, taken, line))
+
+    def _advance(self, contenders: list[Contender]) -> None:
+        """The first one has started; the next of its line takes its place. Ageing has brought in one only."""
+        _, _, _, taken, line = contenders[0]
+        taken += 1
+        if taken < len(line.entries):
+            following = line.priority, self._served(line.tenant), line.entries[taken][0], taken, line
+            heapreplace(contenders, following)
+        else:
+            heappop(contenders)
 
     def _rank_running(self, sequence: SequenceView) -> Rank:
         served = self._served(sequence.tenant)
         if sequence.id == self._current:
             served -= self._config.slice_tokens / self._history.shares.weight(sequence.tenant)
         return self._preemption.level(sequence), served, sequence.id
-
-    def _rank_waiting(self, contender: Contender) -> Rank:
-        return contender.level, self._served(contender.line.tenant), contender.first
 
     def _served(self, tenant: str) -> float:
         return self._history.shares.of(tenant) + self._spent.get(tenant, 0.0)
@@ -120,9 +117,10 @@ class PromptRound:
     def _start(
         self, contender: Contender, view: SchedulerView, draft: StepDraft, prompting: list[SequenceView]
     ) -> bool:
-        sequence = find(view.waiting, contender.first)
+        level, _, number, _, _ = contender
+        sequence = find(view.waiting, number)
         assert sequence is not None  # noqa: S101  the lines have who is in the view, and nobody else
-        victims = self._victims(Claim(sequence, contender.level), draft)
+        victims = self._victims(Claim(sequence, level), draft)
         if victims is None:
             return False
         for victim in victims:
@@ -131,7 +129,7 @@ class PromptRound:
                 prompting.remove(victim)
         before = draft.prompts
         draft.start(sequence)
-        self._history.ledger.starts(sequence, contender.level)
+        self._history.ledger.starts(sequence, level)
         self._spend(sequence.tenant, before - draft.prompts)
         return True
 

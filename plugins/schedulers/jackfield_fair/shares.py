@@ -65,6 +65,8 @@ class Shares:
             self._counters.clear()
             self._last_left = None
             return
+        if len(self._counters) <= len(busy):
+            return
         floor = min(map(self.of, waiting), default=0.0)
         gone = [tenant for tenant, counter in self._counters.items() if tenant not in busy and counter <= floor]
         for tenant in gone:

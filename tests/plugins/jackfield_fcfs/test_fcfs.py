@@ -10,8 +10,9 @@ from jackfield import build_kernel
 from jackfield.errors import ManifestError
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.ports.scheduler import Chunk, Scheduler, SchedulerView, StepPlan
+from jackfield.simulation.engine import Pool, SimulatedEngine
 from jackfield.testing.kits.config import ConfigKit
-from jackfield.testing.kits.scheduler import SchedulerKit, Seen
+from jackfield.testing.kits.scheduler import STEPS, SchedulerKit, Seen, many_requests, play_to_the_end
 from jackfield_fcfs.scheduler import FcfsScheduler
 
 if TYPE_CHECKING:
@@ -139,3 +140,12 @@ def test_a_bad_step_is_a_start_up_error(key: str, value: OptionValue) -> None:
     manifest = Manifest(enabled=(InstanceRef("fcfs", "fcfs"),), kernel=KernelConfig(), config={"fcfs": {key: value}})
     with pytest.raises(ManifestError, match=r"config\.fcfs"):
         build_kernel(manifest)
+
+
+@pytest.mark.slow
+def test_ten_thousand_random_arrivals() -> None:
+    """Every plan can be done, every request ends."""
+    scheduler = FcfsScheduler(None, 0.15)
+    engine = SimulatedEngine(Pool(6, 600, 64), STEPS, many_requests(10_000, seed=7))
+    play_to_the_end(scheduler, engine)
+    assert len(engine.finished) == 10_000

@@ -11,8 +11,9 @@ from jackfield.errors import ManifestError
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.scheduler import Chunk, SchedulerView
+from jackfield.simulation.engine import Pool, SimulatedEngine
 from jackfield.testing.kits.config import ConfigKit
-from jackfield.testing.kits.scheduler import SchedulerKit, Seen
+from jackfield.testing.kits.scheduler import STEPS, SchedulerKit, Seen, many_requests, play_to_the_end
 from jackfield_shortest.scheduler import ShortestScheduler
 
 LINES_MAX = 150
@@ -68,3 +69,12 @@ def test_a_bad_option_names_the_key(key: str) -> None:
     manifest = Manifest(enabled=(InstanceRef(name, name),), kernel=KernelConfig(), config={name: {key: -1}})
     with pytest.raises(ManifestError, match=key):
         build_kernel(manifest)
+
+
+@pytest.mark.slow
+def test_ten_thousand_random_arrivals() -> None:
+    """Every plan can be done, every request ends."""
+    scheduler = ShortestScheduler(30, 0.15)
+    engine = SimulatedEngine(Pool(6, 600, 64), STEPS, many_requests(10_000, seed=7))
+    play_to_the_end(scheduler, engine)
+    assert len(engine.finished) == 10_000

@@ -8,6 +8,7 @@ worker takes milliseconds. A step takes a second, so that times are steps.
 from __future__ import annotations
 
 from itertools import count
+from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 LOOKS_GROWTH: Final = 3
 """How much more a scheduler may look at when there are twice as many sequences: sorting grows little faster than twice,
 comparing everybody with everybody grows four times."""
+
+BURST_SHARE: Final = 0.1
+"""Of long pauses among the arrivals of a long life."""
 
 PATIENCE: Final = 50
 """Empty plans in a row, with sequences there, after which a scheduler counts as stuck."""
@@ -157,6 +161,44 @@ def workloads(draw: st.DrawFn) -> tuple[Pool, Costs, list[TracedRequest]]:
     return pool, costs, sorted(trace, key=lambda request: request.arrival_s)
 
 
+def many_requests(number: int, seed: int) -> list[TracedRequest]:
+    """A long life of a worker: bursts and lulls, tenants and priorities, prefixes, short and long ones."""
+    random = Random(seed)
+    now = 0.0
+    trace = []
+    for _ in range(number):
+        now += random.choice([0.0, 0.0, 1.0, 2.0, 60.0 * (random.random() < BURST_SHARE)])
+        prefix, length = random.choice([("", 0), ("", 0), ("one", 5), ("two", 20)])
+        trace.append(
+            TracedRequest(
+                arrival_s=now,
+                prompt_tokens=length + random.choice([1, 5, 40]),
+                output_tokens=random.choice([1, 4, 12]),
+                tenant=random.choice("abc"),
+                priority=random.choice([0, 0, 0, -20, 30]),
+                prefix=prefix,
+                prefix_tokens=length,
+            )
+        )
+    return trace
+
+
+def play_to_the_end(scheduler: Scheduler, engine: SimulatedEngine) -> None:
+    """Ask for plans until nothing runs or waits, and once more then.
+
+    Raises:
+        BrokenRule: A plan was not one an engine could do.
+        AssertionError: The scheduler got stuck.
+    """
+    empty = 0
+    while not engine.idle:
+        plan = scheduler.plan(engine.view)
+        engine.play(plan)
+        empty = 0 if plan.chunks else empty + 1
+        assert empty < PATIENCE, f"stuck: {len(engine.waiting)} wait, running: {frozen(engine.view).running}"
+    scheduler.plan(engine.view)
+
+
 class SchedulerKit(Kit):
     """Subclass it as ``Test…`` and say which plugin it is about, or how the scheduler is made."""
 
@@ -187,6 +229,14 @@ class SchedulerKit(Kit):
             empty = 0 if plan.chunks else empty + 1
             assert empty < PATIENCE, f"stuck: {frozen(engine.view)}"
         raise AssertionError(f"no end: {frozen(engine.view)}, of {trace} in {pool}")
+
+    @given(st.integers(0, 2**32), st.integers(1, 8), st.integers(100, 1000), st.integers(8, 128))
+    @settings(_kit_settings, max_examples=3)
+    def test_a_long_life_goes_well(self, seed: int, slots: int, cells: int, step_tokens: int) -> None:
+        """A thousand requests in any order: every plan can be done, and every request ends."""
+        engine = SimulatedEngine(Pool(slots, cells, step_tokens), STEPS, many_requests(1000, seed))
+        play_to_the_end(self.scheduler(), engine)
+        assert len(engine.finished) == 1000
 
     @given(workloads())
     @_kit_settings
