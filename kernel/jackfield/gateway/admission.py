@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+import time
+from typing import Final, NamedTuple
 
 from jackfield.errors import DeadlineInfeasible, QueueFull
+from jackfield.gateway.forecast import Forecast
 
 RETRY_MIN_S: Final = 1.0
 """Sooner than this a retry only adds load."""
@@ -12,8 +14,14 @@ RETRY_MIN_S: Final = 1.0
 RETRY_MAX_S: Final = 60.0
 """openai-python ignores a ``Retry-After`` above one minute and retries after its own, short delay."""
 
-_NEWEST: Final = 0.2
-"""Weight of the newest request in the moving average: about the last ten requests count."""
+
+class Load(NamedTuple):
+    """What a worker has."""
+
+    in_flight: int
+    """Answers that it owes."""
+    backlog: int = 0
+    """Tokens of prompts that it was sent and that none of its reports can know yet."""
 
 
 class Admission:
@@ -22,24 +30,24 @@ class Admission:
     The worker's own queue is where requests wait; this bounds how many do.
 
     Parameters:
-        slots: Requests that run at once; may change when the worker has loaded the model.
+        slots: Requests that run at once.
         queue: Requests that may wait besides those.
 
     Event loop thread.
     """
 
-    __slots__ = ("_queue", "_service_s", "slots")
+    __slots__ = ("_queue", "forecast")
 
     def __init__(self, slots: int, queue: int) -> None:
-        self.slots = slots
         self._queue = queue
-        self._service_s: float | None = None
+        self.forecast: Final = Forecast(slots)
+        """Learns how long requests wait."""
 
-    def admit(self, in_flight: int, answers: int = 1, timeout_s: float | None = None) -> None:
+    def admit(self, load: Load, answers: int = 1, timeout_s: float | None = None) -> None:
         """Let a request in.
 
         Parameters:
-            in_flight: Answers that the worker owes already.
+            load: What the worker has already.
             answers: How many the request asks for; each takes a slot.
             timeout_s: Seconds until its deadline; None waits for ever.
 
@@ -47,28 +55,22 @@ class Admission:
             QueueFull: Slots and queue have no room for so many.
             DeadlineInfeasible: It would still be waiting at its deadline.
         """
-        if in_flight + answers > self.slots + self._queue:
+        if load.in_flight + answers > self.forecast.slots + self._queue:
             raise QueueFull(
-                f"{in_flight} requests are running or waiting for this model, and its queue is full; try again later",
-                retry_after=self.retry_after(in_flight, answers),
+                f"{load.in_flight} requests are running or waiting for this model, and its queue is full;"
+                " try again later",
+                retry_after=self.retry_after(load, answers),
             )
-        if timeout_s is not None and self._wait_s(in_flight, answers) > timeout_s:
+        if timeout_s is not None and self._wait_s(load, answers) > timeout_s:
             raise DeadlineInfeasible(
                 "the requests that wait for this model will take longer than the deadline of this one; "
                 "try again later, or allow it more time",
-                retry_after=self.retry_after(in_flight, answers),
+                retry_after=self.retry_after(load, answers),
             )
 
-    def ended(self, service_s: float) -> None:
-        """Learn from an answer that succeeded how long, in seconds, a slot is held."""
-        before = self._service_s
-        self._service_s = service_s if before is None else before + _NEWEST * (service_s - before)
-
-    def retry_after(self, in_flight: int, answers: int = 1) -> float:
+    def retry_after(self, load: Load, answers: int = 1) -> float:
         """Seconds until a request for *answers* may start, clamped."""
-        return min(max(self._wait_s(in_flight, answers), RETRY_MIN_S), RETRY_MAX_S)
+        return min(max(self._wait_s(load, answers), RETRY_MIN_S), RETRY_MAX_S)
 
-    def _wait_s(self, in_flight: int, answers: int) -> float:
-        """Seconds until the last of *answers* has started: those that must end before ÷ slots × mean time in one."""
-        waiting = max(0, in_flight + answers - self.slots)
-        return (self._service_s or 0.0) * waiting / self.slots
+    def _wait_s(self, load: Load, answers: int) -> float:
+        return self.forecast.wait_s(load.in_flight, answers, load.backlog, time.monotonic())

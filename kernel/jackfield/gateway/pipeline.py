@@ -103,8 +103,8 @@ class Pipeline:
         replica = self.replicas[model]
         link = WorkerLink(
             model,
-            served=replica.admission.ended,
-            reported=lambda stats: self._reported(model, stats),
+            served=replica.admission.forecast.served,
+            reported=lambda stats: self._reported(replica, stats),
         )
         if replica.link is not None:
             replica.link.close()
@@ -135,7 +135,7 @@ class Pipeline:
         link = replica.serving()
         timeout_s = _seconds_left(context)
         choices = request.n if isinstance(request, GenerateRequest) else 1
-        replica.admission.admit(link.in_flight, choices, timeout_s)
+        replica.admission.admit(link.load, choices, timeout_s)
         return link, timeout_s
 
     def _resolve(self, context: RequestContext, name: str) -> Replica:
@@ -148,8 +148,9 @@ class Pipeline:
         hint = ", or this key may not use it" if limited else ""
         raise ModelNotFound(f"the model {shown!r} does not exist{hint}", param="model")
 
-    def _reported(self, model: str, stats: EngineStats) -> None:
-        self._observers.tell(WorkerReported(model=model, stats=stats))
+    def _reported(self, replica: Replica, stats: EngineStats) -> None:
+        replica.admission.forecast.reported(stats, time.monotonic())
+        self._observers.tell(WorkerReported(model=replica.name, stats=stats))
 
 
 def _may_use(context: RequestContext, replica: Replica) -> bool:

@@ -56,7 +56,8 @@ class Replica:
         info, limits = status.info or self.status.info, status.limits or self.status.limits
         self.status = msgspec.structs.replace(status, info=info, limits=limits)
         if limits is not None:
-            self.admission.slots = limits.max_sequences if info is None or "generate" in info.tasks else POOLED_SLOTS
+            generates = info is None or "generate" in info.tasks
+            self.admission.forecast.slots = limits.max_sequences if generates else POOLED_SLOTS
 
     @property
     def ready(self) -> bool:

@@ -20,8 +20,11 @@ from jackfield.errors import (
     QueueFull,
     WorkerDied,
 )
+from jackfield.gateway.admission import Load
+from jackfield.gateway.backlog import Backlog
+from jackfield.gateway.forecast import Service
 from jackfield.gateway.receiver import PoolReceiver, Receiver
-from jackfield.types import Finished, Pooled
+from jackfield.types import Finished, Pooled, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,11 +63,13 @@ class WorkerLink(asyncio.Protocol):
 
     Parameters:
         model: The model's own name, for messages.
-        served: Told of every answer that succeeded, how long it held its place in the worker, in seconds.
+        served: Told of every answer that succeeded what it took.
         reported: Told of the engine's figures.
     """
 
-    def __init__(self, model: str, *, served: Callable[[float], None], reported: Callable[[EngineStats], None]) -> None:
+    def __init__(
+        self, model: str, *, served: Callable[[Service], None], reported: Callable[[EngineStats], None]
+    ) -> None:
         self.model = model
         self._served = served
         self._reported = reported
@@ -77,6 +82,7 @@ class WorkerLink(asyncio.Protocol):
         self._open: dict[int, Incoming] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._in_flight = 0
+        self._backlog = Backlog()
         self._pooled_at = 0.0
         self._log = structlog.get_logger("jackfield.gateway")
 
@@ -91,9 +97,9 @@ class WorkerLink(asyncio.Protocol):
         return self._closed
 
     @property
-    def in_flight(self) -> int:
-        """Answers that the worker has not ended yet."""
-        return self._in_flight
+    def load(self) -> Load:
+        """What the worker has of this gateway."""
+        return Load(self._in_flight, self._backlog.tokens)
 
     def submit(
         self, context: RequestContext, request: GenerateRequest, timeout_s: float | None = None
@@ -111,6 +117,7 @@ class WorkerLink(asyncio.Protocol):
             WorkerDied: The connection has ended.
         """
         number = self._send(context, request, timeout_s)
+        self._backlog.sent(number, request.prompt)
         receiver = Receiver(context, request.n, scored=request.logprobs is not None)
         return number, self._opened(number, receiver, timeout_s)
 
@@ -153,6 +160,7 @@ class WorkerLink(asyncio.Protocol):
                 if isinstance(message, Events):
                     self._dispatch(message.events)
                 else:
+                    self._backlog.reported()
                     self._reported(message)
         except ChannelError as error:
             self._log.error("worker link broken", model=self.model, reason=type(error).__name__)
@@ -170,6 +178,8 @@ class WorkerLink(asyncio.Protocol):
             receiver = self._open.get(number)
             if receiver is None:  # a request that was cancelled a moment ago may still have events under way
                 continue
+            if self._backlog and isinstance(event, Started):
+                self._backlog.measured(number, event.prompt_tokens)
             before = receiver.remaining
             last = receiver.put(event, now)
             if before != receiver.remaining:
@@ -181,9 +191,11 @@ class WorkerLink(asyncio.Protocol):
     def _learn(self, event: SequenceEvent, now: float) -> None:
         """How long answers hold their place. Pooled requests take turns, so that one's turn began at another's end."""
         if isinstance(event, Finished):
-            self._served(event.timings.prefill_s + event.timings.decode_s)
+            took, usage = event.timings, event.usage
+            held_s = took.prefill_s + took.decode_s
+            self._served(Service(held_s, took.prefill_s, usage.prompt_tokens, usage.completion_tokens))
         elif isinstance(event, Pooled):
-            self._served(now - self._pooled_at)
+            self._served(Service(now - self._pooled_at))
             self._pooled_at = now
 
     def _send(self, context: RequestContext, request: GenerateRequest | PoolRequest, timeout_s: float | None) -> int:
@@ -215,6 +227,7 @@ class WorkerLink(asyncio.Protocol):
         receiver = self._open.pop(number, None)
         if receiver is not None:
             self._in_flight -= receiver.remaining
+            self._backlog.gone(number)
         if self._timers:
             timer = self._timers.pop(number, None)
             if timer is not None:

@@ -17,7 +17,6 @@ from multidict import CIMultiDict
 
 from jackfield.context import RequestContext
 from jackfield.errors import QueueFull, WorkerDied
-from jackfield.gateway.admission import RETRY_MAX_S, RETRY_MIN_S, Admission
 from jackfield.gateway.cors import open_to_page
 from jackfield.gateway.large_bodies import LARGE_BYTES, SOON_S, LargeBodies
 from jackfield.gateway.origin import host_of, is_loopback
@@ -26,34 +25,6 @@ from jackfield.gateway.worker_link import UNSENT_MAX, WorkerLink
 from jackfield.types import Finished, GenerateRequest, Started, TextDelta, TextPrompt, Timings, Usage
 
 END = Finished("stop", Usage(1, 2), Timings(0.0, 0.5, 0.5))
-
-
-@pytest.mark.parametrize(("in_flight", "admitted"), [(0, True), (5, True), (6, False), (7, False)])
-def test_admission_counts_slots_and_queue(in_flight: int, admitted: bool) -> None:  # noqa: FBT001 -- a table's column
-    """Four slots and two places to wait."""
-    admission = Admission(slots=4, queue=2)
-    if admitted:
-        admission.admit(in_flight)
-    else:
-        with pytest.raises(QueueFull):
-            admission.admit(in_flight)
-
-
-def test_retry_after_follows_throughput() -> None:
-    """Nine wait before the newcomer, four at a time, two seconds each: five seconds."""
-    admission = Admission(slots=4, queue=9)
-    for _ in range(50):
-        admission.ended(2.0)
-    assert admission.retry_after(13) == pytest.approx(5.0)
-
-
-@given(st.lists(st.floats(0, 1e6), max_size=5), st.integers(1, 256), st.integers(0, 10_000))
-def test_retry_after_is_sane(services: list[float], slots: int, waiting: int) -> None:
-    """Whatever was measured, a client is told between one second and one minute."""
-    admission = Admission(slots, queue=0)
-    for service in services:
-        admission.ended(service)
-    assert RETRY_MIN_S <= admission.retry_after(slots + waiting) <= RETRY_MAX_S
 
 
 @given(st.lists(st.one_of(st.text(min_size=1), st.none()), max_size=300))
@@ -159,7 +130,7 @@ def test_a_worker_that_does_not_read_is_given_no_more_than_the_bound() -> None:
     before = transport.waiting
     link.cancel(numbers[0])
     assert before < transport.waiting < before + 100
-    assert link.in_flight == 3
+    assert link.load.in_flight == 3
 
 
 class _Cycle:

@@ -28,12 +28,14 @@ from jackfield.errors import (
     UnsupportedField,
     WorkerDied,
 )
+from jackfield.gateway.forecast import Service
 from jackfield.gateway.observing import Observers
 from jackfield.gateway.pipeline import Pipeline
 from jackfield.gateway.receiver import PACKED_AT, Receiver
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.identity import Principal
+from jackfield.ports.observer import EngineStats
 from jackfield.types import (
     Finished,
     GenerateRequest,
@@ -60,6 +62,7 @@ INFO = ModelInfo(
 POOLED = msgspec.structs.replace(INFO, tasks=("embed", "rerank"))
 LIMITS = RunnerLimits(context=64, max_sequences=4, kv_tokens=128, max_batch_tokens=32)
 GENERATE = GenerateRequest(model="demo", prompt=TextPrompt("hi"))
+GENERATE_LONG = GenerateRequest(model="demo", prompt=TextPrompt("word" * 2000))
 POOL = PoolRequest(model="demo", task="embed", inputs=(TextPrompt("a"), TextPrompt("b")))
 ROW = struct.pack("<2f", 0.6, 0.8)
 LOGPROB = TokenLogprob(1, b"x", -0.5)
@@ -231,7 +234,7 @@ def test_all_answers_arrive_and_are_accounted_once() -> None:
         assert bench.context.finished.usage == Usage(3, 9, 1)
         assert (bench.context.prompt_tokens, bench.context.completion_tokens) == (3, 3)
         assert bench.context.gaps == []
-        assert bench.link.in_flight == 0
+        assert bench.link.load.in_flight == 0
 
     play(scenario)
 
@@ -242,18 +245,18 @@ def test_each_answer_takes_a_place() -> None:
     async def scenario(bench: Bench) -> None:
         task = bench.begin(bench.generate(msgspec.structs.replace(GENERATE, n=4)))
         await turn()
-        assert bench.link.in_flight == 4
+        assert bench.link.load.in_flight == 4
         with pytest.raises(QueueFull):
             await bench.generate(msgspec.structs.replace(GENERATE, n=3))
         bench.say(Started(3, 9), finished(2))
-        assert bench.link.in_flight == 3
+        assert bench.link.load.in_flight == 3
         second = bench.begin(bench.generate(msgspec.structs.replace(GENERATE, n=3)))
         await turn()
-        assert bench.link.in_flight == 6
+        assert bench.link.load.in_flight == 6
         for each in (task, second):
             each.cancel()
         await asyncio.gather(task, second, return_exceptions=True)
-        assert bench.link.in_flight == 0
+        assert bench.link.load.in_flight == 0
         assert {sent.id for sent in bench.transport.sent if isinstance(sent, Cancel)} == {1, 2}
 
     play(scenario)
@@ -414,7 +417,7 @@ def test_a_pooled_request_gets_its_result() -> None:
         assert (await task).rows == (ROW, ROW)
         assert bench.context.queue_s == 0.25
         assert (bench.context.prompt_tokens, bench.context.model, bench.context.code) == (7, "demo", None)
-        assert bench.link.in_flight == 0
+        assert bench.link.load.in_flight == 0
 
     play(scenario, POOLED)
 
@@ -486,7 +489,7 @@ def test_a_pooled_request_can_fail_and_be_cancelled() -> None:
         task.cancel()
         await turn()
         assert bench.transport.sent[-1] == Cancel(2)
-        assert bench.link.in_flight == 0
+        assert bench.link.load.in_flight == 0
 
     play(scenario, POOLED)
 
@@ -536,7 +539,7 @@ def test_a_silent_worker_keeps_nobody_beyond_the_deadline(*, pooled: bool) -> No
             await (bench.pipeline.pool(bench.context, POOL) if pooled else bench.generate())
         assert bench.transport.sent[-1] == Cancel(1)
         assert bench.context.code == "deadline_exceeded"
-        assert bench.link.in_flight == 0
+        assert bench.link.load.in_flight == 0
         bench.say(Started(3, 9))
         assert not bench.transport.closed
 
@@ -572,7 +575,7 @@ def test_who_cannot_be_in_time_is_refused_at_once(seconds: float | None, *, refu
         bench.say(Started(3, 9), finished())
         rest = [bench.begin(bench.generate()) for _ in range(2)]
         await turn()
-        assert bench.link.in_flight == 6
+        assert bench.link.load.in_flight == 6
         if seconds is not None:
             bench.context.deadline = time.monotonic() + seconds
         if refused:
@@ -583,7 +586,7 @@ def test_who_cannot_be_in_time_is_refused_at_once(seconds: float | None, *, refu
         else:
             rest.append(bench.begin(bench.generate()))
             await turn()
-            assert bench.link.in_flight == 7
+            assert bench.link.load.in_flight == 7
         for task in [*first, *rest]:
             task.cancel()
         await asyncio.gather(*first, *rest, return_exceptions=True)
@@ -595,7 +598,7 @@ def test_an_idle_model_takes_whoever_comes() -> None:
     """However short the time and slow the model: nobody waits."""
 
     async def scenario(bench: Bench) -> None:
-        bench.link._served(100.0)
+        bench.link._served(Service(100.0))
         bench.context.deadline = time.monotonic() + 0.5
         task = bench.begin(bench.generate())
         await turn()
@@ -614,6 +617,37 @@ def test_whatever_fails_is_one_of_ours() -> None:
         bench.link.connection_lost(None)
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(result, JackfieldError) for result in results)
-        assert bench.link.in_flight == 0
+        assert bench.link.load.in_flight == 0
+
+    play(scenario)
+
+
+def test_what_a_worker_reports_and_was_sent_since_decides() -> None:
+    """Places are free, and yet who cannot wait is refused: for what is computed, and for prompts under way."""
+
+    async def scenario(bench: Bench) -> None:
+        report = EngineStats(1, 0, 0, 128, 9, 0, 0, 0, 1.0, 0.0, 0.0, waiting_tokens=3000, wait_s=3.0)
+        bench.link._served(Service(held_s=1.0, prefill_s=1.0, prompt_tokens=1001))
+        bench.link.data_received(to_gateway().encode(report))
+        bench.context.deadline = time.monotonic() + 2.0
+        with pytest.raises(DeadlineInfeasible) as refused:
+            await bench.generate()
+        assert refused.value.retry_after == pytest.approx(3.0, abs=0.5)
+        bench.context.deadline = None
+        tasks = [bench.begin(bench.generate(GENERATE_LONG)) for _ in range(3)]
+        await turn()
+        assert bench.link.load == (3, 6000)
+        bench.say(Started(8000, 9), number=1)
+        assert bench.link.load == (3, 12_000)
+        bench.link.data_received(to_gateway().encode(msgspec.structs.replace(report, wait_s=10.0)))
+        assert bench.link.load == (3, 4000)
+        bench.context.deadline = time.monotonic() + 12.0
+        with pytest.raises(DeadlineInfeasible) as refused:
+            await bench.generate()
+        assert refused.value.retry_after == pytest.approx(14.0, abs=0.5)
+        for task in tasks:
+            task.cancel()
+        await turn()
+        assert bench.link.load == (0, 0)
 
     play(scenario)

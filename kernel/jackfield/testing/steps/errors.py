@@ -31,6 +31,18 @@ def ask_for_host(server: Target, host: str) -> Reply:
     return server.run(server.client.request("GET", "/v1/models", headers={"Host": host}))
 
 
+@when("I remember when to come back", target_fixture="earlier_s")
+def remember_when(reply: Reply) -> int:
+    """Seconds that a refusal asks for."""
+    return int(reply.headers["Retry-After"])
+
+
+@then("it is told to come back later than before")
+def told_later(reply: Reply, earlier_s: int) -> None:
+    """More waits by now."""
+    assert int(reply.headers["Retry-After"]) > earlier_s
+
+
 @then(words("it is refused with {status:d} {code:Text}"))
 def refused(reply: Reply, status: int, code: str) -> None:
     """An error of this status and code, complete and with a request id."""
