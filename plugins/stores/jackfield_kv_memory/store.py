@@ -42,7 +42,7 @@ class MemoryStore:
         self._arena = Arena(limit)
         self._entries: dict[StateKey, _Entry] = {}
         self._used = 0
-        self._buffer = bytearray()
+        self._buffer = bytearray(1)
 
     def open(self, layout: str) -> Iterable[StateKey]:  # noqa: ARG002  nothing is here from an earlier life
         """Begin, empty."""
@@ -84,7 +84,7 @@ class MemoryStore:
         self._entries.clear()
         self._used = 0
         self._arena.close()
-        self._buffer = bytearray()
+        self._buffer = bytearray(1)
 
     def usage(self) -> StoreUsage:
         """How full it is."""
@@ -96,7 +96,7 @@ class MemoryStore:
 
     def _unread_buffer(self, size: int) -> bytearray:
         """A buffer of at least *size* bytes that nobody looks at: the last one again, if that can be."""
-        if not size <= len(self._buffer) or _is_viewed(self._buffer):
+        if size > len(self._buffer) or _is_viewed(self._buffer):
             buffer = bytearray(size)
             if size <= KEPT_BUFFER_MAX:
                 self._buffer = buffer
@@ -105,7 +105,7 @@ class MemoryStore:
 
 
 def _is_viewed(buffer: bytearray) -> bool:
-    """Whether a memoryview of *buffer* is still there: Python then refuses to change its length."""
+    """Whether a memoryview of *buffer*, which is not empty, is there: Python then refuses to change its length."""
     try:
         buffer.append(buffer.pop())
     except BufferError:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jackfield.cache_report import CacheCleared, CacheReport, ScopeReport, StoreReport
 from jackfield.channel import messages
 from jackfield.channel.framing import FrameDecoder
 from jackfield.channel.messages import Codec
@@ -35,6 +36,11 @@ INFO = ModelInfo(
 LIMITS = RunnerLimits(context=1, max_sequences=2, kv_tokens=3, max_batch_tokens=4)
 ERROR = ErrorRecord("queue_full", "full", "model", 1.0)
 STATS = EngineStats(1, 2, 3, 4, 5, 6, 7, 8, 0.5, 0.25, 0.125)
+CACHE = CacheReport(
+    prefixes=1,
+    scopes=[ScopeReport(scope="00ff", prefixes=1, running_tokens=2, idle_tokens=3, stored_tokens=4)],
+    stores=[StoreReport(name="kv-memory", entries=1, used_bytes=2, limit_bytes=3, hits=4, dropped=5, error="full")],
+)
 EVENTS: list[tuple[int, messages.SequenceEvent]] = [
     (1, Started(3, 4)),
     (2, TextDelta("é", 1)),
@@ -57,6 +63,7 @@ EXAMPLES: dict[Callable[[], AnyCodec], list[msgspec.Struct]] = {
         messages.WorkerStatus(model="demo", state="backoff", reason="restarting in 2.0 s", restarts=3),
         messages.Drain(timeout_s=30.0),
         messages.SetLogLevel(level="debug"),
+        messages.AskCache(ticket=2**40, clear=True),
         messages.Stop(),
     ],
     messages.to_supervisor: [
@@ -66,6 +73,8 @@ EXAMPLES: dict[Callable[[], AnyCodec], list[msgspec.Struct]] = {
         messages.Refused(error=ERROR),
         messages.Heartbeat(busy_s=1.5),
         messages.LinkLost(model="m"),
+        messages.CacheAnswered(ticket=1, answer=CACHE),
+        messages.CacheAnswered(ticket=2, answer=CacheCleared(prefixes=3, idle_tokens=40, entries=5, stored_bytes=60)),
     ],
 }
 CASES = [(codec, message) for codec, examples in EXAMPLES.items() for message in examples]

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from jackfield.plugins import Kernel
 from jackfield.ports.kv_store import StateKey
@@ -39,6 +40,12 @@ OTHER_LAYOUT: Final = "demo, q8_0, 4 layers, llama.cpp 1"
 _LOOKS: Final = 2000
 """How often ``usage`` is asked while a store works."""
 
+_PERIOD: Final = 4099
+"""A prime: nothing is stored in blocks of so many bytes."""
+
+_VIEWS: Final = 4
+"""States given back that a history still looks at."""
+
 _names = count()
 _run: Final = random.SystemRandom().randbytes(6).hex()
 """Names of models are new in each run, as a store may outlive it."""
@@ -51,8 +58,9 @@ def key(tokens: tuple[int, ...] = (1, 2, 3), *, scope: int = 0, start: int = 0, 
 
 
 def state(seed: int, size: int) -> memoryview:
-    """*size* bytes that no other *seed* gives."""
-    return memoryview(random.Random(seed).randbytes(size))
+    """*size* bytes that no other *seed* gives; no two blocks of them are the same."""
+    some = random.Random(seed).randbytes(_PERIOD)
+    return memoryview(some * (size // _PERIOD + 1))[:size]
 
 
 DIFFERENT: Final = {
@@ -273,9 +281,10 @@ class KVStoreKit(Kit):
         run_state_machine_as_test(
             Played,
             settings=settings(
-                max_examples=40,
+                max_examples=30,
                 stateful_step_count=40,
                 deadline=None,
+                report_multiple_bugs=False,
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
             ),
         )
@@ -299,48 +308,61 @@ class KVStoreKit(Kit):
         return held
 
 
-_KEYS: Final = st.sampled_from([*DIFFERENT.values(), *(key((number,)) for number in range(10))])
+_KEYS: Final = st.sampled_from(
+    [
+        key(),
+        key((1, 2, 4)),
+        key((1, 2)),
+        key(scope=1),
+        key(start=1),
+        key(kind="checkpoint"),
+        key((7,)),
+        key((8,)),
+    ]
+)
+"""Few, so that they meet again."""
+
+_SEVERAL: Final = st.lists(_KEYS, min_size=1, max_size=6)
+
+_SMALL: Final = 60
+"""Up to here, sizes are small ones."""
 
 
 class StoreMachine(RuleBasedStateMachine):
     """A store beside a dictionary: it may forget anything, and must not invent anything."""
 
-    views: Bundle[tuple[memoryview, bytes]] = Bundle("views")
-
     def __init__(self) -> None:
         super().__init__()
         self._model = _new_model()
         self._given: dict[StateKey, bytes] = {}
+        self._views: deque[tuple[memoryview, bytes]] = deque(maxlen=_VIEWS)
         self._store = self._opened(LAYOUT)
         self._limit = self._store.usage().limit_bytes
 
-    @rule(key=_KEYS, seed=st.integers(0, 1000), share=st.integers(0, 120))
-    def put(self, key: StateKey, seed: int, share: int) -> None:
+    @rule(keys=_SEVERAL, seed=st.integers(0, 1000), share=st.integers(0, 120))
+    def put(self, keys: list[StateKey], seed: int, share: int) -> None:
         """Up to a little more than fits, in hundredths of the bound."""
-        size = self._limit * share // 100 if share > 30 else share * 50
-        given = state(seed, size)
-        kept = self._store.put(key, given)
-        self._given.pop(key, None)
-        if kept:
-            self._given[key] = bytes(given)
-        else:
-            assert self._store.get(key) is None
+        size = self._limit * share // 100 if share > _SMALL else share * 50
+        for number, each in enumerate(keys):
+            given = state(1000 * number + seed, size)
+            kept = self._store.put(each, given)
+            self._given.pop(each, None)
+            if kept:
+                self._given[each] = bytes(given)
+            else:
+                assert self._store.get(each) is None
 
-    @rule(target=views, key=_KEYS)
-    def get(self, key: StateKey) -> tuple[memoryview, bytes]:
+    @rule(keys=_SEVERAL)
+    def get(self, keys: list[StateKey]) -> None:
         """What was put last, or nothing."""
-        found = self._store.get(key)
-        if found is None:
-            self._given.pop(key, None)
-            return memoryview(b""), b""
-        assert key in self._given, "it gave back what it was never given, or what had been dropped"
-        assert found == self._given[key]
-        return found, self._given[key]
-
-    @rule(view=views)
-    def look(self, view: tuple[memoryview, bytes]) -> None:
-        """What was given back earlier is still the same."""
-        assert view[0] == view[1]
+        for each in keys:
+            found = self._store.get(each)
+            if found is None:
+                self._given.pop(each, None)
+                continue
+            assert each in self._given, "it gave back what it was never given, or what had been dropped"
+            assert found == self._given[each]
+            self._views.append((found, self._given[each]))
 
     @rule(key=_KEYS)
     def drop(self, key: StateKey) -> None:
@@ -349,21 +371,22 @@ class StoreMachine(RuleBasedStateMachine):
         self._given.pop(key, None)
         assert self._store.get(key) is None
 
-    @rule()
-    def clear(self) -> None:
-        """All is gone."""
-        self._store.clear()
-        self._given.clear()
-        assert self._store.usage().entries == 0
-
-    @rule(layout=st.sampled_from([LAYOUT, LAYOUT, OTHER_LAYOUT]))
-    def open_again(self, layout: str) -> None:
-        """As after a restart of the worker, with the same model file or another one."""
-        self._store.close()
-        if layout != LAYOUT:
+    @rule(how=st.sampled_from(["clear", "the same layout", "another layout", *["not at all"] * 9]))
+    def start_over(self, how: str) -> None:
+        """Now and then, as an operator does or a restart of the worker, with the same model file or another one."""
+        if how == "not at all":
+            return
+        if how == "clear":
+            self._store.clear()
+            assert self._store.usage().entries == 0
+        else:
+            self._store.close()
+        if how != "the same layout":
             self._given.clear()
+        if how == "another layout":
             self._opened(OTHER_LAYOUT).close()
-        self._store = self._opened(LAYOUT)
+        if how != "clear":
+            self._store = self._opened(LAYOUT)
 
     @invariant()
     def keeps_its_bound(self) -> None:
@@ -371,6 +394,11 @@ class StoreMachine(RuleBasedStateMachine):
         usage = self._store.usage()
         assert usage.used_bytes <= usage.limit_bytes
         assert usage.entries <= len(self._given)
+
+    @invariant()
+    def leaves_alone_what_it_gave(self) -> None:
+        """Somebody may still read it."""
+        assert all(view == given for view, given in self._views)
 
     def made(self, model: str) -> KVStore:
         """The store of *model*, not open yet."""
