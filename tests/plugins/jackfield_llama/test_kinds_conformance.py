@@ -47,6 +47,13 @@ def _likely(runner: Runner, tokens: list[int]) -> TokenScores:
     return runner.scores(row, 0, 5)
 
 
+class TestBase(BackendKit):
+    """Attention to everything, weights at random."""
+
+    manifest = LLAMA
+    needs: ClassVar[Table] = {"source": _file("base")}
+
+
 class TestMixture(BackendKit):
     """Four experts, two of them for each token."""
 
@@ -89,3 +96,7 @@ class TestRecurrent(BackendKit):
         runner.remove(0)
         runner.remove(1)
         assert self._answer(runner, 0, prompt) == crowded
+
+    def test_without_room_nothing_is_restored(self, runner: Runner) -> None:
+        """There is always room for one state more."""
+        pytest.skip("the pool never runs out before the sequences do")

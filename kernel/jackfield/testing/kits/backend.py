@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from jackfield.errors import BackendFault, KVExhausted, ManifestError, ModelLoadError
 from jackfield.ports.backend import Batch
 from jackfield.testing.kits.backend_masks import MaskPromises
+from jackfield.testing.kits.backend_reuse import ReusePromises
 from jackfield.testing.kits.backend_sampling import SamplingPromises
 from jackfield.testing.kits.loaded_model import CONTEXT, GREEDY, KIT_SETTINGS, POOL, SEQUENCES
 
@@ -37,7 +38,7 @@ BEYOND: Final = 1_000
 """Stands for the first sequence that a runner does not have."""
 
 
-class BackendKit(SamplingPromises, MaskPromises):
+class BackendKit(SamplingPromises, MaskPromises, ReusePromises):
     """Loading, tokens, steps and draws; the author names a small model that generates."""
 
     # --- loading -----------------------------------------------------------------------------------------------------
