@@ -10,11 +10,7 @@ Feature: How long one will wait
     When I ask "hello" with a deadline of 50 ms
     Then it is refused with 429 "deadline_infeasible"
     When I remember when to come back
-    And I stream these one after the other, without waiting
-      | [repeat:20:x][delay:20] |
-      | [repeat:20:x][delay:20] |
-      | [repeat:20:x][delay:20] |
-      | [repeat:20:x][delay:20] |
-    And I ask "hello" with a deadline of 50 ms
-    Then it is refused with 429 "deadline_infeasible"
-    And it is told to come back later than before
+    And I ask "[repeat:20:x][delay:20]" 7 times at once
+    Then 6 are answered
+    And 1 are refused with 429 "queue_full" and told when to come back
+    And that is later than before

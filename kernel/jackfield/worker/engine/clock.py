@@ -7,6 +7,9 @@ from typing import Final
 
 from jackfield.ports.observer import EngineStats
 
+_NEWEST: Final = 0.2
+"""Weight of the newest answer in the moving average of lengths: about the last ten count."""
+
 REPORT_INTERVAL_S: Final = 0.25
 """Gauges four times a second are fresh enough to watch and cost nothing beside a step."""
 
@@ -16,6 +19,7 @@ class StepClock:
 
     __slots__ = (
         "_began",
+        "answer_tokens",
         "decode_s",
         "generated_tokens",
         "last_report",
@@ -38,6 +42,8 @@ class StepClock:
         self.generated_tokens = 0
         self.preemptions = 0
         self.last_report = 0.0
+        self.answer_tokens = 0.0
+        """Length of an answer, as it was lately; 0 before any ended."""
 
     def begin(self) -> None:
         """A turn of the loop begins."""
@@ -52,6 +58,11 @@ class StepClock:
     def rest(self) -> None:
         """The turn found nothing to do, and does not count."""
         self._began = 0.0
+
+    def answered(self, tokens: int) -> None:
+        """An answer of so many tokens ended by itself."""
+        before = self.answer_tokens
+        self.answer_tokens = before + _NEWEST * (tokens - before) if before else float(tokens)
 
     def busy_s(self) -> float:
         """How long the present turn has been running, in seconds; 0 while the loop rests."""

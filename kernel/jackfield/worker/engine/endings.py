@@ -23,7 +23,7 @@ class Endings:
 
     Parameters:
         table: Has their slots and cells.
-        clock: Counts preemptions.
+        clock: Counts preemptions, and learns how long answers are.
     """
 
     def __init__(self, table: SequenceTable, clock: StepClock) -> None:
@@ -38,6 +38,7 @@ class Endings:
         sequence.request.recipient.post(
             Finished(reason, usage, _timings(sequence), sequence.index, stopped_by, logprobs)
         )
+        self._clock.answered(sequence.generated)
         self._end(sequence, RequestEvent.END)
 
     def fail(self, sequence: Sequence, error: JackfieldError) -> None:

@@ -26,24 +26,32 @@ def engine_stats(clock: StepClock, table: SequenceTable, cache: PrefixCache, lim
     return msgspec.structs.replace(
         stats,
         waiting_tokens=waiting_tokens,
-        wait_s=_wait_s(len(waiting), waiting_tokens, table, cache, limits),
+        wait_s=_prompts_s(waiting_tokens, table, cache)
+        + _places_s(len(waiting), table, limits, clock.answer_tokens, cache),
         cache=cache_stats(cache),
     )
 
 
-def _wait_s(waiting: int, waiting_tokens: int, table: SequenceTable, cache: PrefixCache, limits: RunnerLimits) -> float:
-    """How long a sequence that comes now would wait for its first step, in seconds.
+def _prompts_s(waiting_tokens: int, table: SequenceTable, cache: PrefixCache) -> float:
+    """How long what is left of all prompts takes, in seconds, at the measured speed of prefill."""
+    left = sum(max(0, sequence.prompt_cells - sequence.computed) for sequence in table.running)
+    return (waiting_tokens + left) * cache.token_s()
 
-    What is left of prompts before it is computed first, at the measured speed of prefill. Where no slot is free for it
-    even then, so many running answers must end, of all that run evenly; each is taken to be as long as it may.
+
+def _places_s(
+    waiting: int, table: SequenceTable, limits: RunnerLimits, answer_tokens: float, cache: PrefixCache
+) -> float:
+    """How long a sequence that comes now would wait for a slot, in seconds.
+
+    As many answers must end as wait before it, of all that run evenly; each is taken to be as long as answers were
+    lately, or as it may be at most.
     """
-    token_s = cache.token_s()
-    prompts = waiting_tokens + sum(max(0, sequence.prompt_cells - sequence.computed) for sequence in table.running)
-    wait = prompts * token_s
     ends_needed = len(table.running) + waiting + 1 - limits.max_sequences
     if ends_needed <= 0 or not table.running:
-        return wait
-    owed = sorted(sequence.request.ends.max_tokens - sequence.generated for sequence in table.running)
+        return 0.0
+    owed = sorted(
+        max(0.0, min(sequence.request.ends.max_tokens, answer_tokens) - sequence.generated)
+        for sequence in table.running
+    )
     rounds, place = divmod(ends_needed - 1, len(owed))
-    tokens = rounds * (sum(owed) / len(owed)) + owed[place]
-    return wait + tokens * cache.costs.step_s(len(owed), cache.cells.used) if token_s else wait
+    return (rounds * answer_tokens + owed[place]) * cache.costs.step_s(len(owed), cache.cells.used)
