@@ -38,8 +38,8 @@ def print_cleared(caches: Sequence[WorkerCache]) -> None:
         if isinstance(each.answer, CacheCleared) and not each.answer.off:
             cleared = each.answer
             click.echo(
-                f"{each.model}: forgot {cleared.prefixes:,} prefixes: {cleared.idle_tokens:,} tokens on the device,"
-                f" {cleared.entries:,} states of {size(cleared.stored_bytes)} in stores"
+                f"{each.model}: cleared; prefixes: {cleared.prefixes:,}, tokens on the device:"
+                f" {cleared.idle_tokens:,}, states in stores: {cleared.entries:,} ({size(cleared.stored_bytes)})"
             )
         else:
             click.echo(f"{each.model}: nothing cleared: {each.note}")
