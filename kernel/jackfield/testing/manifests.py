@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from jackfield.manifest import DEFAULT_ENABLED
 from jackfield.testing import scripted
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 SCRIPTED_PLUGIN: Final = Path(scripted.__file__)
 """The scripted backend; enabled by its path, as a plugin that is being written."""
 
-DEMO_PLUGINS: Final = ("llama-cpu", "openai", "fcfs", "prometheus")
+DEMO_PLUGINS: Final = DEFAULT_ENABLED
 """What ``DEMO`` turns on."""
 
 DEMO: Final = f"""\

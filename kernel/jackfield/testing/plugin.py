@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 IN_PROCESS: Final = "inprocess"
 
-_NEEDS: Final = {"llama-cpu": "llama_cpp", "prometheus": "prometheus_client"}
+_NEEDS: Final = {"llama-cpu": "llama_cpp", "llguidance": "llguidance", "prometheus": "prometheus_client"}
 """Plugins of the in-process target that may be absent, and the module each needs."""
 
 _REQUIRES: Final = "requires:"
