@@ -63,17 +63,7 @@ def draw(summaries: Sequence[Summary], outcomes: Sequence[Sequence[Outcome]]) ->
     good = [[outcome for outcome in level if outcome.error is None] for level in outcomes]
     ttft = [[outcome.ttft_s for outcome in level if outcome.ttft_s is not None] for level in good]
     itl = [[gap for outcome in level for gap in outcome.gaps_s] for level in good]
-    panels = [
-        Panel(
-            "time to first token",
-            f"ms, up to the {_SHOWN:.0%} mark",
-            "share of requests, %",
-            _distributions(titles, ttft),
-        ),
-        Panel(
-            "inter-token latency", f"ms, up to the {_SHOWN:.0%} mark", "share of tokens, %", _distributions(titles, itl)
-        ),
-    ]
+    panels = _latency_panels(titles, ttft, itl)
     if len(summaries) > 1:
         speeds = sorted(
             (summary.level.rate or float(summary.level.concurrency or 1), summary.output_tokens_per_s)
@@ -82,6 +72,30 @@ def draw(summaries: Sequence[Summary], outcomes: Sequence[Sequence[Outcome]]) ->
         kind = "arrivals a second" if summaries[0].level.rate else "requests at once"
         panels.append(Panel("throughput", kind, "output tokens a second", [Line("", speeds)], dots=True))
     return _document(panels, titles)
+
+
+def draw_latencies(titles: Sequence[str], ttft: Sequence[Sequence[float]], itl: Sequence[Sequence[float]]) -> str:
+    """How times to the first token and between tokens are distributed.
+
+    Parameters:
+        titles: Of the lines.
+        ttft: Seconds, for each line.
+        itl: The same.
+
+    Returns:
+        SVG text.
+    """
+    return _document(_latency_panels(titles, ttft, itl), titles)
+
+
+def _latency_panels(
+    titles: Sequence[str], ttft: Sequence[Sequence[float]], itl: Sequence[Sequence[float]]
+) -> list[Panel]:
+    x_label = f"ms, up to the {_SHOWN:.0%} mark"
+    return [
+        Panel("time to first token", x_label, "share of requests, %", _distributions(titles, ttft)),
+        Panel("inter-token latency", x_label, "share of tokens, %", _distributions(titles, itl)),
+    ]
 
 
 def _distributions(titles: Sequence[str], values: Sequence[Sequence[float]]) -> list[Line]:

@@ -104,10 +104,23 @@ class BenchOptions(TypedDict):
     metavar="FILE",
     help="Draw the figures there.",
 )
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    callback=checked_output,
+    metavar="FILE",
+    help="Write the requests that succeeded there, for jackfield simulate: times and lengths, no text.",
+)
 @server_options
 @json_option
 def command(
-    address: str | None, svg: Path | None, *, server: Server, as_json: bool, **options: Unpack[BenchOptions]
+    address: str | None,
+    svg: Path | None,
+    record: Path | None,
+    *,
+    server: Server,
+    as_json: bool,
+    **options: Unpack[BenchOptions],
 ) -> int:
     """Measure a server that speaks OpenAI's dialect: throughput, TTFT, ITL, latency.
 
@@ -120,6 +133,7 @@ def command(
       jackfield bench --rate 0.5,1,2 --duration 60 --load mixed
       jackfield bench --load shared-prefix --input-tokens 1024 --json > figures.json
       jackfield bench --concurrency 1,2,4,8 --svg figures.svg
+      jackfield bench --rate 2 --duration 60 --load mixed --record trace.jsonl
 
     Ctrl-C ends it and prints what is known so far. The exit code is 1 if a request failed.
     """  # noqa: D301  \b is click's mark against wrapping
@@ -136,6 +150,8 @@ def command(
     _print(session, plan, results, as_json=as_json)
     if svg is not None and results:
         _draw(svg, results)
+    if record is not None:
+        _record(record, results)
     failed = not results or any(result.summary.failed for result in results)
     return code or (EXIT_FAILED if failed else EXIT_OK)
 
@@ -243,3 +259,23 @@ def _draw(svg: Path, results: Sequence[LevelResult]) -> None:
 
     picture = draw([result.summary for result in results], [result.outcomes for result in results])
     svg.write_text(picture, encoding="utf-8")
+
+
+def _record(file: Path, results: Sequence[LevelResult]) -> None:
+    """One trace of all levels, one after another."""
+    from jackfield.simulation.trace import TracedRequest, write_trace
+
+    requests: list[TracedRequest] = []
+    began = 0.0
+    for result in results:
+        requests += [
+            TracedRequest(
+                arrival_s=round(began + outcome.began, 6),
+                prompt_tokens=outcome.prompt_tokens,
+                output_tokens=outcome.completion_tokens,
+            )
+            for outcome in result.outcomes
+            if outcome.error is None and min(outcome.prompt_tokens, outcome.completion_tokens) > 0
+        ]
+        began += result.summary.duration_s
+    write_trace(sorted(requests, key=lambda request: request.arrival_s), file)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from jackfield.errors import JackfieldError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     import click
     from click.shell_completion import CompletionItem
 
@@ -26,6 +28,27 @@ def complete_plugins(_ctx: click.Context, _parameter: click.Parameter, incomplet
     from jackfield.plugin_modules import installed_plugins
 
     return _beginning(incomplete, list(installed_plugins()))
+
+
+def complete_schedulers(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Installed plugins that hand over a scheduler; after a comma the next one of a list."""
+    from jackfield.plugin_modules import installed_plugins
+
+    before, comma, last = incomplete.rpartition(",")
+    names = [name for name, entries in installed_plugins().items() if any(map(_has_scheduler, entries))]
+    return [f"{before}{comma}{name}" for name in _beginning(last, names)]
+
+
+def _has_scheduler(entry: EntryPoint) -> bool:
+    """Whether the module has the hook, as its text says: a plugin that is off is never imported."""
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    try:
+        spec = find_spec(entry.module)
+        return spec is not None and "def jackfield_schedulers(" in Path(spec.origin or "").read_text(encoding="utf-8")
+    except (ImportError, OSError, ValueError):
+        return False
 
 
 def complete_targets(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

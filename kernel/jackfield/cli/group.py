@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "models": "jackfield.cli.models",
     "plugins": "jackfield.cli.plugins",
     "serve": "jackfield.cli.serve",
+    "simulate": "jackfield.cli.simulate",
     "verify": "jackfield.cli.verify",
     "version": "jackfield.cli.version",
     "workers": "jackfield.cli.workers",
@@ -80,6 +81,7 @@ def jackfield() -> None:
       jackfield doctor                     what is wrong here, and what to do
       jackfield plugins list               what is installed and what is on
       jackfield config show --origin       every setting, and where it comes from
+      jackfield simulate trace.jsonl       latency under another scheduler, without a model
     """  # noqa: D301  \b is click's mark against wrapping
 
 

@@ -17,7 +17,7 @@ from jackfield.simulation.rules import check_plan
 from jackfield.simulation.sequence import Prefix, SimulatedSequence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from jackfield.ports.scheduler import StepPlan
     from jackfield.simulation.trace import TracedRequest
@@ -93,6 +93,11 @@ class SimulatedEngine:
         """Whether every request has ended."""
         return not (self._coming or self.waiting or self.running)
 
+    def named(self, numbers: Iterable[int]) -> list[SimulatedSequence]:
+        """Those of *numbers* that wait."""
+        found = (find(self.waiting, number) for number in numbers)
+        return [sequence for sequence in found if sequence is not None]
+
     def play(self, plan: StepPlan) -> None:
         """Check *plan*, do what it says, and let the clock run.
 
@@ -133,9 +138,8 @@ class SimulatedEngine:
             insort(self.waiting, sequence, key=_by_id)
 
     def _start(self, tokens: dict[int, int]) -> None:
-        starting = [find(self.waiting, id_) for id_ in tokens]
-        for sequence in starting:
-            if sequence is None or sequence.expects_more:  # it runs already, or lets others go first
+        for sequence in self.named(tokens):
+            if sequence.expects_more:
                 continue
             self.waiting.remove(sequence)
             sequence.start(self.now)

@@ -76,6 +76,16 @@ class SimulatedSequence:
         return prefix is not None and prefix.known < prefix.tokens and bool(prefix.readers)
 
     @property
+    def ttft_s(self) -> float:
+        """From arrival to the first token; 0 before there is one."""
+        return 0.0 if self.first_token_s is None else self.first_token_s - self.arrived
+
+    @property
+    def e2e_s(self) -> float:
+        """From arrival to the end of the answer; 0 before that."""
+        return 0.0 if self.ended_s is None else self.ended_s - self.arrived
+
+    @property
     def ended(self) -> bool:
         """Whether the whole answer is drawn."""
         return self.generated >= self.request.output_tokens
