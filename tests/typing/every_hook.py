@@ -12,9 +12,10 @@ import click
 import msgspec
 
 from jackfield import PluginInstance, hookimpl
-from jackfield.errors import Unauthenticated
+from jackfield.errors import InvalidRequest, Unauthenticated
 from jackfield.ports.backend import Backend, Batch, ModelInfo, ModelSpec, RunnerLimits, TokenScores
 from jackfield.ports.check import Check, CheckResult
+from jackfield.ports.constraint import Choice, Constraint, ConstraintEngine, Matcher
 from jackfield.ports.frontend import ErrorPayload, Frontend, Gateway, Route
 from jackfield.ports.identity import Authenticator, Credential, Principal, fingerprint
 from jackfield.ports.observer import Exposition, Observer, RequestEnded
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from jackfield.plugins import Kernel
     from jackfield.ports.backend import BackendFactory, PooledRunner, Progress, Runner, Sampler
     from jackfield.ports.check import CheckFactory
+    from jackfield.ports.constraint import ConstraintEngineFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.observer import ObservedEvent, ObserverFactory
@@ -172,6 +174,59 @@ class Idle:
         return StepPlan([])
 
 
+class OneLetter:
+    """A matcher: one letter of some, then the end."""
+
+    def __init__(self, letters: frozenset[int]) -> None:
+        self._allowed = letters
+
+    def mask(self, out: npt.NDArray[np.uint32]) -> None:
+        """One word holds all letters."""
+        out[0] = sum(1 << token for token in self._allowed)
+
+    def accept(self, token: int) -> None:
+        """Only the end follows."""
+        self._allowed = Letters.end_tokens
+
+    def forced(self) -> list[int]:
+        """None is."""
+        return []
+
+    @property
+    def finished(self) -> bool:
+        """After the letter."""
+        return self._allowed == Letters.end_tokens
+
+    def allows(self, tokens: Sequence[int]) -> int:
+        """The first one, perhaps."""
+        return int(tokens[0] in self._allowed) if tokens else 0
+
+
+class Alphabet:
+    """A grammar."""
+
+    def __init__(self, letters: str) -> None:
+        self._letters = letters
+
+    def matcher(self) -> Matcher:
+        """At the beginning."""
+        return OneLetter(frozenset(ord(letter) - ord("a") for letter in self._letters))
+
+
+class LetterEngine:
+    """A constraint engine; constraints are narrowed by their class."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def compile(self, constraint: Constraint) -> Alphabet:
+        """A result may say more than the port asks."""
+        if isinstance(constraint, Choice):
+            assert_type(constraint.choices, tuple[str, ...])
+            return Alphabet("".join(constraint.choices))
+        raise InvalidRequest("only choices are known", param="response_format")
+
+
 class Page:
     """An observer with a page."""
 
@@ -246,6 +301,12 @@ def jackfield_schedulers(instance: PluginInstance) -> Mapping[str, SchedulerFact
 
 
 @hookimpl
+def jackfield_constraints(instance: PluginInstance) -> Mapping[str, ConstraintEngineFactory]:
+    """It gets the tokenizer."""
+    return {instance.name: LetterEngine}
+
+
+@hookimpl
 def jackfield_frontends(instance: PluginInstance) -> Mapping[str, FrontendFactory]:
     """It gets the gateway."""
     return {instance.name: Hello}
@@ -296,12 +357,13 @@ def what_fits(gateway: Gateway) -> None:
     """No base class anywhere."""
     backend: Backend = LettersBackend()
     scheduler: Scheduler = Idle()
+    constraints: ConstraintEngine = LetterEngine(Letters())
     observer: Observer = Page()
     exposition: Exposition = Page()
     frontend: Frontend = Hello(gateway)
     authenticator: Authenticator = OneToken(Secret("x"))
     check: Check = Fine()
-    print(backend, scheduler, observer, exposition, frontend, authenticator, check)
+    print(backend, scheduler, constraints, observer, exposition, frontend, authenticator, check)
 
 
 def what_does_not_fit(kernel: Kernel, gateway: Gateway) -> None:
@@ -309,6 +371,7 @@ def what_does_not_fit(kernel: Kernel, gateway: Gateway) -> None:
     backend: Backend = Idle()  # type: ignore[assignment]  # no load
     authenticator: Authenticator = SyncToken()  # type: ignore[assignment]  # not a coroutine
     check: Check = TextCheck()  # type: ignore[assignment]  # no CheckResult
+    engines: ConstraintEngineFactory = Alphabet  # type: ignore[assignment]  # takes letters, and compiles nothing
     frontends: FrontendFactory = Page  # type: ignore[assignment]  # takes no gateway
     CheckResult(level="bad", message="x")  # type: ignore[arg-type]  # no such level
     Principal(id="x", name="x")  # type: ignore[call-arg]  # no fingerprint
@@ -316,7 +379,7 @@ def what_does_not_fit(kernel: Kernel, gateway: Gateway) -> None:
     Route("FETCH", "/", Hello(gateway)._hello)  # type: ignore[arg-type]  # no such method
     StepPlan([3])  # type: ignore[list-item]  # chunks, not ids
     kernel.authenticators()["x"](gateway)  # type: ignore[call-arg]  # takes nothing
-    print(backend, authenticator, check, frontends)
+    print(backend, authenticator, check, engines, frontends)
 
 
 class SyncToken:
