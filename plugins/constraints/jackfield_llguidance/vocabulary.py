@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _SHORTEST_MARKER: Final = 3
 """``<a>``."""
 
+_GUARD: Final = "\x02"
+"""Stands before a text that is to get no space in front; no token has it together with other characters."""
+
 
 class VocabularyAdapter:
     """What ``LLTokenizer`` reads: attributes and a call, by the names of ``llguidance.TokenizerWrapper``.
@@ -27,6 +30,7 @@ class VocabularyAdapter:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
+        self._guard = self._guarding()
         self.eos_token_id = min(tokenizer.end_tokens, default=None)
         self.tokens: Sequence[bytes] = [tokenizer.name(token) for token in range(tokenizer.vocabulary)]
         self.special_token_ids: Sequence[int] = [
@@ -35,7 +39,20 @@ class VocabularyAdapter:
 
     def __call__(self, text: str) -> list[int]:
         """Tokenise; no name of a control token counts as such."""
+        if self._guard:
+            return self._encode(_GUARD + text)[len(self._guard) :]
+        return self._encode(text)
+
+    def _encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_bos=False, parse_special=False)
+
+    def _guarding(self) -> list[int]:
+        """The tokens of the guard where the vocabulary puts a space in front of a text (SentencePiece); else none.
+
+        Text that must come next continues an answer: a space in front would be a part of it.
+        """
+        spaced = self._tokenizer.piece(self._encode("a")[0]).startswith(b" ")
+        return self._encode(_GUARD) if spaced else []
 
     def _is_marker(self, token: int, name: bytes) -> bool:
         """Whether *token* is a mark (``<|im_end|>``, ``<tool_call>``) and not the text of its name.
