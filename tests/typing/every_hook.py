@@ -18,12 +18,13 @@ from jackfield.ports.check import Check, CheckResult
 from jackfield.ports.constraint import Choice, Constraint, ConstraintEngine, Matcher
 from jackfield.ports.frontend import ErrorPayload, Frontend, Gateway, Route
 from jackfield.ports.identity import Authenticator, Credential, Principal, fingerprint
+from jackfield.ports.kv_store import KVStore, StateKey, StoreUsage
 from jackfield.ports.observer import Exposition, Observer, RequestEnded
 from jackfield.ports.scheduler import Scheduler, SchedulerView, StepPlan
 from jackfield.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from jackfield.ports.constraint import ConstraintEngineFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.identity import AuthenticatorFactory
+    from jackfield.ports.kv_store import KVStoreFactory
     from jackfield.ports.observer import ObservedEvent, ObserverFactory
     from jackfield.ports.scheduler import SchedulerFactory
     from jackfield.ports.tokenizer import Tokenizer
@@ -271,6 +273,37 @@ class OneToken:
         raise Unauthenticated("this token is unknown")
 
 
+class Nowhere:
+    """A KV store."""
+
+    blocking = False
+
+    def open(self, layout: str) -> Iterable[StateKey]:
+        """Nothing is here from an earlier life."""
+        return ()
+
+    def put(self, key: StateKey, state: memoryview) -> bool:
+        """Kept nowhere."""
+        return False
+
+    def get(self, key: StateKey) -> memoryview | None:
+        """Not there."""
+        return None
+
+    def drop(self, key: StateKey) -> None:
+        """Nothing to forget."""
+
+    def clear(self) -> None:
+        """Nothing to forget."""
+
+    def usage(self) -> StoreUsage:
+        """Empty."""
+        return StoreUsage(entries=0, used_bytes=0, limit_bytes=1)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
 class Fine:
     """A check."""
 
@@ -304,6 +337,17 @@ def jackfield_schedulers(instance: PluginInstance) -> Mapping[str, SchedulerFact
 def jackfield_constraints(instance: PluginInstance) -> Mapping[str, ConstraintEngineFactory]:
     """It gets the tokenizer."""
     return {instance.name: LetterEngine}
+
+
+@hookimpl
+def jackfield_kv_stores(instance: PluginInstance) -> Mapping[str, KVStoreFactory]:
+    """It gets the model's name."""
+
+    def make(model: str) -> KVStore:
+        assert_type(model, str)
+        return Nowhere()
+
+    return {instance.name: make}
 
 
 @hookimpl
@@ -378,8 +422,9 @@ def what_does_not_fit(kernel: Kernel, gateway: Gateway) -> None:
     Options(token="plain")  # type: ignore[arg-type]
     Route("FETCH", "/", Hello(gateway)._hello)  # type: ignore[arg-type]  # no such method
     StepPlan([3])  # type: ignore[list-item]  # chunks, not ids
+    stores: KVStoreFactory = Nowhere  # type: ignore[assignment]  # takes no model
     kernel.authenticators()["x"](gateway)  # type: ignore[call-arg]  # takes nothing
-    print(backend, authenticator, check, engines, frontends)
+    print(backend, authenticator, check, engines, frontends, stores)
 
 
 class SyncToken:

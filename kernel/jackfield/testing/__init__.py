@@ -14,6 +14,7 @@ __all__ = ["pytest_plugins"]
 
 pytest_plugins: Final = (
     "jackfield.testing.plugin",
+    "jackfield.testing.steps.caching",
     "jackfield.testing.steps.chat",
     "jackfield.testing.steps.clients",
     "jackfield.testing.steps.command_line",
@@ -25,5 +26,6 @@ pytest_plugins: Final = (
     "jackfield.testing.steps.processes",
     "jackfield.testing.steps.servers",
     "jackfield.testing.steps.streaming",
+    "jackfield.testing.steps.structured",
 )
 """The modules that pytest loads: fixtures and hooks first, then the steps by subject."""
