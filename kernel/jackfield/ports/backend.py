@@ -272,7 +272,7 @@ class Runner(Protocol):
     def shift(self, sequence: int, keep: int, discard: int) -> None:
         """Drop the ``discard`` tokens after the first ``keep`` of a sequence, and move the rest up to close the gap.
 
-        Called only where ``limits.can_shift``.
+        Called only where ``limits.can_shift``. Sequences that share its cells stay as they are.
 
         Raises:
             BackendFault: The sequence has not so many tokens, or the library refused; its state is undefined.

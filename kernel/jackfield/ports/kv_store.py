@@ -91,14 +91,16 @@ class KVStore(Protocol):
     def drop(self, key: StateKey) -> None:
         """Forget *key*, if it is there.
 
-        Process and thread: as ``put``. Deadline: 1 ms where it does not block. Failure policy: open.
+        Process and thread: worker, engine loop thread, or the store thread if ``blocking``. Deadline: 1 ms where it
+        does not block. Failure policy: open.
         """
         ...
 
     def clear(self) -> None:
         """Forget everything of this layout.
 
-        Process and thread: as ``put``. Deadline: 1 s. Failure policy: open.
+        Process and thread: worker, engine loop thread, or the store thread if ``blocking``. Deadline: 1 s. Failure
+        policy: open.
         """
         ...
 
@@ -118,4 +120,4 @@ class KVStore(Protocol):
 
 
 KVStoreFactory: TypeAlias = Callable[[str], KVStore]
-"""What ``jackfield_kv_stores`` hands over: makes the store of the model whose name (key in ``[models]``) it is given."""
+"""What ``jackfield_kv_stores`` hands over: makes the store of the model whose name (key in ``[models]``) it gets."""

@@ -159,6 +159,7 @@ class EngineLoop:
             self.table.hold(sequence, now + _STORE_WAIT_S)
 
         def arrived() -> None:
+            self.cache.fetched(sequences[0], slow)
             for sequence in sequences:
                 self.table.let_go(sequence)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jackfield.lifecycle import LifeCycle, RequestEvent, RequestState
     from jackfield.ports.backend import Sampler
     from jackfield.worker.engine.prefix.cells import Segment
+    from jackfield.worker.engine.prefix.states import State
     from jackfield.worker.engine.prefix.tree import Node
 
 NO_SLOT: Final = -1
@@ -168,6 +169,7 @@ class Sequence:
         "arrived",
         "cached",
         "computed",
+        "fetched",
         "first_token",
         "found",
         "generated",
@@ -225,6 +227,8 @@ class Sequence:
         """Its last cells, while it runs."""
         self.stops: set[int] = set()
         """Positions where a checkpoint is to be taken."""
+        self.fetched: Several[State] = ()
+        """What a slow store has given back for it, in memory until it starts."""
         self.held_until = 0.0
         """While it waits for a slow store: until when at most, in monotonic seconds."""
         self.scored = 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from jackfield.worker.engine.prefix.following import Leaders
+from jackfield.worker.engine.prefix.following import Leaders, partings
 from jackfield.worker.engine.sequence import NO_SLOT
+from jackfield.worker.engine.table import LOOKED_UP
 
 if TYPE_CHECKING:
     from jackfield.worker.engine.calls import Chunk
@@ -44,6 +45,8 @@ class Starter:
                 self._table.start(sequence, time.monotonic(), room)
                 room -= free - self._table.free_tokens
                 leaders.add(sequence)
+                if self._cache.rewinds:
+                    sequence.stops |= partings(sequence, self._table.waiting[:LOOKED_UP])
                 count = min(planned, sequence.pending)
             ready.append((sequence, self._cache.bound(sequence, count)))
         return ready

@@ -134,6 +134,7 @@ class SequenceTable:
     def remove(self, sequence: Sequence, *, leave: bool) -> None:
         """The sequence is over. If it may *leave* what it has computed, the prefix cache keeps that."""
         del self._sequences[sequence.id]
+        self._cache.let_go(sequence)
         if sequence.slot != NO_SLOT:
             self._release(sequence, leave=leave)
         elif sequence in self.held:

@@ -107,6 +107,21 @@ class PrefixCache:
         states = [*[state for state, _ in best.states], *([best.checkpoint] if best.checkpoint is not None else [])]
         return [state for state in states if not self.tiers.is_at_hand(state)]
 
+    def fetched(self, sequence: Sequence, states: list[State]) -> None:
+        """Slow stores have answered for *sequence*, if it still waits: until it starts, *states* stay in memory."""
+        sequence.fetched = states
+        if sequence.scope is not None:
+            self.tree.changed(self.tree.root(sequence.scope))
+        if sequence.life.final or sequence.leaf is not None:
+            self.let_go(sequence)
+
+    def let_go(self, sequence: Sequence) -> None:
+        """*sequence* has started, or ended before: what was fetched for it need not stay in memory."""
+        for state in sequence.fetched:
+            if not state.is_checkpoint:
+                state.data = None
+        sequence.fetched = ()
+
     def start(self, sequence: Sequence, room: int) -> None:
         """Give a waiting *sequence* an id, and of what it needs what is there.
 
@@ -128,6 +143,7 @@ class PrefixCache:
             self.tree.hold(sequence.node, holder)
             self._plan_checkpoints(sequence, known.known)
         self._count(sequence, known, length)
+        self.let_go(sequence)
 
     # --- while it runs -----------------------------------------------------------------------------------------------
 
@@ -157,22 +173,14 @@ class PrefixCache:
             self._checkpoint(sequence.slot, node)
 
     def part(self, sequence: Sequence) -> None:
-        """The tokens of *sequence* are about to be shifted: from now on it shares nothing, and leaves nothing.
-
-        Raises:
-            BackendFault: The runner cannot give it cells of its own.
-        """
+        """The tokens of *sequence* are about to be shifted: it shares nothing any more, and will leave nothing."""
         slot = sequence.slot
-        shared = self.cells.is_shared(slot)
         if sequence.node is not None:
             self.tree.release(sequence.node, slot)
             sequence.node = None
         sequence.scope = None
-        if shared:
+        if self.cells.is_shared(slot):  # what it moves it then has for itself
             self.holders.make_room(sequence.computed)
-            state = self._runner.save(slot, 0, sequence.computed)
-            self._runner.remove(slot)
-            self._runner.restore(slot, state, sequence.computed)
         self.cells.rest(slot)
         self.cells.drop(slot)
         sequence.leaf = self.cells.begin(slot)

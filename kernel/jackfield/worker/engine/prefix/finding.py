@@ -75,13 +75,13 @@ class Finder:
         source, reach = self._device(match)
         begun = reach
         chosen: list[State] = []
-        states = dict.fromkeys(state for node in match.path if node.end > reach for state in node.states)
+        ends = {state: min(state.end, node.end) for node in match.path for state in node.states}
         while reach < match.length:
-            following = [state for state in states if state.start <= reach < state.end and usable(state)]
+            following = [state for state, end in ends.items() if state.start <= reach < end and usable(state)]
             if not following:
                 break
-            chosen.append(max(following, key=_end))
-            reach = min(chosen[-1].end, match.length)
+            chosen.append(max(following, key=ends.__getitem__))
+            reach = min(ends[chosen[-1]], match.length)
         copied = min(begun, chosen[0].start) if chosen else begun
         stops = [*[state.start for state in chosen[1:]], reach][: len(chosen)]
         cells = self._cells.idle(source, copied) if source is not None else 0

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from jackfield.worker.engine.prefix.tokens import TOKEN_BYTES, common
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from jackfield.worker.engine.sequence import Sequence
 
 GAIN_MIN: Final = 32
 """Tokens from which waiting is better than computing the same again."""
+
+PARTINGS_MAX: Final = 4
+"""Places in one prompt where a checkpoint is taken for others that wait: each ends a step."""
 
 
 class Leaders:
@@ -37,20 +43,31 @@ class Leaders:
         if sequence.scope is None or sequence.unscored or sequence.suspect:
             return False
         for leader in self._leaders.get(sequence.scope, ()):
-            shared = self._shared(leader, sequence)
+            shared = _shared(leader, sequence)
             if shared >= sequence.computed + GAIN_MIN and shared > leader.computed:
                 if self._rewinding:
                     leader.stops.add(shared)
                 return True
         return False
 
-    @staticmethod
-    def _shared(leader: Sequence, sequence: Sequence) -> int:
-        """Tokens that both begin with and *sequence* could be given; 0 where that is too few."""
-        least = sequence.computed + GAIN_MIN
-        most = min(leader.prompt_cells, len(sequence.tokens) - 1)
-        # most prompts differ in the first tokens after what is known: two looks spare a comparison
-        if most < least or leader.tokens[least - 1] != sequence.tokens[least - 1]:
-            return 0
-        key = sequence.key[: most * TOKEN_BYTES]
-        return common(key, leader.key)
+
+def partings(sequence: Sequence, waiting: Iterable[Sequence]) -> set[int]:
+    """Where *sequence*, which is about to start, will part from those that wait: the places that matter to most."""
+    if sequence.node is None:
+        return set()
+    places = Counter(
+        _shared(sequence, other)
+        for other in waiting
+        if other.scope == sequence.scope and not (other.unscored or other.suspect)
+    )
+    return {place for place, _ in places.most_common(PARTINGS_MAX) if place >= sequence.computed + GAIN_MIN}
+
+
+def _shared(leader: Sequence, sequence: Sequence) -> int:
+    """Tokens that both begin with and *sequence* could be given; 0 where that is too few."""
+    least = sequence.computed + GAIN_MIN
+    most = min(leader.prompt_cells, len(sequence.tokens) - 1)
+    # most prompts differ in the first tokens after what is known: one look spares a comparison
+    if most < least or leader.tokens[least - 1] != sequence.tokens[least - 1]:
+        return 0
+    return common(sequence.key[: most * TOKEN_BYTES], leader.key)
