@@ -122,7 +122,10 @@ class ReusableLlamaRunner(LlamaRunner):
             saved = unseal(checkpoint, checkpoint=True)
             if not 0 < length <= held or saved.end != length:
                 raise BackendFault(f"a checkpoint of {saved.end} tokens is not one of {length}, of {held} now")
-            prefixes.rewind(sequence, saved)
+            try:
+                prefixes.rewind(sequence, saved)
+            except KVExhausted as error:  # others share the cells that were to be used again
+                raise BackendFault(error.message) from error
         self._lengths[sequence] = length
 
     def _tokens_for_state(self, sequence: int, end: int) -> npt.NDArray[np.int32]:  # noqa: ARG002 - of a sequence
