@@ -28,8 +28,14 @@ def jackfield_constraints(instance: PluginInstance) -> Mapping[str, ConstraintEn
     """One engine, under the instance's name."""
 
     def make(tokenizer: Tokenizer) -> ConstraintEngine:
-        from jackfield_llguidance.engine import LlguidanceEngine
+        from jackfield.errors import PluginError
 
+        try:
+            from jackfield_llguidance.engine import LlguidanceEngine
+        except ImportError as error:
+            raise PluginError(
+                f"plugin {instance.name} needs llguidance ({error}): pip install 'jackfield[llama]'"
+            ) from error
         return LlguidanceEngine(tokenizer, instance.config(LlguidanceConfig))
 
     return {instance.name: make}
