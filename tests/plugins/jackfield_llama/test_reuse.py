@@ -181,10 +181,8 @@ class Prefixes:
 
     def play(self) -> None:
         """One operation, as far as it can be done."""
-        operation = self.draw(
-            st.sampled_from([self.compute, self.copy, self.cut, self.save, self.restore, self.remove])
-        )
-        operation(self.draw(st.integers(0, 4)))
+        operations = (self.compute, self.copy, self.cut, self.save, self.restore, self.remove)
+        self.draw(st.sampled_from(operations))(self.draw(st.integers(0, 4)))
 
     def compute(self, sequence: int) -> None:
         """Some tokens more."""
@@ -251,6 +249,25 @@ def test_prefixes_hold_their_tokens_whatever_is_done(loaded: ReusableLlamaRunner
         expected = step(loaded, 5, 0, [*tokens, *TOKENS[3:4]])
         loaded.remove(5)
         assert np.abs(found - expected).max() < 0.1
+
+
+def test_a_checkpoint_without_room_empties_its_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was to be replaced is gone by then: others may share the cells that were to be used again."""
+    runner = load("hybrid-convolution")
+    expected = step(runner, 0, 0, TOKENS[:30])
+    checkpoint = runner.checkpoint(0)
+    step(runner, 0, 30, TOKENS[30:40])
+    with monkeypatch.context() as patched:
+        patched.setattr(runner.memory, "write", _without_room)
+        with pytest.raises(BackendFault, match="no room") as caught:
+            runner.rewind(0, checkpoint, 30)
+    assert not isinstance(caught.value, KVExhausted)
+    np.testing.assert_array_equal(step(runner, 0, 0, TOKENS[:30]), expected)
+    runner.close()
+
+
+def _without_room(*_: object, **__: object) -> None:
+    raise KVExhausted("there is no room")
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------
