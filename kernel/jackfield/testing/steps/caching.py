@@ -73,6 +73,15 @@ def service_with_disk(serve: Callable[[str], ServeProcess]) -> ServeProcess:
 
 
 @given(
+    "jackfield serve runs with the demo model in deterministic mode, which keeps prefixes on disk",
+    target_fixture="service",
+)
+def deterministic_service_with_disk(serve: Callable[[str], ServeProcess]) -> ServeProcess:
+    """All ready; answers do not depend on how their prompt was computed."""
+    return _ready(serve(f"{_demo_on_disk(STORE_FOLDER)}[config.llama-cpu]\ndeterministic = true\n"))
+
+
+@given(
     words("jackfield serve starts with the demo model, which keeps prefixes in the folder {name:Text}"),
     target_fixture="service",
 )
