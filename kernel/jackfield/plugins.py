@@ -137,6 +137,10 @@ class Kernel:
         """Scheduler factories by name, in manifest order."""
         return self._unite("jackfield_schedulers")
 
+    def scheduler_owners(self) -> Mapping[str, PluginInstance]:
+        """Which instance hands over each scheduler: the one whose options may change while a worker runs."""
+        return {name: owner for name, (owner, _) in self._collect("jackfield_schedulers").items()}
+
     def constraints(self) -> Mapping[str, ConstraintEngineFactory]:
         """Constraint engine factories by name, in manifest order."""
         return self._unite("jackfield_constraints")

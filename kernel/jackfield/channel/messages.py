@@ -135,7 +135,21 @@ class AskCache(msgspec.Struct, frozen=True, kw_only=True, tag="ask-cache"):
     clear: bool = False
 
 
-ToChild: TypeAlias = BootGateway | BootWorker | Attach | WorkerStatus | Drain | Stop | SetLogLevel | AskCache
+class Reconfigure(msgspec.Struct, frozen=True, kw_only=True, tag="reconfigure"):
+    """To a worker: the manifest was read again. Options that may change while it runs hold from the next step on.
+
+    Answered with ``Reconfigured`` where they have changed.
+    """
+
+    ticket: int
+    """Comes back with the answer."""
+    manifest: bytes
+    """``Manifest.dump()``."""
+
+
+ToChild: TypeAlias = (
+    BootGateway | BootWorker | Attach | WorkerStatus | Drain | Stop | SetLogLevel | AskCache | Reconfigure
+)
 
 # --- control: child → supervisor -------------------------------------------------------------------------------------
 
@@ -186,7 +200,18 @@ class CacheAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="cache-answer
     answer: CacheAnswer
 
 
-ToSupervisor: TypeAlias = Progress | Ready | Refused | Heartbeat | LinkLost | CacheAnswered
+class Reconfigured(msgspec.Struct, frozen=True, kw_only=True, tag="reconfigured"):
+    """A worker has taken over a plugin's new options, or cannot."""
+
+    ticket: int
+    model: str
+    plugin: str
+    """Name of the instance."""
+    error: str = ""
+    """Why it cannot: the old ones hold; names the key."""
+
+
+ToSupervisor: TypeAlias = Progress | Ready | Refused | Heartbeat | LinkLost | CacheAnswered | Reconfigured
 
 HEARTBEAT_INTERVAL_S: Final = 1.0
 

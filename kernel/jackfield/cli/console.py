@@ -105,6 +105,9 @@ class LineReport:
     def log_level(self, level: str) -> None:
         self._line(f"log level: {level}")
 
+    def reconfigured(self, model: str, plugin: str) -> None:
+        self._line(f"{model}: {plugin} has new options")
+
     def stopping(self, timeout_s: float) -> None:
         self._open = False
         self._line(f"stopping: running requests have {timeout_s:g} s to finish; a second signal ends at once")
@@ -191,6 +194,9 @@ class JsonReport:
 
     def log_level(self, level: str) -> None:
         self._line("log_level", level=level)
+
+    def reconfigured(self, model: str, plugin: str) -> None:
+        self._line("reconfigured", model=model, plugin=plugin)
 
     def stopping(self, timeout_s: float) -> None:
         self._line("stopping", timeout_s=timeout_s)

@@ -82,7 +82,7 @@ def engine_options(function: Command) -> Command:
 @click.option(
     "--synthetic",
     metavar="CLASSES",
-    help="Make a trace instead: classes of requests, separated by semicolons; see below.",
+    help="Make a trace instead: classes of requests, separated by semicolons, as above.",
 )
 @click.option(
     "--duration",
@@ -93,7 +93,7 @@ def engine_options(function: Command) -> Command:
     help="Seconds in which synthetic requests arrive.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of a synthetic one."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of a synthetic trace."
 )
 @click.option(
     "--write-trace",

@@ -46,6 +46,10 @@ class Report(Protocol):
         """SIGHUP came, and the manifest has this log level now; all processes follow it."""
         ...
 
+    def reconfigured(self, model: str, plugin: str) -> None:
+        """The worker of a model runs with the new options of a plugin."""
+        ...
+
     def stopping(self, timeout_s: float) -> None:
         """The shutdown began; running requests have this many seconds."""
         ...

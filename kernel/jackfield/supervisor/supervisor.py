@@ -9,8 +9,6 @@ from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from msgspec.structs import replace
-
 from jackfield.channel.messages import (
     Attach,
     BootGateway,
@@ -18,6 +16,7 @@ from jackfield.channel.messages import (
     CacheAnswered,
     Drain,
     LinkLost,
+    Reconfigured,
     SetLogLevel,
     Stop,
     WorkerStatus,
@@ -31,6 +30,7 @@ from jackfield.supervisor.backoff import Backoff
 from jackfield.supervisor.child import Child, ChildCommands
 from jackfield.supervisor.children import Children
 from jackfield.supervisor.control_socket import ControlSocket
+from jackfield.supervisor.live_manifest import LiveManifest
 from jackfield.supervisor.report import Addresses
 from jackfield.supervisor.signals import SignalReader, Wish
 from jackfield.supervisor.slot import STOP_GRACE_S, Patience, Slot
@@ -99,9 +99,8 @@ class Supervisor:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._manifest = manifest
-        self._dump = manifest.dump()
+        self._live = LiveManifest(manifest, reread)
         self._report = report
-        self._reread = reread
         self._commands = children
         self._clock = clock
         self._started = int(time.time())
@@ -209,20 +208,28 @@ class Supervisor:
             if wish is Wish.END:
                 self._shut_down()
             else:
-                self._take_log_level()
+                self._reconfigure()
 
-    def _take_log_level(self) -> None:
-        """Read the manifest again and follow its log level; nothing else of it may change while the server runs."""
-        kernel = self._manifest.kernel
+    def _reconfigure(self) -> None:
+        """Read the manifest again; its log level and the scheduler's options are followed, the rest at a restart."""
         try:
-            level = self._reread().kernel.log_level
+            offer = self._live.reread()
         except JackfieldError as error:
-            self._report.trouble(f"the log level stays {kernel.log_level}: {error.message}")
+            self._report.trouble(f"the log level stays {self._live.log_level}: {error.message}")
             return
-        self._manifest = replace(self._manifest, kernel=replace(kernel, log_level=level))
-        self._dump = self._manifest.dump()
-        self._children.send(SetLogLevel(level=level))
-        self._report.log_level(level)
+        self._children.send(SetLogLevel(level=self._live.log_level))
+        for worker in self._workers:
+            if worker.child is not None:
+                worker.child.send(offer)
+        self._report.log_level(self._live.log_level)
+
+    def _reconfigured(self, message: Reconfigured) -> None:
+        self._live.took_over(message)
+        if message.error:
+            why = f"the options of {message.plugin} stay as they were: {message.error}"
+            self._report.trouble(f"{message.model}: {why}")
+        else:
+            self._report.reconfigured(message.model, message.plugin)
 
     def _sleep(self, now: float) -> float:
         due = [slot.restart_at - now for slot in self._slots() if slot.restart_at is not None]
@@ -233,6 +240,8 @@ class Supervisor:
             self._connect_again(child, message.model)
         elif isinstance(message, CacheAnswered):
             self._answers.answered(child, message)
+        elif isinstance(message, Reconfigured):
+            self._reconfigured(message)
 
     # --- the command line --------------------------------------------------------------------------------------------
 
@@ -260,7 +269,7 @@ class Supervisor:
         sockets = [*self._public, *self._health]
         boot = BootGateway(
             generation=self._generation,
-            manifest=self._dump,
+            manifest=self._live.dump,
             public_listeners=len(self._public),
             health_listeners=len(self._health),
             started=self._started,
@@ -274,7 +283,7 @@ class Supervisor:
 
     def _start_worker(self, worker: Slot) -> Child:
         child = self._children.spawn(self._commands.worker, worker, model=worker.name)
-        child.send(BootWorker(model=worker.name, manifest=self._dump))
+        child.send(BootWorker(model=worker.name, manifest=self._live.dump))
         return child
 
     def _connect(self, gateway: Process, worker: Slot) -> None:

@@ -20,6 +20,10 @@ class NamedScheduler:
         self._plan = scheduler.plan
         self._times = CallTimes("Scheduler.plan", name)
 
+    def hand_over(self, scheduler: Scheduler) -> None:
+        """Ask *scheduler* from the next step on. Any thread."""
+        self._plan = scheduler.plan
+
     def plan(self, view: SchedulerView) -> StepPlan:
         began = time.perf_counter()
         try:

@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from jackfield.cache_report import CacheCleared, CacheReport
-from jackfield.errors import JackfieldError, ManifestError, PluginError
+from jackfield.errors import ManifestError
 from jackfield.manifest import suggestion
 from jackfield.model_source import model_spec
 from jackfield.worker.constraints import make_engine
-from jackfield.worker.foreign import NamedScheduler
+from jackfield.worker.scheduling import SchedulerInUse
 from jackfield.worker.serving import CachingLoop, Serving, assemble
 from jackfield.worker.stores import Caching, open_stores
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jackfield.cache_report import CacheAnswer
+    from jackfield.manifest import Manifest
     from jackfield.plugins import Kernel
     from jackfield.ports.backend import Backend, ModelInfo, PooledRunner, Runner, RunnerLimits
-    from jackfield.ports.scheduler import Scheduler
     from jackfield.ports.tokenizer import Tokenizer
     from jackfield.worker.constraints import NamedConstraintEngine
 
@@ -38,13 +38,14 @@ class WorkerHost:
         kernel: The enabled plugins.
         model: Key in ``[models]``.
 
-    ``load`` first, then ``run`` in one thread; ``attach``, ``stop`` and ``ask_cache`` from any after that; ``busy_s``
-    and ``in_flight`` from any always.
+    ``load`` first, then ``run`` in one thread; ``attach``, ``stop`` and ``ask_cache`` from any after that,
+    ``reconfigure`` from one of them; ``busy_s`` and ``in_flight`` from any always.
     """
 
     def __init__(self, kernel: Kernel, model: str) -> None:
         self._kernel = kernel
         self._model = model
+        self._scheduler: SchedulerInUse | None = None
         self._serving: Serving | None = None
 
     def load(self, progress: Callable[[float], None]) -> None:
@@ -60,7 +61,7 @@ class WorkerHost:
         """
         manifest = self._kernel.manifest
         spec = model_spec(manifest, self._model)
-        scheduler = self._scheduler()
+        self._scheduler = SchedulerInUse(self._kernel)
         runner = self._backend()().load(spec, progress)
         shift = manifest.models[self._model].context_shift
         if shift and not _can_shift(runner):
@@ -68,7 +69,7 @@ class WorkerHost:
             raise self._cannot_shift(deterministic=runner.limits.deterministic)
         self._serving = assemble(
             runner,
-            scheduler,
+            self._scheduler.scheduler,
             manifest.kernel.default_max_tokens,
             context_shift=shift,
             constraints=self._constraints(),
@@ -131,6 +132,27 @@ class WorkerHost:
         else:
             loop.cache_report(answer)
 
+    def reconfigure(self, manifest: Manifest) -> bool:
+        """Let a scheduler with the options in *manifest* take over between two steps; no request is disturbed.
+
+        Returns:
+            Whether its options have changed.
+
+        Raises:
+            JackfieldError: They cannot be used; the old one goes on.
+        """
+        return self._in_use().reconfigure(manifest)
+
+    @property
+    def scheduler(self) -> str:
+        """Name of the plugin instance whose scheduler is in use."""
+        return self._in_use().plugin
+
+    def _in_use(self) -> SchedulerInUse:
+        if self._scheduler is None:
+            raise RuntimeError("the model is not loaded yet")
+        return self._scheduler
+
     def _loaded(self) -> Serving:
         if self._serving is None:
             raise RuntimeError("the model is not loaded yet")
@@ -143,18 +165,6 @@ class WorkerHost:
         return ManifestError(
             f"{where}: {key}: {why} drop the beginning of its context and go on; leave it off", param=key
         )
-
-    def _scheduler(self) -> Scheduler:
-        name, factory = next(iter(self._kernel.schedulers().items()))
-        try:
-            scheduler = factory()
-        except JackfieldError:
-            raise
-        except Exception as error:
-            raise PluginError(f"scheduler {name}: its factory raised {type(error).__name__}: {error}") from error
-        if not callable(getattr(scheduler, "plan", None)):
-            raise PluginError(f"scheduler {name}: its factory made {type(scheduler).__name__}, which has no plan()")
-        return NamedScheduler(name, scheduler)
 
     def _constraints(self) -> Callable[[Tokenizer], NamedConstraintEngine] | None:
         """Makes the first constraint engine listed; None where no plugin hands one over."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -23,6 +24,7 @@ from jackfield.channel.messages import (
     Heartbeat,
     Progress,
     Ready,
+    Reconfigure,
     Refused,
     SetLogLevel,
     Stop,
@@ -36,6 +38,7 @@ from jackfield.manifest import Manifest
 from jackfield.plugin_calls import PluginCalls, Watch
 from jackfield.plugins import build_kernel
 from jackfield.worker.host import WorkerHost
+from jackfield.worker.reconfiguration import Reconfiguration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +105,7 @@ def _await_boot(control: MessageSocket[ToChild, ToSupervisor]) -> tuple[BootWork
 
 def _serve(kernel: Kernel, host: WorkerHost, conversation: Conversation, model: str) -> int:
     conversation.serve(host)
+    Reconfiguration(host, model, conversation.send).start(conversation.offers)
     plugins = {instance.name: instance.distribution for instance in kernel.instances}
     conversation.send(Ready(plugins=plugins, info=host.info, limits=host.limits))
     log.debug("model ready", model=model, description=host.info.description)
@@ -134,6 +138,8 @@ class Conversation:
         self._sending = threading.Lock()
         self._host: WorkerHost | None = None
         self._fraction = -1.0
+        self.offers: Final[SimpleQueue[Reconfigure]] = SimpleQueue()
+        """Manifests that were read again; they wait until the worker serves."""
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
 
     def start(self) -> None:
@@ -194,6 +200,8 @@ class Conversation:
             host.attach(self._control.take())
         elif isinstance(message, AskCache) and host is not None:
             host.ask_cache(self._answer_to(message.ticket), clear=message.clear)
+        elif isinstance(message, Reconfigure):
+            self.offers.put(message)
 
     def _answer_to(self, ticket: int) -> Callable[[CacheAnswer], None]:
         def answer(answer: CacheAnswer) -> None:

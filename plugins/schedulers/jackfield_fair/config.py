@@ -22,14 +22,14 @@ class FairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     weights: Mapping[str, float] = {}
     """Tenant → its weight; who is not named has 1. With keys, a tenant is a key's name."""
-    ageing_s: float = 10
+    ageing_s: float = 10.0
     """Seconds without a token after which waiting requests of a tenant count as one priority step more urgent."""
     slice_tokens: int = 256
     """Tokens that an answer may draw before another tenant's request may take its slot, and how far a prompt may get
     before another tenant's goes first."""
     urgent_steps: int = 10
     """A request takes the slot of one that is so many priority steps less urgent, at once; 201 turns that off."""
-    step_ms: float = 150
+    step_ms: float = 150.0
     """Milliseconds that prompts may add to a step in which answers get their next token; 0 sets no bound."""
 
     def __post_init__(self) -> None:

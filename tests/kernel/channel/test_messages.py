@@ -64,6 +64,7 @@ EXAMPLES: dict[Callable[[], AnyCodec], list[msgspec.Struct]] = {
         messages.Drain(timeout_s=30.0),
         messages.SetLogLevel(level="debug"),
         messages.AskCache(ticket=2**40, clear=True),
+        messages.Reconfigure(ticket=3, manifest=b"\x80"),
         messages.Stop(),
     ],
     messages.to_supervisor: [
@@ -73,6 +74,7 @@ EXAMPLES: dict[Callable[[], AnyCodec], list[msgspec.Struct]] = {
         messages.Refused(error=ERROR),
         messages.Heartbeat(busy_s=1.5),
         messages.LinkLost(model="m"),
+        messages.Reconfigured(ticket=3, model="m", plugin="fair", error="plugins.toml:3: config.fair.ageing_s"),
         messages.CacheAnswered(ticket=1, answer=CACHE),
         messages.CacheAnswered(ticket=2, answer=CacheCleared(prefixes=3, idle_tokens=40, entries=5, stored_bytes=60)),
     ],

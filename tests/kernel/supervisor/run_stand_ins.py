@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
 from jackfield.manifest_layers import load_manifest
 from jackfield.supervisor.child import ChildCommands
@@ -42,6 +44,10 @@ class Lines:
         """One line."""
         self._line("log_level", level=level)
 
+    def reconfigured(self, model: str, plugin: str) -> None:
+        """One line."""
+        self._line("reconfigured", model=model, plugin=plugin)
+
     def stopping(self, timeout_s: float) -> None:
         """One line."""
         self._line("stopping", timeout_s=timeout_s)
@@ -51,9 +57,12 @@ class Lines:
 
 
 def _reread() -> Manifest:
-    """The level that the note beside the log has."""
+    """The level, and the option of a plugin if there is one, that the notes beside the log have."""
     level = Path(LOG).with_suffix(".level").read_text()
-    return load_manifest(None, sets=[f"kernel.log_level={level}"], environ={})
+    option = Path(LOG).with_suffix(".option")
+    manifest = load_manifest(None, sets=[f"kernel.log_level={level}"], environ={})
+    config = {"s": {"x": option.read_text()}, "t": {"y": 1}} if option.exists() else {}
+    return replace(manifest, config=config)
 
 
 stand_in = str(Path(__file__).with_name("stand_in.py"))

@@ -80,7 +80,8 @@ def obey(
     manifest = getattr(message, "manifest", None)
     level = Manifest.restore(manifest).kernel.log_level if manifest else getattr(message, "level", None)
     state, reason = getattr(message, "state", None), getattr(message, "reason", None)
-    note(type(message).__name__, state=state, reason=reason, level=level)
+    options = Manifest.restore(manifest).config if manifest else None
+    note(type(message).__name__, state=state, reason=reason, level=level, options=options)
     if isinstance(message, messages.Attach):
         connections.append(control.take())
         if MODE == "loses" and len(connections) == LOST:
@@ -90,6 +91,9 @@ def obey(
         for listener in connections:
             listener.listen()
         note("listens")
+    elif isinstance(message, messages.Reconfigure):
+        error = "config.s.x: odd" if Manifest.restore(message.manifest).config.get("s") == {"x": "odd"} else ""
+        control.send(messages.Reconfigured(ticket=message.ticket, model="m", plugin="s", error=error))
     elif isinstance(message, messages.Stop | messages.Drain) and MODE != "deaf":
         note("ends")
         os._exit(0)

@@ -306,6 +306,24 @@ def test_sighup_with_a_wrong_manifest(run: Run) -> None:
     assert running.end() == 0
 
 
+def test_sighup_offers_options_to_workers(run: Run) -> None:
+    """What a worker took over is what the next one starts with; what it refused, and other plugins' options, is not."""
+    running = run().up()
+    running.level.write_text("info")
+    for value in ("good", "odd"):
+        running.level.with_suffix(".option").write_text(value)
+        running.send(signal.SIGHUP)
+        if value == "good":
+            running.event("reconfigured", model="m", plugin="s")
+        else:
+            assert "m: the options of s stay as they were: config.s.x" in str(running.event("trouble")["text"])
+    os.kill(running.pid("worker"), signal.SIGKILL)
+    running.until_attached("worker", 2)
+    boots = [note["options"] for note in running.notes("worker") if note["what"] == "BootWorker"]
+    assert boots == [{}, {"s": {"x": "good"}}]
+    assert running.end() == 0
+
+
 def test_a_lost_connection_is_made_again(run: Run) -> None:
     """A gateway that lost its data connection to a ready worker asks for a new one, and both get an end of it."""
     running = run("loses", "ok")

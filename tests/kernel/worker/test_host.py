@@ -197,6 +197,29 @@ def test_a_scheduler_that_cannot_plan_is_refused(
         host.load(lambda _: None)
 
 
+def test_new_options_of_the_scheduler_are_taken_over(manifest: MakeManifest) -> None:
+    """Where they have changed and can be used; the error of those that cannot names the key, and changes nothing."""
+    normal = manifest()
+    enabled = (InstanceRef("mine", "fair"), normal.enabled[-1])
+    start = msgspec.structs.replace(normal, enabled=enabled, config={"mine": {"ageing_s": 5}})
+    host = WorkerHost(build_kernel(start), "m")
+    host.load(lambda _: None)
+
+    def offer(**table: OptionValue) -> bool:
+        return host.reconfigure(msgspec.structs.replace(start, config={"mine": table} if table else {}))
+
+    assert host.scheduler == "mine"
+    assert not offer(ageing_s=5)
+    with pytest.raises(ManifestError, match=r"config\.mine.*slice_tokens"):
+        offer(ageing_s=5, slice_tokens=0)
+    assert not offer(ageing_s=5)
+    assert offer(ageing_s=6)
+    assert offer()
+    assert not offer()
+    host.stop()
+    host.run()
+
+
 @pytest.mark.parametrize("options", [{"refus": True}, {"refuse": "yes"}])
 def test_model_options_are_checked(manifest: MakeManifest, options: dict[str, OptionValue]) -> None:
     """``[models.m.options]`` overrides the backend's table, and is checked like it."""
