@@ -141,6 +141,12 @@ def answered_from_cache(reply: Reply, count: int) -> None:
     assert _cached(reply) >= count
 
 
+@then(words("fewer than {count:d} tokens of its prompt were cached"))
+def answered_mostly_anew(reply: Reply, count: int) -> None:
+    """As the answer's usage says."""
+    assert _cached(reply) < count
+
+
 @then("nothing of its prompt was cached")
 def answered_anew(reply: Reply) -> None:
     """As the answer's usage says."""

@@ -44,6 +44,27 @@ def metrics_before(server: Target) -> Mapping[str, float]:
 @then(words("{name:Text} has grown by {count:d}"))
 def grown(server: Target, before: Mapping[str, float], name: str, count: int) -> None:
     """A counter, summed over its labels, has exactly so much more, at once or very soon."""
+    _assert_growth(server, before, name, count)
+
+
+@then(words("{name:Text} has grown by what was cached"))
+def grown_by_cached(server: Target, before: Mapping[str, float], reply: Reply, name: str) -> None:
+    """As the answer's usage says."""
+    details = reply.completion.usage.prompt_tokens_details
+    assert details is not None
+    assert details.cached_tokens > 0
+    _assert_growth(server, before, name, details.cached_tokens)
+
+
+@then(words("{name:Text} has grown by what was computed"))
+def grown_by_computed(server: Target, before: Mapping[str, float], reply: Reply, name: str) -> None:
+    """The rest of the prompt, as the answer's usage says."""
+    usage = reply.completion.usage
+    assert usage.prompt_tokens_details is not None
+    _assert_growth(server, before, name, usage.prompt_tokens - usage.prompt_tokens_details.cached_tokens)
+
+
+def _assert_growth(server: Target, before: Mapping[str, float], name: str, count: int) -> None:
     deadline = time.monotonic() + COUNTED_S
     growth = -1.0
     while growth < count and time.monotonic() < deadline:
