@@ -96,7 +96,7 @@ def test_other_servers_fields(demo: OpenAI, fields: dict[str, object], expected:
 
 def test_what_cannot_be_enforced_is_a_bad_request(demo: OpenAI) -> None:
     """With the field's path, the keyword and where in the schema it stands."""
-    schema = {"type": "object", "properties": {"a": {"not": {"type": "null"}}}}
+    schema: dict[str, object] = {"type": "object", "properties": {"a": {"not": {"type": "null"}}}}
     with pytest.raises(openai.BadRequestError, match="/properties/a/not") as refused:
         demo.chat.completions.create(
             model="demo",
