@@ -70,6 +70,7 @@ class Document:
                 parse_int=_int,
                 parse_constant=_no_constant,
             )
+            json.dumps(value, ensure_ascii=False).encode()  # an escape may have been half of a character
         except RecursionError:
             raise self.refused("", "", "it is too deeply nested") from None
         except ValueError as error:

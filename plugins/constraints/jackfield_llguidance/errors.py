@@ -23,6 +23,7 @@ class Told(NamedTuple):
 
 
 TEXTS: Final = (
+    Told("regex parse error", "pattern", ""),
     Told("Unsatisfiable schema", "", "no value satisfies it"),
     Told("min/maxProperties only supported", "minProperties", "properties can be counted where all named are required"),
     Told("[Pp]attern ?[Pp]ropert", "patternProperties", "patterns must not match the same names"),
@@ -50,7 +51,7 @@ def explain(text: str) -> Told:
 
 def one_line(text: str) -> str:
     """*text* without line breaks, not too much of it, and nothing of the dumps behind it."""
-    line = " ".join(text.split("\n<", 1)[0].split())
+    line = " ".join(re.split(r"\n<|\n *while processing", text, maxsplit=1)[0].split())
     return line if len(line) <= TEXT_MAX else line[:TEXT_MAX] + "…"
 
 

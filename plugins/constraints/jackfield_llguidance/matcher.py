@@ -40,10 +40,11 @@ class LlguidanceMatcher:
         """See the port."""
         if self._ended:
             raise BackendFault(f"the answer has ended; token {token} may not follow")
-        if token in self._end_tokens and self._matcher.is_accepting():
-            self._ended = True
-        elif not self._matcher.consume_token(token):
+        ends = token in self._end_tokens
+        # once the text can only end, llguidance takes no token at all
+        if not (ends and self._matcher.is_accepting()) and not self._matcher.consume_token(token):
             raise self._fault(f"token {token} may not come here")
+        self._ended = ends
 
     def forced(self) -> Sequence[int]:
         """See the port."""

@@ -16,6 +16,7 @@ _PROPERTY: Final = re.compile(r"\{\w+(?:=\w+)?\}")
 _ANY: Final = r"[^\n\r\x{2028}\x{2029}]"
 """ECMA-262's dot."""
 _SHORTHANDS: Final = "dDwWsS"
+_SHORTHAND_ESCAPES: Final = (*("\\" + letter for letter in _SHORTHANDS), r"\p", r"\P")
 _LETTERS: Final = {"t": r"\t", "n": r"\n", "r": r"\r", "f": r"\f", "v": r"\v", "0": r"\x00"}
 _SPECIAL: Final = frozenset("\\^$.|?*+()[]{}/-&~#")
 _SURROGATES: Final = range(0xD800, 0xE000)
@@ -143,24 +144,24 @@ class _Translation:
             parts.append("^")
         if self._pattern.startswith("]", self._at):
             raise PatternRefused("an empty set is not supported")
+        ranges = False  # whether a dash may begin a range here
         while (character := self._take()) != "]":
-            parts.append(self._member(character, first=len(parts[-1]) == 1 and parts[-1] in "[^"))
+            if character == "-" and ranges and not self._pattern.startswith(("]", *_SHORTHAND_ESCAPES), self._at):
+                parts.append("-" + self._member(self._take()))
+                ranges = False
+            else:
+                member = self._member(character)
+                parts.append(member)
+                ranges = not member.startswith(_SHORTHAND_ESCAPES)
         return "".join(parts) + "]"
 
-    def _member(self, character: str, *, first: bool) -> str:
-        if character == "-":
-            shorthand = self._at >= 3 and self._pattern[self._at - 3 : self._at - 1] in _SHORTHAND_ESCAPES  # noqa: PLR2004
-            ends = self._pattern.startswith(("]", *_SHORTHAND_ESCAPES), self._at)
-            return r"\-" if first or ends or shorthand else "-"
+    def _member(self, character: str) -> str:
         if character != "\\":
             return _plain(character)
         if self._pattern.startswith("b", self._at):
             self._at += 1
             return r"\x08"
         return self._escape()
-
-
-_SHORTHAND_ESCAPES: Final = tuple("\\" + letter for letter in _SHORTHANDS)
 
 
 def _plain(character: str) -> str:

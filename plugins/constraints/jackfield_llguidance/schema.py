@@ -120,7 +120,7 @@ class SchemaReader:
             _READ[keyword](_Place(self, schema, keyword, place, depth), value, kept)
         elif support is None and keyword.startswith(EXTENSION) and keyword != OPTIONS:
             return
-        elif not any(value is nothing or value == nothing != 1 for nothing in NOTHING.get(keyword, ())):
+        elif not any(type(value) is type(nothing) and value == nothing for nothing in NOTHING.get(keyword, ())):
             why = "it cannot be enforced" if support else "it is not a keyword of JSON Schema that is known here"
             raise self._refused(keyword, place, why)
 

@@ -51,7 +51,7 @@ class VocabularyAdapter:
 
         Text that must come next continues an answer: a space in front would be a part of it.
         """
-        spaced = self._tokenizer.piece(self._encode("a")[0]).startswith(b" ")
+        spaced = any(self._tokenizer.piece(token).startswith(b" ") for token in self._encode("a"))
         return self._encode(_GUARD) if spaced else []
 
     def _is_marker(self, token: int, name: bytes) -> bool:

@@ -252,7 +252,7 @@ async def _ask(target: Target, asked: list[tuple[Entry, int]], max_tokens: int, 
 @pytest.mark.slow
 @pytest.mark.timeout(120 * ROUNDS)
 def test_every_answer_satisfies_its_schema(
-    outcomes: list[Outcome], record_property: Callable[[str, object], None]
+    outcomes: list[Outcome],
 ) -> None:
     """Those that ended; the others are beginnings, and most of those that can end do."""
     engine = LlguidanceEngine(KitVocabulary(), LlguidanceConfig())
@@ -263,8 +263,6 @@ def test_every_answer_satisfies_its_schema(
         else:
             assert _begins(engine, entry.schema, text), (entry.name, text)
     bounded = [outcome.reason for outcome in outcomes if outcome.entry.bounded]
-    record_property("answers", len(outcomes))
-    record_property("ended, of those of bounded length", f"{bounded.count('stop')} of {len(bounded)}")
     assert bounded.count("stop") >= ENDED_MIN * len(bounded)
 
 

@@ -1,0 +1,97 @@
+"""What is kept between requests, small parts, and faults of the library."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jackfield import build_kernel
+from jackfield.errors import BackendFault, ManifestError
+from jackfield.manifest import InstanceRef, KernelConfig, Manifest
+from jackfield.ports.constraint import Choice, Constraint, JsonObject, JsonSchema
+from jackfield.testing.kits.constraint import KitVocabulary
+from jackfield_llguidance.cache import BoundedCache
+from jackfield_llguidance.config import LlguidanceConfig
+from jackfield_llguidance.cycles import cycle_through
+from jackfield_llguidance.engine import LlguidanceEngine
+
+VOCABULARY = KitVocabulary()
+
+
+def test_grammars_are_kept() -> None:
+    """The same constraint gives the same grammar, until it makes room for others."""
+    engine = LlguidanceEngine(VOCABULARY, LlguidanceConfig(cache_entries=2))
+    first, second, third = (Choice((text,)) for text in ("a", "b", "c"))
+    kept = engine.compile(first)
+    engine.compile(second)
+    assert engine.compile(Choice(("a",))) is kept
+    engine.compile(third)
+    assert engine.compile(first) is kept
+    other = engine.compile(second)
+    assert engine.compile(second) is other
+
+
+@pytest.mark.parametrize("config", [LlguidanceConfig(cache_entries=0), LlguidanceConfig(cache_bytes=1000)])
+def test_nothing_is_kept_where_there_is_no_room(config: LlguidanceConfig) -> None:
+    """Each request compiles its own."""
+    engine = LlguidanceEngine(VOCABULARY, config)
+    assert engine.compile(JsonObject()) is not engine.compile(JsonObject())
+
+
+def test_what_was_used_last_is_kept() -> None:
+    """The bound of bytes holds too, and one that is put again counts once."""
+    cache: BoundedCache[str, int] = BoundedCache(entries=3, size=10)
+    for key, size in (("a", 4), ("b", 4), ("a", 4)):
+        cache.put(key, size, size)
+    assert (cache.get("a"), cache.get("b")) == (4, 4)
+    cache.get("a")
+    cache.put("c", 4, 4)
+    assert (cache.get("a"), cache.get("b"), cache.get("c")) == (4, None, 4)
+    cache.put("huge", 11, 11)
+    assert cache.get("huge") is None
+
+
+@pytest.mark.parametrize("name", ["cache_entries", "cache_bytes"])
+def test_bad_options_are_start_errors(name: str) -> None:
+    """They name the key."""
+    manifest = Manifest(
+        enabled=(InstanceRef("llguidance", "llguidance"),), kernel=KernelConfig(), config={"llguidance": {name: -1}}
+    )
+    with pytest.raises(ManifestError, match=name):
+        build_kernel(manifest)
+
+
+@pytest.mark.parametrize(
+    ("edges", "found"),
+    [
+        ({}, False),
+        ({"a": ["b", "c"], "b": ["c"], "c": []}, False),
+        ({"a": ["a"]}, True),
+        ({"a": ["b"], "b": ["c", "d"], "c": [], "d": ["b"]}, True),
+        ({str(n): [str(n + 1)] for n in range(5000)}, False),
+        ({str(n): [str((n + 1) % 5000)] for n in range(5000)}, True),
+    ],
+)
+def test_cycles(edges: dict[str, list[str]], found: bool) -> None:  # noqa: FBT001  # a table's column
+    """Found where there is one, however long."""
+    assert (cycle_through(edges) is not None) is found
+
+
+def test_masks_must_lie_in_one_piece() -> None:
+    """The library writes to the address it is given."""
+    matcher = LlguidanceEngine(VOCABULARY, LlguidanceConfig()).compile(JsonObject()).matcher()
+    with pytest.raises(ValueError, match="one piece"):
+        matcher.mask(np.zeros(18, np.uint32)[::2])
+
+
+@pytest.mark.parametrize("constraint", [JsonSchema('{"type": "array"}'), Choice(("ab", "cd"))])
+def test_after_a_fault_there_is_nothing_but_faults(constraint: Constraint) -> None:
+    """The request fails; nothing it does later is taken for an answer."""
+    matcher = LlguidanceEngine(VOCABULARY, LlguidanceConfig()).compile(constraint).matcher()
+    with pytest.raises(BackendFault, match="token 120 may not come here"):
+        matcher.accept(ord("x"))
+    assert not matcher.finished
+    with pytest.raises(BackendFault):
+        matcher.mask(np.zeros(9, np.uint32))
+    with pytest.raises(BackendFault):
+        matcher.forced()
