@@ -9,10 +9,12 @@ from jackfield_kv_disk.config import KvDiskConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import msgspec
 
     from jackfield import PluginInstance
+    from jackfield.ports.check import Check, CheckFactory
     from jackfield.ports.kv_store import KVStore, KVStoreFactory
 
 
@@ -25,13 +27,31 @@ def jackfield_config() -> type[msgspec.Struct]:
 @hookimpl
 def jackfield_kv_stores(instance: PluginInstance) -> Mapping[str, KVStoreFactory]:
     """One store a model, under the instance's name."""
-    config = instance.config(KvDiskConfig)
+    limit = instance.config(KvDiskConfig).limit
 
     def make(model: str) -> KVStore:
-        from jackfield_kv_disk.folder import default_folder
         from jackfield_kv_disk.store import DiskStore
 
-        folder = instance.path(config.path) if config.path else default_folder()
-        return DiskStore(folder, model, config.limit, option=f"config.{instance.name}.path")
+        return DiskStore(_folder(instance), model, limit, option=f"config.{instance.name}.path")
 
     return {instance.name: make}
+
+
+@hookimpl
+def jackfield_checks(instance: PluginInstance) -> Mapping[str, CheckFactory]:
+    """Whether the folder can be used."""
+    limit = instance.config(KvDiskConfig).limit
+
+    def make() -> Check:
+        from jackfield_kv_disk.checks import FolderCheck
+
+        return FolderCheck(_folder(instance), limit, option=f"config.{instance.name}.path")
+
+    return {f"{instance.name} folder": make}
+
+
+def _folder(instance: PluginInstance) -> Path:
+    from jackfield_kv_disk.folder import default_folder
+
+    path = instance.config(KvDiskConfig).path
+    return instance.path(path) if path else default_folder()

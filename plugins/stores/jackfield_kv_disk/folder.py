@@ -70,7 +70,7 @@ class ModelFolder:
         self.path = home / hashlib.sha256(f"{VERSION} {layout}".encode()).hexdigest()[:16]
         try:
             base.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _check(base)
+            check_private(base)
             home.mkdir(mode=0o700, exist_ok=True)
             self._lock = _locked(home / _LOCK)
             try:
@@ -129,13 +129,8 @@ def reason(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno is not None else type(error).__name__
 
 
-def _folder_name(model: str) -> str:
-    """A name for the folder of *model*: names that differ in anything have different ones on any file system."""
-    digest = hashlib.sha256(model.encode(errors="surrogatepass")).hexdigest()[:16]
-    return f"{_PLAIN.sub('_', model)[:_SHOWN].lstrip('.-')}-{digest}"
-
-
-def _check(folder: Path) -> None:
+def check_private(folder: Path) -> None:
+    """Raise ``FolderUnusable`` unless *folder* is a folder of this user that nobody else may enter."""
     found = folder.stat()
     if not stat.S_ISDIR(found.st_mode):
         raise FolderUnusable("is not a folder")
@@ -143,6 +138,12 @@ def _check(folder: Path) -> None:
         raise FolderUnusable("belongs to another user")
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise FolderUnusable("may be entered by others, who could read prompts off it; its mode must be 0700")
+
+
+def _folder_name(model: str) -> str:
+    """A name for the folder of *model*: names that differ in anything have different ones on any file system."""
+    digest = hashlib.sha256(model.encode(errors="surrogatepass")).hexdigest()[:16]
+    return f"{_PLAIN.sub('_', model)[:_SHOWN].lstrip('.-')}-{digest}"
 
 
 def _locked(path: Path) -> int:

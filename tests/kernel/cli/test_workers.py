@@ -197,6 +197,9 @@ def test_names_complete(running: ServeProcess) -> None:
     assert completed("jackfield chat --model ") == {"alpha", "org/beta"}
     assert {"fcfs", "jackfield"} <= completed("jackfield verify ")
     assert completed("jackfield workers restart o") == {"org/beta"}
+    assert completed("jackfield cache clear ") == {"alpha", "org/beta"}
+    assert completed("jackfield cache warm o") == {"org/beta"}
+    assert {"show", "clear", "warm"} <= completed("jackfield cache ")
     assert completed("jackfield models show a") == {"alpha"}
     assert completed("jackfield workers list --server ") == {address}
     assert completed("jackfield plugins enable pro") == {"prometheus"}
