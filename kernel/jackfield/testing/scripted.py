@@ -21,6 +21,9 @@ vector counts its bytes by their remainder, a pair's score is the number of word
 label is the more probable the more of a text is capitals. Inputs obey ``[fail:0]``, ``[crash:0]`` and ``[delay:MS]``;
 ``[zero:]`` and ``[nan:]`` give a vector of zeros, or none.
 
+Prefixes can be used again as ``reuse`` in ``[config.scripted]`` says, with ``spare_sequences`` to keep them in;
+``fail_restore = true`` and its like make one of the ways fail.
+
 ``source`` in the manifest is any existing file; ``refuse = true`` in ``[config.scripted]`` makes loading fail.
 """
 

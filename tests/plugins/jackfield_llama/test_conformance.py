@@ -10,6 +10,7 @@ import tomli
 import jackfield_llama
 from jackfield.testing import scripted
 from jackfield.testing.kits.backend import BackendKit
+from jackfield.testing.kits.backend_reuse import ReusePromises
 from jackfield.testing.kits.config import ConfigKit
 
 if TYPE_CHECKING:
@@ -37,6 +38,20 @@ class TestScripted(BackendKit):
     """A backend of a few lines, without a model."""
 
     manifest = f'enabled = ["scripted={scripted.__file__}"]'
+    needs: ClassVar[Table] = {"source": "jackfield:demo"}
+
+
+class TestScriptedWhole(ReusePromises):
+    """The same, each sequence with cells of its own."""
+
+    manifest = f'enabled = ["scripted={scripted.__file__}"]\n[config.scripted]\nreuse = "whole"'
+    needs: ClassVar[Table] = {"source": "jackfield:demo"}
+
+
+class TestScriptedCheckpoints(ReusePromises):
+    """The same, back only to where a checkpoint was taken."""
+
+    manifest = f'enabled = ["scripted={scripted.__file__}"]\n[config.scripted]\nreuse = "checkpoints"'
     needs: ClassVar[Table] = {"source": "jackfield:demo"}
 
 
