@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 class Account:
     """What is known of one sequence that runs, or ran and waits to be resumed."""
 
-    __slots__ = ("computed", "counted", "generated", "level", "priority", "started_at", "tenant")
+    __slots__ = ("computed", "counted", "generated", "level", "pending", "priority", "started_at", "tenant")
 
     def __init__(self, sequence: SequenceView, level: int, counted: int) -> None:
         self.tenant = sequence.tenant
         self.priority = sequence.priority
         self.level = level
         """How urgent it was when it got its slot."""
+        self.pending = sequence.pending
+        """When it got its slot."""
         self.computed = sequence.computed
         """As last seen."""
         self.counted = counted
@@ -101,11 +103,12 @@ class Ledger:
         return [number for number in {**self._accounts, **self._starting} if number not in running]
 
     def ended(self, number: int) -> Served | None:
-        """A sequence is no more; what it got in its last step, if the plan had something for it."""
-        account = self._starting.pop(number, None) or self._accounts.get(number)
+        """A sequence is no more; what it got in its last step, if the plan had its last token in it."""
+        starting = self._starting.pop(number, None)
+        account = starting or self._accounts.get(number)
         self._accounts.pop(number, None)
         tokens = self._planned.get(number)
-        if account is None or tokens is None:
+        if account is None or tokens is None or (starting is not None and tokens < starting.pending):
             return None
         served = account.served(account.computed + tokens, account.generated + 1)
         return Served(account.tenant, account.priority, served, drew=True)

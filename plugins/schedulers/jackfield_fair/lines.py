@@ -7,7 +7,8 @@ from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
+    from collections.abc import Set as AbstractSet
 
     from jackfield.ports.scheduler import SequenceView
 
@@ -47,7 +48,7 @@ class Line:
 
 
 class Lines:
-    """All lines. Reading a view costs what has changed in it, not how many wait."""
+    """All lines."""
 
     def __init__(self) -> None:
         self._lines: dict[tuple[str, int], Line] = {}
@@ -57,8 +58,10 @@ class Lines:
     def __len__(self) -> int:
         return len(self._of)
 
-    def __contains__(self, number: int) -> bool:
-        return number in self._of
+    @property
+    def numbers(self) -> AbstractSet[int]:
+        """Ids of all that wait."""
+        return self._of.keys()
 
     @property
     def all(self) -> Collection[Line]:
@@ -98,8 +101,3 @@ class Lines:
         line = self._lines.get((tenant, priority))
         if line is not None:
             line.served_s = now
-
-    def missing(self, waiting: Iterable[SequenceView]) -> list[int]:
-        """Who stands here and is not among *waiting*: cancelled."""
-        known = {sequence.id for sequence in waiting}
-        return [number for number in self._of if number not in known]
