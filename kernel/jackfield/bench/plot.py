@@ -71,7 +71,7 @@ def draw(summaries: Sequence[Summary], outcomes: Sequence[Sequence[Outcome]]) ->
         )
         kind = "arrivals a second" if summaries[0].level.rate else "requests at once"
         panels.append(Panel("throughput", kind, "output tokens a second", [Line("", speeds)], dots=True))
-    return _document(panels, titles)
+    return picture(panels, titles)
 
 
 def draw_latencies(titles: Sequence[str], ttft: Sequence[Sequence[float]], itl: Sequence[Sequence[float]]) -> str:
@@ -85,7 +85,7 @@ def draw_latencies(titles: Sequence[str], ttft: Sequence[Sequence[float]], itl: 
     Returns:
         SVG text.
     """
-    return _document(_latency_panels(titles, ttft, itl), titles)
+    return picture(_latency_panels(titles, ttft, itl), titles)
 
 
 def _latency_panels(
@@ -110,7 +110,8 @@ def _distribution(seconds: Sequence[float]) -> list[tuple[float, float]]:
     return [(ordered[place] * 1000, (place + 1) / len(ordered) * 100) for place in places]
 
 
-def _document(panels: Sequence[Panel], titles: Sequence[str]) -> str:
+def picture(panels: Sequence[Panel], titles: Sequence[str]) -> str:
+    """SVG text: *panels* side by side, and below them what the lines are that they all have."""
     width = _WIDTH * len(panels)
     columns = (width - 24) // _LEGEND_WIDTH
     height = _HEIGHT + 20 * math.ceil(len(titles) / columns) + 4
