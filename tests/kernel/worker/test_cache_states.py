@@ -13,13 +13,15 @@ from jackfield.channel.messages import RequestFailed
 from jackfield.errors import BackendFault, KVExhausted
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import ModelInfo, Reuse, RunnerLimits
+from jackfield.ports.constraint import Choice
 from jackfield.ports.scheduler import Chunk, SchedulerView, SequenceView, StepPlan
-from jackfield.testing.script import END
+from jackfield.testing.script import END, ScriptedTokenizer
 from jackfield.testing.scripted import ScriptedRunner
+from jackfield.testing.scripted_constraints import ChoiceEngine
 from jackfield.types import Finished, SamplingParams, TextDelta
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.prefix.tokens import packed
-from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Shown, Standing
+from jackfield.worker.engine.sequence import Draws, Ends, Form, PreparedRequest, Shown, Standing
 from jackfield.worker.stores import Caching
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ ARRIVALS = 14
 _INFO = ModelInfo(
     architecture="scripted", title="", description="", parameters=0, size_bytes=0, context_train=999, vocabulary=257
 )
+
+
+_ENGINE = ChoiceEngine(ScriptedTokenizer())
 
 
 class Asker:
@@ -198,6 +203,7 @@ class Chaos:
         echo = tuple(bytes((byte,)) for byte in prompt.encode()) if draw.random() < 0.1 else None
         shown = prompt if echo is not None else ""
         limit = draw.randint(1, CONTEXT - len(prompt))
+        logprobs = draw.choice([None, 1])
         asker = Asker(answers, shown + answer[:limit], prompt)
         self.askers.append(asker)
         self.prompts.append((tenant, prompt + answer))
@@ -205,13 +211,24 @@ class Chaos:
             PreparedRequest(
                 asker,
                 list(prompt.encode()),
-                draws=Draws(sampling=SamplingParams(temperature=0, seed=1)),
+                draws=Draws(
+                    sampling=SamplingParams(temperature=0, seed=1),
+                    form=self.form(answer, answers, logprobs) if answer and draw.random() < 0.3 else None,
+                ),
                 ends=Ends(max_tokens=limit, end_tokens=frozenset({END})),
                 choices=answers,
-                shown=Shown(logprobs=draw.choice([None, 1]), echo=echo),
+                shown=Shown(logprobs=logprobs, echo=echo),
                 standing=Standing(scope=None if draw.random() < 0.1 else bytes([tenant]) * 32),
             )
         )
+
+    def form(self, answer: str, answers: int, logprobs: int | None) -> Form:
+        """What the answer must look like: as it would, or as something else from any place on."""
+        others = [
+            answer[: self.generator.randint(0, len(answer))] + "#" * 9 for _ in range(self.generator.randint(0, 2))
+        ]
+        grammar = _ENGINE.compile(Choice((answer, *others)))
+        return Form(matchers=tuple(grammar.matcher() for _ in range(answers)), forcing=logprobs is None)
 
 
 def check_cells(runner: Unreliable, loop: EngineLoop) -> None:
