@@ -33,6 +33,8 @@ ON_COMMAND_LINE: Final = "heliotrope-on-the-command-line-0123456789"
 IN_COOKIE: Final = "heliotrope-in-a-cookie-0123456789"
 IN_QUERY: Final = "heliotrope-in-a-query-0123456789"
 STRANGE: Final = "heliotrope-that-nobody-knows-0123456789"
+SALT: Final = "heliotrope-with-salt-0123456789"
+PATTERN: Final = "heliotrope[0-9]nowhere"
 PROMPT: Final = "heliotrope is what she whispered"
 
 VAULT: Final = '''
@@ -96,7 +98,8 @@ class Planted:
     def __init__(self, folder: Path, loop: BackgroundLoop) -> None:
         (folder / "vault.py").write_text(VAULT)
         manifest = scripted_manifest(
-            kernel='log_level = "debug"\nlog_format = "json"', enabled=("keys", "vault=./vault.py")
+            kernel='log_level = "debug"\nlog_format = "json"',
+            enabled=("keys", "llguidance", "kv-memory", "vault=./vault.py"),
         )
         (folder / "plugins.toml").write_text(f'{manifest}\n[config.vault]\ntoken = "{IN_FILE}"\nmany = ["{IN_FILE}"]\n')
         self.folder = folder
@@ -109,7 +112,7 @@ class Planted:
     @property
     def secrets(self) -> list[str]:
         """All that must not be seen."""
-        given = [IN_FILE, IN_ENVIRONMENT, ON_COMMAND_LINE, IN_COOKIE, IN_QUERY, STRANGE, PROMPT]
+        given = [IN_FILE, IN_ENVIRONMENT, ON_COMMAND_LINE, IN_COOKIE, IN_QUERY, STRANGE, SALT, PROMPT]
         return [*given, *self.keys.values()]
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> None:
@@ -160,6 +163,20 @@ def provoke(planted: Planted) -> None:
         for headers in ({"Authorization": f"Bearer {key}"}, {"x-api-key": key}, {"Authorization": f"Basic {key}"}):
             for body in bodies:
                 planted.ask("POST", chat, headers, body)
+    for fields in (
+        {"cache_salt": SALT},
+        {"cache_salt": SALT, "priority": -1},
+        {"cache_salt": [SALT]},
+        {"cache_salt": SALT * 99},
+        {"json_schema": {"enum": [PROMPT], "not": {"const": PROMPT}}},
+        {"json_schema": PROMPT},
+        {"response_format": {"type": "json_object", "schema": PROMPT}},
+        {"guided_choice": [PROMPT, ""]},
+        {"regex": PATTERN + "("},
+        {"guided_grammar": f"start: /{PATTERN}/ nobody"},
+        {"grammar": f'root ::= "{PATTERN}" nobody'},
+    ):
+        planted.ask("POST", chat, {"x-api-key": good}, json.dumps({**question, **fields}).encode())
     for header in ({}, {"Cookie": f"key={IN_COOKIE}"}, {"Authorization": f"Bearer {good}", "Cookie": IN_COOKIE}):
         planted.ask("GET", f"/v1/models?api_key={IN_QUERY}", header)
         planted.ask("POST", f"/v1/nothing?token={IN_QUERY}", header, PROMPT.encode())
@@ -168,6 +185,7 @@ def provoke(planted: Planted) -> None:
     with suppress(aiohttp.ClientError):
         planted.ask("POST", chat, {"x-api-key": good}, json.dumps(crash).encode())
     planted.process.wait_ready()
+    planted.ask("POST", chat, {"x-api-key": good}, json.dumps({**question, "cache_salt": SALT}).encode())
 
 
 def outputs(planted: Planted) -> Iterator[tuple[str, bytes]]:
@@ -195,6 +213,8 @@ def outputs(planted: Planted) -> Iterator[tuple[str, bytes]]:
         "plugins info vault --json",
         "keys list",
         "keys list --json",
+        "cache show --scopes",
+        "cache show --scopes --json",
         "workers list --json",
         "workers logs scripted",
         "--help",
@@ -221,6 +241,12 @@ def test_no_output_shows_a_secret(planted: Planted, collected: list[tuple[str, b
     assert not found
 
 
+def test_what_is_wrong_with_a_pattern_is_told_to_its_author_only(collected: list[tuple[str, bytes]]) -> None:
+    """An answer may show the place; no log does, and no page."""
+    found = [name for name, data in collected if PATTERN.encode() in data]
+    assert set(found) == {"error 400"}
+
+
 def test_the_search_would_find_something(planted: Planted, collected: list[tuple[str, bytes]]) -> None:
     """Everything was asked, said and written that is searched: an empty output hides nothing."""
     log = planted.process.log
@@ -237,6 +263,8 @@ def test_the_search_would_find_something(planted: Planted, collected: list[tuple
         in everything[f"config check --set config.vault.token={ON_COMMAND_LINE}"]
     )
     assert b"vault" in everything["plugins info vault --json"]
+    assert json.loads(everything["cache show --scopes --json"])[0]["answer"]["scopes"]
+    assert b"jackfield_prefix_cache_lookups_total{" in everything["/metrics"]
     assert b"sha256:" in everything["the key file"]
     assert all(data for data in everything.values())
 
