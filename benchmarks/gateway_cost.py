@@ -20,7 +20,6 @@ from jackfield.testing.background import BackgroundLoop
 from jackfield.testing.serve import ServeProcess
 
 MANIFEST: Final = """
-enabled = ["llama-cpu", "openai", "fcfs", "prometheus"]
 [kernel]
 log_level = "warning"
 [models.bench]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 HERE: Final = Path(__file__).resolve().parent
-MODELS: Final = HERE.parent / "build" / "models"
+ROOT: Final = HERE.parent
+MODELS: Final = ROOT / "build" / "models"
 SETTLE_TIMEOUT_S: Final = 10.0
 """Workers report at most four times a second; after this long a counter that has not arrived never will."""
 
@@ -42,7 +43,7 @@ class Child:
         )
         self._answer()
 
-    def ask(self, **job: int) -> dict[str, Any]:
+    def ask(self, **job: object) -> dict[str, Any]:
         """Send *job* and wait for the answer."""
         if self._process.stdin is None:
             raise AssertionError("opened with a pipe")
@@ -83,9 +84,8 @@ def server(manifest: str) -> Iterator[ServeProcess]:
 
 
 def manifest_for(model: Path, *, threads: int, sequences: int, context: int) -> str:
-    """A manifest that serves *model* as ``bench``."""
+    """A manifest that serves *model* as ``bench``, with all plugins that are on by default."""
     return f"""
-enabled = ["llama-cpu", "openai", "fcfs", "prometheus"]
 [kernel]
 queue = {sequences}
 log_level = "warning"

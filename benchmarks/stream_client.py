@@ -25,6 +25,9 @@ class Stream:
     sent: float
     arrivals: list[float] = field(default_factory=list)
     """Times at which events with text arrived, in seconds."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the prompt, those that the server did not compute."""
     completion_tokens: int = 0
 
 
@@ -35,11 +38,11 @@ class Connection:
         self._reader = reader
         self._writer = writer
 
-    async def ask(self, body: bytes) -> Stream:
-        """Send *body* and read the answer to its end, noting when each event arrives."""
+    async def ask(self, body: bytes, stream: Stream) -> Stream:
+        """Send *body* and read the answer to its end, noting in *stream* when each event arrives."""
         head = f"POST /v1/chat/completions HTTP/1.1\r\n{HEADERS}Content-Length: {len(body)}\r\n\r\n"
-        stream = Stream(time.perf_counter())
         self._writer.write(head.encode() + body)
+        await self._reader.readuntil(b"\r\n\r\n")
         rest, seen = b"", b""
         while not rest.endswith(LAST_CHUNK):
             data = await self._reader.read(65536)
@@ -64,7 +67,9 @@ class Connection:
         if "error" in event:
             raise ConnectionError(f"the server failed: {event['error']}")
         if event.get("usage"):
-            stream.completion_tokens = event["usage"]["completion_tokens"]
+            usage = event["usage"]
+            stream.prompt_tokens, stream.completion_tokens = usage["prompt_tokens"], usage["completion_tokens"]
+            stream.cached_tokens = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
         if any(choice["delta"].get("content") for choice in event["choices"]):
             stream.arrivals.append(now)
 
@@ -95,7 +100,9 @@ async def run(connections: list[Connection], model: str, job: dict[str, int]) ->
     data = json.dumps(body).encode()
     rates, events, tokens = [], 0, 0
     for _ in range(job.get("rounds", 1)):
-        streams = await asyncio.gather(*(each.ask(data) for each in connections[: job["requests"]]))
+        streams = await asyncio.gather(
+            *(each.ask(data, Stream(time.perf_counter())) for each in connections[: job["requests"]])
+        )
         events += sum(len(stream.arrivals) for stream in streams)
         tokens += sum(stream.completion_tokens for stream in streams)
         if job["tokens"] > 1:
