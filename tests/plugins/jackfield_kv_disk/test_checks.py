@@ -10,7 +10,7 @@ import pytest
 from jackfield import build_kernel
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.testing.kits.check import CheckKit
-from jackfield.testing.kits.kv_store import key, state
+from jackfield.testing.kits.kv_store_history import key, state
 from jackfield_kv_disk.checks import FolderCheck
 from jackfield_kv_disk.folder import default_folder
 
@@ -89,7 +89,7 @@ def test_the_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_instances_have_folders_of_their_own(tmp_path: Path) -> None:
-    """Relative paths start at the folder of ``plugins.toml``."""
+    """``jackfield_kv_stores`` of each; relative paths start at the folder of ``plugins.toml``."""
     manifest = Manifest(
         enabled=(InstanceRef("fast", "kv-disk"), InstanceRef("slow", "kv-disk")),
         kernel=KernelConfig(),

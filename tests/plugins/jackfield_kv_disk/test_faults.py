@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jackfield.errors import ManifestError
-from jackfield.testing.kits.kv_store import key, state
+from jackfield.testing.kits.kv_store_history import key, state
 from jackfield_kv_disk import state_file
 from jackfield_kv_disk.store import RETRY_S
 

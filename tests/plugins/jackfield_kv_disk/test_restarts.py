@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jackfield.testing.kits.kv_store import key, state
+from jackfield.testing.kits.kv_store_history import key, state
 from jackfield_kv_disk.config import LIMIT_MIN
 from jackfield_kv_disk.limit import AUTO_MAX, auto_limit
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WORKER = """
 import itertools, os, pathlib, signal, sys
-from jackfield.testing.kits.kv_store import key, state
+from jackfield.testing.kits.kv_store_history import key, state
 from jackfield_kv_disk import state_file
 from jackfield_kv_disk.store import DiskStore
 

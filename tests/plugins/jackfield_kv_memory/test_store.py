@@ -10,7 +10,7 @@ from jackfield import build_kernel
 from jackfield.errors import ManifestError
 from jackfield.machine import Machine
 from jackfield.manifest import DEFAULT_ENABLED, InstanceRef, KernelConfig, Manifest
-from jackfield.testing.kits.kv_store import key, state
+from jackfield.testing.kits.kv_store_history import key, state
 from jackfield_kv_memory.arena import BLOCK_BYTES, Arena
 from jackfield_kv_memory.config import LIMIT_MIN
 from jackfield_kv_memory.limit import AUTO_MAX, UNKNOWN, auto_limit
@@ -125,7 +125,7 @@ def test_bounds_that_make_no_sense_are_refused(plugin: str, limit: OptionValue) 
 
 
 def test_it_is_on_by_default() -> None:
-    """And gives every model a store of its own, bounded."""
+    """``jackfield_kv_stores`` gives every model a store of its own, bounded."""
     assert "kv-memory" in DEFAULT_ENABLED
     manifest = Manifest(enabled=(InstanceRef("kv-memory", "kv-memory"),), kernel=KernelConfig())
     stores = build_kernel(manifest).kv_stores()
