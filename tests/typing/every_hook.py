@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.kv_store import KVStoreFactory
     from jackfield.ports.observer import ObservedEvent, ObserverFactory
+    from jackfield.ports.reuse import ReusableRunner
     from jackfield.ports.scheduler import SchedulerFactory
     from jackfield.ports.tokenizer import Tokenizer
     from jackfield.types import SamplingParams
@@ -122,6 +123,30 @@ class LettersRunner:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+class KeptLetters(LettersRunner):
+    """A runner whose prefixes can be used again."""
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Nothing to copy."""
+
+    def cut(self, sequence: int, length: int) -> None:
+        """Nothing to forget."""
+
+    def save(self, sequence: int, start: int, end: int) -> memoryview:
+        """Nothing."""
+        return memoryview(b"")
+
+    def restore(self, sequence: int, state: memoryview, length: int) -> None:
+        """Nothing to bring back."""
+
+    def checkpoint(self, sequence: int) -> memoryview:
+        """Nothing."""
+        return memoryview(b"")
+
+    def rewind(self, sequence: int, checkpoint: memoryview, length: int) -> None:
+        """Nothing to go back to."""
 
 
 class Means:
@@ -397,8 +422,9 @@ def jackfield_commands(instance: PluginInstance) -> Sequence[click.Command]:
 # --- what fits where, and what does not ------------------------------------------------------------------------------
 
 
-def what_fits(gateway: Gateway) -> None:
+def what_fits(gateway: Gateway, info: ModelInfo, limits: RunnerLimits) -> None:
     """No base class anywhere."""
+    reusable: ReusableRunner = KeptLetters(info, limits)
     backend: Backend = LettersBackend()
     scheduler: Scheduler = Idle()
     constraints: ConstraintEngine = LetterEngine(Letters())
@@ -407,7 +433,8 @@ def what_fits(gateway: Gateway) -> None:
     frontend: Frontend = Hello(gateway)
     authenticator: Authenticator = OneToken(Secret("x"))
     check: Check = Fine()
-    print(backend, scheduler, constraints, observer, exposition, frontend, authenticator, check)
+    store: KVStore = Nowhere()
+    print(backend, scheduler, constraints, observer, exposition, frontend, authenticator, check, store, reusable)
 
 
 def what_does_not_fit(kernel: Kernel, gateway: Gateway) -> None:
