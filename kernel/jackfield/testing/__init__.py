@@ -24,6 +24,7 @@ pytest_plugins: Final = (
     "jackfield.testing.steps.keys",
     "jackfield.testing.steps.plugin_files",
     "jackfield.testing.steps.processes",
+    "jackfield.testing.steps.scheduling",
     "jackfield.testing.steps.servers",
     "jackfield.testing.steps.streaming",
     "jackfield.testing.steps.structured",

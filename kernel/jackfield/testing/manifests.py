@@ -29,7 +29,12 @@ aliases = ["default"]
 
 
 def scripted_manifest(
-    models: Mapping[str, str] | None = None, *, kernel: str = "", plugin: str = "", enabled: tuple[str, ...] = ()
+    models: Mapping[str, str] | None = None,
+    *,
+    kernel: str = "",
+    plugin: str = "",
+    enabled: tuple[str, ...] = (),
+    scheduler: str = "fcfs",
 ) -> str:
     """A manifest whose models are played by the scripted backend.
 
@@ -38,12 +43,13 @@ def scripted_manifest(
         kernel: Lines of ``[kernel]``.
         plugin: Lines of ``[config.scripted]``.
         enabled: Further entries of ``enabled``.
+        scheduler: The plugin that plans steps.
 
     Returns:
         The text of a ``plugins.toml``.
     """
     source = json.dumps(str(SCRIPTED_PLUGIN))
-    entries = [f"scripted={SCRIPTED_PLUGIN}", "openai", "fcfs", "prometheus", *enabled]
+    entries = [f"scripted={SCRIPTED_PLUGIN}", "openai", scheduler, "prometheus", *enabled]
     tables = [f"enabled = {json.dumps(entries)}", f"[kernel]\n{kernel}", f"[config.scripted]\n{plugin}"]
     for name, lines in ({"scripted": ""} if models is None else models).items():
         tables.append(f'[models.{json.dumps(name)}]\nbackend = "scripted"\nsource = {source}\n{lines}')
