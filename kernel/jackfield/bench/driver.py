@@ -36,6 +36,8 @@ class Outcome(NamedTuple):
     completion_tokens: int
     error: str | None
     """``error.code``, or a short description; None where it succeeded."""
+    cached_tokens: int = 0
+    """Of the prompt's, as the server says."""
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -136,7 +138,7 @@ class Driver:
         )
         start = last = time.monotonic()
         ttft, gaps, error = None, [], None
-        prompt_tokens = completion_tokens = 0
+        tokens = (0, 0, 0)
         try:
             async with aclosing(self._client.chat(request)) as events:
                 async for event in events:
@@ -148,11 +150,13 @@ class Driver:
                             gaps.append(now - last)
                         last = now
                     elif event.usage is not None:
-                        prompt_tokens, completion_tokens = event.usage.prompt_tokens, event.usage.completion_tokens
+                        used = event.usage
+                        tokens = (used.prompt_tokens, used.completion_tokens, used.cached_tokens)
         except ApiError as failure:
             error = failure.code or (f"http_{failure.status}" if failure.status else failure.message)
         end = time.monotonic()
-        self._note(Outcome(start - began, end - start, ttft, tuple(gaps), prompt_tokens, completion_tokens, error))
+        prompt, completion, cached = tokens
+        self._note(Outcome(start - began, end - start, ttft, tuple(gaps), prompt, completion, error, cached))
 
     def _note(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

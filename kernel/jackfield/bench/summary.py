@@ -44,6 +44,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens_per_s: float
     mean_input_tokens: float
     mean_output_tokens: float
+    mean_cached_tokens: float = 0.0
+    """Of the input's: what the server had computed before."""
     ttft_ms: Spread | None
     """Time to the first token: from sending the request to its first text."""
     itl_ms: Spread | None
@@ -71,6 +73,7 @@ def summarise(level: Level, outcomes: Sequence[Outcome], duration_s: float) -> S
         output_tokens_per_s=completion / span,
         mean_input_tokens=prompt / max(1, len(good)),
         mean_output_tokens=completion / max(1, len(good)),
+        mean_cached_tokens=sum(outcome.cached_tokens for outcome in good) / max(1, len(good)),
         ttft_ms=spread([outcome.ttft_s for outcome in good if outcome.ttft_s is not None]),
         itl_ms=spread([gap for outcome in good for gap in outcome.gaps_s]),
         tpot_ms=spread(_times_per_token(good)),

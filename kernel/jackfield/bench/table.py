@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from jackfield.bench.summary import Spread, Summary
 
-_HEAD = ("load", "ok", "failed", "req/s", "in tok/s", "out tok/s")
+_HEAD = ("load", "ok", "failed", "req/s", "in tok/s", "cached", "out tok/s")
 
 
 def throughput_table(summaries: Sequence[Summary]) -> str:
@@ -23,6 +23,7 @@ def throughput_table(summaries: Sequence[Summary]) -> str:
             str(summary.failed),
             f"{summary.requests_per_s:.2f}",
             f"{summary.input_tokens_per_s:.0f}",
+            f"{100 * summary.mean_cached_tokens / (summary.mean_input_tokens or 1):.0f} %",
             f"{summary.output_tokens_per_s:.1f}",
         )
         for summary in summaries

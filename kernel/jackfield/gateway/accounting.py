@@ -77,6 +77,7 @@ def _fields(context: RequestContext, method: str, event: RequestEnded) -> dict[s
         fields["queue_ms"] = _ms(event.queue_s)
     if event.prompt_tokens:
         fields["prompt_tokens"] = event.prompt_tokens
+        fields["cached_tokens"] = event.cached_tokens
         fields["completion_tokens"] = event.completion_tokens
     return fields
 

@@ -15,7 +15,7 @@ from jackfield.bench.summary import spread, summarise
 from jackfield.bench.table import errors_list, latency_table, throughput_table
 from jackfield.bench.workload import LoadKind, Workload
 
-GOOD = Outcome(0.0, 1.0, 0.2, (0.1, 0.3), 10, 5, None)
+GOOD = Outcome(0.0, 1.0, 0.2, (0.1, 0.3), 10, 5, None, 4)
 BAD = Outcome(0.5, 0.1, None, (), 0, 0, "queue_full")
 
 
@@ -71,6 +71,8 @@ def test_summary_counts_what_succeeded() -> None:
     """Failures are counted by kind and are no part of any latency."""
     summary = summarise(Level(concurrency=2), [GOOD, GOOD, BAD], 2.0)
     assert (summary.requests, summary.failed, summary.errors) == (3, 1, {"queue_full": 1})
+    assert (summary.mean_input_tokens, summary.mean_cached_tokens) == (10.0, 4.0)
+    assert throughput_table([summary]).splitlines()[1].split()[-3:] == ["40", "%", "5.0"]
     assert (summary.requests_per_s, summary.output_tokens_per_s, summary.input_tokens_per_s) == (1.0, 5.0, 10.0)
     assert summary.ttft_ms is not None
     assert summary.ttft_ms.p99 == pytest.approx(200)
