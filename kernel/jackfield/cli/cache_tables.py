@@ -19,6 +19,9 @@ CACHES: Final = ("MODEL", "PREFIXES", "RUNNING", "IDLE", "OF", "STORED", "HITS",
 STORES: Final = ("MODEL", "STORE", "ENTRIES", "BYTES", "LIMIT", "HITS", "DROPPED", "NOTE")
 SCOPES: Final = ("MODEL", "SCOPE", "PREFIXES", "RUNNING", "IDLE", "STORED")
 
+SHOWN_S: Final = 0.05
+"""Less would be shown as no time."""
+
 
 def print_caches(caches: Sequence[WorkerCache], *, scopes: bool) -> None:
     """Print a table of caches, one of stores, and one of scopes if that is wanted."""
@@ -63,7 +66,7 @@ def _cache(worker: WorkerCache) -> tuple[str, ...]:
         f"{report.kv_tokens:,}",
         f"{report.stored_tokens:,}",
         _hits(report),
-        f"{report.cached_tokens:,} of {report.cached_tokens + report.computed_tokens:,} tokens, {report.saved_s:.1f} s",
+        _saved(report),
         worker.note,
     )
 
@@ -72,6 +75,12 @@ def _hits(report: CacheReport) -> str:
     if not report.lookups:
         return "-"
     return f"{report.hits:,} of {report.lookups:,}, {100 * report.hits / report.lookups:.0f} %"
+
+
+def _saved(report: CacheReport) -> str:
+    tokens = f"{report.cached_tokens:,} of {report.cached_tokens + report.computed_tokens:,} tokens"
+    # before a prompt was computed nobody knows how long that takes
+    return f"{tokens}, {report.saved_s:.1f} s" if report.saved_s >= SHOWN_S else tokens
 
 
 def _store(model: str, store: StoreReport) -> tuple[str, ...]:

@@ -242,12 +242,14 @@ def test_all_figures_have_their_columns(capsys: pytest.CaptureFixture[str]) -> N
     )
     caches = [
         WorkerCache(model="m", state="ready", answer=report),
+        WorkerCache(model="new", state="ready", answer=CacheReport(lookups=1, hits=1, cached_tokens=9)),
         WorkerCache(model="off", state="ready", note="why not", answer=CacheReport(off="why not")),
         WorkerCache(model="slow", state="loading", note="loading 43 %"),
     ]
     print_caches(caches, scopes=True)
     text = " ".join(capsys.readouterr().out.split())
     assert "m 1,200 30 4,000 60,000 50,000 2 of 8, 25 % 9,000 of 10,000 tokens, 12.3 s" in text
+    assert "new 0 0 0 0 0 1 of 1, 100 % 9 of 9 tokens off" in text, "what nobody has measured is not shown as no time"
     assert "off - - - - - - - why not slow - - - - - - - loading 43 %" in text
     assert "m kv-disk 2 3 MiB 5.0 GiB 7 11 full" in text
     assert "m 00ff00ff 1 2 3 4 m: 5 more" in text
