@@ -33,7 +33,7 @@ class RequestState(StrEnum):
     PREFILL = "prefill"
     """Holds a slot; its prompt is being computed, chunk by chunk. Where nothing is to be drawn it ends here."""
     DECODE = "decode"
-    """Holds a slot; gives one token a step."""
+    """Holds a slot; gives a token a step, or several where a grammar leaves no choice."""
     FINISHED = "finished"
     CANCELLED = "cancelled"
     FAILED = "failed"
