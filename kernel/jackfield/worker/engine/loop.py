@@ -177,7 +177,7 @@ class EngineLoop:
             return bool(plan.preempt)
         self._stepper.step(chunks)
         self._flush()
-        self.cache.saver.work()
+        self.cache.work()
         self.clock.end()
         if time.monotonic() - self.clock.last_report >= REPORT_INTERVAL_S:
             self._report_now()
@@ -196,7 +196,7 @@ class EngineLoop:
         self.clock.rest()
         self._flush()
         if self.cache.saver.busy:
-            self.cache.saver.work()
+            self.cache.work()
             return 0.0
         self._report_now()
         if len(self.table):

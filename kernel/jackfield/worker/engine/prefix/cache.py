@@ -226,10 +226,15 @@ class PrefixCache:
         for holder, resident in [*islice(residents.items(), LEAVE_MAX)]:
             cells = self.cells.frees(holder)
             if cells:
-                if not resident.rent.due(cells, cells * self._price(resident)):
+                if not resident.rent.due(cells, self._price(resident, cells)):
                     return
                 self.holders.evict(holder)
                 self.counters.moved += 1
+
+    def work(self) -> None:
+        """Between two steps: save a little of what waits for that, and forget what is only known."""
+        self.tree.prune()
+        self.saver.work()
 
     def token_s(self) -> float:
         """What a prompt token takes, in seconds; 0 before any was measured."""
@@ -271,12 +276,12 @@ class PrefixCache:
 
     def _worth(self, restored: int, saved: int) -> bool:
         """Whether restoring so many tokens costs less than computing so many."""
-        return restored * self.state_costs.restore_token_s < saved * self.costs.token_s(self.cells.used)
+        return self.state_costs.restore_s(restored) < saved * self.costs.token_s(self.cells.used)
 
-    def _price(self, resident: Resident) -> float:
-        """What getting one token of *resident* back would cost once it has left, in seconds."""
+    def _price(self, resident: Resident, cells: int) -> float:
+        """What getting *cells* of *resident* back would cost once they have left, in seconds."""
         kept = bool(resident.node.states) or self.tiers.any
-        return self.state_costs.restore_token_s if kept else self.costs.token_s(self.cells.used)
+        return self.state_costs.restore_s(cells) if kept else cells * self.costs.token_s(self.cells.used)
 
     def _leaving(self, resident: Resident) -> None:
         self.saver.leaving(resident.node)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
@@ -44,7 +43,7 @@ class Saver:
         holders: Know who holds what.
         tiers: Take them.
         archive: Remembers them.
-        costs: Are told what saving takes.
+        costs: Are told how large states are.
         counters: Of the cache.
     """
 
@@ -142,13 +141,12 @@ class Saver:
         return max(1, int(PIECE_BYTES / size)) if size else FIRST_PIECE
 
     def _one(self, node: Node, holder: int, start: int, end: int) -> bool:
-        began = time.perf_counter()
         try:
             data = self._runner.save(holder, start, end)
         except BackendFault as error:
             log.warning("a prefix could not be saved", error=error.message)
             return False
-        self._costs.saved(end - start, len(data), time.perf_counter() - began)
+        self._costs.saved(end - start, len(data))
         self._left -= len(data)
         if not self._archive.keep(node, start, end, data):
             return False

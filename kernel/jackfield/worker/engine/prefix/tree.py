@@ -230,6 +230,14 @@ class PrefixTree:
         """Something has happened that ``version`` is to tell of."""
         self._touch(node)
 
+    def prune(self) -> None:
+        """Forget what is kept for knowledge alone and was touched longest ago, where there is too much of it."""
+        self._shorten(self._bare_max)
+
+    def forget_bare(self) -> None:
+        """Forget all that is kept for knowledge alone."""
+        self._shorten(0)
+
     def check_integrity(self) -> None:
         """Raise ``AssertionError`` unless every node fits its place."""
         for root in self.roots.values():
@@ -255,17 +263,14 @@ class PrefixTree:
     def _touch(self, node: Node) -> None:
         """*node* has changed: see whether anything keeps it."""
         node.root.version = next(self._versions)
-        if not node.bare:
+        if node.bare:
+            self._bare[node] = None
+            self._bare.move_to_end(node)
+        else:
             self._bare.pop(node, None)
-            return
-        self._bare[node] = None
-        self._bare.move_to_end(node)
-        while len(self._bare) > self._bare_max:
-            self._remove(next(iter(self._bare)))
 
-    def forget_bare(self) -> None:
-        """Forget all that is kept for knowledge alone."""
-        while self._bare:
+    def _shorten(self, most: int) -> None:
+        while len(self._bare) > most:
             self._remove(next(iter(self._bare)))
 
     def _remove(self, node: Node) -> None:
