@@ -21,7 +21,7 @@ class FairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """``[config.fair]``."""
 
     weights: Mapping[str, float] = {}
-    """Tenant → its weight; who is not named has 1. With keys, a tenant is a key's name."""
+    """Tenant → its weight; who is not named has 1. A tenant is ``authenticator/id``: ``keys/ci`` for the key ci."""
     ageing_s: float = 10.0
     """Seconds without a token after which waiting requests of a tenant count as one priority step more urgent."""
     slice_tokens: int = 256
