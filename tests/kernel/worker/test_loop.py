@@ -125,8 +125,12 @@ def _running(
 
 def _serve(loop: EngineLoop, scripts: list[str], max_tokens: int = 1000) -> list[Asker]:
     askers = [Asker() for _ in scripts]
-    for asker, script in zip(askers, scripts, strict=True):
-        loop.submit(_request(asker, script, max_tokens=max_tokens))
+
+    def arrive(_: object) -> None:  # together, however slow this thread is
+        for asker, script in zip(askers, scripts, strict=True):
+            loop.submit(_request(asker, script, max_tokens=max_tokens))
+
+    loop.cache_report(arrive)
     for asker in askers:
         assert asker.ended.wait(20)
     return askers
