@@ -17,7 +17,7 @@ from jackfield.manifest import InstanceRef
 from jackfield.ports.constraint import Choice, GrammarText, JsonObject, Pattern
 from jackfield.testing import scripted_constraints
 from jackfield.testing.scripted import DUE
-from jackfield.types import Finished, LogitBias, SamplingParams, TextDelta
+from jackfield.types import Finished, LogitBias, SamplingParams, TextDelta, TextPrompt
 from jackfield.worker.host import WorkerHost
 
 if TYPE_CHECKING:
@@ -228,6 +228,13 @@ def test_without_an_engine_constraints_are_refused(
     assert peer.failure(1) == ("unsupported_parameter", constraint.param)
     peer.chat(2, "[say:fine]")
     assert peer.text(2) == "fine"
+
+
+def test_a_pooled_model_refuses_them(constrained: Callable[..., Peer]) -> None:
+    """It writes nothing that could look like anything."""
+    peer = constrained(options={"tasks": ["embed"]})
+    peer.submit(1, TextPrompt("x"), constraint=COLOURS)
+    assert peer.failure(1) == ("unsupported_parameter", "model")
 
 
 def test_what_the_engine_refuses_is_the_clients_fault(peer: Peer) -> None:
