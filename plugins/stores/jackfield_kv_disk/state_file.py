@@ -44,6 +44,9 @@ _DIGEST_BYTES: Final = 32
 _READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 """``O_NONBLOCK``: what is no file must not hold up the worker."""
 
+_WRITE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+"""``O_TRUNC``: what an earlier fault left under that name does not matter."""
+
 _PEEK_BYTES: Final = 8192
 """First read of a file whose header is wanted: most have less than two thousand tokens."""
 
@@ -88,7 +91,7 @@ def write(path: Path, final: Path, key: StateKey, layout: str, state: memoryview
     Raises:
         OSError: It cannot be written; nothing is left of it.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, _WRITE_FLAGS, 0o600)
     try:
         try:
             for part in _parts(key, layout, state):
