@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from jackfield.errors import BackendFault
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from jackfield.worker.engine.clock import StepClock
     from jackfield.worker.engine.sequence import Sequence
 
-_BITS = 32
+_BITS: Final = 32
+"""Tokens in a word of a mask."""
 
 Failures: TypeAlias = "dict[int, Exception]"
 """What matchers raised, by the place of their mask."""
