@@ -23,7 +23,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: serve
 serve: setup ## Serve the demo model on http://127.0.0.1:8080 (SERVE_ARGS for more)
@@ -57,6 +57,10 @@ fixtures: setup ## Write the small models of tests/fixtures anew
 .PHONY: bench
 bench: setup ## Run the benchmarks; results go to reports/benchmarks
 	$(BIN)/python benchmarks/run.py
+
+.PHONY: bench-llama-server
+bench-llama-server: setup ## Run those against llama-server alone; it is built first where LLAMA_SERVER names none
+	$(BIN)/python benchmarks/run.py --only unshared_prompts long_arrivals shared_prefix
 
 .PHONY: wheel
 wheel: setup ## Build wheel and source distribution into dist/

@@ -1,4 +1,4 @@
-"""Run all benchmarks: ``make bench``. Writes ``results.json`` and ``results.md`` into ``reports/benchmarks``."""
+"""Run all benchmarks: ``make bench``. Writes ``results.{json,md}`` and plots into ``reports/benchmarks``."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import json
 import os
 import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, NamedTuple
 
 import deterministic_cost
 import gateway_cost
 import idle_streams
+import long_arrivals
 import loop_overhead
+import mask_cost
+import multi_turn
 import served_decode
+import shared_prefix
+import unshared_prompts
 
 import jackfield
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 REPORTS: Final = Path(__file__).resolve().parent.parent / "reports" / "benchmarks"
 
@@ -51,63 +54,61 @@ def main() -> None:
         "Median (least to greatest). " + ", ".join(f"{key} {value}" for key, value in about.items()),
     ]
     results: dict[str, object] = {"machine": about}
-    for name in asked:
-        heading, run = PARTS[name]
-        results[name], table = run()
-        sections.append(f"## {heading}\n\n{table}")
-    text = "\n\n".join(sections)
     REPORTS.mkdir(parents=True, exist_ok=True)
-    (REPORTS / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (REPORTS / "results.md").write_text(text + "\n")
-    print(text)
+    for name in asked:
+        part = PARTS[name]
+        measured = results[name] = part.run()
+        sections.append(f"## {part.heading}\n\n{part.table(measured)}")
+        for file, picture in (part.plots(measured) if part.plots else {}).items():
+            (REPORTS / file).write_text(picture)
+        # after each, so that an interruption loses one and not all
+        (REPORTS / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+        (REPORTS / "results.md").write_text("\n\n".join(sections) + "\n")
+    print("\n\n".join(sections))
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description="Run the benchmarks; they need an otherwise idle machine. Results go to reports/benchmarks.",
-        epilog="Example: python benchmarks/run.py --only gateway_cost loop_overhead",
+        epilog="Example: python benchmarks/run.py --only gateway_cost loop_overhead. What is measured against llama-server"
+        " needs one, which is built where there is none.",
     )
     parser.add_argument("--only", nargs="+", choices=sorted(PARTS), metavar="PART", help=f"of {', '.join(PARTS)}")
     return parser.parse_args()
 
 
-def decode() -> tuple[object, str]:
-    """Served decode against a bare loop."""
-    measured = served_decode.run()
-    return measured, served_decode.table(measured)
+class Part(NamedTuple):
+    """One benchmark."""
+
+    heading: str
+    run: Callable[[], Any]
+    table: Callable[[Any], str]
+    """Markdown of what ``run`` returned."""
+    plots: Callable[[Any], dict[str, str]] | None = None
+    """SVG of it, by file name."""
 
 
-def loop() -> tuple[object, str]:
-    """The engine loop's own share."""
-    measured = loop_overhead.run()
-    return measured, loop_overhead.table(measured)
-
-
-def gateway() -> tuple[object, str]:
-    """What the gateway costs."""
-    measured = gateway_cost.run()
-    return measured, gateway_cost.table(measured)
-
-
-def streams() -> tuple[object, str]:
-    """What a silent stream costs."""
-    measured = idle_streams.run()
-    return measured, idle_streams.table(measured)
-
-
-def deterministic() -> tuple[object, str]:
-    """What results that do not depend on company cost."""
-    measured = deterministic_cost.run()
-    return measured, deterministic_cost.table(measured)
-
-
-PARTS: Final[dict[str, tuple[str, Callable[[], tuple[object, str]]]]] = {
-    "served_decode": ("Served decode against a bare loop", decode),
-    "loop_overhead": ("Engine loop and channel", loop),
-    "gateway_cost": ("Gateway", gateway),
-    "idle_streams": ("Idle streams", streams),
-    "deterministic_cost": ("Deterministic mode", deterministic),
+PARTS: Final = {
+    "served_decode": Part("Served decode against a bare loop", served_decode.run, served_decode.table),
+    "loop_overhead": Part("Engine loop and channel", loop_overhead.run, loop_overhead.table),
+    "gateway_cost": Part("Gateway", gateway_cost.run, gateway_cost.table),
+    "idle_streams": Part("Idle streams", idle_streams.run, idle_streams.table),
+    "deterministic_cost": Part("Deterministic mode", deterministic_cost.run, deterministic_cost.table),
+    "mask_cost": Part("Structured output", mask_cost.run, mask_cost.table),
+    "multi_turn": Part("Multi-turn conversations", multi_turn.run, multi_turn.table, multi_turn.plots),
+    "unshared_prompts": Part(
+        "Unshared prompts, against llama-server", unshared_prompts.run, unshared_prompts.table, unshared_prompts.plots
+    ),
+    "long_arrivals": Part(
+        "Long prompts while answers run, against llama-server",
+        long_arrivals.run,
+        long_arrivals.table,
+        long_arrivals.plots,
+    ),
+    "shared_prefix": Part(
+        "Shared prefix, against llama-server", shared_prefix.run, shared_prefix.table, shared_prefix.plots
+    ),
 }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TOKENS: Final = 64
 PROMPT: Final = 16
 CONTEXT: Final = 256
-PAIRS: Final = 7
+PAIRS: Final = 5
 CASES: Final = ((1, 1), (4, 1), (8, 1), (1, 2), (4, 2), (8, 2))
 """Requests at once, threads of the model."""
 TARGETS: Final = {1: 0.97, 2: 0.90}

@@ -1,0 +1,109 @@
+"""Conversations made up from a seed, and how many of their tokens a cache that knows the future would have.
+
+Belady's rule, token by token: what is wanted again last makes way. All tokens take the same room and cost the same, so
+it is optimal (Belady: A study of replacement algorithms for a virtual-storage computer, 1966); and since all that begin
+a prefix are wanted whenever its end is, what it keeps are whole beginnings.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import string
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SYSTEM_PROMPTS: Final = 6
+SYSTEM_TOKENS: Final = (60, 300)
+USER_TOKENS: Final = (10, 80)
+ANSWER_TOKENS: Final = (10, 60)
+TURNS_MEAN: Final = 6
+TURNS_MAX: Final = 16
+ARRIVAL_S: Final = 8.0
+"""Mean time between the beginnings of two conversations."""
+THINK_S: Final = 30.0
+"""Mean time between a question and the next."""
+LETTERS: Final = string.ascii_lowercase.encode()
+"""A token is a letter; dozens of them, at random, are the same twice as good as never."""
+NEVER: Final = 1 << 60
+
+
+class Request(NamedTuple):
+    """One turn."""
+
+    prompt: bytes
+    answer: bytes
+
+
+def conversations(count: int, seed: int) -> list[Request]:
+    """The requests of *count* conversations, in the order they come."""
+    generator = random.Random(seed)
+    systems = [_some(generator, SYSTEM_TOKENS) for _ in range(SYSTEM_PROMPTS)]
+    popularity = [1 / rank for rank in range(1, SYSTEM_PROMPTS + 1)]  # Zipf's law
+    requests: list[tuple[float, Request]] = []
+    began = 0.0
+    for _ in range(count):
+        began += generator.expovariate(1 / ARRIVAL_S)
+        [history] = generator.choices(systems, popularity)
+        now = began
+        for _ in range(min(TURNS_MAX, 1 + int(generator.expovariate(1 / TURNS_MEAN)))):
+            prompt, answer = history + _some(generator, USER_TOKENS), _some(generator, ANSWER_TOKENS)
+            requests.append((now, Request(prompt, answer)))
+            history = prompt + answer
+            now += generator.expovariate(1 / THINK_S)
+    return [request for _, request in sorted(requests)]
+
+
+def _some(generator: random.Random, lengths: tuple[int, int]) -> bytes:
+    return bytes(generator.choices(LETTERS, k=generator.randint(*lengths)))
+
+
+class Trace:
+    """Requests as paths through the tree of all prefixes; its nodes, one a token, are what a cache may have.
+
+    Parameters:
+        requests: In the order they come.
+    """
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        numbers: dict[tuple[int, int], int] = {}
+        self.requests = requests
+        self._paths: list[list[int]] = []
+        for request in requests:
+            node, path = -1, []
+            for token in request.prompt + request.answer:
+                node = numbers.setdefault((node, token), len(numbers))
+                path.append(node)
+            self._paths.append(path)
+        self.distinct = len(numbers)
+        """Tokens that a cache with room for everything would hold in the end."""
+        self.prompt_tokens = sum(len(request.prompt) for request in requests)
+
+    def oracle(self, room: int) -> float:
+        """Share of the prompts' tokens that a clairvoyant cache has, with room for *room* tokens."""
+        held: dict[int, int] = {}  # node: which request wants it next
+        leaving: list[tuple[int, int, int]] = []  # of the held, the one wanted last first; of equals the deepest
+        hits = 0
+        for request, path, wanted in zip(self.requests, self._paths, self._next_wanted(), strict=True):
+            # the last token of a prompt is always computed: its logits are needed
+            hits += sum(node in held for node in path[: len(request.prompt) - 1])
+            for depth, (node, turn) in enumerate(zip(path, wanted, strict=True)):
+                held[node] = turn
+                heapq.heappush(leaving, (-turn, -depth, node))
+            while len(held) > room or -leaving[0][0] == NEVER:
+                turn, _, node = heapq.heappop(leaving)
+                if held.get(node) == -turn:
+                    del held[node]
+        return hits / self.prompt_tokens
+
+    def _next_wanted(self) -> Iterator[list[int]]:
+        """For each request, and each token of its path, the number of the request that wants it next."""
+        later: dict[int, int] = {}
+        found: list[list[int]] = []
+        for number in range(len(self._paths) - 1, -1, -1):
+            path = self._paths[number]
+            found.append([later.get(node, NEVER) for node in path])
+            later.update(dict.fromkeys(path, number))
+        return reversed(found)
