@@ -49,7 +49,7 @@ def _event(context: RequestContext, status: int) -> RequestEnded:
         queue_s=context.queue_s,
         ttft_s=context.first_token - context.arrived if context.first_token is not None else None,
         gaps_s=tuple(context.gaps),
-        prompt_tokens=finished.usage.prompt_tokens if finished else context.prompt_tokens,
+        prompt_tokens=context.prompt_tokens,
         completion_tokens=finished.usage.completion_tokens if finished else context.completion_tokens,
         cached_tokens=finished.usage.cached_tokens if finished else 0,
     )

@@ -166,11 +166,7 @@ class Receiver:
         choice.over = True
         self._ready[finished.index] = choice
         context = self._context
-        if context.finished is not None:
-            # the answers to one prompt, and the generations of one HTTP request, are accounted together
-            first = self.remaining == len(self._choices)
-            finished = _added(context.finished, finished, prompt=first)
-        context.finished = finished
+        context.finished = _accounted(context.finished, finished)
         context.queue_s = finished.timings.queue_s
         self.remaining -= 1
 
@@ -249,12 +245,17 @@ def _merged(deltas: list[TextDelta]) -> TextDelta:
     )
 
 
-def _added(before: Finished, finished: Finished, *, prompt: bool) -> Finished:
-    """*finished* with the usage of both; of its prompt only where that was not counted yet."""
-    first, second = before.usage, finished.usage
-    usage = Usage(
-        first.prompt_tokens + second.prompt_tokens * prompt,
-        first.completion_tokens + second.completion_tokens,
-        first.cached_tokens + second.cached_tokens * prompt,
-    )
-    return msgspec.structs.replace(finished, usage=usage)
+def _accounted(before: Finished | None, finished: Finished) -> Finished:
+    """*finished* with the usage of all that ended *before*: answers to one prompt, generations of one HTTP request.
+
+    A prompt, and what was cached of it before the request came, is that of its first answer: the others find what that
+    one has computed.
+    """
+    usage = finished.usage if finished.index == 0 else Usage(0, finished.usage.completion_tokens)
+    if before is not None:
+        usage = Usage(
+            before.usage.prompt_tokens + usage.prompt_tokens,
+            before.usage.completion_tokens + usage.completion_tokens,
+            before.usage.cached_tokens + usage.cached_tokens,
+        )
+    return finished if usage is finished.usage else msgspec.structs.replace(finished, usage=usage)

@@ -239,6 +239,21 @@ def test_all_answers_arrive_and_are_accounted_once() -> None:
     play(scenario)
 
 
+def test_what_was_cached_is_what_the_first_answer_found() -> None:
+    """The others find what that one has computed, whichever ends first."""
+
+    async def scenario(bench: Bench) -> None:
+        task = bench.begin(bench.generate(msgspec.structs.replace(GENERATE, n=2)))
+        await turn()
+        late = Finished("stop", Usage(9, 4, 8), Timings(0, 1, 1), 1)
+        bench.say(Started(9, 9), late, Finished("stop", Usage(9, 2, 0), Timings(0, 1, 1), 0))
+        await task
+        assert bench.context.finished is not None
+        assert bench.context.finished.usage == Usage(9, 6, 0)
+
+    play(scenario)
+
+
 def test_each_answer_takes_a_place() -> None:
     """Four slots and two places: a request for four answers leaves two; one answer's end makes room."""
 
