@@ -87,12 +87,11 @@ class Trace:
         leaving: list[tuple[int, int, int]] = []  # of the held, the one wanted last first; of equals the deepest
         hits = 0
         for request, path, wanted in zip(self.requests, self._paths, self._next_wanted(), strict=True):
-            # the last token of a prompt is always computed: its logits are needed
-            hits += sum(node in held for node in path[: len(request.prompt) - 1])
+            hits += sum(node in held for node in path[: _usable(request)])
             for depth, (node, turn) in enumerate(zip(path, wanted, strict=True)):
                 held[node] = turn
                 heapq.heappush(leaving, (-turn, -depth, node))
-            while len(held) > room or -leaving[0][0] == NEVER:
+            while leaving and (len(held) > room or -leaving[0][0] == NEVER):
                 turn, _, node = heapq.heappop(leaving)
                 if held.get(node) == -turn:
                     del held[node]
@@ -105,5 +104,10 @@ class Trace:
         for number in range(len(self._paths) - 1, -1, -1):
             path = self._paths[number]
             found.append([later.get(node, NEVER) for node in path])
-            later.update(dict.fromkeys(path, number))
+            later.update(dict.fromkeys(path[: _usable(self.requests[number])], number))
         return reversed(found)
+
+
+def _usable(request: Request) -> int:
+    """How many tokens of a prompt may come from a cache: the last one is computed, since its logits are needed."""
+    return len(request.prompt) - 1

@@ -71,8 +71,8 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description="Run the benchmarks; they need an otherwise idle machine. Results go to reports/benchmarks.",
-        epilog="Example: python benchmarks/run.py --only gateway_cost loop_overhead. What is measured against llama-server"
-        " needs one, which is built where there is none.",
+        epilog="Example: python benchmarks/run.py --only gateway_cost loop_overhead. What is measured against"
+        " llama-server needs one, which is built where there is none.",
     )
     parser.add_argument("--only", nargs="+", choices=sorted(PARTS), metavar="PART", help=f"of {', '.join(PARTS)}")
     return parser.parse_args()
