@@ -34,13 +34,14 @@ if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
     from jackfield.hookspecs import ProcessKind
     from jackfield.plugins import Kernel
-    from jackfield.ports.backend import BackendFactory, PooledRunner, Progress, Runner, Sampler
+    from jackfield.ports.backend import BackendFactory, Progress, Runner, Sampler
     from jackfield.ports.check import CheckFactory
     from jackfield.ports.constraint import ConstraintEngineFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.kv_store import KVStoreFactory
     from jackfield.ports.observer import ObservedEvent, ObserverFactory
+    from jackfield.ports.pooled import PooledRunner
     from jackfield.ports.reuse import ReusableRunner
     from jackfield.ports.scheduler import SchedulerFactory
     from jackfield.ports.tokenizer import Tokenizer

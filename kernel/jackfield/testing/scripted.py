@@ -51,15 +51,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from jackfield import PluginInstance
-    from jackfield.ports.backend import (
-        BackendFactory,
-        Batch,
-        ModelSpec,
-        PooledRunner,
-        Progress,
-        Runner,
-        Sampler,
-    )
+    from jackfield.ports.backend import BackendFactory, Batch, ModelSpec, Progress, Runner, Sampler
+    from jackfield.ports.pooled import PooledRunner
     from jackfield.types import SamplingParams
 
 DUE: Final = 8.0

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from jackfield.cache_report import CacheAnswer
     from jackfield.manifest import Manifest
     from jackfield.plugins import Kernel
-    from jackfield.ports.backend import Backend, ModelInfo, PooledRunner, Runner, RunnerLimits
+    from jackfield.ports.backend import Backend, ModelInfo, Runner, RunnerLimits
+    from jackfield.ports.pooled import PooledRunner
     from jackfield.ports.tokenizer import Tokenizer
     from jackfield.worker.constraints import NamedConstraintEngine
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from jackfield.errors import PluginError
-from jackfield.ports.backend import PooledRunner, Runner
+from jackfield.ports.backend import Runner
+from jackfield.ports.pooled import PooledRunner
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.intake import Intake
 from jackfield.worker.links import GatewayLinks

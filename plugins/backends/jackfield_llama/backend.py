@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jackfield.plugins import PluginInstance
-    from jackfield.ports.backend import ModelInfo, ModelSpec, PooledRunner, Progress, Runner
+    from jackfield.ports.backend import ModelInfo, ModelSpec, Progress, Runner
+    from jackfield.ports.pooled import PooledRunner
     from jackfield_llama.guard import Report
 
 WEIGHTS_SHARE: Final = 0.95

@@ -21,7 +21,8 @@ from jackfield_llama.runtime import RUNTIME
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jackfield.ports.backend import PooledRunner, Runner
+    from jackfield.ports.backend import Runner
+    from jackfield.ports.pooled import PooledRunner
 
 FIXTURES: Final = Path(__file__).parents[2] / "fixtures"
 PROMPT: Final = "The capital of France is Paris, said the cat and the dog. How long was the question?"

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from jackfield.ports.backend import Backend, OptionValue, PooledRunner, Runner
+    from jackfield.ports.backend import Backend, OptionValue, Runner
+    from jackfield.ports.pooled import PooledRunner
 
 FIXTURES: Final = Path(__file__).parents[2] / "fixtures"
 CLS, SEP = 2, 3

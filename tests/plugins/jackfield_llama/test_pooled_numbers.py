@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from jackfield.plugins import Kernel
-    from jackfield.ports.backend import OptionValue, PooledRunner
+    from jackfield.ports.backend import OptionValue
+    from jackfield.ports.pooled import PooledRunner
 
     Array = npt.NDArray[np.float64]
 

@@ -19,7 +19,8 @@ from jackfield.types import SamplingParams
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from jackfield.ports.backend import Backend, PooledRunner, Runner, Sampler
+    from jackfield.ports.backend import Backend, Runner, Sampler
+    from jackfield.ports.pooled import PooledRunner
 
 SEQUENCES: Final = 4
 CONTEXT: Final = 256

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from jackfield.ports.backend import Backend, PooledRunner, Runner
+    from jackfield.ports.backend import Backend, Runner
+    from jackfield.ports.pooled import PooledRunner
 
 SEQUENCES: Final = 4
 CONTEXT: Final = 128

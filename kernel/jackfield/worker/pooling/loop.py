@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from jackfield.errors import JackfieldError
-    from jackfield.ports.backend import PooledRunner, RunnerLimits
+    from jackfield.ports.backend import RunnerLimits
     from jackfield.ports.observer import EngineStats
+    from jackfield.ports.pooled import PooledRunner
     from jackfield.worker.pooling.job import PoolJob
 
 log = structlog.get_logger("jackfield.engine")

@@ -13,7 +13,7 @@ from jackfield.worker.prompts import PromptReader
 
 if TYPE_CHECKING:
     from jackfield.channel.messages import Submit
-    from jackfield.ports.backend import PooledRunner
+    from jackfield.ports.pooled import PooledRunner
     from jackfield.types import TokenPrompt
     from jackfield.worker.links import RequestHandle
 
