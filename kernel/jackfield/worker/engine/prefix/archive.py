@@ -50,7 +50,7 @@ class Archive:
                     continue
                 state = by_key[key] = State(key)
                 self._add(state, node)
-            state.tiers.add(index)
+            state.tiers[index] = 0
 
     def keep(self, node: Node, start: int, end: int, data: memoryview) -> bool:
         """Put the state of *start* to *end*, which ends within *node*, into the stores; whether any has it."""
@@ -89,6 +89,10 @@ class Archive:
         if state in self._checkpoints:
             self._checkpoints.move_to_end(state)
         return data
+
+    def fading(self, node: Node) -> list[State]:
+        """States of *node* that no store may have for long any more."""
+        return [state for state in node.states if self._tiers.fades(state)]
 
     def lose(self, state: State) -> None:
         """*state* is of no use: forget it everywhere."""

@@ -83,10 +83,18 @@ class Saver:
         self._queue.pop(node, None)
 
     def leaving(self, node: Node) -> None:
-        """The holder of *node* is about to leave the device: save it now, as far as this step's bytes go."""
-        if node in self._queue:
-            del self._queue[node]
-            self._save(node)
+        """The last holder of *node* may be about to leave the device: save it now, as far as this step's bytes go.
+
+        What was used here while the stores were given other things is saved again: they may have dropped it.
+        """
+        waiting = node in self._queue
+        self._queue.pop(node, None)
+        if self._left > 0 and self._tiers.any:
+            fading = [state for each in node.path() if each.held == 1 for state in self._archive.fading(each)]
+            for state in dict.fromkeys(fading):
+                self._archive.lose(state)
+            if waiting or fading:
+                self._save(node)
 
     def work(self) -> None:
         """Save as much as one step may."""

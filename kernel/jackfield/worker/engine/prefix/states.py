@@ -31,7 +31,7 @@ class State:
         self.end = key.end
         self.is_checkpoint = key.kind == CHECKPOINT
         self.nbytes = nbytes
-        self.tiers: set[int] = set()
-        """Indices of the tiers that took it."""
+        self.tiers: dict[int, int] = {}
+        """Indices of the tiers that took it; for each how many bytes it had been given when this was used last."""
         self.data: memoryview | None = None
         """A copy in the engine's own memory: a checkpoint, or what a slow tier has just given back."""

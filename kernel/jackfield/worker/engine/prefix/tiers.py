@@ -41,6 +41,8 @@ class Tier:
         self.lost = 0
         """States that were gone or damaged when they were asked for."""
         self._store = store
+        self.written = 0
+        """Bytes put since the worker started; the store's thread's if it blocks."""
         self._faults = 0
         self._next_report = 0.0
         self._puts = CallTimes("KVStore.put", name)
@@ -55,6 +57,7 @@ class Tier:
         """Whether *data* is kept."""
         began = time.perf_counter()
         kept = bool(self._guarded("put", lambda: self._store.put(key, data), default=False))
+        self.written += kept * len(data)
         if not self.blocking:
             self._puts.took(time.perf_counter() - began)
         return kept
@@ -125,6 +128,17 @@ class Tiers:
         """Whether there is a store that works."""
         return any(not tier.out for tier in self.all)
 
+    def fades(self, state: State) -> bool:
+        """Whether every store may have dropped *state* by now, or soon will: so much was put there since it was used.
+
+        A store says nothing when it evicts; one that evicts what was used least recently has not, as long as less than
+        its bound was put there since.
+        """
+        return all(
+            2 * (self.all[index].written - since) > self.all[index].usage().limit_bytes
+            for index, since in state.tiers.items()
+        )
+
     def keep(self, state: State, data: memoryview) -> bool:
         """Put *state* into every store; whether any of them has it, or will have tried."""
         for index, tier in enumerate(self.all):
@@ -132,9 +146,9 @@ class Tiers:
                 continue
             if not tier.blocking:
                 if tier.put(state.key, data):
-                    state.tiers.add(index)
+                    state.tiers[index] = tier.written
             elif self._thread is not None and self._thread.put(self._writing(index, tier, state, data), len(data)):
-                state.tiers.add(index)
+                state.tiers[index] = tier.written
         return bool(state.tiers)
 
     def at_hand(self, state: State) -> memoryview | None:
@@ -147,8 +161,9 @@ class Tiers:
                 continue
             found = tier.get(state.key)
             if found is not None:
+                state.tiers[index] = tier.written
                 return found
-            state.tiers.discard(index)
+            del state.tiers[index]
         return None
 
     def is_at_hand(self, state: State) -> bool:
@@ -217,5 +232,5 @@ class Tiers:
         done()
 
     def _gone(self, state: State, index: int) -> None:
-        state.tiers.discard(index)
+        state.tiers.pop(index, None)
         self.lost(state)

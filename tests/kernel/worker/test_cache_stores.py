@@ -1,0 +1,229 @@
+"""Stores below the device, from the worker's side: opened, asked in time, and named where they fail."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+from tests.kernel.worker.stores import DictStore
+
+from jackfield.errors import ManifestError, PluginError
+from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
+from jackfield.ports.backend import ModelInfo, RunnerLimits
+from jackfield.ports.kv_store import StateKey
+from jackfield.testing.script import END
+from jackfield.testing.scripted import ScriptedRunner
+from jackfield.types import Finished, SamplingParams, TextDelta
+from jackfield.worker.engine import loop as loop_module
+from jackfield.worker.engine.loop import EngineLoop
+from jackfield.worker.engine.prefix.scope import scope_of
+from jackfield.worker.engine.prefix.tiers import FAULTS_MAX, Tier
+from jackfield.worker.engine.prefix.tokens import packed
+from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Standing
+from jackfield.worker.stores import Caching, open_stores
+from jackfield_fcfs.scheduler import FcfsScheduler
+
+if TYPE_CHECKING:
+    from jackfield.cache_report import CacheReport
+    from jackfield.channel.messages import SequenceEvent
+    from jackfield.ports.kv_store import KVStore
+
+SCOPE = bytes(32)
+KEY = StateKey(scope=SCOPE, tokens=packed([1, 2, 3]), start=0)
+PROMPT = "<user>A question that is long enough to be kept, and to be looked for [say:fine]\n<assistant>"
+
+_INFO = ModelInfo(
+    architecture="scripted", title="", description="", parameters=0, size_bytes=0, context_train=999, vocabulary=257
+)
+_LIMITS = RunnerLimits(
+    context=256, max_sequences=2, kv_tokens=512, max_batch_tokens=128, spare_sequences=2, reuse="ranges"
+)
+
+
+class Asker:
+    """Waits for one answer."""
+
+    cancelled = False
+
+    def __init__(self) -> None:
+        self.lives = [LifeCycle(REQUEST, RequestState.WAITING)]
+        self.text = ""
+        self.cached = -1
+        self.ended = threading.Event()
+
+    def post(self, event: SequenceEvent) -> None:
+        """Text, then the end."""
+        if isinstance(event, TextDelta):
+            self.text += event.text
+        elif isinstance(event, Finished):
+            self.cached = event.usage.cached_tokens
+            self.ended.set()
+
+
+class Gate(DictStore):
+    """A slow store that answers once it may."""
+
+    def __init__(self) -> None:
+        super().__init__(blocking=True)
+        self.may_answer = threading.Event()
+
+    def get(self, key: StateKey) -> memoryview | None:
+        """When the test says so."""
+        assert self.may_answer.wait(20)
+        return super().get(key)
+
+
+class Broken(DictStore):
+    """Keeps nothing."""
+
+    def put(self, key: StateKey, state: memoryview) -> bool:
+        """Raises."""
+        raise OSError("/secret/path")
+
+
+def _ask(loop: EngineLoop) -> Asker:
+    asker = Asker()
+    loop.submit(
+        PreparedRequest(
+            asker,
+            list(PROMPT.encode()),
+            draws=Draws(sampling=SamplingParams(temperature=0, seed=1)),
+            ends=Ends(max_tokens=20, end_tokens=frozenset({END})),
+            standing=Standing(scope=SCOPE),
+        )
+    )
+    return asker
+
+
+def _life(store: KVStore, *, wait: bool = True) -> Asker:
+    """One worker's life, with one question."""
+    kept = [(0, key) for key in store.open("")]
+    loop = EngineLoop(
+        ScriptedRunner(_INFO, _LIMITS),
+        FcfsScheduler(None),
+        lambda: None,
+        lambda _: None,
+        caching=Caching({"store": store}, kept, "shared"),
+    )
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    asker = _ask(loop)
+    assert asker.ended.wait(20) or not wait
+    if isinstance(store, Gate):
+        store.may_answer.set()
+    loop.stop()
+    thread.join(20)
+    loop.table.check_integrity()
+    assert asker.text == "fine"
+    return asker
+
+
+def test_a_slow_store_is_waited_for() -> None:
+    """Until it answers."""
+    store = DictStore(blocking=True)
+    assert _life(store).cached == 0
+    assert _life(store).cached == len(PROMPT) - 1
+
+
+def test_a_slow_store_is_not_waited_for_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it would have given is computed; its answer then comes too late and hurts nobody."""
+    store = Gate()
+    store.may_answer.set()
+    _life(store)
+    store.may_answer.clear()
+    monkeypatch.setattr(loop_module, "_STORE_WAIT_S", 0.0)
+    assert _life(store).cached == 0
+
+
+def test_an_operator_is_told_and_may_clear() -> None:
+    """In the loop's own thread, between two steps."""
+    store = DictStore()
+    loop = EngineLoop(
+        ScriptedRunner(_INFO, _LIMITS),
+        FcfsScheduler(None),
+        lambda: None,
+        lambda _: None,
+        caching=Caching({"store": store}, (), "shared"),
+    )
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    reports: list[CacheReport] = []
+    assert _ask(loop).ended.wait(20)
+    assert _ask(loop).ended.wait(20)
+    told = threading.Event()
+    loop.cache_report(reports.append)
+    loop.cache_clear(lambda cleared: (reports.append(cleared), told.set()))  # type: ignore[arg-type,func-returns-value]
+    assert told.wait(20)
+    loop.stop()
+    thread.join(20)
+    report, cleared = reports
+    assert (report.lookups, report.hits, report.prefixes, report.running_tokens) == (2, 1, 1, 0)
+    assert report.cached_tokens == len(PROMPT) - 1
+    assert report.idle_tokens == cleared.idle_tokens == len(PROMPT) + len("fine")
+    assert [each.scope for each in report.scopes] == ["00000000"]
+    assert not store.entries
+
+
+def test_a_store_that_fails_is_named_and_left_out_in_the_end() -> None:
+    """Once a minute, by its name and the kind of the error; requests notice nothing."""
+    tier = Tier("odd", Broken())
+    with capture_logs() as logs:
+        for _ in range(FAULTS_MAX):
+            assert not tier.out
+            assert not tier.put(KEY, memoryview(b"x"))
+    assert tier.out
+    assert [(log["store"], log["call"], log["error"], log["left_out"]) for log in logs] == [
+        ("odd", "put", "OSError", False),
+        ("odd", "put", "OSError", True),
+    ]
+    assert "secret" not in str(logs)
+
+
+def test_stores_are_opened_with_the_layout_and_say_what_they_have() -> None:
+    """In the order in which they are listed."""
+    full = DictStore()
+    full.entries[KEY] = b"x"
+    stores = {"empty": lambda _: DictStore(), "full": lambda _: full}
+    caching = open_stores(stores, "m", "layout", "shared")
+    assert list(caching.stores) == ["empty", "full"]
+    assert caching.kept == [(1, KEY)]
+    assert full.layout == "layout"
+
+
+def _raise(error: Exception) -> KVStore:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("factory", "kind", "words"),
+    [
+        (lambda _: _raise(KeyError("x")), PluginError, "^KV store odd: it cannot be opened: KeyError"),
+        (lambda _: _raise(ManifestError("config.odd.path: no")), ManifestError, "^config.odd.path"),
+        (lambda _: object(), PluginError, r"^KV store odd: its factory made object, which has no open\(\)"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_named(factory: object, kind: type[Exception], words: str) -> None:
+    """Those before it are closed again."""
+    first = DictStore()
+    with pytest.raises(kind, match=words):
+        open_stores({"first": lambda _: first, "odd": factory}, "m", "", "shared")  # type: ignore[dict-item]  # what a stranger may hand over
+    assert first.closed
+
+
+def test_scopes_tell_apart_who_may_share() -> None:
+    """Tenants, salts and adapters; nobody's name can be made to look like another's."""
+    scopes = [
+        scope_of("principal", "alice", ""),
+        scope_of("principal", "bob", ""),
+        scope_of("principal", "alice", "salt"),
+        scope_of("principal", "alicesalt", ""),
+        scope_of("principal", "", "alice"),
+        scope_of("principal", "alice", "", [("style", 1.0)]),
+        scope_of("principal", "alice", "", [("style", 0.5)]),
+    ]
+    assert len({*scopes}) == len(scopes)
+    assert all(scope is not None and len(scope) == 32 for scope in scopes)
+    assert scope_of("shared", "alice", "s") == scope_of("shared", "bob", "s") != scope_of("shared", "bob", "t")
+    assert scope_of("off", "alice", "s") is None
