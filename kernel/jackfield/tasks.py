@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import InvalidRequest, UnsupportedField
-from jackfield.types import PoolRequest
+from jackfield.pooled import PoolRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

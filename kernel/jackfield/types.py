@@ -56,14 +56,13 @@ PRIORITY_MAX: Final = 100
 CACHE_SALT_MAX: Final = 1024
 """Longest ``cache_salt``, in characters (vLLM's limit)."""
 
-INPUTS_MAX: Final = 2048
-"""Most inputs of one pooled request (OpenAI's limit for embeddings)."""
 
 FinishReason: TypeAlias = Literal["stop", "length"]
 """Why generation ended: an end-of-generation token or stop string, or a token limit."""
 
 
-def _in_range(param: str, value: float, low: float, high: float) -> None:
+def in_range(param: str, value: float, low: float, high: float) -> None:
+    """Raise ``InvalidRequest`` for a *value* of the field *param* that is not between *low* and *high*."""
     if math.isfinite(value) and low <= value <= high:
         return
     raise InvalidRequest(f"{param} must be between {low:g} and {high:g}", param=param)
@@ -126,9 +125,9 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for param, (low, high) in _SAMPLING_RANGES.items():
-            _in_range(param, getattr(self, param), low, high)
+            in_range(param, getattr(self, param), low, high)
         if self.seed is not None:
-            _in_range("seed", self.seed, 0, SEED_MAX - 1)
+            in_range("seed", self.seed, 0, SEED_MAX - 1)
         if len(self.dry_sequence_breakers) > BREAKERS_MAX:
             raise InvalidRequest(
                 f"dry_sequence_breakers may have at most {BREAKERS_MAX} strings", param="dry_sequence_breakers"
@@ -176,7 +175,7 @@ class LogitBias(msgspec.Struct, frozen=True, array_like=True):
 
     def __post_init__(self) -> None:
         if self.bias != -math.inf:
-            _in_range("logit_bias", self.bias, -BIAS_MAX, BIAS_MAX)
+            in_range("logit_bias", self.bias, -BIAS_MAX, BIAS_MAX)
         if isinstance(self.token, str) and not 0 < len(self.token) <= BIAS_LENGTH_MAX:
             raise InvalidRequest(
                 f"logit_bias: each text must have 1 to {BIAS_LENGTH_MAX} characters", param="logit_bias"
@@ -247,73 +246,41 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generate")
     constraint: Constraint | None = None
     """What each answer must look like."""
     priority: int | None = None
-    """Lower goes first, as in vLLM; schedulers that know no priorities ignore it. -100 to 100; None takes what the caller
-    has by default, 0 where nobody is asked who calls."""
+    """Lower goes first, as in vLLM; schedulers that know no priorities ignore it. -100 to 100; None takes what the
+    caller has by default, 0 where nobody is asked who calls."""
     cache_prompt: bool = True
     """Whether the prompt may be taken from the prefix cache, and left there."""
     cache_salt: str = ""
     """Requests share cached prefixes only with those of the same salt (vLLM's field)."""
 
     def __post_init__(self) -> None:
-        _in_range("n", self.n, 1, CHOICES_MAX)
+        in_range("n", self.n, 1, CHOICES_MAX)
         if self.priority is not None:
-            _in_range("priority", self.priority, -PRIORITY_MAX, PRIORITY_MAX)
+            in_range("priority", self.priority, -PRIORITY_MAX, PRIORITY_MAX)
         if len(self.cache_salt) > CACHE_SALT_MAX:
             raise InvalidRequest(f"cache_salt may have at most {CACHE_SALT_MAX} characters", param="cache_salt")
-        _in_range("min_tokens", self.min_tokens, 0, 2**31 - 1)
         if self.logprobs is not None:
-            _in_range("logprobs", self.logprobs, 0, TOP_LOGPROBS_MAX)
+            in_range("logprobs", self.logprobs, 0, TOP_LOGPROBS_MAX)
         for param, values, most in (
             ("stop_token_ids", self.stop_token_ids, STOP_TOKENS_MAX),
             ("logit_bias", self.logit_bias, BIASES_MAX),
+            ("stop", self.stop, STOP_MAX),
         ):
             if len(values) > most:
                 raise InvalidRequest(f"{param} may have at most {most} entries", param=param)
+        if any(not 0 < len(text) <= STOP_LENGTH_MAX for text in self.stop):
+            raise InvalidRequest(f"each stop string must have 1 to {STOP_LENGTH_MAX} characters", param="stop")
+        self._check_length()
+
+    def _check_length(self) -> None:
+        in_range("min_tokens", self.min_tokens, 0, 2**31 - 1)
+        if self.max_tokens is None:
+            return
         least = 0 if self.echo else 1  # an echo alone measures a prompt, as evaluation harnesses do
-        if self.max_tokens is not None and self.max_tokens < least:
+        if self.max_tokens < least:
             raise InvalidRequest(f"max_tokens must be at least {least}", param="max_tokens")
-        if self.max_tokens is not None and self.min_tokens > self.max_tokens:
+        if self.min_tokens > self.max_tokens:
             raise InvalidRequest("min_tokens must not be more than max_tokens", param="min_tokens")
-        if len(self.stop) > STOP_MAX:
-            raise InvalidRequest(f"stop may have at most {STOP_MAX} strings", param="stop")
-        for text in self.stop:
-            if not 0 < len(text) <= STOP_LENGTH_MAX:
-                raise InvalidRequest(f"each stop string must have 1 to {STOP_LENGTH_MAX} characters", param="stop")
-
-
-class PairPrompt(msgspec.Struct, frozen=True, tag="pair"):
-    """A query and a document, for a model that says how well they fit."""
-
-    query: str
-    document: str
-
-
-PoolTask: TypeAlias = Literal["embed", "rerank", "classify"]
-"""What a pooled model computes of an input: a vector, one score of a pair, or a score for each of its labels."""
-
-
-class PoolRequest(msgspec.Struct, frozen=True, kw_only=True, tag="pool"):
-    """Inputs that are read and not continued, whatever dialect asked for it."""
-
-    model: str
-    """The name the client used: a model's own name or an alias."""
-    task: PoolTask
-    inputs: tuple[TextPrompt | TokenPrompt | PairPrompt, ...]
-    """``rerank`` takes pairs, the other tasks take all but pairs."""
-    dimensions: int | None = None
-    """``embed``: only so many leading components, normalised again (Matryoshka); None gives all."""
-    normalize: bool = True
-    """``embed``: scale each vector to length 1 (L2)."""
-
-    def __post_init__(self) -> None:
-        if not 0 < len(self.inputs) <= INPUTS_MAX:
-            raise InvalidRequest(f"there must be 1 to {INPUTS_MAX} inputs", param="input")
-        if any(isinstance(each, PairPrompt) != (self.task == "rerank") for each in self.inputs):
-            raise InvalidRequest("rerank takes pairs of query and document, and nothing else does", param="input")
-        if self.dimensions is not None:
-            if self.task != "embed":
-                raise InvalidRequest("dimensions is for embeddings only", param="dimensions")
-            _in_range("dimensions", self.dimensions, 1, 2**31 - 1)
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True):
@@ -396,17 +363,3 @@ class Finished(msgspec.Struct, frozen=True, tag="finished", array_like=True):
 GenerateEvent: TypeAlias = Started | TextDelta | Finished
 """What ``Gateway.generate`` yields: one ``Started``, any number of ``TextDelta``, one ``Finished`` for each answer.
 Failure raises."""
-
-
-class Pooled(msgspec.Struct, frozen=True, tag="pooled", array_like=True):
-    """The result of a ``PoolRequest``."""
-
-    rows: tuple[bytes, ...]
-    """For each input its vector, as little-endian float32: ``embed`` the embedding, ``rerank`` one score (the model's
-    raw output), ``classify`` one probability a label, in the order of ``ModelInfo.labels``."""
-    prompt_tokens: int
-    """Of all inputs."""
-    labels: tuple[str, ...] = ()
-    """``classify``: the model's labels."""
-    queue_s: float = 0.0
-    """Seconds from prepared until the first call that computed some of it."""

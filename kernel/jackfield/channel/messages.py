@@ -18,9 +18,10 @@ import msgspec
 from jackfield.cache_report import CacheAnswer
 from jackfield.channel.framing import encode_frame
 from jackfield.errors import ChannelError, ErrorRecord, JackfieldError
+from jackfield.pooled import Pooled, PoolRequest
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.observer import EngineStats
-from jackfield.types import Finished, GenerateRequest, Pooled, PoolRequest, Started, TextDelta
+from jackfield.types import Finished, GenerateRequest, Started, TextDelta
 
 Message = TypeVar("Message")
 

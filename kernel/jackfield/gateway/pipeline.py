@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from jackfield.context import RequestContext
     from jackfield.gateway.observing import Observers
     from jackfield.manifest import Manifest
+    from jackfield.pooled import Pooled, PoolRequest
     from jackfield.ports.frontend import ModelCard
     from jackfield.ports.observer import EngineStats
-    from jackfield.types import GenerateEvent, Pooled, PoolRequest
+    from jackfield.types import GenerateEvent
 
 _NAME_SHOWN: Final = 100
 """Characters of an unknown model's name that an error repeats."""

@@ -10,7 +10,8 @@ import msgspec
 
 from jackfield.channel.messages import RequestFailed
 from jackfield.errors import ChannelError, JackfieldError
-from jackfield.types import Finished, Pooled, Started, TextDelta, Usage
+from jackfield.pooled import Pooled
+from jackfield.types import Finished, Started, TextDelta, Usage
 
 if TYPE_CHECKING:
     from jackfield.channel.messages import SequenceEvent

@@ -17,7 +17,7 @@ from jackfield.types import GenerateRequest
 if TYPE_CHECKING:
     from jackfield.gateway.worker_link import WorkerLink
     from jackfield.manifest import ModelConfig
-    from jackfield.types import PoolRequest
+    from jackfield.pooled import PoolRequest
 
 
 POOLED_SLOTS: Final = 1

@@ -24,15 +24,17 @@ from jackfield.gateway.admission import Load
 from jackfield.gateway.backlog import Backlog
 from jackfield.gateway.forecast import Service
 from jackfield.gateway.receiver import PoolReceiver, Receiver
-from jackfield.types import Finished, Pooled, Started
+from jackfield.pooled import Pooled
+from jackfield.types import Finished, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jackfield.channel.messages import SequenceEvent
     from jackfield.context import RequestContext
+    from jackfield.pooled import PoolRequest
     from jackfield.ports.observer import EngineStats
-    from jackfield.types import GenerateRequest, PoolRequest
+    from jackfield.types import GenerateRequest
 
 UNSENT_MAX: Final = 64 * 1024 * 1024
 """Bytes that may wait for a worker's intake, as many as one frame may have; above it requests are refused."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlia
 
 import msgspec
 
-from jackfield.types import PoolTask
+from jackfield.pooled import PoolTask
 
 if TYPE_CHECKING:
     import numpy as np

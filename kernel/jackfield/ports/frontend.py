@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from jackfield.context import RequestContext
     from jackfield.errors import JackfieldError
-    from jackfield.types import GenerateEvent, GenerateRequest, Pooled, PoolRequest
+    from jackfield.pooled import Pooled, PoolRequest
+    from jackfield.types import GenerateEvent, GenerateRequest
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):

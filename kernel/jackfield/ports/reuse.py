@@ -56,8 +56,8 @@ class ReusableRunner(Runner, Protocol):
         """Continue *sequence* with a saved *state*, so that it then holds *length* tokens.
 
         It must hold as many tokens as there were before the state's first: none unless ``limits.reuse`` is ``ranges``.
-        *length* is within the state, and its end where ``reuse`` is ``checkpoints``. The state is one that ``save`` of a
-        runner with the same ``limits.state_layout`` gave; what it came through may have damaged it.
+        *length* is within the state, and its end where ``reuse`` is ``checkpoints``. The state is one that ``save`` of
+        a runner with the same ``limits.state_layout`` gave; what it came through may have damaged it.
 
         Raises:
             KVExhausted: The pool has no room; the sequence is as before.

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from jackfield.pooled import PoolTask
     from jackfield.ports.backend import Batch, ModelInfo, RunnerLimits
-    from jackfield.types import PoolTask
 
 VECTOR_SIZE: Final = 8
 """Components of a pooled model's vectors."""

@@ -19,7 +19,8 @@ from jackfield.channel.framing import FrameDecoder
 from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit
 from jackfield.errors import ChannelError, DeadlineExceeded, ErrorRecord
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
-from jackfield.types import Finished, GenerateRequest, Pooled
+from jackfield.pooled import Pooled
+from jackfield.types import Finished, GenerateRequest
 from jackfield.worker.deadlines import Deadlines
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from jackfield_llama import pooling_library as pooling
 from jackfield_llama.logs import printable
 
 if TYPE_CHECKING:
+    from jackfield.pooled import PoolTask
     from jackfield.ports.backend import ModelInfo
-    from jackfield.types import PoolTask
     from jackfield_llama.config import PoolingOption
 
 _TYPES: Final = {

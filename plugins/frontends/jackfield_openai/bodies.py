@@ -7,7 +7,8 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from jackfield.types import CHOICES_MAX, TOP_LOGPROBS_MAX, GenerateRequest, PoolRequest
+from jackfield.pooled import PoolRequest
+from jackfield.types import CHOICES_MAX, TOP_LOGPROBS_MAX, GenerateRequest
 from jackfield_openai.arrays import INT32_MAX, Token
 from jackfield_openai.sampling import SamplingBody
 

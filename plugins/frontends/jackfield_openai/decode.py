@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jackfield.errors import InvalidRequest
-from jackfield.types import BREAKERS_MAX, INPUTS_MAX, STOP_MAX, ChatPrompt, GenerateRequest, PoolRequest, TextPrompt
+from jackfield.pooled import INPUTS_MAX, PoolRequest
+from jackfield.types import BREAKERS_MAX, STOP_MAX, ChatPrompt, GenerateRequest, TextPrompt
 from jackfield_openai import fields
 from jackfield_openai.arrays import exceeds, typed
 from jackfield_openai.bodies import Call, ChatBody, CompletionBody, EmbeddingBody, EmbeddingCall, SharedBody

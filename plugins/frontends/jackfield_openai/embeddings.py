@@ -11,7 +11,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jackfield.types import Pooled
+    from jackfield.pooled import Pooled
 
 FLOAT_BYTES: Final = 4
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jackfield.errors import InvalidRequest
-from jackfield.types import INPUTS_MAX, TextPrompt, TokenPrompt
+from jackfield.pooled import INPUTS_MAX
+from jackfield.types import TextPrompt, TokenPrompt
 from jackfield_openai.arrays import Token, exceeds, typed
 
 if TYPE_CHECKING:

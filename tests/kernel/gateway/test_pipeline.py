@@ -33,14 +33,13 @@ from jackfield.gateway.observing import Observers
 from jackfield.gateway.pipeline import Pipeline
 from jackfield.gateway.receiver import PACKED_AT, Receiver
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
+from jackfield.pooled import Pooled, PoolRequest
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.identity import Principal
 from jackfield.ports.observer import EngineStats
 from jackfield.types import (
     Finished,
     GenerateRequest,
-    Pooled,
-    PoolRequest,
     Started,
     TextDelta,
     TextPrompt,

@@ -16,14 +16,13 @@ from jackfield.channel import messages
 from jackfield.channel.local import MessageSocket
 from jackfield.channel.messages import Events, RequestFailed, Submit, ToGateway, ToWorker
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
+from jackfield.pooled import Pooled, PoolRequest
 from jackfield.testing import scripted
 from jackfield.types import (
     ChatPrompt,
     Finished,
     GenerateRequest,
     Message,
-    Pooled,
-    PoolRequest,
     Prompt,
     SamplingParams,
     TextDelta,

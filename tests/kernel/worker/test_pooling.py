@@ -16,9 +16,10 @@ from jackfield.channel.framing import FRAME_MAX
 from jackfield.channel.messages import Cancel, Events, RequestFailed, to_gateway
 from jackfield.errors import BackendFault, InvalidRequest
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
+from jackfield.pooled import PairPrompt, Pooled, PoolRequest
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.testing.scripted_pooled import LABELS, VECTOR_SIZE, ScriptedPooledRunner
-from jackfield.types import PairPrompt, Pooled, PoolRequest, TextPrompt, TokenPrompt
+from jackfield.types import TextPrompt, TokenPrompt
 from jackfield.worker.pooling.job import PoolJob
 from jackfield.worker.pooling.loop import PoolLoop, pick
 from jackfield.worker.pooling.rows import RESULT_BYTES_MAX, check_result_size, row_of

@@ -18,8 +18,9 @@ from jackfield.errors import (
     UnsupportedField,
     http,
 )
+from jackfield.pooled import PoolRequest
 from jackfield.ports.constraint import JsonObject
-from jackfield.types import ChatPrompt, GenerateRequest, LogitBias, Message, PoolRequest, SamplingParams, TextPrompt
+from jackfield.types import ChatPrompt, GenerateRequest, LogitBias, Message, SamplingParams, TextPrompt
 from jackfield_openai import fields
 from jackfield_openai.bodies import Call, EmbeddingCall
 from jackfield_openai.decode import decode_chat, decode_completion, decode_embedding

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
 
 from jackfield.errors import InvalidRequest, JackfieldError, UnsupportedField
+from jackfield.pooled import Pooled, PoolRequest
 from jackfield.testing.kits.frontend import HOSTILE_BODIES
 from jackfield.testing.kits.scripted_gateway import VECTOR, ScriptedGateway, row, serve_frontend
-from jackfield.types import Pooled, PoolRequest, TextPrompt, TokenPrompt
+from jackfield.types import TextPrompt, TokenPrompt
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.decode import decode_embedding
 from jackfield_openai.embeddings import SLICE_BYTES, embedding_slices

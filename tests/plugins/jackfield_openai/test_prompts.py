@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.errors import InvalidRequest
-from jackfield.types import INPUTS_MAX, TextPrompt, TokenPrompt
+from jackfield.pooled import INPUTS_MAX
+from jackfield.types import TextPrompt, TokenPrompt
 from jackfield_openai.prompts import RawPrompt, read_prompts
 
 

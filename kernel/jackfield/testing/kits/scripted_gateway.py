@@ -11,15 +11,17 @@ from aiohttp import web
 
 from jackfield.context import RequestContext
 from jackfield.errors import BodyTooLarge, JackfieldError
+from jackfield.pooled import Pooled
 from jackfield.ports.backend import ModelInfo
 from jackfield.ports.frontend import ModelCard
-from jackfield.types import Finished, Pooled, Started, TextDelta, Timings, Usage
+from jackfield.types import Finished, Started, TextDelta, Timings, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+    from jackfield.pooled import PoolRequest
     from jackfield.ports.frontend import Frontend, FrontendFactory, Handler
-    from jackfield.types import FinishReason, GenerateEvent, GenerateRequest, PoolRequest
+    from jackfield.types import FinishReason, GenerateEvent, GenerateRequest
 
 MODEL: Final = "demo"
 """Name of the only model."""

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jackfield.types import PoolRequest
+    from jackfield.pooled import PoolRequest
     from jackfield.worker.engine.sequence import Recipient
 
 

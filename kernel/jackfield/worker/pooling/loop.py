@@ -14,8 +14,8 @@ import structlog
 from jackfield.channel.messages import RequestFailed
 from jackfield.errors import BackendFault, ErrorRecord, InvalidRequest, WorkerDied
 from jackfield.lifecycle import RequestEvent, RequestState
+from jackfield.pooled import Pooled
 from jackfield.ports.backend import Batch
-from jackfield.types import Pooled
 from jackfield.worker.engine.clock import REPORT_INTERVAL_S, StepClock
 from jackfield.worker.inbox import Inbox
 from jackfield.worker.pooling.rows import row_of

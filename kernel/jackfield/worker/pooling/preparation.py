@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jackfield.errors import ContextLengthExceeded, InvalidRequest, UnsupportedField
+from jackfield.pooled import PairPrompt, PoolRequest
 from jackfield.tasks import refuse_other_tasks
-from jackfield.types import PairPrompt, PoolRequest, TextPrompt
+from jackfield.types import TextPrompt
 from jackfield.worker.pooling.job import PoolJob
 from jackfield.worker.pooling.rows import check_result_size
 from jackfield.worker.prompts import PromptReader

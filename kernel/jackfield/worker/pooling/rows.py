@@ -11,8 +11,8 @@ from jackfield.errors import BackendFault, InvalidRequest
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from jackfield.pooled import PoolRequest
     from jackfield.ports.backend import ModelInfo
-    from jackfield.types import PoolRequest
 
 RESULT_BYTES_MAX: Final = 48 * 1024 * 1024
 """Of one result, which must fit a frame of the channel. 2,048 vectors of 4,096 components take 32 MiB."""
