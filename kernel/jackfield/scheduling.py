@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 FORCED_MAX: Final = 32
 """Tokens that an answer may have pending and still count as one: a grammar forces some without a draw."""
 
-PROMPT_FLOOR: Final = 16
-"""Prompt tokens that a step has room for, however slow the machine: a prompt must get on."""
+PROMPT_FLOOR: Final = 32
+"""Prompt tokens that a step has room for, however slow the machine: a prompt must get on, and each step reads all
+weights, which makes a token in steps of 16 twice as dear as in steps of 64 and one in steps of 32 a quarter dearer."""
 
 PROMPT_UNMEASURED: Final = 64
 """The same before anything was measured."""

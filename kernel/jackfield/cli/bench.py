@@ -148,10 +148,7 @@ def command(
         code = EXIT_INTERRUPTED
     results = session.results()
     _print(session, plan, results, as_json=as_json)
-    if svg is not None and results:
-        _draw(svg, results)
-    if record is not None:
-        _record(record, results)
+    _keep(results, svg, record)
     failed = not results or any(result.summary.failed for result in results)
     return code or (EXIT_FAILED if failed else EXIT_OK)
 
@@ -252,6 +249,14 @@ def _print(session: Session, plan: Plan, results: Sequence[LevelResult], *, as_j
     errors = errors_list(summaries)
     if errors:
         click.echo(f"\n{click.style('Failed requests:', fg='red')}\n{errors}")
+
+
+def _keep(results: Sequence[LevelResult], svg: Path | None, record: Path | None) -> None:
+    """Write the files that were asked for."""
+    if svg is not None and results:
+        _draw(svg, results)
+    if record is not None:
+        _record(record, results)
 
 
 def _draw(svg: Path, results: Sequence[LevelResult]) -> None:

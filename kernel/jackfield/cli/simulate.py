@@ -15,12 +15,11 @@ from jackfield.cli.options import checked_output, json_option, manifest_options
 from jackfield.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Unpack
 
     from jackfield.manifest import Manifest
     from jackfield.ports.scheduler import Scheduler
-    from jackfield.simulation.figures import Figures
     from jackfield.simulation.replay import Replay
     from jackfield.simulation.trace import TracedRequest
 
@@ -140,28 +139,33 @@ def command(
       jackfield simulate trace.jsonl --scheduler fair --set config.fair.weights.a=3 --json
     """  # noqa: D301  \b is click's mark against wrapping
     from jackfield.manifest_layers import load_manifest
-    from jackfield.simulation.figures import figures_of
+
+    replays = _replays(load_manifest(file, sets=sets), trace, write_trace, options)
+    for name, replay in replays.items():
+        hidden = not sys.stderr.isatty()
+        with click.progressbar(length=replay.requests, label=name, file=sys.stderr, hidden=hidden) as bar:
+            replay.run(bar.update)
+    _show(replays, as_json=as_json)
+    if svg is not None:
+        _draw(svg, replays)
+    return EXIT_OK
+
+
+def _replays(
+    manifest: Manifest, trace: Path | None, write_trace: Path | None, options: SimulateOptions
+) -> dict[str, Replay]:
+    """One for each scheduler, ready to run; the trace is written where that is wished."""
     from jackfield.simulation.trace import TraceError
     from jackfield.simulation.trace import write_trace as write
 
-    manifest = load_manifest(file, sets=sets)
     schedulers = {name: _scheduler(manifest, name) for name in _names(options)}
     try:
         requests = _requests(trace, options)
         if write_trace is not None:
             write(requests, write_trace)
-        replays = {name: _replay(name, one, requests, options) for name, one in schedulers.items()}
+        return {name: _replay(name, one, requests, options) for name, one in schedulers.items()}
     except TraceError as error:
         raise click.UsageError(str(error)) from error
-    for name, replay in replays.items():
-        with click.progressbar(
-            length=len(requests), label=name, file=sys.stderr, hidden=not sys.stderr.isatty()
-        ) as bar:
-            replay.run(bar.update)
-    _show([figures_of(name, replay) for name, replay in replays.items()], as_json=as_json)
-    if svg is not None:
-        _draw(svg, replays)
-    return EXIT_OK
 
 
 def _names(options: SimulateOptions) -> list[str]:
@@ -216,9 +220,11 @@ def _replay(name: str, scheduler: Scheduler, requests: Sequence[TracedRequest], 
     return Replay(name, scheduler, pool, costs, requests)
 
 
-def _show(figures: Sequence[Figures], *, as_json: bool) -> None:
+def _show(replays: Mapping[str, Replay], *, as_json: bool) -> None:
+    from jackfield.simulation.figures import figures_of
     from jackfield.simulation.table import HEADER, SHARES_HEADER, class_rows, share_rows
 
+    figures = [figures_of(name, replay) for name, replay in replays.items()]
     if as_json:
         click.echo(msgspec.json.encode({"schedulers": figures}).decode())
         return
@@ -227,7 +233,7 @@ def _show(figures: Sequence[Figures], *, as_json: bool) -> None:
     print_table(SHARES_HEADER, share_rows(figures))
 
 
-def _draw(svg: Path, replays: dict[str, Replay]) -> None:
+def _draw(svg: Path, replays: Mapping[str, Replay]) -> None:
     from jackfield.bench.plot import draw_latencies
     from jackfield.simulation.figures import classes_of
 

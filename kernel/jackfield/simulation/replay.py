@@ -43,9 +43,9 @@ class Replay:
         self.engine = SimulatedEngine(pool, costs, trace)
         self.contended: dict[str, int] = {}
         """Tenant → tokens it was served while requests of several tenants waited."""
+        self.requests = len(trace)
         self._name = name
         self._scheduler = scheduler
-        self._trace = trace
 
     def run(self, ended: Callable[[int], None]) -> None:
         """Play until every request has ended.

@@ -103,7 +103,7 @@ def test_a_small_step_bounds_prompts_but_never_answers() -> None:
     ("step_s", "token_s", "tokens"),
     [
         pytest.param(0.15, 0.003, 50, id="as many as fit into the time"),
-        pytest.param(0.15, 0.1, 16, id="never less than sixteen"),
+        pytest.param(0.15, 0.1, 32, id="never less than thirty-two"),
         pytest.param(0.15, 0.0, 64, id="nothing was measured yet"),
         pytest.param(0.0, 0.1, 399, id="no bound"),
     ],
