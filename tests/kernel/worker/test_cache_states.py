@@ -68,21 +68,19 @@ class Asker:
 
 
 class Unreliable(ScriptedRunner):
-    """Fails at random in everything, and knows whose tokens it computed."""
+    """Fails at random in everything."""
 
     def __init__(self, limits: RunnerLimits, generator: random.Random, faults: float, broken: float) -> None:
         super().__init__(_INFO, limits)
         self.generator = generator
         self.faults = faults
         self.broken = broken
-        self.rows = 0
 
     def decode(self, batch: Batch) -> None:
         """Compute, or not."""
         if self.generator.random() < self.faults:
             raise self.generator.choice([BackendFault, KVExhausted])("by chance")
         super().decode(batch)
-        self.rows += batch.rows
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy, or not."""
@@ -129,7 +127,6 @@ class Chaos:
         self.loop: EngineLoop | None = None
         self.askers: list[Asker] = []
         self.prompts: list[tuple[int, str]] = []
-        self.cleared = 0
 
     def plan(self, view: SchedulerView) -> StepPlan:
         """Something legal; in the end always something."""

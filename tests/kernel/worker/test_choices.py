@@ -28,6 +28,18 @@ def test_each_answer_has_its_events(serve: Serve) -> None:
     assert {usage.completion_tokens for usage in ends.values()} == {6}
 
 
+def test_the_prompt_of_several_answers_is_computed_once(serve: Serve) -> None:
+    """The first computes it; the others compute its last token, which each draws its first one from."""
+    peer = serve(max_sequences=4)
+    peer.chat(1, "A long question, which nobody wants to read four times over [say:hello]", n=4)
+    ends = [event for event in peer.until_end(1, answers=4) if isinstance(event, Finished)]
+    prompt = ends[0].usage.prompt_tokens
+    assert sorted(end.usage.cached_tokens for end in ends) == [0, prompt - 1, prompt - 1, prompt - 1]
+    while not peer.stats or peer.stats[-1].generated_tokens < 4 * 6:
+        peer.receive()
+    assert peer.stats[-1].prompt_tokens == prompt + 3
+
+
 def test_more_answers_than_the_model_computes_at_once_are_refused(peer: Peer) -> None:
     """400 that names ``n``; as many as there are slots are fine."""
     peer.chat(1, "[say:x]", n=3)

@@ -1,85 +1,87 @@
-"""What the engine says of how long a newcomer would wait."""
+"""What the engine says of its queue: how much waits, and how long one who comes now would."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+import threading
+from typing import TYPE_CHECKING
 
-import pytest
-
-from jackfield.ports.backend import RunnerLimits
-from jackfield.ports.observer import CacheStats
-from jackfield.worker.engine import figures
-from jackfield.worker.engine.clock import StepClock
+from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
+from jackfield.ports.backend import ModelInfo, RunnerLimits
+from jackfield.testing.script import END
+from jackfield.testing.scripted import ScriptedRunner
+from jackfield.types import Finished, SamplingParams
 from jackfield.worker.engine.figures import engine_stats
+from jackfield.worker.engine.loop import EngineLoop
+from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest
+from jackfield_fcfs.scheduler import FcfsScheduler
 
 if TYPE_CHECKING:
-    from jackfield.worker.engine.prefix.cache import PrefixCache
-    from jackfield.worker.engine.table import SequenceTable
+    from jackfield.channel.messages import SequenceEvent
+    from jackfield.ports.observer import EngineStats
 
-LIMITS = RunnerLimits(context=64, max_sequences=2, kv_tokens=128, max_batch_tokens=32)
-STEP_S, TOKEN_S = 0.01, 0.001
-
-
-@pytest.fixture(autouse=True)
-def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cache's own figures are not looked at."""
-    monkeypatch.setattr(figures, "cache_stats", lambda _: CacheStats())
-
-
-def running(generated: int, max_tokens: int = 100, prompt: int = 5, computed: int = 5) -> SimpleNamespace:
-    """A sequence that holds a slot."""
-    request = SimpleNamespace(ends=SimpleNamespace(max_tokens=max_tokens))
-    return SimpleNamespace(generated=generated, prompt_cells=prompt, computed=computed, request=request)
-
-
-def wait_s(held: list[SimpleNamespace], *pending: int, answers: tuple[int, ...] = ()) -> float:
-    """The figure, where *pending* tokens wait and earlier *answers* were so long."""
-    clock = StepClock()
-    for tokens in answers:
-        clock.answered(tokens)
-    waiting = [SimpleNamespace(pending=tokens) for tokens in pending]
-    table = SimpleNamespace(running=held, waiting=waiting, held=[])
-    costs = SimpleNamespace(step_s=lambda _rows, _cells: STEP_S)
-    cells = SimpleNamespace(busy=0, used=0)
-    cache = SimpleNamespace(token_s=lambda: TOKEN_S, costs=costs, cells=cells)
-    return engine_stats(clock, cast("SequenceTable", table), cast("PrefixCache", cache), LIMITS).wait_s
-
-
-def test_nobody_waits_where_nothing_runs() -> None:
-    """An idle worker."""
-    assert wait_s([]) == 0
-    assert wait_s([running(3)], answers=(50,)) == 0
-
-
-def test_prompts_before_it_are_computed_first() -> None:
-    """What is left of those that run, and those that wait."""
-    assert wait_s([running(0, prompt=300, computed=100)]) == pytest.approx(200 * TOKEN_S)
-    assert wait_s([running(0, prompt=300, computed=100)], 400) == pytest.approx(600 * TOKEN_S)
-
-
-@pytest.mark.parametrize(
-    ("waiting", "expected"),
-    [(0, 10), (1, 30), (2, 40 + 10), (3, 40 + 30), (4, 80 + 10)],
+_INFO = ModelInfo(
+    architecture="scripted", title="", description="", parameters=0, size_bytes=0, context_train=999, vocabulary=257
 )
-def test_slots_are_free_when_answers_have_ended(waiting: int, expected: int) -> None:
-    """Answers had 40 tokens lately; one that runs has 30 of them, the other 10."""
-    figure = wait_s([running(30), running(10)], *[0] * waiting, answers=(40, 40))
-    assert figure == pytest.approx(expected * STEP_S)
+_LIMITS = RunnerLimits(context=128, max_sequences=2, kv_tokens=256, max_batch_tokens=64)
+PROMPT = b"<user>[say:some words]\n<assistant>"
 
 
-def test_an_answer_may_be_no_longer_than_its_limit() -> None:
-    """However long others were."""
-    assert wait_s([running(30, max_tokens=32), running(10)], answers=(1000,)) == pytest.approx(2 * STEP_S)
+class Asker:
+    """Waits for one answer."""
+
+    cancelled = False
+
+    def __init__(self) -> None:
+        self.lives = [LifeCycle(REQUEST, RequestState.WAITING)]
+        self.ended = threading.Event()
+
+    def post(self, event: SequenceEvent) -> None:
+        """Notices the end."""
+        if isinstance(event, Finished):
+            self.ended.set()
 
 
-def test_longer_answers_than_usual_may_end_any_time() -> None:
-    """Nobody knows when; and before any answer has ended, nobody knows how long they are."""
-    assert wait_s([running(90), running(90)], answers=(40,)) == 0
-    assert wait_s([running(3), running(4)]) == 0
+def _request(asker: Asker) -> PreparedRequest:
+    return PreparedRequest(
+        asker,
+        list(PROMPT),
+        draws=Draws(sampling=SamplingParams(temperature=0, seed=1)),
+        ends=Ends(max_tokens=40, end_tokens=frozenset({END})),
+    )
 
 
-def test_the_length_of_answers_follows_the_latest() -> None:
-    """About ten of them count."""
-    figure = wait_s([running(0), running(0)], answers=(1000, *[50] * 40))
-    assert figure == pytest.approx(50 * STEP_S, rel=0.01)
+def test_the_queue_and_its_wait() -> None:
+    """Nothing waits at rest; behind a queue a newcomer waits longer than behind an empty one, once speed is known."""
+    loop = EngineLoop(ScriptedRunner(_INFO, _LIMITS), FcfsScheduler(None), lambda: None, lambda _: None)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    found: list[EngineStats] = []
+
+    def look() -> None:
+        found.append(engine_stats(loop.clock, loop.table, loop.cache, _LIMITS))
+
+    first = Asker()
+    loop.submit(_request(first))
+    assert first.ended.wait(20)
+    askers = [Asker() for _ in range(6)]
+
+    def arrive(_: object) -> None:
+        look()
+        for asker in askers[:3]:
+            loop.submit(_request(asker))
+        loop.cache_report(queued)
+
+    def queued(_: object) -> None:
+        look()
+        for asker in askers[3:]:
+            loop.submit(_request(asker))
+        loop.cache_report(lambda _: look())
+
+    loop.cache_report(arrive)
+    assert all(asker.ended.wait(20) for asker in askers)
+    loop.stop()
+    thread.join(20)
+    empty, some, many = found
+    assert (empty.waiting_tokens, empty.wait_s) == (0, 0.0)
+    assert 0 < some.waiting_tokens < many.waiting_tokens
+    assert 0 < some.wait_s < many.wait_s

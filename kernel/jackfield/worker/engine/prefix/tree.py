@@ -54,7 +54,7 @@ class Node:
 
     def below(self) -> Iterator[Node]:
         """This node and all below it."""
-        stack = [self]
+        stack: list[Node] = [self]
         while stack:
             node = stack.pop()
             yield node
