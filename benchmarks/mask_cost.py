@@ -45,7 +45,7 @@ SEQUENCES: Final = 8
 TOKENS: Final = 64
 PAIRS: Final = 7
 LOSS_MAX: Final = 0.05
-OPEN: Final = {"type": "array", "items": {"type": "string", "minLength": 1000}}
+OPEN: Final = {"type": "array", "items": {"type": "string", "minLength": 1000}, "minItems": 1}
 """A schema whose text goes on beyond ``TOKENS``, whatever is drawn."""
 
 

@@ -20,7 +20,7 @@ import jsonschema
 import pytest
 
 from jackfield.ports.constraint import JsonSchema
-from jackfield.testing.kits.constraint import KitVocabulary
+from jackfield.testing.kits.constraint_cases import KitVocabulary
 from jackfield.testing.openai_shapes import ChatCompletion
 from jackfield_llguidance.config import LlguidanceConfig
 from jackfield_llguidance.engine import LlguidanceEngine

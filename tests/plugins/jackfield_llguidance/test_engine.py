@@ -9,11 +9,12 @@ from jackfield import build_kernel
 from jackfield.errors import BackendFault, ManifestError
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.ports.constraint import Choice, Constraint, JsonObject, JsonSchema
-from jackfield.testing.kits.constraint import KitVocabulary
+from jackfield.testing.kits.constraint_cases import KitVocabulary
 from jackfield_llguidance.cache import BoundedCache
 from jackfield_llguidance.config import LlguidanceConfig
 from jackfield_llguidance.cycles import cycle_through
 from jackfield_llguidance.engine import LlguidanceEngine
+from jackfield_llguidance.errors import explain
 
 VOCABULARY = KitVocabulary()
 
@@ -95,3 +96,35 @@ def test_after_a_fault_there_is_nothing_but_faults(constraint: Constraint) -> No
         matcher.mask(np.zeros(9, np.uint32))
     with pytest.raises(BackendFault):
         matcher.forced()
+
+
+@pytest.mark.parametrize(
+    ("text", "keyword", "meaning"),
+    [
+        ("regex parse error:\n    (\n    ^\nerror: unclosed group", "pattern", "unclosed group"),
+        ("Unsatisfiable schema: minItems (3) is greater than maxItems (2)", "", "no value satisfies it"),
+        (
+            'min/maxProperties only supported when all keys listed in "properties" are required',
+            "minProperties",
+            "named",
+        ),
+        ("patternProperties '^a' and '^ab' are not disjoint", "patternProperties", "same names"),
+        ("Unable to determine if regex is empty: (And …)", "pattern", "too complex"),
+        ("circular references with sibling keys are not supported: #/$defs/s0", "$ref", "alone"),
+        ("oneOf constraints are not supported. Enable 'coerce_one_of'", "oneOf", "overlap"),
+        ("lookarounds not supported yet; End in regex /a$b/", "pattern", "look-around"),
+        ("invalid multiple of", "multipleOf", "invalid multiple of"),
+        ("schema too large", "", "too large"),
+        ("initial lexer configuration (grammar) too big (limit for this grammar: 1000000)", "", "too complex"),
+        ("unknown special token: '<|x|>'; following special tokens are available: …", "", "special token"),
+        ("Failed to generate regex for integer range: min=Some(3), max=None", "minimum", "no such number"),
+        ("something new\n<state>\nTokens: ⟦⟧", "", "something new"),
+    ],
+)
+def test_texts_of_the_library(text: str, keyword: str, meaning: str) -> None:
+    """Each has a keyword and words that help, on one line, without dumps."""
+    told = explain(text)
+    assert told.keyword == keyword
+    assert meaning in told.meaning
+    assert "\n" not in told.meaning
+    assert "state" not in told.meaning

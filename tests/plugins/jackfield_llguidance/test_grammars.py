@@ -8,7 +8,7 @@ import pytest
 
 from jackfield.errors import BackendFault, InvalidRequest
 from jackfield.ports.constraint import GRAMMAR_LENGTH_MAX, Choice, Constraint, GrammarText, JsonSchema, Pattern
-from jackfield.testing.kits.constraint import KitVocabulary
+from jackfield.testing.kits.constraint_cases import KitVocabulary
 from jackfield_llguidance.config import LlguidanceConfig
 from jackfield_llguidance.engine import LlguidanceEngine
 from jackfield_llguidance.gbnf import read_gbnf

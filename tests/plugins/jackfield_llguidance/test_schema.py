@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import jackfield_llguidance
 from jackfield.errors import InvalidRequest
 from jackfield.ports.constraint import JsonSchema
-from jackfield.testing.kits.constraint import KitVocabulary
+from jackfield.testing.kits.constraint_cases import KitVocabulary
 from jackfield_llguidance.config import LlguidanceConfig
 from jackfield_llguidance.engine import LlguidanceEngine
 from jackfield_llguidance.formats import FORMATS

@@ -11,7 +11,7 @@ import pytest
 
 from jackfield.model_source import resolve_source
 from jackfield.ports.constraint import Choice
-from jackfield.testing.kits.constraint import KitVocabulary
+from jackfield.testing.kits.constraint_cases import KitVocabulary
 from jackfield.testing.script import END, VOCABULARY, ScriptedTokenizer
 from jackfield_llguidance.config import LlguidanceConfig
 from jackfield_llguidance.engine import LlguidanceEngine
