@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TOKENS_MAX: Final = 10_000_000
 REQUESTS_MAX: Final = 1_000_000
+SECONDS_MAX: Final = 1_000_000_000
 LINE_MAX: Final = 10_000
 """Characters of a line; a request takes two hundred."""
 
@@ -43,7 +44,7 @@ class TracedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """How many tokens those are; the same for all of them."""
 
     def __post_init__(self) -> None:
-        _within("arrival_s", self.arrival_s, 0, 1e9)
+        _within("arrival_s", self.arrival_s, 0, SECONDS_MAX)
         _within("prompt_tokens", self.prompt_tokens, 1, TOKENS_MAX)
         _within("output_tokens", self.output_tokens, 1, TOKENS_MAX)
         _within("priority", self.priority, -PRIORITY_MAX, PRIORITY_MAX)
@@ -103,4 +104,4 @@ def _check_prefixes(requests: Sequence[TracedRequest], where: str) -> None:
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise ValueError(f"{name} must be {low:g} to {high:g}")
+        raise ValueError(f"{name} must be {low} to {high}")

@@ -44,4 +44,4 @@ class FairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise ValueError(f"{name} must be {low:g} to {high:g}")
+        raise ValueError(f"{name} must be {low} to {high}")

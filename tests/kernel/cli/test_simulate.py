@@ -80,7 +80,10 @@ def test_what_bench_records_can_be_replayed(tmp_path: Path, servers: Callable[[s
         ("--synthetic rate=1 --scheduler keys", "the plugin keys hands over no scheduler"),
         ("--synthetic rate=1 --scheduler fair --compare fcfs", "give one of them"),
         ("--synthetic rate=1 --compare fcfs,,fair", "separated by commas"),
-        ("--synthetic rate=1 --scheduler fair --set config.fair.slice_tokens=0", "slice_tokens must be"),
+        (
+            "--synthetic rate=1 --scheduler fair --set config.fair.slice_tokens=0",
+            "config.fair.slice_tokens: must be 1 to 1000000",
+        ),
         ("--synthetic rate=1 --svg missing/latency.svg", "no file can be made"),
     ],
 )

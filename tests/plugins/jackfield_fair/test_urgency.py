@@ -9,9 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jackfield.ports.scheduler import SchedulerView
 from jackfield.simulation.engine import Pool
 from jackfield.simulation.trace import TracedRequest
+from jackfield.testing.kits.scheduler import Seen
 from jackfield_fair.config import FairConfig
+from jackfield_fair.scheduler import FairScheduler
 
 if TYPE_CHECKING:
     from tests.plugins.jackfield_fair.conftest import Played
@@ -96,6 +99,37 @@ def test_prompts_of_one_tenant_are_not_interleaved(play: type[Played]) -> None:
         computing += [sequence.id for sequence in played.engine.running if not sequence.generated and sequence.computed]
         played.step()
     assert computing == sorted(computing)
+
+
+def test_one_that_comes_back_to_the_queue_late_is_served() -> None:
+    """An engine may hold a sequence back, for its prefix or anything else, and show it again at its old place."""
+    scheduler = FairScheduler(FairConfig())
+    early, late = Seen(1, 10, tenant="a"), Seen(2, 10, tenant="a", arrived=1.0)
+
+    def planned(now: float, waiting: list[Seen], running: list[Seen], slots: int) -> list[int]:
+        view = SchedulerView(now, waiting, running, slots, free_tokens=1000, max_tokens=64)
+        return [chunk.id for chunk in scheduler.plan(view).chunks]
+
+    assert planned(1.0, [late], [], 1) == [2]
+    assert planned(2.0, [early], [Seen(2, 1, 10, 10, 1, "a")], 0) == [2]
+    assert planned(3.0, [], [Seen(2, 1, 11, 11, 2, "a")], 1) == [2]
+    assert planned(4.0, [early], [Seen(2, 1, 12, 12, 3, "a")], 1) == [2, 1]
+
+
+def test_a_sequence_that_was_cancelled_is_forgotten() -> None:
+    """Also in the middle of a line, and while another arrives."""
+    scheduler = FairScheduler(FairConfig())
+    waiting = [Seen(number, 10) for number in range(5)]
+
+    def view(now: float, waiting: list[Seen]) -> SchedulerView:
+        return SchedulerView(now, waiting, [], free_slots=0, free_tokens=1000, max_tokens=64)
+
+    scheduler.plan(view(1.0, waiting))
+    scheduler.plan(view(2.0, [*waiting[:2], *waiting[3:], Seen(5, 10)]))
+    plan = scheduler.plan(view(3.0, [*waiting[3:], Seen(5, 10)])._replace(free_slots=9))
+    assert [chunk.id for chunk in plan.chunks] == [3, 4, 5]
+    scheduler.plan(view(4.0, []))
+    assert scheduler.remembered == 0
 
 
 def bound(config: FairConfig, steps: int, answer: int, longest_s: float) -> float:
