@@ -31,7 +31,7 @@ def test_each_answer_has_its_events(serve: Serve) -> None:
 def test_the_prompt_of_several_answers_is_computed_once(serve: Serve) -> None:
     """The first computes it; the others compute its last token, which each draws its first one from."""
     peer = serve(max_sequences=4)
-    peer.chat(1, "A long question, which nobody wants to read four times over [say:hello]", n=4)
+    peer.chat(1, "A question of a certain length [say:hello]", n=4)
     ends = [event for event in peer.until_end(1, answers=4) if isinstance(event, Finished)]
     prompt = ends[0].usage.prompt_tokens
     assert sorted(end.usage.cached_tokens for end in ends) == [0, prompt - 1, prompt - 1, prompt - 1]
