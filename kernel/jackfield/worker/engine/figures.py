@@ -44,14 +44,16 @@ def _places_s(
     """How long a sequence that comes now would wait for a slot, in seconds.
 
     As many answers must end as wait before it, of all that run evenly; each is taken to be as long as answers were
-    lately, or as it may be at most.
+    lately, or as it may be at most. Who waits gets the slots that are free.
     """
-    ends_needed = len(table.running) + waiting + 1 - limits.max_sequences
-    if ends_needed <= 0 or not table.running:
+    free = limits.max_sequences - len(table.running)
+    ends_needed = waiting + 1 - free
+    if ends_needed <= 0:
         return 0.0
-    owed = sorted(
+    running = [
         max(0.0, min(sequence.request.ends.max_tokens, answer_tokens) - sequence.generated)
         for sequence in table.running
-    )
+    ]
+    owed = sorted([*running, *[answer_tokens] * free])
     rounds, place = divmod(ends_needed - 1, len(owed))
     return (rounds * answer_tokens + owed[place]) * cache.costs.step_s(len(owed), cache.cells.used)
