@@ -90,6 +90,8 @@ def _installed(name: str) -> Target:
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return _plugin(name)
     entries = [entry for entry in distribution.entry_points if entry.group == GROUP]
+    if not entries and name in installed_plugins():  # it is called like the library that it wraps
+        return _plugin(name)
     if not entries:
         raise ManifestError(f"the distribution {name} has no entry points in the group {GROUP}")
     folder, settings = _stated_in(sorted({place for entry in entries for place in _places(entry)}), Path.cwd())

@@ -197,6 +197,11 @@ def test_what_is_installed_is_found_by_name(target: str) -> None:
     assert (len(names) == 1) == (target == "fcfs")
 
 
+def test_a_plugin_may_be_called_like_the_library_it_wraps() -> None:
+    """A distribution of that name is there too, and has no plugin."""
+    assert [entry.name for entry in find_target("llguidance").entries] == ["llguidance"]
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [
