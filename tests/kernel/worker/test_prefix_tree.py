@@ -219,7 +219,7 @@ class Ledger(RuleBasedStateMachine):
             assert self.ledger.is_shared(holder) == bool(others.intersection(cells))
         for holder in self.busy:
             others = {cell for other in self.busy - {holder} for cell in self.cells[other]}
-            assert self.ledger.own(self.ledger.leaves[holder]) == len(set(self.cells[holder]) - others)
+            assert self.ledger.leaves[holder].own() == len(set(self.cells[holder]) - others)
 
     @staticmethod
     def _any(data: st.DataObject, holders: set[int]) -> int | None:

@@ -260,10 +260,7 @@ class Sequence:
     @property
     def cells(self) -> int:
         """KV cells that it shares with no running sequence; while it waits, those that starting takes."""
-        leaf = self.leaf
-        if leaf is None:
-            return self.found.cells
-        return sum([segment.length for segment in leaf.chain() if segment.running == 1])
+        return self.found.cells if self.leaf is None else self.leaf.own()
 
     @property
     def tenant(self) -> str:

@@ -34,6 +34,10 @@ class Segment:
             yield segment
             segment = segment.parent
 
+    def own(self) -> int:
+        """Cells that no other running id holds than the one that ends here."""
+        return sum([segment.length for segment in self.chain() if segment.running == 1])
+
 
 class CellLedger:
     """Cells by sequence id. Engine loop thread.
@@ -119,10 +123,6 @@ class CellLedger:
         """Cells of *holder*, shared ones too."""
         leaf = self.leaves[holder]
         return leaf.start + leaf.length
-
-    def own(self, leaf: Segment) -> int:
-        """Cells that no other running id holds than the one that ends in *leaf*."""
-        return sum(segment.length for segment in leaf.chain() if segment.running == 1)
 
     def frees(self, holder: int) -> int:
         """Cells that nobody holds any more once *holder*, at rest, is dropped."""
