@@ -97,6 +97,19 @@ class Trace:
                     del held[node]
         return hits / self.prompt_tokens
 
+    def least_recently_used(self, room: int) -> float:
+        """The same share where what was used last longest ago makes way, of a path its end first."""
+        held: dict[int, None] = {}
+        hits = 0
+        for request, path in zip(self.requests, self._paths, strict=True):
+            hits += sum(node in held for node in path[: _usable(request)])
+            for node in reversed(path):
+                held.pop(node, None)
+                held[node] = None
+            while len(held) > room:
+                del held[next(iter(held))]
+        return hits / self.prompt_tokens
+
     def _next_wanted(self) -> Iterator[list[int]]:
         """For each request, and each token of its path, the number of the request that wants it next."""
         later: dict[int, int] = {}

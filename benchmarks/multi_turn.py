@@ -249,7 +249,8 @@ def run() -> dict[str, Any]:
     sizes = []
     for share in SHARES:
         room = round(trace.distinct * share)
-        sizes.append({"share": share, "room": room, "oracle": trace.oracle(room), "cache": simulated(trace, room)})
+        found = {"oracle": trace.oracle(room), "lru": trace.least_recently_used(room), "cache": simulated(trace, room)}
+        sizes.append({"share": share, "room": room, **found})
         progress("multi-turn, memory {share:.0%}: cache {cache:.3f}, oracle {oracle:.3f}".format(**sizes[-1]))
     with server(DEMO) as process:
         cached, known = asyncio.run(chat(process.target.url))
@@ -265,11 +266,13 @@ def run() -> dict[str, Any]:
 
 def table(results: dict[str, Any]) -> str:
     """As Markdown."""
-    lines = ["| memory, tokens | of the trace | hit rate | oracle | ratio | wanted |", "|---" * 6 + "|"]
+    lines = ["| memory, tokens | of the trace | hit rate | oracle | ratio | wanted | LRU, ratio |", "|---" * 7 + "|"]
     for each in results["sizes"]:
         ratio = each["cache"] / each["oracle"]
         figures = f"{each['cache']:.3f} | {each['oracle']:.3f} | {ratio:.3f}"
-        lines.append(f"| {each['room']:,} | {each['share']:.0%} | {figures} | ≥ {TARGET} |")
+        lines.append(
+            f"| {each['room']:,} | {each['share']:.0%} | {figures} | ≥ {TARGET} | {each['lru'] / each['oracle']:.3f} |"
+        )
     served = results["served"]
     lines.append(
         f"\nDemo model on a real server, {CHATS} conversations of {len(QUESTIONS)} turns, all in turn: of"
