@@ -49,17 +49,13 @@ def answers(sequence: SequenceView) -> bool:
 
 
 def prompt_tokens(view: SchedulerView, step_s: float) -> int:
-    """How many prompt tokens the next step may hold.
+    """How many prompt tokens are computed in *step_s* seconds, but never less than ``PROMPT_FLOOR``.
 
     Parameters:
-        view: Of the step.
-        step_s: Seconds that prompts may add to a step with answers in it; 0 sets no bound.
-
-    Returns:
-        ``view.max_tokens`` where no answer waits for the step; otherwise *step_s* divided by what a prompt token takes,
-        and never less than ``PROMPT_FLOOR``.
+        view: Says what a prompt token takes, and how many a step may hold.
+        step_s: Seconds; 0 sets no bound.
     """
-    if not step_s or not any(answers(sequence) for sequence in view.running):
+    if not step_s:
         return view.max_tokens
     if not view.token_s:
         return min(view.max_tokens, PROMPT_UNMEASURED)
@@ -71,18 +67,32 @@ class StepDraft:
 
     Parameters:
         view: Of the step.
-        prompts: Most tokens of the step that go to prompts, as ``prompt_tokens`` says; None sets no bound.
+        step_s: Seconds that prompts may take where others wait for the step's end: answers for their next token, or a
+            prompt that ends in it for its first. 0 sets no bound.
 
     Tokens of what runs already, and one more for each that runs, are never given to one that starts.
     """
 
-    __slots__ = ("_cells", "_chunks", "_owed", "_preempted", "_running", "_slots", "_starting", "prompts", "tokens")
+    __slots__ = (
+        "_cells",
+        "_chunks",
+        "_owed",
+        "_preempted",
+        "_running",
+        "_share",
+        "_slots",
+        "_starting",
+        "prompts",
+        "tokens",
+    )
 
-    def __init__(self, view: SchedulerView, prompts: int | None = None) -> None:
+    def __init__(self, view: SchedulerView, step_s: float = 0.0) -> None:
         self.tokens = view.max_tokens
         """What is left of the step."""
-        self.prompts = view.max_tokens if prompts is None else prompts
+        share = prompt_tokens(view, step_s)
+        self.prompts = share if any(answers(sequence) for sequence in view.running) else view.max_tokens
         """What is left of it for prompts."""
+        self._share = share
         self._slots = view.free_slots
         self._cells = view.free_tokens
         self._running = {sequence.id: sequence for sequence in view.running}
@@ -130,10 +140,16 @@ class StepDraft:
             self._grant(sequence, min(sequence.pending, self.tokens, self._cells))
 
     def prompt(self, sequence: SequenceView) -> int:
-        """Grant a running *sequence* as much of its prompt as there is room for; return how much that is."""
+        """Grant a running *sequence* as much of its prompt as there is room for; return how much that is.
+
+        Where a prompt ends the step holds no more of others than can be computed meanwhile: its first token would wait.
+        """
         tokens = min(sequence.pending, self.tokens, self.prompts, self._cells)
         self._grant(sequence, tokens)
         self.prompts -= tokens
+        self._share -= tokens
+        if tokens == sequence.pending:
+            self.prompts = min(self.prompts, max(0, self._share))
         return tokens
 
     def fits(self, sequence: SequenceView, without: Sequence[SequenceView] = ()) -> bool:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from jackfield.ports.scheduler import StepPlan
-from jackfield.scheduling import StepDraft, answers, prompt_tokens
+from jackfield.scheduling import StepDraft, answers
 from jackfield_fair.history import History
 from jackfield_fair.preemption import Preemption
 from jackfield_fair.prompts import PromptRound
@@ -49,7 +49,7 @@ class FairScheduler:
         return self._plan
 
     def _draft(self, view: SchedulerView) -> StepPlan:
-        draft = StepDraft(view, prompt_tokens(view, self._config.step_ms / 1000))
+        draft = StepDraft(view, self._config.step_ms / 1000)
         draft.make_room(self._standing)
         draft.answer(sequence for sequence in sorted(draft.running, key=self._standing) if answers(sequence))
         prompts = PromptRound(self._config, self._history, self._preemption, self._current)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.scheduling import StepDraft, answers, prompt_tokens
+from jackfield.scheduling import StepDraft, answers
 
 if TYPE_CHECKING:
     from jackfield.ports.scheduler import SchedulerView, SequenceView, StepPlan
@@ -15,7 +15,7 @@ class FcfsScheduler:
 
     Parameters:
         step_tokens: Most tokens of a step; None takes all the backend allows. Never less than one per running answer.
-        step_s: Seconds that prompts may add to a step with answers in it; 0 sets no bound.
+        step_s: Seconds that prompts may take of a step that others wait for; 0 sets no bound.
 
     Every running answer gets its one token first, so a prompt that comes in never stalls one; what is left of the step
     goes to prompts, one after another and oldest first, since interleaved prompts would all see their first token late.
@@ -30,7 +30,7 @@ class FcfsScheduler:
         """The next step; see ``jackfield.ports.scheduler.Scheduler``."""
         bound = max(self._step_tokens or view.max_tokens, len(view.running))
         view = view._replace(max_tokens=min(view.max_tokens, bound))
-        draft = StepDraft(view, prompt_tokens(view, self._step_s))
+        draft = StepDraft(view, self._step_s)
         draft.make_room(_arrival)
         running = sorted(draft.running, key=_arrival)
         draft.answer(sequence for sequence in running if answers(sequence))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from jackfield.scheduling import StepDraft, answers, prompt_tokens
+from jackfield.scheduling import StepDraft, answers
 
 if TYPE_CHECKING:
     from jackfield.ports.scheduler import SchedulerView, SequenceView, StepPlan
@@ -16,7 +16,7 @@ class ShortestScheduler:
 
     Parameters:
         ageing_s: Seconds after which a waiting sequence goes first, however long its prompt.
-        step_s: Seconds that prompts may add to a step with answers in it; 0 sets no bound.
+        step_s: Seconds that prompts may take of a step that others wait for; 0 sets no bound.
     """
 
     def __init__(self, ageing_s: float, step_s: float) -> None:
@@ -25,7 +25,7 @@ class ShortestScheduler:
 
     def plan(self, view: SchedulerView) -> StepPlan:
         """The next step; see ``jackfield.ports.scheduler.Scheduler``."""
-        draft = StepDraft(view, prompt_tokens(view, self._step_s))
+        draft = StepDraft(view, self._step_s)
         draft.make_room(lambda sequence: (sequence.id,))
         draft.answer(sequence for sequence in draft.running if answers(sequence))
         prompting = [sequence for sequence in draft.running if not answers(sequence)]

@@ -33,7 +33,7 @@ class TestShortestOptions(ConfigKit):
 
 def _order(waiting: list[Seen], now: float, ageing_s: float = 30) -> list[int]:
     view = SchedulerView(now, waiting, [], free_slots=8, free_tokens=10_000, max_tokens=10_000)
-    return [chunk.id for chunk in ShortestScheduler(ageing_s, 0.15).plan(view).chunks]
+    return [chunk.id for chunk in ShortestScheduler(ageing_s, 0).plan(view).chunks]
 
 
 def test_the_least_work_goes_first() -> None:
