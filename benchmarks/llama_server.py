@@ -69,6 +69,8 @@ class LlamaServer:
     name: Final = "llama-server"
 
     def __init__(self, settings: Settings) -> None:
+        # it is in a session of its own: nobody else ends it when this process is told to end
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         self.port = free_port()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         # a session of its own, as Jackfield has: Linux shares processor time among sessions first
