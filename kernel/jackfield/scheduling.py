@@ -24,7 +24,7 @@ PROMPT_FLOOR: Final = 32
 """Prompt tokens that a step has room for, however slow the machine: a prompt must get on, and each step reads all
 weights, which makes a token in steps of 16 twice as dear as in steps of 64 and one in steps of 32 a quarter dearer."""
 
-PROMPT_UNMEASURED: Final = 64
+PROMPT_UNMEASURED: Final = 128
 """The same before anything was measured."""
 
 STEP_MS_MAX: Final = 60_000
