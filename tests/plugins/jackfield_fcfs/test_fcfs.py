@@ -104,7 +104,7 @@ def test_a_small_step_bounds_prompts_but_never_answers() -> None:
     [
         pytest.param(0.15, 0.003, 50, id="as many as fit into the time"),
         pytest.param(0.15, 0.1, 32, id="never less than thirty-two"),
-        pytest.param(0.15, 0.0, 64, id="nothing was measured yet"),
+        pytest.param(0.15, 0.0, 128, id="nothing was measured yet"),
         pytest.param(0.0, 0.1, 399, id="no bound"),
     ],
 )
