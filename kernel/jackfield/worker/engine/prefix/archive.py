@@ -52,11 +52,14 @@ class Archive:
                 self._add(state, node)
             state.tiers[index] = 0
 
-    def keep(self, node: Node, start: int, end: int, data: memoryview) -> bool:
-        """Put the state of *start* to *end*, which ends within *node*, into the stores; whether any has it."""
+    def keep(self, node: Node, start: int, end: int, data: memoryview, *, quick: bool) -> bool:
+        """Put the state of *start* to *end*, which ends within *node*, into the stores; whether any has it.
+
+        Into *quick* ones too, if it leaves the device.
+        """
         tokens = node.key()[: 4 * end]
         state = State(StateKey(scope=node.root.scope, tokens=tokens, start=start), len(data))
-        if not self._tiers.keep(state, data):
+        if not self._tiers.keep(state, data, quick=quick):
             return False
         self._add(state, node)
         return True
@@ -71,12 +74,12 @@ class Archive:
         while len(self._checkpoints) > CHECKPOINTS_MAX or self._checkpoint_bytes > CHECKPOINT_BYTES_MAX:
             self._let_go(next(iter(self._checkpoints)))
 
-    def store_checkpoints(self, node: Node) -> None:
-        """Put the checkpoints on the way to *node* into the stores too."""
+    def store_checkpoints(self, node: Node, *, quick: bool) -> None:
+        """Put the checkpoints on the way to *node* into the stores too, into *quick* ones if it leaves the device."""
         for each in node.path():
             state = each.checkpoint
             if state is not None and state.data is not None:
-                self._tiers.keep(state, state.data)
+                self._tiers.keep(state, state.data, quick=quick)
 
     def get(self, state: State) -> memoryview | None:
         """*state*, if it can be had at once; it is forgotten if no store has it any more."""
@@ -90,9 +93,19 @@ class Archive:
             self._checkpoints.move_to_end(state)
         return data
 
-    def fading(self, node: Node) -> list[State]:
-        """States of *node* that no store may have for long any more."""
-        return [state for state in node.states if self._tiers.fades(state)]
+    def restored(self, state: State) -> None:
+        """All of *state* is on the device again: quick stores that are full use its room for something else."""
+        self._tiers.make_way(state)
+        if not state.tiers:
+            self.lose(state)
+
+    def faded(self, node: Node) -> None:
+        """What only the holder of *node* holds was used on the device alone: quick stores may have dropped it since."""
+        states = {state for each in node.path() if each.held == 1 for state in each.states}
+        for state in states:
+            self._tiers.faded(state)
+            if not state.tiers and state.data is None:
+                self.lose(state)
 
     def lose(self, state: State) -> None:
         """*state* is of no use: forget it everywhere."""

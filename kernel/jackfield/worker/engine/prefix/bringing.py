@@ -70,6 +70,8 @@ class Bringer:
             if held != state.start or not self._restore(state, target, length):
                 break
             held = length
+            if length == state.end and found.checkpoint is None:
+                self._archive.restored(state)
         checkpoint = found.checkpoint
         if checkpoint is None or not held:
             return held

@@ -88,7 +88,7 @@ class PrefixCache:
             self._set(sequence, NOTHING)
             return
         version = self.tree.version(scope)
-        if sequence.seen != version:
+        if sequence.seen != version or self._has_gone_on(sequence.found):
             sequence.seen = version
             match = self.tree.match(scope, sequence.key, len(sequence.tokens) - 1)
             found = self._finder.find(match, self.tiers.is_at_hand)
@@ -234,6 +234,10 @@ class PrefixCache:
     def work(self) -> None:
         """Between two steps: save a little of what waits for that, and forget what is only known."""
         self.tree.prune()
+        for resident in self.holders.next_to_leave():
+            if not resident.saved:
+                resident.saved = True
+                self.saver.ahead(resident.node)
         self.saver.work()
 
     def token_s(self) -> float:
@@ -273,6 +277,10 @@ class PrefixCache:
     def _set(sequence: Sequence, found: Found) -> None:
         sequence.found = found
         sequence.computed = found.length
+
+    def _has_gone_on(self, found: Found) -> bool:
+        """Whether a running sequence that was *found* has more tokens by now; where not a part of it can be copied."""
+        return self.rewinds and found.source is not None and self.cells.length(found.source) != found.copied
 
     def _worth(self, restored: int, saved: int) -> bool:
         """Whether restoring so many tokens costs less than computing so many."""
@@ -314,7 +322,7 @@ class PrefixCache:
             self._runner.cut(found.source, found.copied)
         except BackendFault as error:
             log.warning("a cached prefix could not be used", error=error.message)
-            self.holders.evict(found.source)
+            self.holders.evict(found.source, lost=True)
             return False
         self.cells.cut(found.source, found.copied)
         self.tree.release(self.holders.wake(found.source).node, found.source)

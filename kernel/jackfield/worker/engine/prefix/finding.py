@@ -109,10 +109,10 @@ class Finder:
     def _checkpoints(self, match: Match, usable: Callable[[State], bool]) -> Found:
         """The deepest place that a sequence or state ends at, or that a checkpoint leads back to."""
         for node in reversed(match.path):
-            if node.end <= match.length:
-                found = self._at(node, usable)
-                if found is not None:
-                    return found
+            found = self._at(node, usable) if node.end <= match.length else None
+            found = found or _state_within(node, match.length, usable)
+            if found is not None:
+                return found
         return NOTHING
 
     def _at(self, node: Node, usable: Callable[[State], bool]) -> Found | None:
@@ -121,7 +121,7 @@ class Finder:
         for holder in node.holders:
             if self._cells.length(holder) == end:
                 return Found(end, end, holder, end)
-        states = [state for state in node.states if usable(state)]
+        states = [state for state in node.states if state.end >= end and usable(state)]
         for state in states:
             if state.end == end:
                 return Found(end, end, states=((state, end),))
@@ -134,6 +134,16 @@ class Finder:
         if states:
             return Found(end, states[-1].end, states=((states[-1], states[-1].end),), checkpoint=node.checkpoint)
         return None
+
+
+def _state_within(node: Node, limit: int, usable: Callable[[State], bool]) -> Found | None:
+    """The longest state that ends within *node*, at *limit* or before: the node may have grown since it was saved."""
+    reach = min(limit, node.end)  # states that end further on may be of other tokens
+    states = [state for state in node.states if node.start < state.end <= reach and usable(state)]
+    if not states:
+        return None
+    state = max(states, key=_end)
+    return Found(state.end, state.end, states=((state, state.end),))
 
 
 def _covered(match: Match) -> int:

@@ -9,7 +9,7 @@ from jackfield.worker.engine.prefix.cells import CellLedger
 from jackfield.worker.engine.prefix.residency import Meter, Rent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from jackfield.ports.backend import Runner
     from jackfield.worker.engine.prefix.counters import CacheCounters
@@ -24,11 +24,13 @@ class Resident:
         meter: The worker's.
     """
 
-    __slots__ = ("node", "rent")
+    __slots__ = ("node", "rent", "saved")
 
     def __init__(self, node: Node, meter: Meter) -> None:
         self.node = node
         self.rent = Rent(meter)
+        self.saved = False
+        """Whether it was saved ahead of its leaving; states may be lost again, so that is looked at when it leaves."""
 
 
 class Holders:
@@ -49,6 +51,7 @@ class Holders:
         self._tree = tree
         self._counters = counters
         self._capacity = limits.kv_tokens
+        self._step_cells = limits.max_batch_tokens
         self._ids = limits.max_sequences + limits.spare_sequences
         self._free = list(range(self._ids - 1, -1, -1))
         self.shares = limits.reuse == "ranges"
@@ -90,10 +93,11 @@ class Holders:
             self.residents.move_to_end(holder)
             self._counters.kept += 1
 
-    def evict(self, holder: int) -> None:
-        """A resident leaves the device."""
+    def evict(self, holder: int, *, lost: bool = False) -> None:
+        """A resident leaves the device; or what it held is *lost* already, so that nothing of it can be saved."""
         resident = self.residents.pop(holder)
-        self.leaving(resident)
+        if not lost:
+            self.leaving(resident)
         self._counters.evicted_tokens += self.cells.frees(holder)
         self._runner.remove(holder)
         self.cells.drop(holder)
@@ -108,6 +112,17 @@ class Holders:
                 return False
             self.evict(victim)
         return True
+
+    def next_to_leave(self) -> Iterator[Resident]:
+        """Residents that leave if the next step is as large as may be, or needs an id."""
+        free = self._capacity - self.cells.used
+        wants_id = not self._free
+        for holder, resident in self.residents.items():
+            if free >= self._step_cells and not wants_id:
+                return
+            yield resident
+            free += self.cells.frees(holder)
+            wants_id = False
 
     def relieve(self) -> bool:
         """Let one resident leave; False if there is none."""

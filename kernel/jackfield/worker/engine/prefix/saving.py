@@ -1,13 +1,19 @@
-"""Saving prefixes to the stores before they leave the device, a little after every step."""
+"""Saving prefixes to the stores, a little after every step.
+
+Slow stores are written as soon as a sequence has ended, since they are to survive. Quick ones are there to make the
+device larger: what is on the device needs no room in them, so they are given what leaves it.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
 from jackfield.errors import BackendFault
+from jackfield.worker.engine.prefix.states import State
+from jackfield.worker.engine.prefix.tree import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +24,10 @@ if TYPE_CHECKING:
     from jackfield.worker.engine.prefix.counters import CacheCounters
     from jackfield.worker.engine.prefix.holders import Holders
     from jackfield.worker.engine.prefix.tiers import Tiers
-    from jackfield.worker.engine.prefix.tree import Node
 
 log = structlog.get_logger("jackfield.engine")
 
-STEP_BYTES: Final = 8 * 1024 * 1024
+STEP_BYTES: Final = 16 * 1024 * 1024
 """Saved between two steps: a copy in memory of a few milliseconds. One state at least."""
 
 PIECE_BYTES: Final = 4 * 1024 * 1024
@@ -33,6 +38,16 @@ FIRST_PIECE: Final = 64
 
 QUEUE_MAX: Final = 1024
 """Prefixes that may wait to be saved; those that wait longest are not saved then."""
+
+
+class _Piece(NamedTuple):
+    """Positions *start* to *end* of *node*, to be saved from *holder*: anew, or as the *state* that they have been."""
+
+    node: Node
+    holder: int
+    start: int
+    end: int
+    state: State | None = None
 
 
 class Saver:
@@ -62,7 +77,7 @@ class Saver:
         self._archive = archive
         self._costs = costs
         self._counters = counters
-        self._queue: OrderedDict[Node, None] = OrderedDict()
+        self._queue: OrderedDict[Node, bool] = OrderedDict()
         self._left = STEP_BYTES
 
     @property
@@ -71,84 +86,109 @@ class Saver:
         return bool(self._queue)
 
     def add(self, node: Node) -> None:
-        """Save the prefix that ends at *node* soon."""
-        if self._tiers.any:
-            self._queue[node] = None
+        """A sequence has left a prefix that ends at *node*: slow stores are given it soon."""
+        if self._tiers.slow:
+            self._queue[node] = False
             self._queue.move_to_end(node)
             if len(self._queue) > QUEUE_MAX:
                 self._queue.popitem(last=False)
+
+    def ahead(self, node: Node) -> None:
+        """What only the holder of *node* holds leaves the device soon: save it before all else, where there is room."""
+        if self._tiers.roomy:
+            self._queue[node] = True
+            self._queue.move_to_end(node, last=False)
 
     def discard(self, node: Node) -> None:
         """Do not save the prefix that ends at *node*, not for itself."""
         self._queue.pop(node, None)
 
     def leaving(self, node: Node) -> None:
-        """The last holder of *node* may be about to leave the device: save it now, as far as this step's bytes go.
-
-        What was used here while the stores were given other things is saved again: they may have dropped it.
-        """
-        waiting = node in self._queue
+        """The holder of *node* leaves the device: save what only it holds, as far as this step's bytes go."""
         self._queue.pop(node, None)
         if self._left > 0 and self._tiers.any:
-            fading = [state for each in node.path() if each.held == 1 for state in self._archive.fading(each)]
-            for state in dict.fromkeys(fading):
-                self._archive.lose(state)
-            if waiting or fading:
-                self._save(node)
+            self._save(node, leaves=True)
 
     def work(self) -> None:
         """Save as much as one step may."""
         self._left = STEP_BYTES
         while self._queue and self._left > 0:
-            node = next(iter(self._queue))
-            if self._save(node):
+            node, leaves = next(iter(self._queue.items()))
+            if self._save(node, leaves=leaves):
                 self._queue.pop(node, None)
 
     def clear(self) -> None:
-        """Save nothing of what waits."""
+        """Save nothing of what waits, nor of what leaves before the next step."""
         self._queue.clear()
+        self._left = 0
 
-    def _save(self, node: Node) -> bool:
-        """Save what is missing of the path to *node*; False if there is more to do."""
+    def _save(self, node: Node, *, leaves: bool) -> bool:
+        """Save what is missing of the path to *node*; False if there is more to do.
+
+        Parameters:
+            node: Where a sequence that was left ends.
+            leaves: Whether it leaves the device: quick stores are given it too, and what others hold is left out.
+        """
         if not node.held:
             return True
-        if self._left <= 0:
-            return False
-        if not self._holders.shares:
-            self._whole(node)
-            return True
-        for start, end, holder, place in self._pieces(node):
-            if self._left <= 0:
-                return False
-            if not self._one(place, holder, start, end):
-                return True
-        return True
+        if leaves:
+            self._archive.faded(node)
+        missing = self._ranges(node, leaves=leaves) if self._holders.shares else self._whole(node, leaves=leaves)
+        chosen: list[_Piece] = []
+        room = self._left
+        for piece in missing:
+            if room <= 0:
+                break
+            chosen.append(piece)
+            room -= int((piece.end - piece.start) * self._costs.token_bytes)
+        # what comes last is stored first: stores drop the end of a path before its beginning, without which it is lost
+        kept = all(self._one(piece, leaves=leaves) for piece in reversed(chosen))
+        return not kept or len(chosen) == len(missing)
 
-    def _whole(self, node: Node) -> None:
-        """The state of a sequence that ends at *node*."""
-        if any(state.end == node.end for state in node.states):
-            return
+    def _whole(self, node: Node, *, leaves: bool) -> list[_Piece]:
+        """The state of a sequence that ends at *node*, if it is missing."""
         cells = self._holders.cells
-        holder = next((each for each in node.holders if cells.length(each) == node.end), None)
-        if holder is not None and self._one(node, holder, 0, node.end):
-            self._archive.store_checkpoints(node)
+        holders = [each for each in node.holders if cells.length(each) == node.end]
+        state = next((state for state in node.states if state.end == node.end), None)
+        if not holders or (leaves and len(holders) > 1) or not self._missing(state, leaves=leaves):
+            return []
+        self._archive.store_checkpoints(node, quick=leaves)
+        return [_Piece(node, holders[0], 0, node.end, state)]
 
-    def _pieces(self, node: Node) -> Iterator[tuple[int, int, int, Node]]:
-        """Start, end, holder and node of what no state covers; cut where paths part, and where they get large."""
+    def _ranges(self, node: Node, *, leaves: bool) -> list[_Piece]:
+        """What is missing of the path to *node*, its beginning first; cut where paths part, and where it gets large."""
+        pieces: list[_Piece] = []
         for each in [*node.path()][::-1]:
-            for gap_start, gap_end in _gaps(each):
-                start = gap_start
-                while start < gap_end:
-                    end = min(gap_end, start + self._piece())
-                    yield start, end, each.holder(), each
-                    start = end
+            if leaves and each.held > 1:
+                continue
+            holder = each.holder()
+            pieces += [
+                _Piece(each, holder, state.start, state.end, state)
+                for state in each.states
+                if state.node is each and self._missing(state, leaves=leaves)
+            ]
+            pieces += [_Piece(each, holder, start, end) for start, end in self._cut(_gaps(each))]
+        return pieces
+
+    def _missing(self, state: State | None, *, leaves: bool) -> bool:
+        """Whether a store that should have *state* was not given it."""
+        return state is None or (leaves and self._tiers.quick_lack(state))
+
+    def _cut(self, gaps: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        for gap_start, gap_end in gaps:
+            start = gap_start
+            while start < gap_end:
+                end = min(gap_end, start + self._piece())
+                yield start, end
+                start = end
 
     def _piece(self) -> int:
         """Tokens of one state."""
         size = self._costs.token_bytes
         return max(1, int(PIECE_BYTES / size)) if size else FIRST_PIECE
 
-    def _one(self, node: Node, holder: int, start: int, end: int) -> bool:
+    def _one(self, piece: _Piece, *, leaves: bool) -> bool:
+        node, holder, start, end, state = piece
         try:
             data = self._runner.save(holder, start, end)
         except BackendFault as error:
@@ -156,10 +196,12 @@ class Saver:
             return False
         self._costs.saved(end - start, len(data))
         self._left -= len(data)
-        if not self._archive.keep(node, start, end, data):
-            return False
-        self._counters.saved_bytes += len(data)
-        return True
+        if state is None:
+            kept = self._archive.keep(node, start, end, data, quick=leaves)
+        else:
+            kept = self._tiers.keep(state, data)
+        self._counters.saved_bytes += kept * len(data)
+        return kept
 
 
 def _gaps(node: Node) -> list[tuple[int, int]]:

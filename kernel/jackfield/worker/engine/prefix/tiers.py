@@ -22,6 +22,9 @@ log = structlog.get_logger("jackfield.engine")
 
 T = TypeVar("T")
 
+FULL: Final = 0.9
+"""Part of a quick store's room from which on it holds nothing that is on the device as well."""
+
 FAULTS_MAX: Final = 16
 """Exceptions in a row after which a store is left out until the worker starts anew."""
 
@@ -52,6 +55,12 @@ class Tier:
     def out(self) -> bool:
         """Whether it failed so often that it is not asked any more."""
         return self._faults >= FAULTS_MAX
+
+    @property
+    def full(self) -> bool:
+        """Whether what comes in next costs something else its place."""
+        usage = self.usage()
+        return usage.used_bytes >= FULL * usage.limit_bytes
 
     def put(self, key: StateKey, data: memoryview) -> bool:
         """Whether *data* is kept."""
@@ -128,24 +137,52 @@ class Tiers:
         """Whether there is a store that works."""
         return any(not tier.out for tier in self.all)
 
-    def fades(self, state: State) -> bool:
-        """Whether every store may have dropped *state* by now, or soon will: so much was put there since it was used.
+    @property
+    def slow(self) -> bool:
+        """Whether there is a slow one that works."""
+        return any(tier.blocking and not tier.out for tier in self.all)
+
+    @property
+    def roomy(self) -> bool:
+        """Whether there is a quick one that works and has room."""
+        return any(not tier.blocking and not tier.out and not tier.full for tier in self.all)
+
+    def quick_lack(self, state: State) -> bool:
+        """Whether a quick store that works was not given *state*, or has forgotten it."""
+        return any(
+            index not in state.tiers and not tier.blocking and not tier.out for index, tier in enumerate(self.all)
+        )
+
+    def faded(self, state: State) -> None:
+        """*state* was not used here for a while: forget those quick stores that may have dropped it, or soon will.
 
         A store says nothing when it evicts; one that evicts what was used least recently has not, as long as less than
         its bound was put there since.
         """
-        return all(
-            2 * (self.all[index].written - since) > self.all[index].usage().limit_bytes
-            for index, since in state.tiers.items()
-        )
+        for index, since in list(state.tiers.items()):
+            tier = self.all[index]
+            if not tier.blocking and 2 * (tier.written - since) > tier.usage().limit_bytes:
+                del state.tiers[index]
 
-    def keep(self, state: State, data: memoryview) -> bool:
-        """Put *state* into every store; whether any of them has it, or will have tried."""
+    def make_way(self, state: State) -> None:
+        """Drop *state* from quick stores that are full."""
+        for index in list(state.tiers):
+            tier = self.all[index]
+            if not tier.blocking and tier.full:
+                tier.drop(state.key)
+                del state.tiers[index]
+
+    def keep(self, state: State, data: memoryview, *, quick: bool = True) -> bool:
+        """Put *state* into every store that lacks it, if it is slow or *quick* ones are to have it too.
+
+        Returns:
+            Whether any of them has it, or will have tried.
+        """
         for index, tier in enumerate(self.all):
             if tier.out or index in state.tiers:
                 continue
             if not tier.blocking:
-                if tier.put(state.key, data):
+                if quick and tier.put(state.key, data):
                     state.tiers[index] = tier.written
             elif self._thread is not None and self._thread.put(self._writing(index, tier, state, data), len(data)):
                 state.tiers[index] = tier.written
@@ -222,12 +259,11 @@ class Tiers:
         return write
 
     def _arrived(self, found: Iterable[tuple[State, int, memoryview | None]], done: Callable[[], None]) -> None:
-        """Slow stores have answered: what they gave moves up to the quick ones, and stays until it was used."""
+        """Slow stores have answered: what they gave stays in memory until it was used."""
         for state, index, data in found:
             if data is None:
                 self._gone(state, index)
             elif state.tiers:
-                self.keep(state, data)
                 state.data = data
         done()
 
