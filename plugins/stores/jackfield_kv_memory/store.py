@@ -97,7 +97,7 @@ class MemoryStore:
     def _unread_buffer(self, size: int) -> bytearray:
         """A buffer of at least *size* bytes that nobody looks at: the last one again, if that can be."""
         if size > len(self._buffer) or _is_viewed(self._buffer):
-            buffer = bytearray(size)
+            buffer = bytearray(max(size, 1))
             if size <= KEPT_BUFFER_MAX:
                 self._buffer = buffer
             return buffer

@@ -48,6 +48,15 @@ def test_the_next_read_uses_the_same_memory(store: MemoryStore) -> None:
     assert third == state(2, 50_000)
 
 
+def test_an_empty_state_read_while_another_is_looked_at(store: MemoryStore) -> None:
+    """Each read gets what it asked for, the next one too."""
+    store.put(key((1,)), memoryview(b"full"))
+    store.put(key((2,)), memoryview(b""))
+    held = store.get(key((1,)))
+    assert [store.get(key((number,))) for number in (2, 2, 1)] == [b"", b"", b"full"]
+    assert held == b"full"
+
+
 def test_what_is_given_back_cannot_be_written_to(store: MemoryStore) -> None:
     """It is memory that others use afterwards."""
     assert store.put(key(), state(1, 100))
