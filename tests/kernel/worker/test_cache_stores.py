@@ -12,7 +12,7 @@ from tests.kernel.worker.stores import DictStore
 from jackfield.errors import ManifestError, PluginError
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import ModelInfo, RunnerLimits
-from jackfield.ports.kv_store import StateKey
+from jackfield.ports.kv_store import StateKey, StoreUsage
 from jackfield.testing.script import END
 from jackfield.testing.scripted import ScriptedRunner
 from jackfield.types import Finished, SamplingParams, TextDelta
@@ -75,6 +75,14 @@ class Gate(DictStore):
         return super().get(key)
 
 
+class Full(DictStore):
+    """Says that it has no room, and takes everything all the same."""
+
+    def usage(self) -> StoreUsage:
+        """All is used."""
+        return StoreUsage(entries=len(self.entries), used_bytes=1, limit_bytes=1)
+
+
 class Broken(DictStore):
     """Keeps nothing."""
 
@@ -83,12 +91,12 @@ class Broken(DictStore):
         raise OSError("/secret/path")
 
 
-def _ask(loop: EngineLoop) -> Asker:
+def _ask(loop: EngineLoop, prompt: str = PROMPT) -> Asker:
     asker = Asker()
     loop.submit(
         PreparedRequest(
             asker,
-            list(PROMPT.encode()),
+            list(prompt.encode()),
             draws=Draws(sampling=SamplingParams(temperature=0, seed=1)),
             ends=Ends(max_tokens=20, end_tokens=frozenset({END})),
             standing=Standing(scope=SCOPE),
@@ -135,6 +143,33 @@ def test_a_slow_store_is_not_waited_for_for_long(monkeypatch: pytest.MonkeyPatch
     store.may_answer.clear()
     monkeypatch.setattr(loop_module, "_STORE_WAIT_S", 0.0)
     assert _life(store).cached == 0
+
+
+@pytest.mark.parametrize("store", [DictStore(), Full()])
+def test_a_quick_store_is_given_what_leaves_the_device(store: DictStore) -> None:
+    """And not what stays there; one that is full makes way for others with what is there again."""
+    loop = EngineLoop(
+        ScriptedRunner(_INFO, _LIMITS),
+        FcfsScheduler(None),
+        lambda: None,
+        lambda _: None,
+        caching=Caching({"store": store}, (), "shared"),
+    )
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    assert _ask(loop).ended.wait(20)
+    assert not store.entries
+    for number in range(10):
+        assert _ask(loop, f"{number} {PROMPT}").ended.wait(20)
+    first = {key for key in store.entries if key.tokens.startswith(packed(list(PROMPT.encode()[:16])))}
+    assert first
+    again = _ask(loop)
+    assert again.ended.wait(20)
+    loop.stop()
+    thread.join(20)
+    loop.table.check_integrity()
+    assert again.cached == len(PROMPT) - 1
+    assert isinstance(store, Full) == first.isdisjoint(store.entries)
 
 
 def test_an_operator_is_told_and_may_clear() -> None:
