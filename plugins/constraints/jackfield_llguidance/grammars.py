@@ -22,7 +22,7 @@ from jackfield_llguidance.gbnf import read_gbnf
 from jackfield_llguidance.keywords import OPTIONS
 from jackfield_llguidance.lark import read_lark
 from jackfield_llguidance.limits import PATTERN_MAX
-from jackfield_llguidance.schema import SchemaReader, to_text
+from jackfield_llguidance.schema import SchemaReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,7 +69,7 @@ class GrammarWriter:
 
     def json(self, schema: Mapping[str, JsonValue]) -> str:
         """The text for a schema that was read."""
-        return LLMatcher.grammar_from_json_schema(to_text(schema), overrides=self._options)
+        return LLMatcher.grammar_from_json_schema(json.dumps(schema, ensure_ascii=False), overrides=self._options)
 
     def _grammar(self, constraint: GrammarText) -> str:
         _encodable(constraint.text, constraint.param)

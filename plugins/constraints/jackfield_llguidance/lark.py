@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import InvalidRequest
-from jackfield_llguidance.limits import PATTERN_MAX
+from jackfield_llguidance.limits import LARK_RULES_MAX, PATTERN_MAX, PATTERNS_TOGETHER_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,9 @@ _OPTIONS: Final = frozenset({"no_forcing", "allow_initial_skip"})
 _DIRECTIVES: Final = frozenset({"%ignore", "%import", "%regex", "%lark"})
 """What llguidance reads by itself."""
 
+_COUNTED: Final = MappingProxyType({":": (LARK_RULES_MAX, "rules"), "&": (PATTERNS_TOGETHER_MAX - 1, "signs &")})
+"""How often a sign may stand outside of texts and patterns, and what it makes."""
+
 _DECODER: Final = json.JSONDecoder()
 
 
@@ -50,6 +55,7 @@ def read_lark(text: str, param: str, schema: Callable[[str, str], str]) -> str:
         InvalidRequest: Something in it cannot be honoured; the message names line and what.
     """
     parts, at = [], 0
+    signs = Counter[str]()
     while at < len(text):
         word = _WORD.match(text, at)
         if word is None:  # an opening quote or slash alone: llguidance says what is wrong with it
@@ -59,6 +65,10 @@ def read_lark(text: str, param: str, schema: Callable[[str, str], str]) -> str:
         if word["directive"]:
             found, at = _directive(text, word, param, schema)
         _check(word, text, param)
+        signs[found] += 1
+        most, what = _COUNTED.get(found, (len(text), ""))
+        if signs[found] > most:
+            raise _refused(param, text, word.start(), f"a grammar may have {most} {what}")
         parts.append(found)
     return "".join(parts)
 

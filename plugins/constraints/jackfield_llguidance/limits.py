@@ -13,11 +13,24 @@ from llguidance import LLParserLimits
 DEPTH_MAX: Final = 64
 """Schemas in schemas, and values in values of ``enum`` and ``const``."""
 
+LEVELS_MAX: Final = 600
+"""The same, of all places that references lead to, together: llguidance follows them by recursion, and 8 MB of stack
+last for about 1,100 of the most costly."""
+
 PATTERN_MAX: Final = 4096
 """Characters of one regular expression; memory and time grow with their square."""
 
+PATTERNS_TOGETHER_MAX: Final = 8
+"""Regular expressions that must all match the same text: each may double time and memory."""
+
+PATTERN_PROPERTIES_MAX: Final = 100
+"""Patterns for names of properties in a schema: llguidance's time grows with their number's cube."""
+
+OPTIONAL_MAX: Final = 400
+"""Properties of one object that are not required: masks take time with the square of their number."""
+
 PROPERTIES_MAX: Final = 1000
-"""Properties of one object; optional ones cost the square of their number."""
+"""Properties of one object."""
 
 PROPERTIES_TOTAL_MAX: Final = 10_000
 """Properties of all objects of a schema."""
@@ -33,6 +46,9 @@ DECIMALS_MAX: Final = 12
 
 SIZE_MAX: Final = 1_000_000_000
 """Largest length or number of items."""
+
+LARK_RULES_MAX: Final = 1000
+"""Rules and terminals of a Lark grammar, which llguidance follows by recursion."""
 
 GBNF_RULES_MAX: Final = 1000
 """Rules of a GBNF grammar; those that only name others cost the square of their number."""

@@ -6,22 +6,21 @@ read here first, keyword by keyword, and written anew with nothing but what it e
 
 from __future__ import annotations
 
-import json
 from fractions import Fraction
-from math import gcd, lcm
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from jackfield_llguidance.conjunctions import most_patterns
 from jackfield_llguidance.cycles import cycle_through
 from jackfield_llguidance.document import Document, InexactNumber, JsonValue, below
 from jackfield_llguidance.formats import FORMATS
+from jackfield_llguidance.growth import Growth
 from jackfield_llguidance.keywords import DIALECTS, EXTENSION, KEYWORDS, NOTHING, OPTIONS
 from jackfield_llguidance.limits import (
     DECIMALS_MAX,
     DEPTH_MAX,
-    MULTIPLE_MAX,
     NUMBER_MAX,
-    PROPERTIES_MAX,
-    PROPERTIES_TOTAL_MAX,
+    PATTERNS_TOGETHER_MAX,
     SIZE_MAX,
 )
 from jackfield_llguidance.overlap import KINDS, Overlap
@@ -49,12 +48,12 @@ class SchemaReader:
         self.document = Document(text, param, where)
         self.schemas: dict[str, dict[str, JsonValue]] = {}
         """What is enforced of each schema in it, by pointer; the whole at the empty one."""
+        self.growth = Growth()
         self._overlap = Overlap(self.document)
         self._names: dict[str, str] = {}
         self._waiting: list[tuple[str, JsonValue]] = []
         self._together: dict[str, list[str]] = {}
-        self._properties = 0
-        self._multiple = Fraction(1, 10**DECIMALS_MAX)
+        self._deepest = 0
         self._read()
 
     @property
@@ -75,11 +74,22 @@ class SchemaReader:
         self._name_of("", self.document.root)
         while self._waiting:
             pointer, schema = self._waiting.pop()
+            self._deepest = 0
             if isinstance(self.subschema(schema, pointer, 0), bool):
                 self.schemas[pointer] = {} if schema else {"enum": []}
+            self.growth.levels(self._deepest + 1, partial(self._refused, "", pointer))
         loop = cycle_through(self._together)
         if loop is not None:
             raise self._refused("$ref", below(loop, "$ref"), "it leads back to itself before anything is written")
+        self._check_patterns()
+
+    def _check_patterns(self) -> None:
+        definitions = {name: self.schemas[pointer] for pointer, name in self._names.items()}
+        together = most_patterns(definitions, PATTERNS_TOGETHER_MAX + 1)
+        for pointer, name in self._names.items():
+            if together[name] > PATTERNS_TOGETHER_MAX:
+                why = f"{PATTERNS_TOGETHER_MAX} patterns and formats may hold for one text"
+                raise self._refused("pattern", pointer, why)
 
     def _name_of(self, pointer: str, schema: JsonValue) -> str:
         if pointer not in self._names:
@@ -100,6 +110,7 @@ class SchemaReader:
             raise self._refused("", pointer, "it must be an object or a boolean")
         if depth > DEPTH_MAX:
             raise self._refused("", pointer, f"schemas may be nested {DEPTH_MAX} deep")
+        self._deepest = max(self._deepest, depth)
         self._together.setdefault(pointer, [])
         kept: dict[str, JsonValue] = {}
         for keyword, value in schema.items():
@@ -137,7 +148,10 @@ class SchemaReader:
 
     def _count_members(self, kept: dict[str, JsonValue], pointer: str) -> None:
         """Members are counted by llguidance as they are written, also one that is written twice."""
-        required = kept.get("required", [])
+        required, properties = kept.get("required", []), kept.get("properties", {})
+        if isinstance(properties, dict) and isinstance(required, list):
+            optional = len(properties.keys() - set(required))
+            self.growth.optional(optional, partial(self._refused, "properties", below(pointer, "properties")))
         least = kept.get("minProperties", 0)
         if isinstance(required, list) and isinstance(least, int) and least > max(1, len(set(required)) + 1):
             closed = kept.get("additionalProperties") is False and "patternProperties" not in kept
@@ -166,22 +180,6 @@ class SchemaReader:
             for other, second in enumerate(branches[:index]):
                 if not self._overlap.disjoint(first, second, within):
                     raise place.refused(f"its schemas {other} and {index} may accept the same value")
-
-    def add_properties(self, count: int, place: _Place) -> None:
-        """Count properties."""
-        self._properties += count
-        if count > PROPERTIES_MAX or self._properties > PROPERTIES_TOTAL_MAX:
-            raise place.refused(f"an object may have {PROPERTIES_MAX} properties, a schema {PROPERTIES_TOTAL_MAX}")
-
-    def add_multiple(self, value: Fraction, place: _Place) -> None:
-        """Count states of remainders: of the least common multiple, as any two of them may hold together."""
-        known = self._multiple
-        self._multiple = Fraction(lcm(known.numerator, value.numerator), gcd(known.denominator, value.denominator))
-        digits = int(self._multiple * 10**DECIMALS_MAX)
-        while digits % 10 == 0:
-            digits //= 10
-        if digits > MULTIPLE_MAX:
-            raise place.refused(f"the least common multiple of all of them may have {MULTIPLE_MAX} decimal units")
 
 
 class _Place:
@@ -290,7 +288,7 @@ def _multiple(place: _Place, value: JsonValue, kept: dict[str, JsonValue]) -> No
     number = _a_number(place, value)
     if number <= 0:
         raise place.refused("it must be above 0")
-    place.reader.add_multiple(Fraction(repr(number)), place)
+    place.reader.growth.multiple(Fraction(repr(number)), place.refused)
     kept["multipleOf"] = number
 
 
@@ -342,14 +340,14 @@ def _prefix(place: _Place, value: JsonValue, kept: dict[str, JsonValue]) -> None
 def _properties(place: _Place, value: JsonValue, kept: dict[str, JsonValue]) -> None:
     if not isinstance(value, dict):
         raise place.refused("it must be an object of schemas")
-    place.reader.add_properties(len(value), place)
+    place.reader.growth.properties(len(value), place.refused)
     kept["properties"] = {name: place.child(schema, name) for name, schema in value.items()}
 
 
 def _pattern_properties(place: _Place, value: JsonValue, kept: dict[str, JsonValue]) -> None:
     if not isinstance(value, dict):
         raise place.refused("it must be an object of schemas")
-    place.reader.add_properties(len(value), place)
+    place.reader.growth.pattern_properties(len(value), place.refused)
     schemas: dict[str, JsonValue] = {}
     for pattern, schema in value.items():
         translated = _translated(place, pattern)
@@ -362,7 +360,7 @@ def _pattern_properties(place: _Place, value: JsonValue, kept: dict[str, JsonVal
 def _required(place: _Place, value: JsonValue, kept: dict[str, JsonValue]) -> None:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise place.refused("it must be a list of names")
-    place.reader.add_properties(len(value), place)
+    place.reader.growth.properties(len(value), place.refused)
     kept["required"] = value
 
 
@@ -384,8 +382,3 @@ _READ: Final[Mapping[str, Callable[[_Place, Any, dict[str, JsonValue]], None]]] 
     "required": _required,
 }
 """How each enforced keyword is read into what llguidance gets."""
-
-
-def to_text(schema: Mapping[str, JsonValue]) -> str:
-    """*schema* as JSON."""
-    return json.dumps(schema, ensure_ascii=False, separators=(",", ":"))

@@ -12,7 +12,13 @@ from jackfield.testing.kits.constraint_cases import KitVocabulary
 from jackfield_llguidance.config import LlguidanceConfig
 from jackfield_llguidance.engine import LlguidanceEngine
 from jackfield_llguidance.gbnf import read_gbnf
-from jackfield_llguidance.limits import GBNF_NESTING_MAX, GBNF_RULES_MAX, PATTERN_MAX
+from jackfield_llguidance.limits import (
+    GBNF_NESTING_MAX,
+    GBNF_RULES_MAX,
+    LARK_RULES_MAX,
+    PATTERN_MAX,
+    PATTERNS_TOGETHER_MAX,
+)
 
 VOCABULARY = KitVocabulary()
 ENGINE = LlguidanceEngine(VOCABULARY, LlguidanceConfig())
@@ -97,6 +103,8 @@ def test_an_end_token_that_the_grammar_names() -> None:
         (GrammarText("lark", 'start: "a'), ["grammar: "]),
         (GrammarText("lark", "start: /(?=a)b/"), ["look-around"]),
         (GrammarText("lark", '{"grammars": []}'), ["grammar: "]),
+        (GrammarText("lark", 'start: "a"\n' * (LARK_RULES_MAX + 1)), [f"line {LARK_RULES_MAX + 1}", "rules"]),
+        (GrammarText("lark", "start: T\nT: /a/" + "&/a/" * PATTERNS_TOGETHER_MAX), ["line 2", "&"]),
         (GrammarText("gbnf", "root ::= a"), ["'a' not found"]),
         (GrammarText("gbnf", 'start: "lark"'), ["not a GBNF grammar"]),
         (GrammarText("gbnf", 'other ::= "a"'), ["root"]),

@@ -18,7 +18,15 @@ from jackfield_llguidance.config import LlguidanceConfig
 from jackfield_llguidance.engine import LlguidanceEngine
 from jackfield_llguidance.formats import FORMATS
 from jackfield_llguidance.keywords import KEYWORDS
-from jackfield_llguidance.limits import DEPTH_MAX, MULTIPLE_MAX, PROPERTIES_MAX
+from jackfield_llguidance.limits import (
+    DEPTH_MAX,
+    LEVELS_MAX,
+    MULTIPLE_MAX,
+    OPTIONAL_MAX,
+    PATTERN_PROPERTIES_MAX,
+    PATTERNS_TOGETHER_MAX,
+    PROPERTIES_MAX,
+)
 from jackfield_llguidance.schema import SchemaReader
 
 if TYPE_CHECKING:
@@ -47,6 +55,12 @@ def refusal(schema: object) -> str:
         ENGINE.compile(JsonSchema(schema if isinstance(schema, str) else json.dumps(schema), PARAM))
     assert caught.value.param == PARAM
     return caught.value.message
+
+
+def chain(count: int, link: Callable[[int, dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """A schema that leads through *count* definitions, each of which refers to the next; *link* writes one."""
+    links = {str(n): link(n, {"$ref": f"#/$defs/{n + 1}"}) for n in range(count)}
+    return {"$ref": "#/$defs/0", "$defs": {**links, str(count): {"type": "string"}}}
 
 
 A = {"type": "object", "properties": {"k": {"const": "a"}, "x": {"type": "integer"}}, "required": ["k"]}
@@ -178,6 +192,12 @@ def test_what_is_enforced(schema: object, good: list[object], bad: list[object])
          ["/properties/p", "no value"]),
         ({"patternProperties": {"^a": {"const": 1}, "^ab": {"const": 2}}}, ["/patternProperties"]),
         ({"properties": {f"p{n}": {} for n in range(PROPERTIES_MAX + 1)}}, ["/properties"]),
+        ({"properties": {f"p{n}": {} for n in range(OPTIONAL_MAX + 1)}}, ["/properties", "not required"]),
+        ({"patternProperties": {f"^p{n}$": {} for n in range(PATTERN_PROPERTIES_MAX + 1)}}, ["/patternProperties"]),
+        ({"allOf": [{"pattern": str(n)} for n in range(PATTERNS_TOGETHER_MAX + 1)]}, ["pattern", "hold for one text"]),
+        ({"allOf": [{"items": {"pattern": str(n)}} for n in range(PATTERNS_TOGETHER_MAX + 1)]}, ["hold for one text"]),
+        (chain(PATTERNS_TOGETHER_MAX + 1, lambda n, rest: {"pattern": str(n), **rest}), ["hold for one text"]),
+        (chain(LEVELS_MAX // 2, lambda _, rest: {"items": rest}), ["nested", "referred to"]),
         (False, ["nothing satisfies it"]),
         (3, ["object or a boolean"]),
         ("nonsense", ["not valid JSON", "line 1"]),
@@ -190,6 +210,16 @@ def test_what_is_refused(schema: object, words: list[str]) -> None:
     """With keyword and pointer, and the parameter."""
     message = refusal(schema)
     assert [word for word in words if word not in message] == [], message
+
+
+def test_patterns_of_different_members_do_not_hold_together() -> None:
+    """Schemas that extend others, also where they contain themselves."""
+    base = {"type": "object", "properties": {f"p{n}": {"pattern": "^[a-z]$"} for n in range(20)}, "required": ["p0"]}
+    below = {"anyOf": [{"$ref": "#/$defs/e"}, {"type": "null"}]}
+    more = {"properties": {"left": below, "right": below}, "required": ["left"]}
+    accepts = compiled({"$ref": "#/$defs/e", "$defs": {"base": base, "e": {"allOf": [{"$ref": "#/$defs/base"}, more]}}})
+    assert accepts({"p0": "a", "left": {"p0": "b", "left": None}})
+    assert not accepts({"p0": "a", "left": {"p0": "1", "left": None}})
 
 
 def test_schemas_are_nested_to_a_depth() -> None:

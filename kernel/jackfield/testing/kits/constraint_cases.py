@@ -239,6 +239,24 @@ HOSTILE: Final[Mapping[str, Constraint]] = MappingProxyType(
         "a ring of references": schema(
             {"$ref": "#/$defs/0", "$defs": {str(n): {"$ref": f"#/$defs/{(n + 1) % 500}"} for n in range(500)}}
         ),
+        "a chain of references": schema(
+            {"$ref": "#/$defs/0"}
+            | {
+                "$defs": {str(n): {"properties": {"a": {"$ref": f"#/$defs/{n + 1}"}}} for n in range(4000)}
+                | {"4000": {}}
+            }
+        ),
+        "many patterns for one text": schema({"allOf": [{"type": "string", "pattern": f".*{n}.*"} for n in range(60)]}),
+        "many patterns for names": schema({"patternProperties": {f"^a{n}b.*$": {"const": n} for n in range(2000)}}),
+        "optional properties": schema({"type": "object", "properties": {f"p{n}": {"const": n} for n in range(1000)}}),
+        "joined terminals": GrammarText(
+            "lark", "start: T\nT: " + " & ".join(f"/(.|\\n)*x{n}(.|\\n){{30}}/" for n in range(60)), param=PARAM
+        ),
+        "a chain of rules": GrammarText(
+            "lark",
+            "start: r0\n" + "".join(f'r{n}: "a" r{n + 1} "b"\n' for n in range(8000)) + 'r8000: "c"',
+            param=PARAM,
+        ),
         "repeated repetitions": Pattern("((a{1,1000}){1,1000}){1,1000}", param=PARAM),
         "overlapping repetitions": Pattern("(a|aa){1,1000000}", param=PARAM),
         "many options": Pattern("a?" * 60_000, param=PARAM),
