@@ -163,12 +163,12 @@ def test_a_quick_store_is_given_what_leaves_the_device(store: DictStore) -> None
         assert _ask(loop, f"{number} {PROMPT}").ended.wait(20)
     first = {key for key in store.entries if key.tokens.startswith(packed(list(PROMPT.encode()[:16])))}
     assert first
-    again = _ask(loop)
+    again = _ask(loop, f"{PROMPT}fine\n<user>[say:fine]\n<assistant>")
     assert again.ended.wait(20)
     loop.stop()
     thread.join(20)
     loop.table.check_integrity()
-    assert again.cached == len(PROMPT) - 1
+    assert again.cached >= len(PROMPT)
     assert isinstance(store, Full) == first.isdisjoint(store.entries)
 
 

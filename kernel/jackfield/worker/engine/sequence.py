@@ -152,6 +152,32 @@ class PreparedRequest:
         return msgspec.structs.replace(first, seed=(first.seed + index) % SEED_MAX)
 
 
+class Prefix:
+    """What the prefix cache keeps of a sequence.
+
+    Parameters:
+        key: The request's.
+    """
+
+    __slots__ = ("fetched", "found", "key", "lost", "node", "seen", "stops")
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        """The sequence's tokens as the cache compares them: the prompt, and after a preemption all."""
+        self.seen = -1
+        """Version of its scope that ``found`` is of."""
+        self.found = NOTHING
+        """What it would find if it started now."""
+        self.lost = 0
+        """Tokens it had computed when it was preempted."""
+        self.node: Node | None = None
+        """Where in the prefix tree what it shares ends, while it runs."""
+        self.stops: set[int] = set()
+        """Positions where a checkpoint is to be taken."""
+        self.fetched: Several[State] = ()
+        """What a slow store has given back for it, in memory until it starts."""
+
+
 class Sequence:
     """An answer in the engine. Implements ``jackfield.ports.scheduler.SequenceView``.
 
@@ -169,28 +195,22 @@ class Sequence:
         "arrived",
         "cached",
         "computed",
-        "fetched",
         "first_token",
-        "found",
         "generated",
         "held_until",
         "index",
-        "key",
         "leaf",
         "life",
-        "lost",
         "matcher",
-        "node",
         "output",
+        "prefix",
         "prompt_cells",
         "request",
         "sampler",
         "scope",
         "scored",
-        "seen",
         "slot",
         "started",
-        "stops",
         "suspect",
         "tokens",
         "unscored",
@@ -213,22 +233,9 @@ class Sequence:
         """Tokens of the prompt that the prefix cache gave it when it first started."""
         self.scope = request.standing.scope
         """Who shares what it computes; None from where it is not what others would compute."""
-        self.key = request.key
-        """Its tokens as the prefix cache compares them: the prompt, and after a preemption all."""
-        self.seen = -1
-        """Version of its scope that ``found`` is of."""
-        self.found = NOTHING
-        """What it would find in the prefix cache if it started now."""
-        self.lost = 0
-        """Tokens it had computed when it was preempted."""
-        self.node: Node | None = None
-        """Where in the prefix tree what it shares ends, while it runs."""
+        self.prefix = Prefix(request.key)
         self.leaf: Segment | None = None
         """Its last cells, while it runs."""
-        self.stops: set[int] = set()
-        """Positions where a checkpoint is to be taken."""
-        self.fetched: Several[State] = ()
-        """What a slow store has given back for it, in memory until it starts."""
         self.held_until = 0.0
         """While it waits for a slow store: until when at most, in monotonic seconds."""
         self.scored = 0
@@ -260,7 +267,7 @@ class Sequence:
     @property
     def cells(self) -> int:
         """KV cells that it shares with no running sequence; while it waits, those that starting takes."""
-        return self.found.cells if self.leaf is None else self.leaf.own()
+        return self.prefix.found.cells if self.leaf is None else self.leaf.own()
 
     @property
     def tenant(self) -> str:

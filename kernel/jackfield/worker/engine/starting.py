@@ -29,7 +29,7 @@ class Starter:
 
     def start(self, chunks: list[Chunk]) -> list[Chunk]:
         """*chunks* as they are computed: less is left of a prompt that is found, and some sequences wait for others."""
-        if not any(sequence.slot == NO_SLOT or sequence.stops for sequence, _ in chunks):
+        if not any(sequence.slot == NO_SLOT or sequence.prefix.stops for sequence, _ in chunks):
             return chunks
         leaders = self._leaders(chunks)
         room = self._table.free_tokens - sum(count for _, count in chunks)
@@ -46,7 +46,7 @@ class Starter:
                 room -= free - self._table.free_tokens
                 leaders.add(sequence)
                 if self._cache.rewinds:
-                    sequence.stops |= partings(sequence, self._table.waiting[:LOOKED_UP])
+                    sequence.prefix.stops |= partings(sequence, self._table.waiting[:LOOKED_UP])
                 count = min(planned, sequence.pending)
             ready.append((sequence, self._cache.bound(sequence, count)))
         return ready

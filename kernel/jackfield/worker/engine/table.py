@@ -127,7 +127,7 @@ class SequenceTable:
     def preempt(self, sequence: Sequence) -> None:
         """Take slot and cells back; the sequence waits at the place its arrival gives it."""
         sequence.life.fire(RequestEvent.PREEMPTED)
-        sequence.lost = sequence.computed
+        sequence.prefix.lost = sequence.computed
         self._release(sequence, leave=True)
         insort(self.waiting, sequence, key=_by_id)
 

@@ -88,9 +88,9 @@ class PrefixCache:
             self._set(sequence, NOTHING)
             return
         version = self.tree.version(scope)
-        if sequence.seen != version or self._has_gone_on(sequence.found):
-            sequence.seen = version
-            match = self.tree.match(scope, sequence.key, len(sequence.tokens) - 1)
+        if sequence.prefix.seen != version or self._has_gone_on(sequence.prefix.found):
+            sequence.prefix.seen = version
+            match = self.tree.match(scope, sequence.prefix.key, len(sequence.tokens) - 1)
             found = self._finder.find(match, self.tiers.is_at_hand)
             self._set(sequence, found if found.length >= WORTH_MIN else NOTHING._replace(known=found.known))
 
@@ -100,16 +100,16 @@ class PrefixCache:
         if scope is None or sequence.unscored or not any(tier.blocking for tier in self.tiers):
             return []
         self.look(sequence)
-        match = self.tree.match(scope, sequence.key, len(sequence.tokens) - 1)
+        match = self.tree.match(scope, sequence.prefix.key, len(sequence.tokens) - 1)
         best = self._finder.find(match, lambda state: bool(state.tiers) or state.data is not None)
-        if best.length < sequence.found.length + 2 * WORTH_MIN:
+        if best.length < sequence.prefix.found.length + 2 * WORTH_MIN:
             return []
         states = [*[state for state, _ in best.states], *([best.checkpoint] if best.checkpoint is not None else [])]
         return [state for state in states if not self.tiers.is_at_hand(state)]
 
     def fetched(self, sequence: Sequence, states: list[State]) -> None:
         """Slow stores have answered for *sequence*, if it still waits: until it starts, *states* stay in memory."""
-        sequence.fetched = states
+        sequence.prefix.fetched = states
         if sequence.scope is not None:
             self.tree.changed(self.tree.root(sequence.scope))
         if sequence.life.final or sequence.leaf is not None:
@@ -117,10 +117,10 @@ class PrefixCache:
 
     def let_go(self, sequence: Sequence) -> None:
         """*sequence* has started, or ended before: what was fetched for it need not stay in memory."""
-        for state in sequence.fetched:
+        for state in sequence.prefix.fetched:
             if not state.is_checkpoint:
                 state.data = None
-        sequence.fetched = ()
+        sequence.prefix.fetched = ()
 
     def start(self, sequence: Sequence, room: int) -> None:
         """Give a waiting *sequence* an id, and of what it needs what is there.
@@ -130,7 +130,7 @@ class PrefixCache:
             room: Cells that it may take which no running sequence holds, besides those of its next tokens.
         """
         self.look(sequence)
-        found = sequence.found
+        found = sequence.prefix.found
         known = found
         if found.cells > room:
             found = NOTHING
@@ -139,8 +139,8 @@ class PrefixCache:
         sequence.computed = length
         sequence.leaf = self.cells.leaves[holder]
         if sequence.scope is not None and not sequence.suspect:
-            sequence.node = self.tree.grow(self.tree.root(sequence.scope), sequence.key, length)
-            self.tree.hold(sequence.node, holder)
+            sequence.prefix.node = self.tree.grow(self.tree.root(sequence.scope), sequence.prefix.key, length)
+            self.tree.hold(sequence.prefix.node, holder)
             self._plan_checkpoints(sequence, known.known)
         self._count(sequence, known, length)
         self.let_go(sequence)
@@ -149,7 +149,7 @@ class PrefixCache:
 
     def bound(self, sequence: Sequence, count: int) -> int:
         """How many of *count* tokens are computed at once: as far as the next place a checkpoint is wanted at."""
-        stops = [stop for stop in sequence.stops if stop > sequence.computed]
+        stops = [stop for stop in sequence.prefix.stops if stop > sequence.computed]
         return min(count, min(stops) - sequence.computed) if stops else count
 
     def relieve(self) -> bool:
@@ -162,22 +162,22 @@ class PrefixCache:
 
     def prefilled(self, sequence: Sequence) -> None:
         """Tokens of the prompt of *sequence* were computed: others may have them from now on."""
-        node = sequence.node
+        node = sequence.prefix.node
         if node is None:
             return
         end = min(sequence.computed, sequence.prompt_cells)
         if node.end < end:
-            sequence.node = node = self.tree.advance(node, sequence.slot, sequence.key, end)
-        if sequence.computed in sequence.stops:
-            sequence.stops.remove(sequence.computed)
+            sequence.prefix.node = node = self.tree.advance(node, sequence.slot, sequence.prefix.key, end)
+        if sequence.computed in sequence.prefix.stops:
+            sequence.prefix.stops.remove(sequence.computed)
             self._checkpoint(sequence.slot, node)
 
     def part(self, sequence: Sequence) -> None:
         """The tokens of *sequence* are about to be shifted: it shares nothing any more, and will leave nothing."""
         slot = sequence.slot
-        if sequence.node is not None:
-            self.tree.release(sequence.node, slot)
-            sequence.node = None
+        if sequence.prefix.node is not None:
+            self.tree.release(sequence.prefix.node, slot)
+            sequence.prefix.node = None
         sequence.scope = None
         if self.cells.is_shared(slot):  # what it moves it then has for itself
             self.holders.make_room(sequence.computed)
@@ -190,13 +190,13 @@ class PrefixCache:
 
     def leave(self, sequence: Sequence) -> None:
         """A running *sequence* ends, or makes way: what it has computed stays where it is, as long as that pays."""
-        node, slot = sequence.node, sequence.slot
+        node, slot = sequence.prefix.node, sequence.slot
         if node is None or sequence.computed < WORTH_MIN or sequence.suspect:
             self.drop(sequence)
             return
         if node.end < sequence.computed:
-            sequence.key = packed(sequence.tokens)
-            node = self.tree.advance(node, slot, sequence.key, sequence.computed)
+            sequence.prefix.key = packed(sequence.tokens)
+            node = self.tree.advance(node, slot, sequence.prefix.key, sequence.computed)
         self._part_with(sequence)
         if self._redundant(node, slot):
             self.tree.release(node, slot)
@@ -208,7 +208,7 @@ class PrefixCache:
 
     def drop(self, sequence: Sequence) -> None:
         """A running *sequence* leaves nothing."""
-        node, slot = sequence.node, sequence.slot
+        node, slot = sequence.prefix.node, sequence.slot
         self._part_with(sequence)
         if node is not None:
             self.tree.release(node, slot)
@@ -263,9 +263,9 @@ class PrefixCache:
                 raise AssertionError("a running sequence's cells are not its tokens")
             if self.cells.leaves[sequence.slot] is not sequence.leaf:
                 raise AssertionError("a running sequence grows cells of another")
-            if sequence.node is not None:
-                anchored[sequence.slot] = sequence.node
-                if sequence.node.key() != packed(sequence.tokens[: sequence.node.end]):
+            if sequence.prefix.node is not None:
+                anchored[sequence.slot] = sequence.prefix.node
+                if sequence.prefix.node.key() != packed(sequence.tokens[: sequence.prefix.node.end]):
                     raise AssertionError("a running sequence is anchored at other tokens")
         held = {holder: node for root in self.tree.roots.values() for node in root.below() for holder in node.holders}
         if held != anchored:
@@ -275,7 +275,7 @@ class PrefixCache:
 
     @staticmethod
     def _set(sequence: Sequence, found: Found) -> None:
-        sequence.found = found
+        sequence.prefix.found = found
         sequence.computed = found.length
 
     def _has_gone_on(self, found: Found) -> bool:
@@ -332,9 +332,9 @@ class PrefixCache:
     def _count(self, sequence: Sequence, known: Found, length: int) -> None:
         """Note what *sequence* found, and why it was not more."""
         counters = self.counters
-        if sequence.lost:
-            counters.recompute("preempted", sequence.lost - length)
-            sequence.lost = 0
+        if sequence.prefix.lost:
+            counters.recompute("preempted", sequence.prefix.lost - length)
+            sequence.prefix.lost = 0
         elif sequence.scope is not None:
             counters.recompute("no_checkpoint" if self.rewinds else "evicted", known.covered - known.length)
             counters.recompute("evicted", known.known - max(known.covered, known.length))
@@ -348,7 +348,7 @@ class PrefixCache:
         """Where prompts part, and at the end of the prompt: there others will want to go on."""
         if self.rewinds:
             wanted = {known, sequence.prompt_cells - 1}
-            sequence.stops |= {stop for stop in wanted if stop >= sequence.computed + WORTH_MIN}
+            sequence.prefix.stops |= {stop for stop in wanted if stop >= sequence.computed + WORTH_MIN}
 
     def _checkpoint(self, slot: int, node: Node) -> None:
         if node.checkpoint is not None or node.end != self.cells.length(slot):
@@ -362,8 +362,8 @@ class PrefixCache:
 
     @staticmethod
     def _part_with(sequence: Sequence) -> None:
-        sequence.node = sequence.leaf = None
-        sequence.stops.clear()
+        sequence.prefix.node = sequence.leaf = None
+        sequence.prefix.stops.clear()
 
     def _redundant(self, node: Node, slot: int) -> bool:
         """Whether somebody else has all that *slot* has, in a form that is as good."""

@@ -32,7 +32,11 @@ class Leaders:
 
     def add(self, sequence: Sequence) -> None:
         """*sequence* runs and gets tokens; it leads where its prompt is not all computed."""
-        if sequence.node is not None and sequence.scope is not None and sequence.computed < sequence.prompt_cells:
+        if (
+            sequence.prefix.node is not None
+            and sequence.scope is not None
+            and sequence.computed < sequence.prompt_cells
+        ):
             self._leaders.setdefault(sequence.scope, []).append(sequence)
 
     def leads(self, sequence: Sequence) -> bool:
@@ -46,14 +50,14 @@ class Leaders:
             shared = _shared(leader, sequence)
             if shared >= sequence.computed + GAIN_MIN and shared > leader.computed:
                 if self._rewinding:
-                    leader.stops.add(shared)
+                    leader.prefix.stops.add(shared)
                 return True
         return False
 
 
 def partings(sequence: Sequence, waiting: Iterable[Sequence]) -> set[int]:
     """Where *sequence*, which is about to start, will part from those that wait: the places that matter to most."""
-    if sequence.node is None:
+    if sequence.prefix.node is None:
         return set()
     places = Counter(
         _shared(sequence, other)
@@ -70,4 +74,4 @@ def _shared(leader: Sequence, sequence: Sequence) -> int:
     # most prompts differ in the first tokens after what is known: one look spares a comparison
     if most < least or leader.tokens[least - 1] != sequence.tokens[least - 1]:
         return 0
-    return common(sequence.key[: most * TOKEN_BYTES], leader.key)
+    return common(sequence.prefix.key[: most * TOKEN_BYTES], leader.prefix.key)
