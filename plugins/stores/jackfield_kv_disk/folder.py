@@ -79,6 +79,8 @@ class ModelFolder:
             except BaseException:
                 os.close(self._lock)
                 raise
+        except FileExistsError as error:
+            raise FolderUnusable("is not a folder") from error
         except OSError as error:
             raise FolderUnusable(f"cannot be used: {reason(error)}") from error
 

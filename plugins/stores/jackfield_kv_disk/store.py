@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,9 @@ RETRY_S: Final = 10.0
 """Between two tries to get a folder that could not be had."""
 
 _TAKEN: Final = "another worker uses its folder"
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says where there is no room on the disk."""
 
 
 class DiskStore:
@@ -89,17 +93,17 @@ class DiskStore:
             raise ManifestError(f"{self._option}: the folder {error}", param=self._option) from error
 
     def put(self, key: StateKey, state: memoryview) -> bool:
-        """Write *state*; the least recently used make room."""
+        """Write *state*; the least recently used make room, within the bound and on a disk that others have filled."""
         data = state.cast("B")
         try:
-            kept = self._write(key, data)
+            return self._write(key, data)
         except (FileNotFoundError, NotADirectoryError):  # somebody removed the folder
             self._lose_folder()
-            kept = self._try_again(key, data)
         except OSError as error:
-            self._fail_to_write(error)
-            return False
-        return kept
+            if error.errno not in _FULL or not self._give_back(state_file.size_of(key, self._layout, len(data))):
+                self._fail_to_write(error)
+                return False
+        return self._try_again(key, data)
 
     def get(self, key: StateKey) -> memoryview | None:
         """Read the state and check it."""
@@ -255,6 +259,16 @@ class DiskStore:
         while self._sizes and (self._used + room > self._limit or len(self._sizes) >= ENTRIES_MAX):
             self._remove(folder, next(iter(self._sizes)))
         return self._used + room <= self._limit
+
+    def _give_back(self, size: int) -> bool:
+        """Leave the disk the room of a file of *size* bytes; False if there is not that much to leave."""
+        folder = self._folder
+        if folder is None or sum(map(folder.room, self._sizes.values())) < folder.room(size):
+            return False
+        left = self._used - folder.room(size)
+        while self._sizes and self._used > left:
+            self._remove(folder, next(iter(self._sizes)))
+        return True
 
     def _remove(self, folder: ModelFolder, name: str) -> None:
         """Forget a file. One that cannot be removed goes on taking room."""

@@ -154,12 +154,12 @@ def _failing(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
 def test_what_cannot_be_written_is_not_kept(
     stores: Stores, monkeypatch: pytest.MonkeyPatch, number: int, call: str
 ) -> None:
-    """A full disk costs the state and nothing else; when there is room again, all is well."""
+    """It costs the state and nothing else; when it can be done again, all is well."""
     store, _ = stores.open()
     assert store.put(key((1,)), state(1, 5000))
     with monkeypatch.context() as patch:
         _failing(patch, call, number)
-        assert not store.put(key((2,)), state(2, 5000))
+        assert not store.put(key((2,)), state(2, 15_000))
         usage = store.usage()
         assert os.strerror(number) in usage.error
         assert "/secret" not in usage.error
@@ -190,6 +190,32 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_state(stores: Stores, monkeypat
     left[0] = 10**9
     assert store.put(key(), state(1, 5000))
     assert store.get(key()) == state(1, 5000)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_does_not_keep_old_states_for_ever(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Where others have filled it, what was used longest ago makes room for what is new."""
+    store, _ = stores.open()
+    write = os.write
+
+    def write_while_there_is_room(descriptor: int, data: memoryview) -> int:
+        files = [*stores.files("*.kv"), *stores.files("*.tmp")]
+        if sum(file.stat().st_size for file in files) + len(data) > 40_000:
+            raise OSError(number, "")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write_while_there_is_room)
+    for each in range(3):
+        assert store.put(key((each,)), state(each, 12_000))
+    assert store.get(key((0,))) is not None
+    assert store.put(key((3,)), state(3, 12_000))
+    assert [each for each in range(4) if store.get(key((each,))) is not None] == [0, 2, 3]
+    assert (store.usage().dropped, store.usage().error) == (0, "")
+    assert not store.put(key((4,)), state(4, 60_000))  # more than all that it has on the disk
+    assert store.usage().entries == 3
+    assert os.strerror(number) in store.usage().error
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.EMFILE])
@@ -305,6 +331,7 @@ def test_a_folder_that_cannot_be_used_is_refused(stores: Stores, where: str) -> 
     assert refused.value.param == "config.kv-disk.path"
     assert refused.value.message.startswith("config.kv-disk.path: the folder ")
     assert str(stores.base) not in refused.value.message
+    assert (where == "a file") == ("is not a folder" in refused.value.message)
 
 
 def test_the_folder_of_another_user_is_refused(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
