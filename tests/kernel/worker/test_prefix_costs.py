@@ -47,6 +47,28 @@ def test_cells_that_cost_nothing_cost_nothing(seed: int) -> None:
     assert 0 <= costs.idle_cell_s < 1e-8
 
 
+@given(st.integers(0, 1000), st.sampled_from([0.0, 2e-8]))
+@settings(max_examples=30, deadline=None)
+def test_a_busy_machine_does_not_make_cells_dear(seed: int, cell_s: float) -> None:
+    """Steps that take up to six times as long because something else runs: idle prefixes would leave for nothing."""
+    generator = random.Random(seed)
+    costs, cells = StepCosts(), 500
+    for step in range(400):
+        decode, prefill = generator.randint(3, 5), generator.choice([0] * 9 + [60])
+        cells = min(6000, max(200, cells + generator.randint(-60, 64)))
+        exact = 2e-3 + 4e-4 * decode + 2e-4 * prefill + cell_s * (decode + prefill) * cells
+        disturbed = generator.uniform(2, 6) if generator.random() < 0.1 else 1.0
+        costs.observe(decode, prefill, cells, exact * disturbed * (1 + 0.3 * generator.uniform(-1, 1)))
+        assert step < 20 or costs.idle_cell_s < 4e-7
+
+
+def test_a_cell_costs_no_more_than_a_step_shared_among_all() -> None:
+    """Whatever steps before took."""
+    costs = _steps(1, 4e-6)
+    costs.observe(8, 0, 8000, 6.4e-3)
+    assert costs.idle_cell_s <= 1.01e-7
+
+
 def test_another_load_is_learned_in_time() -> None:
     """What was measured long ago is forgotten."""
     costs = _steps(1, 1e-8)

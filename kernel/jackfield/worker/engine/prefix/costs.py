@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from jackfield.worker.engine.prefix.fit import DecayedFit
@@ -11,6 +12,9 @@ _STEP_PRIOR: Final = (1e-3, 2e-4, 2e-4, 2e-8)
 
 _STEP_DECAY: Final = 0.995
 """Half of a step is forgotten after 140 more."""
+
+_BOUND_GROWTH: Final = 1.005
+"""By how much what a cell may cost at most grows with each step that does not say less."""
 
 _COPY_PRIOR: Final = (2e-4, 2e-6)
 """Seconds: of a save or restore, and of each token in it. A copy in memory of a small model's state."""
@@ -25,32 +29,35 @@ class StepCosts:
     attention reads them whether they belong to the row's sequence or not.
     """
 
-    __slots__ = ("_fit", "measured")
+    __slots__ = ("_fit", "_most", "measured")
 
     def __init__(self) -> None:
         self._fit = DecayedFit(_STEP_PRIOR, _STEP_DECAY)
+        self._most = math.inf
+        """What a cell may cost a row at most: a whole step, shared among its rows and cells. Noise cannot fake that."""
         self.measured = False
         """Whether a prompt's token was ever measured."""
 
     def observe(self, decode_rows: int, prefill_rows: int, cells: int, seconds: float) -> None:
         """A call of the backend took *seconds*."""
-        self._fit.observe((1, decode_rows, prefill_rows, (decode_rows + prefill_rows) * cells), seconds)
+        reads = (decode_rows + prefill_rows) * cells
+        self._fit.observe((1, decode_rows, prefill_rows, reads), seconds)
+        self._most = min(self._most * _BOUND_GROWTH, seconds / max(reads, 1))
         self.measured = self.measured or prefill_rows > 0
 
     @property
     def idle_cell_s(self) -> float:
         """What one more cell adds to one row of a step, seconds."""
-        return self._fit.coefficients[3]
+        return min(self._fit.coefficients[3], self._most)
 
     def step_s(self, decode_rows: int, cells: int) -> float:
         """What a step of *decode_rows* takes, seconds."""
-        base, row, _, cell = self._fit.coefficients
-        return base + decode_rows * (row + cell * cells)
+        base, row, _, _ = self._fit.coefficients
+        return base + decode_rows * (row + self.idle_cell_s * cells)
 
     def token_s(self, cells: int) -> float:
         """What one prompt token takes while the pool holds *cells*, seconds."""
-        _, _, row, cell = self._fit.coefficients
-        return row + cell * cells
+        return self._fit.coefficients[2] + self.idle_cell_s * cells
 
 
 class StateCosts:

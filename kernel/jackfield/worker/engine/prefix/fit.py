@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PULL: Final = 1e-6
-"""Weight of the prior, in measurements of what it says."""
+_PULL: Final = 1e-4
+"""Weight of the prior, in measurements of what it says: they are off by a tenth, it may be off by ten times."""
+
+_OUTLIER: Final = 0.5
+"""Relative error from which a measurement weighs less, the less the more it is off: something else ran then."""
 
 _REFRESH: Final = 16
 """Measurements between two solutions, once there were as many."""
@@ -22,7 +25,8 @@ class DecayedFit:
 
     The least squares of relative errors, so that long measurements rule no more than short ones, weighted by age, with
     a weak pull towards a prior that keeps the coefficients sane while little was measured: ridge regression on decayed
-    normal equations (Hastie, Tibshirani, Friedman: The Elements of Statistical Learning, §3.4.1).
+    normal equations (Hastie, Tibshirani, Friedman: The Elements of Statistical Learning, §3.4.1). Outliers weigh as in
+    Huber's loss (Huber: Robust estimation of a location parameter, 1964).
 
     Parameters:
         prior: What the coefficients are taken for before anything was measured; positive.
@@ -43,12 +47,15 @@ class DecayedFit:
 
     def observe(self, features: Sequence[float], seconds: float) -> None:
         """What has these *features* took *seconds*."""
-        weight = 1 / max(seconds, _SOONEST_S)
+        seconds = max(seconds, _SOONEST_S)
+        expected = sum([value * each for value, each in zip(features, self.coefficients, strict=True)])
+        trust = min(1.0, _OUTLIER / max(abs(expected / seconds - 1), _OUTLIER)) ** 0.5
+        weight = trust / seconds
         # scaled by the prior, so that the pull is the same for all
         row = [value * prior * weight for value, prior in zip(features, self._prior, strict=True)]
         decay, vector, size = self._decay, self._vector, self._size
         for index, (line, value) in enumerate(zip(self._matrix, row, strict=True)):
-            vector[index] = vector[index] * decay + value
+            vector[index] = vector[index] * decay + value * trust
             for column in range(index, size):
                 line[column] = line[column] * decay + value * row[column]
         self._stale += 1
