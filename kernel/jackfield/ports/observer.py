@@ -78,7 +78,7 @@ class CacheStats(msgspec.Struct, frozen=True, array_like=True):
     """Tokens that left the device, kept by a store or not."""
     recomputed: Mapping[str, int] = {}
     """Tokens computed although they had been computed before, by reason: ``preempted``, ``evicted``,
-    ``no_checkpoint``, ``state_lost``."""
+    ``no_checkpoint``, ``state_lost``, ``no_room``."""
     idle_cell_s: float = 0.0
     """Input of the cost model, measured: what one idle cell adds to one row of a step, seconds."""
     restore_token_s: float = 0.0

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.kernel.worker.stores import DictStore
 
-from jackfield.errors import ManifestError, PluginError
+from jackfield.errors import BackendFault, JackfieldError, KVExhausted, ManifestError, PluginError
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.kv_store import StateKey, StoreUsage
@@ -143,6 +143,37 @@ def test_a_slow_store_is_not_waited_for_for_long(monkeypatch: pytest.MonkeyPatch
     store.may_answer.clear()
     monkeypatch.setattr(loop_module, "_STORE_WAIT_S", 0.0)
     assert _life(store).cached == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [(KVExhausted("by chance"), "no_room"), (BackendFault("by chance"), "state_lost")]
+)
+def test_what_cannot_be_restored_is_counted_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, fault: JackfieldError, reason: str
+) -> None:
+    """All of it, once."""
+    store = DictStore(blocking=True)
+    _life(store)
+
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(ScriptedRunner, "restore", fail)
+    loop = EngineLoop(
+        ScriptedRunner(_INFO, _LIMITS),
+        FcfsScheduler(None),
+        lambda: None,
+        lambda _: None,
+        caching=Caching({"store": store}, [(0, key) for key in store.open("")], "shared"),
+    )
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    asker = _ask(loop)
+    assert asker.ended.wait(20)
+    loop.stop()
+    thread.join(20)
+    assert (asker.text, asker.cached) == ("fine", 0)
+    assert loop.cache.counters.recomputed == {reason: len(PROMPT) - 1}
 
 
 @pytest.mark.parametrize("store", [DictStore(), Full()])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jackfield.worker.engine.prefix.archive import Archive
     from jackfield.worker.engine.prefix.cells import CellLedger
     from jackfield.worker.engine.prefix.costs import StateCosts
-    from jackfield.worker.engine.prefix.counters import CacheCounters
+    from jackfield.worker.engine.prefix.counters import CacheCounters, Reason
     from jackfield.worker.engine.prefix.finding import Found
     from jackfield.worker.engine.prefix.states import State
 
@@ -30,6 +30,9 @@ class Bringer:
         archive: Has the states.
         costs: Are told what restoring takes.
         counters: Of the cache.
+
+    Attributes:
+        short_of: Why the last ``bring`` brought less than was found, if it did.
     """
 
     def __init__(
@@ -40,19 +43,23 @@ class Bringer:
         self._archive = archive
         self._costs = costs
         self._counters = counters
+        self.short_of: Reason = "no_room"
 
     def bring(self, found: Found, target: int) -> int:
         """Let *target*, which holds nothing and is unknown to the ledger, hold what was *found*; return how much it is.
 
         Less than was found where a state is lost on the way, nothing where the runner fails. The ledger has it then.
         """
+        self.short_of = "no_room"
+        if not found.length:
+            return 0
         try:
             length = self._bring(found, target)
         except KVExhausted:
             length = 0
         except BackendFault as error:
             log.warning("a cached prefix could not be used", error=error.message)
-            self._counters.recompute("state_lost", found.length)
+            self.short_of = "state_lost"
             for state, _ in found.states:
                 self._archive.lose(state)
             length = 0
@@ -80,7 +87,7 @@ class Bringer:
     def _restore(self, state: State, target: int, length: int) -> bool:
         data = self._archive.get(state)
         if data is None:
-            self._counters.recompute("state_lost", length - state.start)
+            self.short_of = "state_lost"
             return False
         began = time.perf_counter()
         self._runner.restore(target, data, length)
@@ -95,7 +102,7 @@ class Bringer:
     def _rewind(self, checkpoint: State, target: int, length: int, held: int) -> int:
         data = self._archive.get(checkpoint)
         if data is None:
-            self._counters.recompute("state_lost", length)
+            self.short_of = "state_lost"
             return 0
         self._runner.rewind(target, data, length)
         self._cells.shrink(self._cells.leaves[target], held - length)

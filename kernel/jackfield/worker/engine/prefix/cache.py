@@ -306,7 +306,7 @@ class PrefixCache:
             holder = self.holders.take()
         if holder is None:
             raise RuntimeError("more sequences run than there are ids")
-        length = self._bringer.bring(found, holder) if found.length else 0
+        length = self._bringer.bring(found, holder)
         if not length:
             self.cells.begin(holder)
         elif found.source is not None:
@@ -338,6 +338,7 @@ class PrefixCache:
         elif sequence.scope is not None:
             counters.recompute("no_checkpoint" if self.rewinds else "evicted", known.covered - known.length)
             counters.recompute("evicted", known.known - max(known.covered, known.length))
+            counters.recompute(self._bringer.short_of, known.length - length)
         if sequence.started is None and sequence.scope is not None:
             counters.lookups += 1
             counters.hits += length > 0

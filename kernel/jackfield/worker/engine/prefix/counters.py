@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-Reason: TypeAlias = Literal["preempted", "evicted", "no_checkpoint", "state_lost"]
+Reason: TypeAlias = Literal["preempted", "evicted", "no_checkpoint", "state_lost", "no_room"]
 """Why tokens were computed that had been computed before."""
 
 
