@@ -127,10 +127,10 @@ class PromptRound:
             draft.preempt(victim)
             if victim in prompting:
                 prompting.remove(victim)
-        before = draft.prompts
+        before = draft.tokens
         draft.start(sequence)
         self._history.ledger.starts(sequence, level)
-        self._spend(sequence.tenant, before - draft.prompts)
+        self._spend(sequence.tenant, before - draft.tokens)
         return True
 
     def _victims(self, claim: Claim, draft: StepDraft) -> list[SequenceView] | None:

@@ -9,8 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jackfield.ports.scheduler import SchedulerView
 from jackfield.simulation.trace import TracedRequest
+from jackfield.testing.kits.scheduler import Seen
 from jackfield_fair.config import FairConfig
+from jackfield_fair.scheduler import FairScheduler
 from jackfield_fair.shares import Shares
 
 if TYPE_CHECKING:
@@ -97,3 +100,11 @@ def test_counters_of_those_who_left_go_when_they_say_nothing_more() -> None:
         shares.leave(str(number))
         shares.forget({"steady"}, {"steady"})
     assert len(shares) <= 2
+
+
+def test_a_prompt_that_ends_in_a_step_is_charged_its_tokens() -> None:
+    """And not the room that its end takes from the step."""
+    waiting = [Seen(0, 10, tenant="a"), Seen(1, 40, tenant="b"), Seen(2, 5, tenant="a"), Seen(3, 9, tenant="b")]
+    view = SchedulerView(1.0, waiting, [], free_slots=9, free_tokens=1000, max_tokens=512, token_s=1 / 64)
+    plan = FairScheduler(FairConfig(step_ms=1000)).plan(view)
+    assert [chunk.id for chunk in plan.chunks] == [0, 1, 2, 3]
