@@ -229,15 +229,7 @@ class Sequence:
         self.output = Output(request.recipient, index, request.ends.stops, request.ends.min_tokens)
         self.computed = 0
         """Tokens whose KV cells exist; while it waits, those that the prefix cache would give it."""
-        self.cached = 0
-        """Tokens of the prompt that the prefix cache gave it when it first started."""
-        self.scope = request.standing.scope
-        """Who shares what it computes; None from where it is not what others would compute."""
-        self.prefix = Prefix(request.key)
-        self.leaf: Segment | None = None
-        """Its last cells, while it runs."""
-        self.held_until = 0.0
-        """While it waits for a slow store: until when at most, in monotonic seconds."""
+        self._uncached(request)
         self.scored = 0
         """Tokens of the prompt whose log probabilities were shown."""
         self.unscored = request.shown.echo is not None and request.shown.logprobs is not None
@@ -253,6 +245,18 @@ class Sequence:
         self.started: float | None = None
         """When it was first scheduled."""
         self.first_token: float | None = None
+
+    def _uncached(self, request: PreparedRequest) -> None:
+        """Begin what the prefix cache knows of it."""
+        self.cached = 0
+        """Tokens of the prompt that the prefix cache gave it when it first started."""
+        self.scope = request.standing.scope
+        """Who shares what it computes; None from where it is not what others would compute."""
+        self.prefix = Prefix(request.key)
+        self.leaf: Segment | None = None
+        """Its last cells, while it runs."""
+        self.held_until = 0.0
+        """While it waits for a slow store: until when at most, in monotonic seconds."""
 
     @property
     def id(self) -> int:
