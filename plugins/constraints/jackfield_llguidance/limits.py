@@ -50,7 +50,7 @@ SIZE_MAX: Final = 1_000_000_000
 LARK_RULES_MAX: Final = 1000
 """Rules and terminals of a Lark grammar, which llguidance follows by recursion."""
 
-GBNF_RULES_MAX: Final = 1000
+GBNF_RULES_MAX: Final = 500
 """Rules of a GBNF grammar; those that only name others cost the square of their number."""
 
 GBNF_NESTING_MAX: Final = 100
