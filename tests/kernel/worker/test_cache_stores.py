@@ -19,6 +19,7 @@ from jackfield.types import Finished, SamplingParams, TextDelta
 from jackfield.worker.engine import loop as loop_module
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.prefix.scope import scope_of
+from jackfield.worker.engine.prefix.store_thread import StoreThread
 from jackfield.worker.engine.prefix.tiers import FAULTS_MAX, Tier
 from jackfield.worker.engine.prefix.tokens import packed
 from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Standing
@@ -230,6 +231,25 @@ def test_an_operator_is_told_and_may_clear() -> None:
     assert report.idle_tokens == cleared.idle_tokens == len(PROMPT) + len("fine")
     assert [each.scope for each in report.scopes] == ["00000000"]
     assert not store.entries
+
+
+def test_of_a_store_that_hangs_little_is_asked() -> None:
+    """So that nothing piles up; once it answers, it is asked again."""
+    thread = StoreThread()
+    go_on, read = threading.Event(), threading.Event()
+    assert thread.ask(lambda: assert_waited(go_on))
+    while thread.ask(lambda: None):
+        pass
+    go_on.set()
+    while not thread.ask(read.set):
+        pass
+    assert read.wait(20)
+    thread.close()
+
+
+def assert_waited(event: threading.Event) -> None:
+    """Hang until *event*."""
+    assert event.wait(20)
 
 
 def test_a_store_that_fails_is_named_and_left_out_in_the_end() -> None:

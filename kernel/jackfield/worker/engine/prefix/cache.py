@@ -110,8 +110,9 @@ class PrefixCache:
     def fetched(self, sequence: Sequence, states: list[State]) -> None:
         """Slow stores have answered for *sequence*, if it still waits: until it starts, *states* stay in memory."""
         sequence.prefix.fetched = states
-        if sequence.scope is not None:
-            self.tree.changed(self.tree.root(sequence.scope))
+        root = self.tree.roots.get(sequence.scope) if sequence.scope is not None else None
+        if root is not None:
+            self.tree.changed(root)
         if sequence.life.final or sequence.leaf is not None:
             self.let_go(sequence)
 

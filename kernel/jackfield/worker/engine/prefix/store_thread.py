@@ -13,6 +13,10 @@ BACKLOG_MAX: Final = 256 * 1024 * 1024
 """Bytes of states that may wait to be written. What comes when a disk is that far behind is not kept there."""
 
 
+READS_MAX: Final = 64
+"""Reads that may wait. A store that is that far behind hangs, and nobody waits for it."""
+
+
 class StoreThread:
     """Calls functions one after another; reads go before all else, which keeps its order. Engine loop thread."""
 
@@ -20,13 +24,19 @@ class StoreThread:
         self._queue: queue.PriorityQueue[tuple[int, int, Callable[[], None] | None, int]] = queue.PriorityQueue()
         self._number = 0
         self._waiting = 0
+        self._reads = 0
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="kv-stores", daemon=True)
         self._thread.start()
 
-    def ask(self, call: Callable[[], None]) -> None:
-        """Have *call*, which reads, called soon."""
+    def ask(self, call: Callable[[], None]) -> bool:
+        """Have *call*, which reads, called soon; False if too many wait already."""
+        with self._lock:
+            if self._reads >= READS_MAX:
+                return False
+            self._reads += 1
         self._add(_SOON, call, 0)
+        return True
 
     def later(self, call: Callable[[], None]) -> None:
         """Have *call* called after what is to be written."""
@@ -52,12 +62,13 @@ class StoreThread:
 
     def _run(self) -> None:
         while True:
-            _, _, call, nbytes = self._queue.get()
+            when, _, call, nbytes = self._queue.get()
             if call is None:
                 return
             call()
             with self._lock:
                 self._waiting -= nbytes
+                self._reads -= when == _SOON
 
 
 _SOON: Final = 0

@@ -223,7 +223,8 @@ class Tiers:
             found = [(state, index, tier.get(state.key)) for state, index, tier in wanted]
             self._tell(lambda: self._arrived(found, done))
 
-        self._thread.ask(read)
+        if not self._thread.ask(read):
+            done()
 
     def forget(self, state: State) -> None:
         """Drop *state* from every store."""
