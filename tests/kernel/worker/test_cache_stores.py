@@ -18,10 +18,12 @@ from jackfield.testing.scripted import ScriptedRunner
 from jackfield.types import Finished, SamplingParams, TextDelta
 from jackfield.worker.engine import loop as loop_module
 from jackfield.worker.engine.loop import EngineLoop
+from jackfield.worker.engine.prefix import archive as archive_module
 from jackfield.worker.engine.prefix.scope import scope_of
 from jackfield.worker.engine.prefix.store_thread import StoreThread
-from jackfield.worker.engine.prefix.tiers import FAULTS_MAX, Tier
+from jackfield.worker.engine.prefix.tiers import FAULTS_MAX, Tier, Tiers
 from jackfield.worker.engine.prefix.tokens import packed
+from jackfield.worker.engine.prefix.tree import PrefixTree
 from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Standing
 from jackfield.worker.stores import Caching, open_stores
 from jackfield_fcfs.scheduler import FcfsScheduler
@@ -231,6 +233,20 @@ def test_an_operator_is_told_and_may_clear() -> None:
     assert report.idle_tokens == cleared.idle_tokens == len(PROMPT) + len("fine")
     assert [each.scope for each in report.scopes] == ["00000000"]
     assert not store.entries
+
+
+def test_many_short_keys_are_forgotten_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that says another salt each time: what is known of each takes more than its tokens do."""
+    monkeypatch.setattr(archive_module, "KEYS_MAX", 10 * archive_module.KEY_BYTES)
+    tree, tiers = PrefixTree(4), Tiers({"store": DictStore()}, lambda _: None)
+    archive = archive_module.Archive(tree, tiers)
+    for number in range(50):
+        root = tree.root(number.to_bytes(32, "big"))
+        assert archive.keep(tree.grow(root, KEY.tokens, 3), 0, 3, memoryview(b"x"), quick=True)
+        tree.prune()
+    archive.check_integrity()
+    assert len(tree.roots) <= 10 + 4
+    assert tiers.all[0].usage().entries < 10
 
 
 def test_of_a_store_that_hangs_little_is_asked() -> None:

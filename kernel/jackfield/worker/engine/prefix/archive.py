@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from jackfield.worker.engine.prefix.tree import Node, PrefixTree
 
 KEYS_MAX: Final = 64 * 1024 * 1024
-"""Bytes of keys that are remembered: what is stored beyond is forgotten, the least recently used first."""
+"""Bytes that keys may take, with all that is remembered of each: of what is beyond, the least recently used go."""
+
+KEY_BYTES: Final = 2048
+"""What a key takes besides its tokens: state, node, maybe a scope of its own. Measured, rounded up."""
 
 CHECKPOINTS_MAX: Final = 256
 CHECKPOINT_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -112,7 +115,7 @@ class Archive:
         if state not in self._states:
             return
         del self._states[state]
-        self._key_bytes -= len(state.key.tokens)
+        self._key_bytes -= _remembered(state)
         if state in self._checkpoints:
             del self._checkpoints[state]
             self._checkpoint_bytes -= state.nbytes
@@ -139,7 +142,7 @@ class Archive:
             raise AssertionError("saved states and the tree do not agree")
         if any(not state.tiers and state.data is None for state in self._states):
             raise AssertionError("a state that nobody has")
-        if self._key_bytes != sum(len(state.key.tokens) for state in self._states):
+        if self._key_bytes != sum(map(_remembered, self._states)):
             raise AssertionError("bytes of keys do not add up")
         if self._checkpoint_bytes != sum(state.nbytes for state in self._checkpoints):
             raise AssertionError("bytes of checkpoints do not add up")
@@ -149,7 +152,7 @@ class Archive:
 
     def _add(self, state: State, node: Node) -> None:
         self._states[state] = None
-        self._key_bytes += len(state.key.tokens)
+        self._key_bytes += _remembered(state)
         self._tree.cover(node, state)
         while self._key_bytes > KEYS_MAX and len(self._states) > 1:
             self.lose(next(iter(self._states)))
@@ -167,3 +170,8 @@ class Archive:
         del self._checkpoints[state]
         self._checkpoint_bytes -= state.nbytes
         state.data = None
+
+
+def _remembered(state: State) -> int:
+    """Bytes that knowing of *state* takes."""
+    return len(state.key.tokens) + KEY_BYTES
