@@ -1,8 +1,9 @@
 """KV stores: tiers below the device, where computed prefixes wait to be used again.
 
 ``jackfield_kv_stores`` hands over factories of ``KVStore``. A worker makes one of each, and puts the state of a prefix
-into all of them when nothing that runs reads it any more; first listed is asked first. What a store loses is computed
-again: a store may forget anything at any time, and must never give back anything but what it was given.
+into those that block soon after a sequence has ended, and into all when it leaves the device. First
+listed is asked first. What a store loses is computed again: a store may forget anything at any time, and must never
+give back anything but what it was given.
 """
 
 from __future__ import annotations
