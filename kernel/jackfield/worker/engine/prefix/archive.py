@@ -18,7 +18,7 @@ KEYS_MAX: Final = 64 * 1024 * 1024
 """Bytes that keys may take, with all that is remembered of each: of what is beyond, the least recently used go."""
 
 KEY_BYTES: Final = 2048
-"""What a key takes besides its tokens: state, node, maybe a scope of its own. Measured, rounded up."""
+"""What a key takes besides its tokens: state, node, maybe a scope of its own. Estimated, rounded up."""
 
 CHECKPOINTS_MAX: Final = 256
 CHECKPOINT_BYTES_MAX: Final = 256 * 1024 * 1024
