@@ -90,7 +90,9 @@ class Forcing(Wrapped):
 class Restless(Wrapped):
     """Is never done."""
 
-    finished = False
+    @property
+    def finished(self) -> bool:
+        return False
 
 
 class Engine:
