@@ -57,8 +57,11 @@ def _loaded(manifest: Manifest, engine: InstanceRef) -> WorkerHost:
     return host
 
 
-def _mask_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "masks"]
+@pytest.fixture
+def mask_threads() -> Callable[[], int]:
+    """How many mask threads were started since; servers of other tests may still have theirs."""
+    before = {*threading.enumerate()}
+    return lambda: sum(thread.name == "masks" for thread in {*threading.enumerate()} - before)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +194,7 @@ def test_nothing_left_to_draw_is_the_requests_fault(peer: Peer) -> None:
 
 
 def test_the_thread_lives_as_long_as_it_is_needed(
-    manifest: Callable[..., Manifest], connect: Callable[[WorkerHost], Peer]
+    manifest: Callable[..., Manifest], connect: Callable[[WorkerHost], Peer], mask_threads: Callable[[], int]
 ) -> None:
     """From the first constrained request until the worker ends; waiting for it is counted."""
     host = _loaded(manifest(), ENGINE)
@@ -201,10 +204,10 @@ def test_the_thread_lives_as_long_as_it_is_needed(
         peer = connect(host)
         peer.chat(1, "[say:free]")
         assert peer.text(1) == "free"
-        assert _mask_threads() == []
+        assert mask_threads() == 0
         peer.chat(2, "[say:green]", constraint=COLOURS)
         assert peer.text(2) == "green"
-        assert len(_mask_threads()) == 1
+        assert mask_threads() == 1
         while not peer.stats[-1].mask_s:
             peer.receive()
         stats = peer.stats[-1]
@@ -212,7 +215,7 @@ def test_the_thread_lives_as_long_as_it_is_needed(
     finally:
         host.stop()
         thread.join(10)
-    assert _mask_threads() == []
+    assert mask_threads() == 0
 
 
 # --- refusals and faults --------------------------------------------------------------------------------------------
@@ -267,7 +270,10 @@ def test_a_fault_of_a_matcher_costs_one_request(constrained: Callable[..., Peer]
 
 @pytest.mark.parametrize("method", ["mask", "accept", "forced"])
 def test_a_matcher_that_breaks_ends_the_worker_by_name(
-    manifest: Callable[..., Manifest], connect: Callable[[WorkerHost], Peer], method: str
+    manifest: Callable[..., Manifest],
+    connect: Callable[[WorkerHost], Peer],
+    mask_threads: Callable[[], int],
+    method: str,
 ) -> None:
     """Nobody knows what it would allow next; the worker is started again."""
     host = _loaded(manifest(), ENGINE)
@@ -286,7 +292,7 @@ def test_a_matcher_that_breaks_ends_the_worker_by_name(
     assert peer.failure(1) == ("worker_died", None)
     thread.join(10)
     assert not thread.is_alive()
-    assert _mask_threads() == []
+    assert mask_threads() == 0
     assert str(raised[0]).startswith(f"constraint engine choices: {method}() raised KeyError")
 
 
