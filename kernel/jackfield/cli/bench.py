@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import click
@@ -13,10 +12,11 @@ import msgspec
 
 from jackfield.cli.complete import complete_served_models
 from jackfield.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
-from jackfield.cli.options import checked_output, json_option, server_options
+from jackfield.cli.options import json_option, output_option, server_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import Unpack
 
     from jackfield.bench.driver import Level
@@ -97,19 +97,9 @@ class BenchOptions(TypedDict):
     "--ignore-eos/--honour-eos", default=True, show_default=True, help="Whether all answers run to their full length."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of the prompts.")
-@click.option(
-    "--svg",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    callback=checked_output,
-    metavar="FILE",
-    help="Draw the figures there.",
-)
-@click.option(
-    "--record",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    callback=checked_output,
-    metavar="FILE",
-    help="Write the requests that succeeded there, for jackfield simulate: times and lengths, no text.",
+@output_option("--svg", "Draw the figures there.")
+@output_option(
+    "--record", "Write the requests that succeeded there, for jackfield simulate: times and lengths, no text."
 )
 @server_options
 @json_option

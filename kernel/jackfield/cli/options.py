@@ -47,7 +47,18 @@ def json_option(function: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(function)
 
 
-def checked_output(_ctx: click.Context, _param: click.Parameter, file: Path | None) -> Path | None:
+def output_option(name: str, help_text: str) -> Callable[[Command], Command]:
+    """An option that names a file to write, refused at once where it cannot be written."""
+    return click.option(
+        name,
+        type=click.Path(path_type=Path, dir_okay=False, writable=True),
+        callback=_checked_output,
+        metavar="FILE",
+        help=help_text,
+    )
+
+
+def _checked_output(_ctx: click.Context, _param: click.Parameter, file: Path | None) -> Path | None:
     """Callback of an option that names a file to be written: long work must not end in a file that cannot be made."""
     if file is not None and not (file.absolute().parent.is_dir() and os.access(file.absolute().parent, os.W_OK)):
         raise click.BadParameter(f"no file can be made in the folder of {file}")

@@ -11,7 +11,7 @@ import msgspec
 
 from jackfield.cli.complete import complete_schedulers
 from jackfield.cli.errors import EXIT_OK
-from jackfield.cli.options import checked_output, json_option, manifest_options
+from jackfield.cli.options import json_option, manifest_options, output_option
 from jackfield.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -94,20 +94,8 @@ def engine_options(function: Command) -> Command:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of a synthetic trace."
 )
-@click.option(
-    "--write-trace",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    callback=checked_output,
-    metavar="FILE",
-    help="Keep the trace that was played.",
-)
-@click.option(
-    "--svg",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    callback=checked_output,
-    metavar="FILE",
-    help="Draw how latencies are distributed there.",
-)
+@output_option("--write-trace", "Keep the trace that was played.")
+@output_option("--svg", "Draw how latencies are distributed there.")
 @engine_options
 @manifest_options
 @json_option

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -12,10 +11,12 @@ import msgspec
 
 from jackfield.cli.complete import complete_targets
 from jackfield.cli.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
-from jackfield.cli.options import checked_output, json_option
+from jackfield.cli.options import json_option, output_option
 from jackfield.errors import PluginError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jackfield.verification.records import Verdict
 
 _NEEDED: Final = ("pytest", "hypothesis")
@@ -40,13 +41,7 @@ _EXITS: Final = {"passed": EXIT_OK, "failed": EXIT_FAILED, "incomplete": EXIT_US
     "--memory", default=4096, show_default=True, type=click.IntRange(64), metavar="MIB", help="Of resident memory."
 )
 @click.option("--network", is_flag=True, help="Let the plugin connect to other machines.")
-@click.option(
-    "--junit",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    callback=checked_output,
-    metavar="FILE",
-    help="Write JUnit XML too.",
-)
+@output_option("--junit", "Write JUnit XML too.")
 @json_option
 def command(  # noqa: PLR0913 - one parameter per option
     target: str,
