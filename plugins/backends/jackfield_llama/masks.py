@@ -2,7 +2,7 @@
 
 What is fastest depends on how many are allowed. Where few are, their ids are taken out of the mask, and all that
 follows deals with those only: 15 µs for seven of 151,936. Otherwise minus infinity is added to what is forbidden:
-50 µs, whatever the mask.
+40 µs, whatever the mask.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def few_ids(mask: npt.NDArray[np.uint32], vocabulary: int) -> npt.NDArray[np.int
     """
     if mask.dtype != np.uint32 or mask.shape != (-(-vocabulary // WORD_BITS),):
         raise BackendFault(f"the mask does not fit a vocabulary of {vocabulary}")
-    words = mask.nonzero()[0]
-    if len(words) > _FEW_WORDS:
+    if np.count_nonzero(mask) > _FEW_WORDS:  # four times as fast as saying which
         return None
+    words = mask.nonzero()[0]
     bits = np.unpackbits(_octets(mask[words]), bitorder="little").nonzero()[0]
     ids = words[bits // WORD_BITS] * WORD_BITS + bits % WORD_BITS
     return ids[: int(ids.searchsorted(vocabulary))]
@@ -60,16 +60,17 @@ def forbid(
     Parameters:
         mask: As for ``few_ids``.
         logits: Of the whole vocabulary.
-        buffer: Scratch of the same size.
+        buffer: Scratch of the same size; used where *out* is *logits*. A third row would have to go through the caches.
         out: Of the same size; may be *logits*.
     """
     octets = _octets(mask)
     whole, rest = divmod(len(logits), _OCTET)
-    added = buffer[: len(logits) - rest].reshape(whole, _OCTET)
-    np.take(_ADDED, octets[:whole], axis=0, out=added, mode="clip")  # other modes copy what they are given to write to
+    added = buffer if np.may_share_memory(out, logits) else out
+    eights = added[: len(logits) - rest].reshape(whole, _OCTET)
+    np.take(_ADDED, octets[:whole], axis=0, out=eights, mode="clip")  # other modes copy what they are given to write to
     if rest:
-        buffer[-rest:] = _ADDED[octets[whole], :rest]
-    np.add(logits, buffer[: len(logits)], out=out)
+        added[-rest:] = _ADDED[octets[whole], :rest]
+    np.add(logits, added, out=out)
 
 
 def _octets(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
