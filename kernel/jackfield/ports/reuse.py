@@ -79,10 +79,12 @@ class ReusableRunner(Runner, Protocol):
     def rewind(self, sequence: int, checkpoint: memoryview, length: int) -> None:
         """Take *sequence*, a continuation of the one that *checkpoint* was taken of, back to that one's *length*.
 
-        Only where ``limits.reuse`` is ``checkpoints``.
+        Only where ``limits.reuse`` is ``checkpoints``. A checkpoint does not show in what it leads to, so it knows its
+        tokens: where *sequence* does not begin with them it is refused.
 
         Raises:
-            BackendFault: The library did not do it, whatever it said; *sequence* holds nothing then.
+            BackendFault: The checkpoint is of other tokens, or the library did not do it, whatever it said; *sequence*
+                holds nothing then.
 
         Process and thread: worker, engine loop thread. Deadline: a copy in memory. Failure policy: closed.
         """

@@ -17,6 +17,7 @@ from jackfield_llama.paired import PairedRunner
 from jackfield_llama.planning import Plan, guarded, make_plan
 from jackfield_llama.pooled_loading import load_pooled
 from jackfield_llama.pooling_library import POOLING_NONE
+from jackfield_llama.remembering import RememberingRunner
 from jackfield_llama.reusable import ReusableLlamaRunner
 from jackfield_llama.runner import BoundBatch
 from jackfield_llama.runtime import RUNTIME
@@ -88,10 +89,16 @@ def _generating(model: llama.Model, wish: Wish, plan: Plan) -> ReusableLlamaRunn
             context = make_context(model, wish, plan.sizes.kv_tokens)
         undo.callback(llama.context_free, context)
         _warm_up(context, wish.file)
-        make = PairedRunner if wish.config.deterministic else ReusableLlamaRunner
-        runner = make(model, context, plan.info, _limits(model, context, wish, plan, said))
+        limits = _limits(model, context, wish, plan, said)
+        runner = _kind(limits)(model, context, plan.info, limits)
         undo.pop_all()
     return runner
+
+
+def _kind(limits: RunnerLimits) -> type[ReusableLlamaRunner]:
+    if limits.deterministic:
+        return PairedRunner
+    return RememberingRunner if limits.reuse == "checkpoints" else ReusableLlamaRunner
 
 
 def _model_params(config: LlamaConfig) -> llama.ModelParams:

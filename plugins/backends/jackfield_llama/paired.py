@@ -18,12 +18,11 @@ import numpy.typing as npt
 from jackfield.errors import BackendFault
 from jackfield.ports.backend import Batch
 from jackfield_llama import library as llama
-from jackfield_llama.reusable import ReusableLlamaRunner
+from jackfield_llama.remembering import RememberingRunner
 from jackfield_llama.runner import BoundBatch
 
 if TYPE_CHECKING:
     from jackfield.ports.backend import ModelInfo, RunnerLimits
-    from jackfield_llama.states import SavedState
 
 
 class _Rows(NamedTuple):
@@ -34,8 +33,8 @@ class _Rows(NamedTuple):
     """Their indices in the step, by rising position."""
 
 
-class PairedRunner(ReusableLlamaRunner):
-    """A ``LlamaRunner`` of deterministic results. It remembers tokens, to compute one again wherever it is cut to.
+class PairedRunner(RememberingRunner):
+    """A ``LlamaRunner`` of deterministic results. It has the tokens to compute one again wherever a sequence is cut to.
 
     Parameters: as ``LlamaRunner``.
     """
@@ -43,13 +42,12 @@ class PairedRunner(ReusableLlamaRunner):
     def __init__(self, model: llama.Model, context: llama.Context, info: ModelInfo, limits: RunnerLimits) -> None:
         super().__init__(model, context, info, limits)
         self._call = BoundBatch(Batch(llama.n_batch(context)))
-        self._tokens = np.zeros((len(self._lengths), llama.n_ctx_seq(context)), np.int32)
-        """By sequence and position."""
         self._places: dict[int, int] = {}
         self._copies: dict[int, npt.NDArray[np.float32]] = {}
 
     def _compute(self, bound: BoundBatch, rows: int) -> int:
         """One call for all decode rows, and one for each longer run of rows."""
+        self._remember(bound.batch, rows)
         self._places.clear()
         self._copies.clear()
         calls = _calls(bound.batch, rows)
@@ -76,7 +74,6 @@ class PairedRunner(ReusableLlamaRunner):
         code = llama.decode(self.context, self._call.struct)
         if code == 0:
             for sequence, rows in call:
-                self._tokens[sequence, step.position[rows]] = step.token[rows]
                 if len(rows) == 1 and step.position[rows[0]] == 0:
                     self._take_back(sequence, 1)
         return code
@@ -118,22 +115,6 @@ class PairedRunner(ReusableLlamaRunner):
     def _take_back(self, sequence: int, length: int) -> None:
         if not self.memory.remove(sequence, length):
             raise BackendFault("llama.cpp cannot take back a token")
-
-    def copy(self, source: int, target: int, length: int) -> None:
-        """See ``jackfield.ports.reuse.ReusableRunner``."""
-        super().copy(source, target, length)
-        self._tokens[target, :length] = self._tokens[source, :length]
-
-    def _tokens_for_state(self, sequence: int, end: int) -> npt.NDArray[np.int32]:
-        return self._tokens[sequence, :end]
-
-    def _check_state(self, saved: SavedState, held: int, length: int) -> None:
-        super()._check_state(saved, held, length)
-        if len(saved.tokens) != saved.end or saved.tokens.view(np.uint32).max() >= self._vocabulary:
-            raise BackendFault("a saved state does not have its tokens")
-
-    def _take_tokens(self, sequence: int, tokens: npt.NDArray[np.int32]) -> None:
-        self._tokens[sequence, : len(tokens)] = tokens
 
     def logits(self, row: int) -> npt.NDArray[np.float32]:
         """See ``LlamaRunner``."""

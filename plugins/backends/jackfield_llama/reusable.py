@@ -113,15 +113,16 @@ class ReusableLlamaRunner(LlamaRunner):
         prefixes, held = self._able(Checkpoints), self._held(sequence)
         if not held:
             raise BackendFault("a sequence that holds nothing has no checkpoint")
-        return seal(prefixes.checkpoint(sequence, room(0)), 0, held, _NO_TOKENS, checkpoint=True)
+        tokens = self._tokens_for_state(sequence, held)
+        return seal(prefixes.checkpoint(sequence, room(len(tokens))), 0, held, tokens, checkpoint=True)
 
     def rewind(self, sequence: int, checkpoint: memoryview, length: int) -> None:
         """See ``jackfield.ports.reuse.ReusableRunner``."""
-        prefixes, held = self._able(Checkpoints), self._held(sequence)
+        prefixes = self._able(Checkpoints)
+        self._check_sequence(sequence)
         with self._emptied_by_faults(sequence):
             saved = unseal(checkpoint, checkpoint=True)
-            if not 0 < length <= held or saved.end != length:
-                raise BackendFault(f"a checkpoint of {saved.end} tokens is not one of {length}, of {held} now")
+            self._check_checkpoint(sequence, saved, length)
             try:
                 prefixes.rewind(sequence, saved)
             except KVExhausted as error:  # others share the cells that were to be used again
@@ -143,6 +144,11 @@ class ReusableLlamaRunner(LlamaRunner):
             raise BackendFault(f"a state of positions {saved.start} to {saved.end} cannot be restored up to {length}")
         if saved.end > self.limits.context:
             raise BackendFault(f"a state of {saved.end} tokens is longer than the context of {self.limits.context}")
+
+    def _check_checkpoint(self, sequence: int, saved: SavedState, length: int) -> None:
+        held = self._held(sequence)
+        if not 0 < length <= held or saved.end != length:
+            raise BackendFault(f"a checkpoint of {saved.end} tokens is not one of {length}, of {held} now")
 
     def _any(self) -> Prefixes:
         """What does what all kinds of memory can."""

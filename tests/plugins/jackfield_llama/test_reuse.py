@@ -270,6 +270,80 @@ def _without_room(*_: object, **__: object) -> None:
     raise KVExhausted("there is no room")
 
 
+class Checkpointed:
+    """What sequences of a model that folds its tokens should hold, after any operations on them."""
+
+    def __init__(self, runner: ReusableLlamaRunner, data: st.DataObject) -> None:
+        self.runner = runner
+        self.draw = data.draw
+        self.held: list[list[int]] = [[], []]
+        self.taken: list[tuple[list[int], memoryview]] = []
+        for sequence in range(3):
+            runner.remove(sequence)
+
+    def play(self) -> None:
+        """One operation, as far as it can be done."""
+        operations = (self.compute, self.compute, self.rewind, self.rewind, self.copy, self.restore)
+        self.draw(st.sampled_from(operations))(self.draw(st.integers(0, 1)))
+
+    def compute(self, sequence: int) -> None:
+        """Some tokens more, and a checkpoint; few kinds of tokens, so that sequences begin alike."""
+        tokens = self.draw(st.sampled_from([TOKENS[:9], TOKENS[1:10]]))
+        if len(self.held[sequence]) < 60:
+            step(self.runner, sequence, len(self.held[sequence]), tokens)
+            self.held[sequence] += tokens
+            self.taken.append(([*self.held[sequence]], self.runner.checkpoint(sequence)))
+
+    def copy(self, source: int) -> None:
+        """All of the other one."""
+        if self.held[source]:
+            self.runner.remove(1 - source)
+            self.runner.copy(source, 1 - source, len(self.held[source]))
+            self.held[1 - source] = [*self.held[source]]
+
+    def rewind(self, sequence: int) -> None:
+        """To any checkpoint; one of other tokens must be refused."""
+        if not self.taken:
+            return
+        tokens, checkpoint = self.draw(st.sampled_from(self.taken))
+        if self.held[sequence][: len(tokens)] == tokens:
+            self.runner.rewind(sequence, checkpoint, len(tokens))
+            self.held[sequence] = [*tokens]
+            return
+        with pytest.raises(BackendFault):
+            self.runner.rewind(sequence, checkpoint, len(tokens))
+        self.held[sequence] = []
+
+    def restore(self, sequence: int) -> None:
+        """Through a saved state."""
+        if self.held[sequence]:
+            state = self.runner.save(sequence, 0, len(self.held[sequence]))
+            self.runner.remove(sequence)
+            self.runner.restore(sequence, state, len(self.held[sequence]))
+
+
+@pytest.fixture(scope="module", params=["sliding-window", "recurrent", "hybrid-convolution", "hybrid-delta"])
+def folding(request: pytest.FixtureRequest) -> Iterator[ReusableLlamaRunner]:
+    """States and windows."""
+    runner = load(request.param)
+    yield runner
+    runner.close()
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_a_sequence_goes_back_only_to_what_it_was(folding: ReusableLlamaRunner, data: st.DataObject) -> None:
+    """Whatever checkpoints there are: those of other tokens are refused, and behind all others it goes on as it did."""
+    sequences = Checkpointed(folding, data)
+    for _ in range(data.draw(st.integers(5, 20))):
+        sequences.play()
+    for sequence, tokens in enumerate(sequences.held):
+        found = step(folding, sequence, len(tokens), TOKENS[3:4])
+        expected = step(folding, 2, 0, [*tokens, *TOKENS[3:4]])
+        folding.remove(2)
+        assert np.abs(found - expected).max() < 0.1
+
+
 # --- damage ----------------------------------------------------------------------------------------------------------
 
 

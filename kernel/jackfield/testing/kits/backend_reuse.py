@@ -212,6 +212,21 @@ class ReusePromises(LoadedModel):
             self._compute(runner, SOURCE, PREFIX)
         self._require_same(runner, self._rest(runner, SOURCE), expected)
 
+    def test_a_checkpoint_of_other_tokens_is_refused(self, runner: Runner) -> None:
+        """However alike: one token differs. The sequence holds nothing then and can be used at once."""
+        reusing, expected = self._prepared(runner, "checkpoints")
+        text = self._text(runner)
+        self._compute(runner, SOURCE, PREFIX)
+        checkpoint = reusing.checkpoint(SOURCE)
+        other = next(token for token in text if token != text[PREFIX // 2])
+        self._fill_on(runner, TARGET, 0, [*text[: PREFIX // 2], other, *text[PREFIX // 2 + 1 : LONGER]])
+        with pytest.raises(BackendFault):
+            reusing.rewind(TARGET, checkpoint, PREFIX)
+        self._compute(runner, TARGET, PREFIX)
+        self._require_same(runner, self._rest(runner, TARGET), expected)
+        reusing.rewind(SOURCE, checkpoint, PREFIX)
+        self._require_same(runner, self._rest(runner, SOURCE), expected)
+
     # --- what is not there -------------------------------------------------------------------------------------------
 
     def test_what_cannot_be_done_is_an_error_not_a_crash(self, runner: Runner) -> None:
