@@ -6,6 +6,8 @@ device larger: what is on the device needs no room in them, so they are given wh
 
 from __future__ import annotations
 
+import math
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger("jackfield.engine")
 
 STEP_BYTES: Final = 16 * 1024 * 1024
-"""Saved between two steps: a copy in memory of a few milliseconds. One state at least."""
+"""Saved between two steps, at most. One state at least."""
+
+STEP_S: Final = 0.005
+"""How long what is not leaving yet may be saved between two steps, in seconds; one state at least. Answers wait."""
 
 PIECE_BYTES: Final = 4 * 1024 * 1024
 """Size of one state where positions can be saved apart."""
@@ -112,22 +117,26 @@ class Saver:
     def work(self) -> None:
         """Save as much as one step may."""
         self._left = STEP_BYTES
+        until = time.perf_counter() + STEP_S
         while self._queue and self._left > 0:
             node, leaves = next(iter(self._queue.items()))
-            if self._save(node, leaves=leaves):
+            if self._save(node, leaves=leaves, until=until):
                 self._queue.pop(node, None)
+            if time.perf_counter() >= until:
+                return
 
     def clear(self) -> None:
         """Save nothing of what waits, nor of what leaves before the next step."""
         self._queue.clear()
         self._left = 0
 
-    def _save(self, node: Node, *, leaves: bool) -> bool:
+    def _save(self, node: Node, *, leaves: bool, until: float = math.inf) -> bool:
         """Save what is missing of the path to *node*; False if there is more to do.
 
         Parameters:
             node: Where a sequence that was left ends.
             leaves: Whether it leaves the device: quick stores are given it too, and what others hold is left out.
+            until: When to stop, by ``time.perf_counter``; after one state at least.
         """
         if not node.held:
             return True
@@ -142,8 +151,12 @@ class Saver:
             chosen.append(piece)
             room -= int((piece.end - piece.start) * self._costs.token_bytes)
         # what comes last is stored first: stores drop the end of a path before its beginning, without which it is lost
-        kept = all(self._one(piece, leaves=leaves) for piece in reversed(chosen))
-        return not kept or len(chosen) == len(missing)
+        for number, piece in enumerate(reversed(chosen)):
+            if number and time.perf_counter() >= until:
+                return False
+            if not self._one(piece, leaves=leaves):
+                return True
+        return len(chosen) == len(missing)
 
     def _whole(self, node: Node, *, leaves: bool) -> list[_Piece]:
         """The state of a sequence that ends at *node*, if it is missing."""
