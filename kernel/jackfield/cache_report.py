@@ -10,6 +10,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from jackfield.ports.observer import StoreStats
+
 SCOPES_MAX: Final = 20
 """Scopes that a report lists: those that hold the most tokens."""
 
@@ -35,21 +37,6 @@ class ScopeReport(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens on the device that nobody reads at present."""
     stored_tokens: int
     """Tokens that a store holds, on the device too or not."""
-
-
-class StoreReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One KV store; counters since the worker started."""
-
-    name: str
-    entries: int
-    used_bytes: int
-    limit_bytes: int
-    hits: int
-    """States read back and used."""
-    dropped: int
-    """States found damaged or lost to errors."""
-    error: str = ""
-    """What is wrong with the store as a whole; empty while it works."""
 
 
 class CacheReport(msgspec.Struct, frozen=True, kw_only=True, tag="cache-report"):
@@ -78,7 +65,7 @@ class CacheReport(msgspec.Struct, frozen=True, kw_only=True, tag="cache-report")
     """At most ``SCOPES_MAX``, those with the most tokens first."""
     more_scopes: int = 0
     """Scopes besides."""
-    stores: Sequence[StoreReport] = ()
+    stores: Sequence[StoreStats] = ()
     """In the order in which they are asked."""
 
 

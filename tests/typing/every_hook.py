@@ -247,6 +247,10 @@ class LetterEngine:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
+    def kept(self, constraint: Constraint) -> Alphabet | None:
+        """Letters are compiled in no time."""
+        return None
+
     def compile(self, constraint: Constraint) -> Alphabet:
         """A result may say more than the port asks."""
         if isinstance(constraint, Choice):
@@ -321,6 +325,10 @@ class Nowhere:
 
     def clear(self) -> None:
         """Nothing to forget."""
+
+    def refresh(self) -> Iterable[StateKey]:
+        """Nothing comes by itself."""
+        return ()
 
     def usage(self) -> StoreUsage:
         """Empty."""

@@ -12,8 +12,9 @@ from jackfield.cli.tables import print_table, size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jackfield.cache_report import ScopeReport, StoreReport
+    from jackfield.cache_report import ScopeReport
     from jackfield.cli.cache_answers import WorkerCache
+    from jackfield.ports.observer import StoreStats
 
 CACHES: Final = ("MODEL", "PREFIXES", "RUNNING", "IDLE", "OF", "STORED", "HITS", "SAVED", "NOTE")
 STORES: Final = ("MODEL", "STORE", "ENTRIES", "BYTES", "LIMIT", "HITS", "DROPPED", "NOTE")
@@ -83,7 +84,7 @@ def _saved(report: CacheReport) -> str:
     return f"{tokens}, {report.saved_s:.1f} s" if report.saved_s >= SHOWN_S else tokens
 
 
-def _store(model: str, store: StoreReport) -> tuple[str, ...]:
+def _store(model: str, store: StoreStats) -> tuple[str, ...]:
     return (
         model,
         store.name,
@@ -92,7 +93,7 @@ def _store(model: str, store: StoreReport) -> tuple[str, ...]:
         size(store.limit_bytes),
         f"{store.hits:,}",
         f"{store.dropped:,}",
-        store.error,
+        "; ".join(filter(None, [store.error, *(f"{reason} {count:,}" for reason, count in store.troubles.items())])),
     )
 
 

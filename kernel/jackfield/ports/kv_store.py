@@ -8,7 +8,7 @@ give back anything but what it was given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -42,6 +42,9 @@ class StoreUsage(msgspec.Struct, frozen=True, kw_only=True):
     """Entries found damaged, or lost to errors, since it was opened."""
     error: str = ""
     """What is wrong with the store as a whole, for people; empty while it works. No host path."""
+    troubles: Mapping[str, int] = {}
+    """What has gone wrong since it was opened: how often, by reason. A few fixed words, such as ``disk_full``: they
+    become labels of metrics, and lines in the log. Lower-case letters, digits and underscores, at most 32."""
 
 
 class KVStore(Protocol):
@@ -105,6 +108,18 @@ class KVStore(Protocol):
         """
         ...
 
+    def refresh(self) -> Iterable[StateKey]:
+        """Look whether it can be used by now, where it could not; say what it has come to hold by itself.
+
+        Returns:
+            What it holds that was neither put here nor named before, such as what is in a folder that another worker
+            has just given free; the least recently used first.
+
+        Process and thread: worker, store thread, every ten seconds; a store that does not block is not asked.
+        Deadline: 5 s. Failure policy: open; an exception is logged by name.
+        """
+        ...
+
     def usage(self) -> StoreUsage:
         """How full it is.
 
@@ -115,7 +130,8 @@ class KVStore(Protocol):
     def close(self) -> None:
         """Make durable what is to survive, and give back what is held. Nothing else is called afterwards.
 
-        Process and thread: worker, main thread; once. Deadline: 5 s. Failure policy: open.
+        Process and thread: worker, main thread, or the store thread if ``blocking``; once. Deadline: 0.5 s; the worker
+        then ends without. Failure policy: open.
         """
         ...
 

@@ -48,7 +48,7 @@ class WorkerChanged(msgspec.Struct, frozen=True, kw_only=True):
     """How often it was started again since the server started."""
 
 
-class StoreStats(msgspec.Struct, frozen=True, array_like=True):
+class StoreStats(msgspec.Struct, frozen=True, kw_only=True):
     """One KV store of a worker; counters since it started."""
 
     name: str
@@ -59,6 +59,12 @@ class StoreStats(msgspec.Struct, frozen=True, array_like=True):
     """States read back and used."""
     dropped: int
     """States found damaged or lost to errors."""
+    error: str = ""
+    """What is wrong with the store as a whole, for people; empty while it works."""
+    troubles: Mapping[str, int] = {}
+    """What has gone wrong: how often, by reason. Those of the store, and the engine's own: ``exception``, ``behind``
+    (too much waited for the store already), ``hung`` (a prompt was not looked for in a store that did not come back
+    from a call)."""
 
 
 class CacheStats(msgspec.Struct, frozen=True, array_like=True):

@@ -27,7 +27,7 @@ class Caching(NamedTuple):
 
 NO_STORES: Final = Caching()
 
-_METHODS: Final = ("open", "put", "get", "drop", "clear", "usage", "close")
+_METHODS: Final = ("open", "put", "get", "drop", "clear", "refresh", "usage", "close")
 
 
 def open_stores(factories: Mapping[str, KVStoreFactory], model: str, layout: str, sharing: Sharing) -> Caching:

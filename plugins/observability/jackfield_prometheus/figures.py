@@ -2,55 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from jackfield.ports.observer import CacheStats, EngineStats, StoreStats
 
 
 class Figure(NamedTuple):
-    """A metric with one value a model."""
+    """A metric of every model."""
 
     name: str
     documentation: str
-    value: Callable[[EngineStats], float]
+    values: Callable[[EngineStats], Iterable[tuple[Sequence[str], float]]]
+    """Each with its labels' values."""
+    labels: Sequence[str] = ()
+    """Besides ``model``."""
 
 
-class Division(NamedTuple):
-    """A metric that has several values a model, told apart by one more label."""
-
-    name: str
-    documentation: str
-    label: str
-    values: Callable[[EngineStats], Iterable[tuple[str, float]]]
+def _engine(name: str, documentation: str, value: Callable[[EngineStats], float]) -> Figure:
+    return Figure(f"jackfield_{name}", documentation, lambda stats: [((), value(stats))])
 
 
 def _cache(name: str, documentation: str, value: Callable[[CacheStats], float]) -> Figure:
-    return Figure(f"jackfield_prefix_cache_{name}", documentation, lambda stats: value(stats.cache))
+    return _engine(f"prefix_cache_{name}", documentation, lambda stats: value(stats.cache))
 
 
-def _store(name: str, documentation: str, value: Callable[[StoreStats], float]) -> Division:
-    return Division(
+def _store(name: str, documentation: str, value: Callable[[StoreStats], float]) -> Figure:
+    return Figure(
         f"jackfield_kv_store_{name}",
         documentation,
-        "store",
-        lambda stats: [(store.name, value(store)) for store in stats.cache.stores],
+        lambda stats: [((store.name,), value(store)) for store in stats.cache.stores],
+        ("store",),
     )
 
 
 GAUGES: Final = (
-    Figure("jackfield_requests_running", "Requests that hold a slot.", lambda stats: stats.running),
-    Figure("jackfield_requests_waiting", "Requests that wait for a slot.", lambda stats: stats.waiting),
-    Figure("jackfield_waiting_tokens", "Tokens that waiting requests must compute.", lambda s: s.waiting_tokens),
-    Figure(
-        "jackfield_predicted_wait_seconds",
+    _engine("requests_running", "Requests that hold a slot.", lambda stats: stats.running),
+    _engine("requests_waiting", "Requests that wait for a slot.", lambda stats: stats.waiting),
+    _engine("waiting_tokens", "Tokens that waiting requests must compute.", lambda s: s.waiting_tokens),
+    _engine(
+        "predicted_wait_seconds",
         "How long a request that comes now would wait for its first step.",
         lambda stats: stats.wait_s,
     ),
-    Figure("jackfield_kv_used_tokens", "KV cells held, in tokens.", lambda stats: stats.kv_used),
-    Figure("jackfield_kv_capacity_tokens", "KV cells there are, in tokens.", lambda stats: stats.kv_total),
-    Figure(
-        "jackfield_kv_usage_ratio",
+    _engine("kv_used_tokens", "KV cells held, in tokens.", lambda stats: stats.kv_used),
+    _engine("kv_capacity_tokens", "KV cells there are, in tokens.", lambda stats: stats.kv_total),
+    _engine(
+        "kv_usage_ratio",
         "Share of the KV cells that is held, 0 to 1.",
         lambda stats: stats.kv_used / stats.kv_total if stats.kv_total else 0.0,
     ),
@@ -65,28 +63,29 @@ GAUGES: Final = (
         "Input of the cost model: what restoring one token takes.",
         lambda cache: cache.restore_token_s,
     ),
+    _store("entries", "States that a store keeps.", lambda store: store.entries),
+    _store("used_bytes", "Bytes that a store keeps.", lambda store: store.used_bytes),
+    _store("limit_bytes", "Bytes that a store may keep.", lambda store: store.limit_bytes),
 )
 
 COUNTERS: Final = (
-    Figure("jackfield_engine_steps", "Engine steps.", lambda stats: stats.steps),
-    Figure(
-        "jackfield_engine_prompt_tokens",
+    _engine("engine_steps", "Engine steps.", lambda stats: stats.steps),
+    _engine(
+        "engine_prompt_tokens",
         "Prompt tokens computed, repeats after a preemption included, cached ones not.",
         lambda stats: stats.prompt_tokens,
     ),
-    Figure("jackfield_engine_generated_tokens", "Tokens drawn.", lambda stats: stats.generated_tokens),
-    Figure("jackfield_engine_preemptions", "Sequences that lost their slot to others.", lambda s: s.preemptions),
-    Figure("jackfield_engine_step_seconds", "Wall time of all engine steps.", lambda stats: stats.step_s),
-    Figure(
-        "jackfield_engine_own_seconds",
+    _engine("engine_generated_tokens", "Tokens drawn.", lambda stats: stats.generated_tokens),
+    _engine("engine_preemptions", "Sequences that lost their slot to others.", lambda s: s.preemptions),
+    _engine("engine_step_seconds", "Wall time of all engine steps.", lambda stats: stats.step_s),
+    _engine(
+        "engine_own_seconds",
         "The engine loop's own share of that: steps minus backend and samplers.",
         lambda stats: stats.own_s,
     ),
-    Figure(
-        "jackfield_engine_sampler_seconds", "Share of the steps spent drawing tokens.", lambda stats: stats.sampler_s
-    ),
-    Figure(
-        "jackfield_engine_mask_seconds",
+    _engine("engine_sampler_seconds", "Share of the steps spent drawing tokens.", lambda stats: stats.sampler_s),
+    _engine(
+        "engine_mask_seconds",
         "Share of the steps spent waiting for masks of structured output.",
         lambda stats: stats.mask_s,
     ),
@@ -96,27 +95,26 @@ COUNTERS: Final = (
     _cache("evicted_tokens", "Tokens that left the device.", lambda cache: cache.evicted_tokens),
     _cache("saved_bytes", "Bytes copied off the device.", lambda cache: cache.saved_bytes),
     _cache("restored_bytes", "Bytes copied back to the device.", lambda cache: cache.restored_bytes),
-)
-
-DIVIDED_GAUGES: Final = (
-    _store("entries", "States that a store keeps.", lambda store: store.entries),
-    _store("used_bytes", "Bytes that a store keeps.", lambda store: store.used_bytes),
-    _store("limit_bytes", "Bytes that a store may keep.", lambda store: store.limit_bytes),
-)
-
-DIVIDED_COUNTERS: Final = (
-    Division(
+    Figure(
         "jackfield_prefix_cache_recomputed_tokens",
         "Tokens computed although they had been computed before, by the reason.",
-        "reason",
-        lambda stats: stats.cache.recomputed.items(),
+        lambda stats: [((reason,), tokens) for reason, tokens in stats.cache.recomputed.items()],
+        ("reason",),
     ),
-    Division(
+    Figure(
         "jackfield_prefix_cache_decisions",
         "Idle prefixes that the cost model kept until they were read again, or moved off the device.",
-        "decision",
-        lambda stats: (("kept", stats.cache.kept), ("moved", stats.cache.moved)),
+        lambda stats: [(("kept",), stats.cache.kept), (("moved",), stats.cache.moved)],
+        ("decision",),
     ),
     _store("hits", "States that were read back from a store and used.", lambda store: store.hits),
     _store("dropped", "States that a store found damaged or lost to errors.", lambda store: store.dropped),
+    Figure(
+        "jackfield_kv_store_troubles",
+        "What has gone wrong in a store, by the reason.",
+        lambda stats: [
+            ((store.name, reason), times) for store in stats.cache.stores for reason, times in store.troubles.items()
+        ],
+        ("store", "reason"),
+    ),
 )

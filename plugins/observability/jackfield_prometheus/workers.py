@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from jackfield.lifecycle import WorkerState
-from jackfield_prometheus.figures import COUNTERS, DIVIDED_COUNTERS, DIVIDED_GAUGES, GAUGES
+from jackfield_prometheus.figures import COUNTERS, GAUGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from jackfield.ports.observer import EngineStats, WorkerChanged, WorkerReported
-    from jackfield_prometheus.figures import Division, Figure
+    from jackfield_prometheus.figures import Figure
 
 
 Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
@@ -54,26 +54,16 @@ class WorkerMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics, for the registry."""
         for figure in GAUGES:
-            yield self._plain(GaugeMetricFamily(figure.name, figure.documentation, labels=["model"]), figure)
+            yield self._family(GaugeMetricFamily, figure)
         for figure in COUNTERS:
-            yield self._plain(CounterMetricFamily(figure.name, figure.documentation, labels=["model"]), figure)
-        for division in DIVIDED_GAUGES:
-            labels = ["model", division.label]
-            yield self._divided(GaugeMetricFamily(division.name, division.documentation, labels=labels), division)
-        for division in DIVIDED_COUNTERS:
-            labels = ["model", division.label]
-            yield self._divided(CounterMetricFamily(division.name, division.documentation, labels=labels), division)
+            yield self._family(CounterMetricFamily, figure)
         yield from self._states()
 
-    def _plain(self, family: Family, figure: Figure) -> Family:
+    def _family(self, kind: type[Family], figure: Figure) -> Family:
+        family = kind(figure.name, figure.documentation, labels=["model", *figure.labels])
         for model, stats in self._stats.items():
-            family.add_metric([model], figure.value(stats))
-        return family
-
-    def _divided(self, family: Family, division: Division) -> Family:
-        for model, stats in self._stats.items():
-            for label, value in division.values(stats):
-                family.add_metric([model, label], value)
+            for labels, value in figure.values(stats):
+                family.add_metric([model, *labels], value)
         return family
 
     def _states(self) -> Iterator[Metric]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import ManifestError
@@ -30,6 +31,9 @@ RETRY_S: Final = 10.0
 """Between two tries to get a folder that could not be had."""
 
 _TAKEN: Final = "another worker uses its folder"
+
+_NO_FILE: Final = (FileNotFoundError, NotADirectoryError)
+"""What the system says where somebody has removed the file, or its folder."""
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 """What the system says where there is no room on the disk."""
@@ -72,7 +76,10 @@ class DiskStore:
         """The same of files that were given up and could not be removed."""
         self._used = 0
         self._last_ns = 0
+        self._found: list[StateKey] = []
+        """What was in a folder that was taken later than at the start, and that nobody was told of."""
         self._dropped = 0
+        self._troubles: Counter[str] = Counter()
         self._trouble = ""
         """Why there is no folder."""
         self._unwritten = ""
@@ -97,7 +104,7 @@ class DiskStore:
         data = state.cast("B")
         try:
             return self._write(key, data)
-        except (FileNotFoundError, NotADirectoryError):  # somebody removed the folder
+        except _NO_FILE:
             self._lose_folder()
         except OSError as error:
             if error.errno not in _FULL or not self._give_back(state_file.size_of(key, self._layout, len(data))):
@@ -112,14 +119,12 @@ class DiskStore:
             return None
         try:
             state = state_file.read(self._folder.path / name, key, self._layout, self._sizes[name], self._now_ns())
-        except (Damaged, FileNotFoundError, NotADirectoryError):
-            self._dropped += 1
-            self._remove(self._folder, name)
+        except (Damaged, *_NO_FILE) as error:
+            self._lose(self._folder, name, "corrupt" if isinstance(error, Damaged) else "missing")
             return None
         except (OSError, MemoryError) as error:
             self._unread = f"a state cannot be read: {reason(error) if isinstance(error, OSError) else 'no memory'}"
-            self._dropped += 1
-            self._remove(self._folder, name)
+            self._lose(self._folder, name, "read_failed")
             return None
         self._unread = ""
         self._sizes[name] = self._sizes.pop(name)  # behind all others: used last
@@ -137,6 +142,12 @@ class DiskStore:
             for name in list(self._sizes):
                 self._remove(self._folder, name)
 
+    def refresh(self) -> Iterable[StateKey]:
+        """Take a folder that could not be had, if it can now; what was in it."""
+        self._present()
+        found, self._found = self._found, []
+        return found
+
     def usage(self) -> StoreUsage:
         """How full it is, and what is wrong with it."""
         return StoreUsage(
@@ -145,6 +156,7 @@ class DiskStore:
             limit_bytes=self._limit,
             dropped=self._dropped,
             error=self._trouble or self._unwritten or self._unread,
+            troubles=dict(self._troubles),
         )
 
     def close(self) -> None:
@@ -162,6 +174,7 @@ class DiskStore:
             folder = ModelFolder(self._base, self._model, self._layout)
         except FolderTaken:
             self._trouble = _TAKEN
+            self._troubles["folder_taken"] += 1
             return []
         try:
             keys = self._scan(folder)
@@ -192,21 +205,26 @@ class DiskStore:
         keys = []
         for found in reversed(files):
             if self._clock() > deadline:
+                self._troubles["scan_too_long"] += 1
                 self._remove(folder, found.name)
                 continue
             try:
                 key = state_file.read_key(folder.path / found.name, self._layout, found.size)
-            except (Damaged, OSError):
+            except OSError:
+                self._lose(folder, found.name, "read_failed")
+                continue
+            except Damaged:
                 key = None
             if key is None or self._name(key) != found.name:
-                self._dropped += 1
-                self._remove(folder, found.name)
+                self._lose(folder, found.name, "corrupt")
             else:
                 keys.append(key)
         return keys[::-1]
 
     def _lose_folder(self) -> None:
         self._dropped += len(self._sizes)
+        self._troubles["folder_lost"] += 1
+        self._found.clear()
         self._sizes.clear()
         self._stuck.clear()
         self._used = 0
@@ -217,9 +235,10 @@ class DiskStore:
         """The folder; one that could not be had is tried for again now and then."""
         if self._folder is None and self._clock() >= self._retry_at:
             try:
-                self._take()
+                self._found += self._take()
             except FolderUnusable as error:
                 self._trouble = f"its folder {error}"
+                self._troubles["folder_unusable"] += 1
         return self._folder
 
     # --- files -------------------------------------------------------------------------------------------------------
@@ -250,6 +269,7 @@ class DiskStore:
 
     def _fail_to_write(self, error: OSError) -> None:
         self._unwritten = f"a state cannot be written: {reason(error)}"
+        self._troubles["disk_full" if error.errno in _FULL else "write_failed"] += 1
         self._dropped += 1
 
     def _make_room(self, folder: ModelFolder, room: int) -> bool:
@@ -270,6 +290,11 @@ class DiskStore:
             self._remove(folder, next(iter(self._sizes)))
         return True
 
+    def _lose(self, folder: ModelFolder, name: str, why: str) -> None:
+        self._troubles[why] += 1
+        self._dropped += 1
+        self._remove(folder, name)
+
     def _remove(self, folder: ModelFolder, name: str) -> None:
         """Forget a file. One that cannot be removed goes on taking room."""
         size = self._sizes.pop(name)
@@ -277,6 +302,7 @@ class DiskStore:
             (folder.path / name).unlink(missing_ok=True)
         except OSError as error:
             self._unwritten = f"a state cannot be removed: {reason(error)}"
+            self._troubles["remove_failed"] += 1
             self._stuck[name] = size
         else:
             self._used -= folder.room(size)

@@ -86,6 +86,10 @@ class MemoryStore:
         self._arena.close()
         self._buffer = bytearray(1)
 
+    def refresh(self) -> Iterable[StateKey]:
+        """Nothing comes by itself."""
+        return ()
+
     def usage(self) -> StoreUsage:
         """How full it is."""
         return StoreUsage(entries=len(self._entries), used_bytes=self._used, limit_bytes=self._limit)

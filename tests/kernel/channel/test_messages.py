@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.cache_report import CacheCleared, CacheReport, ScopeReport, StoreReport
+from jackfield.cache_report import CacheCleared, CacheReport, ScopeReport
 from jackfield.channel import messages
 from jackfield.channel.framing import FrameDecoder
 from jackfield.channel.messages import Codec
 from jackfield.errors import ChannelError, ErrorRecord
 from jackfield.ports.backend import ModelInfo, RunnerLimits
-from jackfield.ports.observer import EngineStats
+from jackfield.ports.observer import EngineStats, StoreStats
 from jackfield.types import Finished, GenerateRequest, Started, TextDelta, TextPrompt, Timings, TokenPrompt, Usage
 
 if TYPE_CHECKING:
@@ -39,7 +39,18 @@ STATS = EngineStats(1, 2, 3, 4, 5, 6, 7, 8, 0.5, 0.25, 0.125)
 CACHE = CacheReport(
     prefixes=1,
     scopes=[ScopeReport(scope="00ff", prefixes=1, running_tokens=2, idle_tokens=3, stored_tokens=4)],
-    stores=[StoreReport(name="kv-memory", entries=1, used_bytes=2, limit_bytes=3, hits=4, dropped=5, error="full")],
+    stores=[
+        StoreStats(
+            name="kv-memory",
+            entries=1,
+            used_bytes=2,
+            limit_bytes=3,
+            hits=4,
+            dropped=5,
+            error="full",
+            troubles={"disk_full": 6},
+        )
+    ],
 )
 EVENTS: list[tuple[int, messages.SequenceEvent]] = [
     (1, Started(3, 4)),

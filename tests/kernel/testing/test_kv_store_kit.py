@@ -53,6 +53,9 @@ class Plain:
     def used(self) -> int:
         return sum(len(state) + 100 for state in list(self.states.values()))
 
+    def refresh(self) -> Iterable[StateKey]:
+        return ()
+
     def usage(self) -> StoreUsage:
         return StoreUsage(entries=len(self.states), used_bytes=self.used(), limit_bytes=LIMIT)
 

@@ -1,15 +1,37 @@
-"""KV stores for tests: in memory, and as bad as asked."""
+"""KV stores for tests: in memory, and as bad as asked; and engine loops that use them."""
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
+from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
+from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.kv_store import StoreUsage
+from jackfield.testing.script import END
+from jackfield.testing.scripted import ScriptedRunner
+from jackfield.types import Finished, SamplingParams, TextDelta
+from jackfield.worker.engine.loop import EngineLoop
+from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Standing
+from jackfield.worker.stores import Caching
+from jackfield_fcfs.scheduler import FcfsScheduler
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sequence
 
-    from jackfield.ports.kv_store import StateKey
+    from jackfield.channel.messages import SequenceEvent
+    from jackfield.ports.kv_store import KVStore, StateKey
+
+SCOPE = bytes(32)
+PROMPT = "<user>A question that is long enough to be kept, and to be looked for [say:fine]\n<assistant>"
+
+_INFO = ModelInfo(
+    architecture="scripted", title="", description="", parameters=0, size_bytes=0, context_train=999, vocabulary=257
+)
+_LIMITS = RunnerLimits(
+    context=256, max_sequences=2, kv_tokens=512, max_batch_tokens=128, spare_sequences=2, reuse="ranges"
+)
 
 
 class DictStore:
@@ -69,6 +91,10 @@ class DictStore:
         """Forgets all."""
         self.entries.clear()
 
+    def refresh(self) -> list[StateKey]:
+        """Nothing comes by itself."""
+        return []
+
     def usage(self) -> StoreUsage:
         """By the bytes of the entries."""
         used = sum(map(len, self.entries.values()))
@@ -86,3 +112,49 @@ class DictStore:
         if self._generator.random() < 0.5:
             raise OSError(method)
         return True
+
+
+class Asker:
+    """Waits for one answer."""
+
+    cancelled = False
+
+    def __init__(self) -> None:
+        self.lives = [LifeCycle(REQUEST, RequestState.WAITING)]
+        self.text = ""
+        self.cached = -1
+        self.ended = threading.Event()
+
+    def post(self, event: SequenceEvent) -> None:
+        """Text, then the end."""
+        if isinstance(event, TextDelta):
+            self.text += event.text
+        elif isinstance(event, Finished):
+            self.cached = event.usage.cached_tokens
+            self.ended.set()
+
+
+def loop_with(store: KVStore, kept: Sequence[tuple[int, StateKey]] = ()) -> EngineLoop:
+    """The loop of a scripted model, with one store."""
+    return EngineLoop(
+        ScriptedRunner(_INFO, _LIMITS),
+        FcfsScheduler(None),
+        lambda: None,
+        lambda _: None,
+        caching=Caching({"store": store}, kept, "shared"),
+    )
+
+
+def ask(loop: EngineLoop, prompt: str = PROMPT) -> Asker:
+    """Have *prompt* answered."""
+    asker = Asker()
+    loop.submit(
+        PreparedRequest(
+            asker,
+            list(prompt.encode()),
+            draws=Draws(sampling=SamplingParams(temperature=0, seed=1)),
+            ends=Ends(max_tokens=20, end_tokens=frozenset({END})),
+            standing=Standing(scope=SCOPE),
+        )
+    )
+    return asker

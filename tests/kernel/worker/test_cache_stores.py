@@ -7,62 +7,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
-from tests.kernel.worker.stores import DictStore
+from tests.kernel.worker.stores import PROMPT, SCOPE, Asker, DictStore, ask, loop_with
 
 from jackfield.errors import BackendFault, JackfieldError, KVExhausted, ManifestError, PluginError
-from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
-from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.kv_store import StateKey, StoreUsage
-from jackfield.testing.script import END
 from jackfield.testing.scripted import ScriptedRunner
-from jackfield.types import Finished, SamplingParams, TextDelta
 from jackfield.worker.engine import loop as loop_module
-from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.prefix import archive as archive_module
+from jackfield.worker.engine.prefix import saving as saving_module
+from jackfield.worker.engine.prefix import store_thread as store_thread_module
+from jackfield.worker.engine.prefix import tier as tier_module
+from jackfield.worker.engine.prefix.saving import Saver
 from jackfield.worker.engine.prefix.scope import scope_of
-from jackfield.worker.engine.prefix.store_thread import StoreThread
-from jackfield.worker.engine.prefix.tiers import FAULTS_MAX, Tier, Tiers
+from jackfield.worker.engine.prefix.tier import FAULTS_MAX, REASONS_MAX, Tier
+from jackfield.worker.engine.prefix.tiers import Tiers
 from jackfield.worker.engine.prefix.tokens import packed
 from jackfield.worker.engine.prefix.tree import PrefixTree
-from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Standing
-from jackfield.worker.stores import Caching, open_stores
-from jackfield_fcfs.scheduler import FcfsScheduler
+from jackfield.worker.stores import open_stores
 
 if TYPE_CHECKING:
     from jackfield.cache_report import CacheReport
-    from jackfield.channel.messages import SequenceEvent
     from jackfield.ports.kv_store import KVStore
 
-SCOPE = bytes(32)
 KEY = StateKey(scope=SCOPE, tokens=packed([1, 2, 3]), start=0)
-PROMPT = "<user>A question that is long enough to be kept, and to be looked for [say:fine]\n<assistant>"
-
-_INFO = ModelInfo(
-    architecture="scripted", title="", description="", parameters=0, size_bytes=0, context_train=999, vocabulary=257
-)
-_LIMITS = RunnerLimits(
-    context=256, max_sequences=2, kv_tokens=512, max_batch_tokens=128, spare_sequences=2, reuse="ranges"
-)
-
-
-class Asker:
-    """Waits for one answer."""
-
-    cancelled = False
-
-    def __init__(self) -> None:
-        self.lives = [LifeCycle(REQUEST, RequestState.WAITING)]
-        self.text = ""
-        self.cached = -1
-        self.ended = threading.Event()
-
-    def post(self, event: SequenceEvent) -> None:
-        """Text, then the end."""
-        if isinstance(event, TextDelta):
-            self.text += event.text
-        elif isinstance(event, Finished):
-            self.cached = event.usage.cached_tokens
-            self.ended.set()
 
 
 class Gate(DictStore):
@@ -94,33 +61,13 @@ class Broken(DictStore):
         raise OSError("/secret/path")
 
 
-def _ask(loop: EngineLoop, prompt: str = PROMPT) -> Asker:
-    asker = Asker()
-    loop.submit(
-        PreparedRequest(
-            asker,
-            list(prompt.encode()),
-            draws=Draws(sampling=SamplingParams(temperature=0, seed=1)),
-            ends=Ends(max_tokens=20, end_tokens=frozenset({END})),
-            standing=Standing(scope=SCOPE),
-        )
-    )
-    return asker
-
-
 def _life(store: KVStore, *, wait: bool = True) -> Asker:
     """One worker's life, with one question."""
     kept = [(0, key) for key in store.open("")]
-    loop = EngineLoop(
-        ScriptedRunner(_INFO, _LIMITS),
-        FcfsScheduler(None),
-        lambda: None,
-        lambda _: None,
-        caching=Caching({"store": store}, kept, "shared"),
-    )
+    loop = loop_with(store, kept)
     thread = threading.Thread(target=loop.run)
     thread.start()
-    asker = _ask(loop)
+    asker = ask(loop)
     assert asker.ended.wait(20) or not wait
     if isinstance(store, Gate):
         store.may_answer.set()
@@ -162,16 +109,10 @@ def test_what_cannot_be_restored_is_counted_with_its_reason(
         raise fault
 
     monkeypatch.setattr(ScriptedRunner, "restore", fail)
-    loop = EngineLoop(
-        ScriptedRunner(_INFO, _LIMITS),
-        FcfsScheduler(None),
-        lambda: None,
-        lambda _: None,
-        caching=Caching({"store": store}, [(0, key) for key in store.open("")], "shared"),
-    )
+    loop = loop_with(store, [(0, key) for key in store.open("")])
     thread = threading.Thread(target=loop.run)
     thread.start()
-    asker = _ask(loop)
+    asker = ask(loop)
     assert asker.ended.wait(20)
     loop.stop()
     thread.join(20)
@@ -182,22 +123,16 @@ def test_what_cannot_be_restored_is_counted_with_its_reason(
 @pytest.mark.parametrize("store", [DictStore(), Full()])
 def test_a_quick_store_is_given_what_leaves_the_device(store: DictStore) -> None:
     """And not what stays there; one that is full makes way for others with what is there again."""
-    loop = EngineLoop(
-        ScriptedRunner(_INFO, _LIMITS),
-        FcfsScheduler(None),
-        lambda: None,
-        lambda _: None,
-        caching=Caching({"store": store}, (), "shared"),
-    )
+    loop = loop_with(store)
     thread = threading.Thread(target=loop.run)
     thread.start()
-    assert _ask(loop).ended.wait(20)
+    assert ask(loop).ended.wait(20)
     assert not store.entries
     for number in range(10):
-        assert _ask(loop, f"{number} {PROMPT}").ended.wait(20)
+        assert ask(loop, f"{number} {PROMPT}").ended.wait(20)
     first = {key for key in store.entries if key.tokens.startswith(packed(list(PROMPT.encode()[:16])))}
     assert first
-    again = _ask(loop, f"{PROMPT}fine\n<user>[say:fine]\n<assistant>")
+    again = ask(loop, f"{PROMPT}fine\n<user>[say:fine]\n<assistant>")
     assert again.ended.wait(20)
     loop.stop()
     thread.join(20)
@@ -209,18 +144,12 @@ def test_a_quick_store_is_given_what_leaves_the_device(store: DictStore) -> None
 def test_an_operator_is_told_and_may_clear() -> None:
     """In the loop's own thread, between two steps."""
     store = DictStore()
-    loop = EngineLoop(
-        ScriptedRunner(_INFO, _LIMITS),
-        FcfsScheduler(None),
-        lambda: None,
-        lambda _: None,
-        caching=Caching({"store": store}, (), "shared"),
-    )
+    loop = loop_with(store)
     thread = threading.Thread(target=loop.run)
     thread.start()
     reports: list[CacheReport] = []
-    assert _ask(loop).ended.wait(20)
-    assert _ask(loop).ended.wait(20)
+    assert ask(loop).ended.wait(20)
+    assert ask(loop).ended.wait(20)
     told = threading.Event()
     loop.cache_report(reports.append)
     loop.cache_clear(lambda cleared: (reports.append(cleared), told.set()))  # type: ignore[arg-type,func-returns-value]
@@ -249,23 +178,107 @@ def test_many_short_keys_are_forgotten_too(monkeypatch: pytest.MonkeyPatch) -> N
     assert tiers.all[0].usage().entries < 10
 
 
-def test_of_a_store_that_hangs_little_is_asked() -> None:
-    """So that nothing piles up; once it answers, it is asked again."""
-    thread = StoreThread()
-    go_on, read = threading.Event(), threading.Event()
-    assert thread.ask(lambda: assert_waited(go_on))
-    while thread.ask(lambda: None):
-        pass
-    go_on.set()
-    while not thread.ask(read.set):
-        pass
-    assert read.wait(20)
-    thread.close()
+class Found(DictStore):
+    """A slow store that comes to hold something by itself."""
+
+    def refresh(self) -> list[StateKey]:
+        """All of it, once."""
+        return [] if self.layout == "told" else [*self.entries]
 
 
-def assert_waited(event: threading.Event) -> None:
-    """Hang until *event*."""
-    assert event.wait(20)
+def test_what_a_store_comes_to_hold_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker has given its folder free."""
+    monkeypatch.setattr(store_thread_module, "REFRESH_S", 0.0)
+    before = DictStore(blocking=True)
+    _life(before)
+    store = Found(blocking=True)
+    store.entries = before.entries
+    learnt = threading.Semaphore(0)
+    loop = loop_with(store)
+    known = loop.cache.tiers.learnt
+
+    def learn(tier: int, key: StateKey) -> None:
+        known(tier, key)
+        learnt.release()
+
+    loop.cache.tiers.learnt = learn
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    for _ in store.entries:
+        assert learnt.acquire(timeout=20)
+    store.layout = "told"
+    asker = ask(loop)
+    assert asker.ended.wait(20)
+    loop.stop()
+    thread.join(20)
+    loop.table.check_integrity()
+    assert asker.cached == len(PROMPT) - 1
+
+
+class Troubled(DictStore):
+    """Says what has gone wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.troubles: dict[str, int] = {"corrupt": 2}
+
+    def usage(self) -> StoreUsage:
+        """With troubles."""
+        return StoreUsage(entries=0, used_bytes=0, limit_bytes=1, error="odd", troubles=self.troubles)
+
+
+def test_troubles_are_in_the_log_and_in_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new reason at once, one that goes on once a minute."""
+    store = Troubled()
+    with capture_logs() as logs:
+        tier = Tier("odd", store)
+        for number in range(1, 6):
+            store.troubles["disk_full"] = number
+            tier.put(KEY, memoryview(b"x"))
+        monkeypatch.setattr(tier_module, "REPORT_INTERVAL_S", -1.0)
+        store.troubles["another"] = 1
+        tier.put(KEY, memoryview(b"x"))
+        store.troubles["another"] = 4
+        tier.put(KEY, memoryview(b"x"))
+    assert [(log["store"], log["reason"], log["times"]) for log in logs] == [
+        ("odd", "corrupt", 2),
+        ("odd", "disk_full", 1),
+        ("odd", "another", 1),
+        ("odd", "another", 3),
+    ]
+    assert tier.stats().troubles == {"corrupt": 2, "disk_full": 5, "another": 4}
+
+
+def test_reasons_of_troubles_are_bounded() -> None:
+    """They become labels of metrics, and the store may be anybody's."""
+    store = Troubled()
+    store.troubles = {f"/path/{number}": 1 for number in range(1000)}
+    assert Tier("odd", store).stats().troubles == {"other": 1}
+    store.troubles = {f"reason_{number}": 1 for number in range(1000)}
+    assert len(Tier("odd", store).stats().troubles) == REASONS_MAX
+
+
+def test_little_is_saved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers that run wait for it: each step saves one state where more would take too long, and all in the end."""
+    monkeypatch.setattr(saving_module, "STEP_S", 0.0)
+    monkeypatch.setattr(saving_module, "FIRST_PIECE", 8)
+    monkeypatch.setattr(saving_module, "PIECE_BYTES", 1)
+    saves: list[int] = []
+    save, work = ScriptedRunner.save, Saver.work
+
+    def counted(runner: ScriptedRunner, sequence: int, start: int, end: int) -> memoryview:
+        saves[-1] += 1
+        return save(runner, sequence, start, end)
+
+    def worked(saver: Saver) -> None:
+        saves.append(0)
+        work(saver)
+
+    monkeypatch.setattr(ScriptedRunner, "save", counted)
+    monkeypatch.setattr(Saver, "work", worked)
+    _life(DictStore(blocking=True))
+    assert max(saves) == 1
+    assert sum(saves) > 10
 
 
 def test_a_store_that_fails_is_named_and_left_out_in_the_end() -> None:

@@ -59,7 +59,18 @@ STATS = EngineStats(
         restore_token_s=2e-5,
         kept=6,
         moved=2,
-        stores=(StoreStats("memory", 3, 900, 5000, 2, 1), StoreStats("disk", 4, 1900, 9000, 1, 0)),
+        stores=(
+            StoreStats(name="memory", entries=3, used_bytes=900, limit_bytes=5000, hits=2, dropped=1),
+            StoreStats(
+                name="disk",
+                entries=4,
+                used_bytes=1900,
+                limit_bytes=9000,
+                hits=1,
+                dropped=0,
+                troubles={"disk_full": 3, "corrupt": 1},
+            ),
+        ),
     ),
 )
 
@@ -191,6 +202,14 @@ def test_what_a_worker_reports_by_name(
     observer.observe(WorkerReported(model="demo", stats=STATS))
     got = {each: value(observer, f"jackfield_{name}", model="demo", **{label: each}) for each in expected}
     assert got == expected
+
+
+def test_troubles_of_a_store_have_their_reasons(observer: PrometheusObserver) -> None:
+    """One series for each that there was."""
+    observer.observe(WorkerReported(model="demo", stats=STATS))
+    [family] = [family for family in families(observer) if family.name == "jackfield_kv_store_troubles"]
+    found = {(sample.labels["store"], sample.labels["reason"]): sample.value for sample in family.samples}
+    assert found == {("disk", "disk_full"): 3, ("disk", "corrupt"): 1}
 
 
 def test_a_worker_is_in_one_state(observer: PrometheusObserver) -> None:

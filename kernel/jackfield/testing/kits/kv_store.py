@@ -12,6 +12,7 @@ of its own, of models with new names.
 from __future__ import annotations
 
 import random
+import re
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 LIMIT_MAX: Final = 16 << 20
 """Largest bound, in bytes, with which the kit runs: it writes several times as much."""
+
+REASONS_MAX: Final = 16
+"""Reasons of trouble: each is a series of a metric."""
 
 _LOOKS: Final = 2000
 """How often ``usage`` is asked while a store works."""
@@ -217,6 +221,18 @@ class KVStoreKit(Kit):
             thread.join()
         assert seen
         assert all(seen)
+
+    def test_troubles_can_be_labels(self, store: KVStore) -> None:
+        """Of a metric: a few words, and counts."""
+        troubles = store.usage().troubles
+        assert len(troubles) <= REASONS_MAX
+        assert all(re.fullmatch("[a-z][a-z0-9_]{0,31}", reason) and count >= 0 for reason, count in troubles.items())
+
+    def test_what_was_put_here_does_not_come_by_itself(self, store: KVStore) -> None:
+        """``refresh`` names nothing that the engine knows already."""
+        assert store.put(key(), state(1, 1000))
+        assert key() not in [*store.refresh()]
+        assert store.get(key()) == state(1, 1000)
 
     def test_another_layout_finds_nothing(self, model: str) -> None:
         """States of another layout are useless; they are dropped for good."""

@@ -42,7 +42,12 @@ _CACHE: Final = CacheStats(
     restore_token_s=1e-5,
     kept=10**6,
     moved=10**6,
-    stores=(StoreStats("memory", 1000, 2**30, 2**33, 10**6, 0), StoreStats("диск", 0, 0, 2**40, 0, 1)),
+    stores=(
+        StoreStats(name="memory", entries=1000, used_bytes=2**30, limit_bytes=2**33, hits=10**6, dropped=0),
+        StoreStats(
+            name="диск", entries=0, used_bytes=0, limit_bytes=2**40, hits=0, dropped=1, troubles={"disk_full": 10**6}
+        ),
+    ),
 )
 _BUSY: Final = EngineStats(
     8,

@@ -9,8 +9,6 @@ from jackfield.ports.kv_store import StateKey
 from jackfield.worker.engine.prefix.states import CHECKPOINT, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from jackfield.worker.engine.prefix.tiers import Tiers
     from jackfield.worker.engine.prefix.tree import Node, PrefixTree
 
@@ -41,19 +39,19 @@ class Archive:
         self._checkpoints: OrderedDict[State, None] = OrderedDict()
         self._checkpoint_bytes = 0
         tiers.lost = self._gone
+        tiers.learnt = self.known
 
-    def known(self, keys: Iterable[tuple[int, StateKey]]) -> None:
-        """Tiers, by their index, have these from an earlier life; the least recently used first."""
-        by_key: dict[StateKey, State] = {}
-        for index, key in keys:
-            state = by_key.get(key)
-            if state is None:
-                node = self._tree.grow(self._tree.root(key.scope), key.tokens, key.end)
-                if key.kind == CHECKPOINT and node.checkpoint is not None:
-                    continue
-                state = by_key[key] = State(key)
-                self._add(state, node)
+    def known(self, index: int, key: StateKey) -> None:
+        """The tier with that *index* has a state from an earlier life; of several, the least recently used first."""
+        node = self._tree.grow(self._tree.root(key.scope), key.tokens, key.end)
+        there = node.states if key.kind != CHECKPOINT else filter(None, [node.checkpoint])
+        state = next((each for each in there if each.key == key), None)
+        if state is not None:
             state.tiers[index] = 0
+            return
+        state = State(key)
+        state.tiers[index] = 0
+        self._add(state, node)
 
     def keep(self, node: Node, start: int, end: int, data: memoryview, *, quick: bool) -> bool:
         """Put the state of *start* to *end*, which ends within *node*, into the stores; whether any has it.

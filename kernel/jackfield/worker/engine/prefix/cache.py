@@ -73,7 +73,8 @@ class PrefixCache:
         self.costs = StepCosts()
         self.state_costs = StateCosts()
         self.archive = Archive(self.tree, tiers)
-        self.archive.known(keys)
+        for tier, key in keys:
+            self.archive.known(tier, key)
         self.saver = Saver(runner, self.holders, tiers, self.archive, self.state_costs, self.counters)
         self.holders.leaving = self._leaving
         self._finder = Finder(reuse, self.cells, self._worth)

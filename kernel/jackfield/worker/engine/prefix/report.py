@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.cache_report import SCOPES_MAX, CacheCleared, CacheReport, ScopeReport, StoreReport, scope_name
-from jackfield.ports.observer import CacheStats, StoreStats
+from jackfield.cache_report import SCOPES_MAX, CacheCleared, CacheReport, ScopeReport, scope_name
+from jackfield.ports.observer import CacheStats
 
 if TYPE_CHECKING:
     from jackfield.worker.engine.prefix.cache import PrefixCache
-    from jackfield.worker.engine.prefix.tiers import Tier
     from jackfield.worker.engine.prefix.tree import Node, Root
 
 
@@ -29,7 +28,7 @@ def cache_stats(cache: PrefixCache) -> CacheStats:
         restore_token_s=cache.state_costs.restore_token_s,
         kept=counters.kept,
         moved=counters.moved,
-        stores=tuple([_store_stats(tier) for tier in cache.tiers]),
+        stores=tuple([tier.stats() for tier in cache.tiers]),
     )
 
 
@@ -59,7 +58,7 @@ def cache_report(cache: PrefixCache, *, off: str, kv_tokens: int, computed_token
         saved_s=max(0.0, counters.cached_tokens * cache.token_s() - counters.restore_s),
         scopes=scopes[:SCOPES_MAX],
         more_scopes=max(0, len(scopes) - SCOPES_MAX),
-        stores=[_store_report(tier) for tier in cache.tiers],
+        stores=[tier.stats() for tier in cache.tiers],
     )
 
 
@@ -133,28 +132,3 @@ def _stored(node: Node) -> int:
 
 def _tokens(scope: ScopeReport) -> int:
     return scope.running_tokens + scope.idle_tokens + scope.stored_tokens
-
-
-def _store_stats(tier: Tier) -> StoreStats:
-    usage = tier.usage()
-    return StoreStats(
-        name=tier.name,
-        entries=usage.entries,
-        used_bytes=usage.used_bytes,
-        limit_bytes=usage.limit_bytes,
-        hits=tier.hits,
-        dropped=usage.dropped,
-    )
-
-
-def _store_report(tier: Tier) -> StoreReport:
-    usage = tier.usage()
-    return StoreReport(
-        name=tier.name,
-        entries=usage.entries,
-        used_bytes=usage.used_bytes,
-        limit_bytes=usage.limit_bytes,
-        hits=tier.hits,
-        dropped=usage.dropped,
-        error=usage.error or ("it failed too often" if tier.out else ""),
-    )

@@ -1,16 +1,15 @@
-"""The KV stores as the engine sees them: asked in order, measured, and named where they fail."""
+"""The KV stores as the engine sees them, asked in order."""
 
 from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from jackfield.port_calls import REPORT_INTERVAL_S, CallTimes
-from jackfield.ports.kv_store import StoreUsage
 from jackfield.worker.engine.prefix.store_thread import StoreThread
+from jackfield.worker.engine.prefix.tier import BEHIND, HUNG, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,98 +19,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("jackfield.engine")
 
-T = TypeVar("T")
-
-FULL: Final = 0.9
-"""Part of a quick store's room from which on it holds nothing that is on the device as well."""
-
-FAULTS_MAX: Final = 16
-"""Exceptions in a row after which a store is left out until the worker starts anew."""
-
-
-class Tier:
-    """One store. Its own thread's if it blocks, else the engine loop's.
-
-    Parameters:
-        name: Its instance's, for logs and figures.
-        store: Opened.
-    """
-
-    def __init__(self, name: str, store: KVStore) -> None:
-        self.name = name
-        self.blocking = store.blocking
-        self.hits = 0
-        self.lost = 0
-        """States that were gone or damaged when they were asked for."""
-        self._store = store
-        self.written = 0
-        """Bytes put since the worker started; the store's thread's if it blocks."""
-        self._faults = 0
-        self._next_report = 0.0
-        self._puts = CallTimes("KVStore.put", name)
-        self._gets = CallTimes("KVStore.get", name)
-
-    @property
-    def out(self) -> bool:
-        """Whether it failed so often that it is not asked any more."""
-        return self._faults >= FAULTS_MAX
-
-    @property
-    def full(self) -> bool:
-        """Whether what comes in next costs something else its place."""
-        usage = self.usage()
-        return usage.used_bytes >= FULL * usage.limit_bytes
-
-    def put(self, key: StateKey, data: memoryview) -> bool:
-        """Whether *data* is kept."""
-        began = time.perf_counter()
-        kept = bool(self._guarded("put", lambda: self._store.put(key, data), default=False))
-        self.written += kept * len(data)
-        if not self.blocking:
-            self._puts.took(time.perf_counter() - began)
-        return kept
-
-    def get(self, key: StateKey) -> memoryview | None:
-        """What was put under *key*, if it is there."""
-        began = time.perf_counter()
-        found = self._guarded("get", lambda: self._store.get(key), default=None)
-        if not self.blocking:
-            self._gets.took(time.perf_counter() - began)
-        if found is None:
-            self.lost += 1
-        else:
-            self.hits += 1
-        return found
-
-    def drop(self, key: StateKey) -> None:
-        """Forget *key*."""
-        self._guarded("drop", lambda: self._store.drop(key), default=None)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._guarded("clear", self._store.clear, default=None)
-
-    def usage(self) -> StoreUsage:
-        """How full it is."""
-        nothing = StoreUsage(entries=0, used_bytes=0, limit_bytes=0, error="its figures cannot be read")
-        return self._guarded("usage", self._store.usage, default=nothing)
-
-    def close(self) -> None:
-        """The end."""
-        self._guarded("close", self._store.close, default=None)
-
-    def _guarded(self, method: str, call: Callable[[], T], *, default: T) -> T:
-        try:
-            answer = call()
-        except Exception as error:  # noqa: BLE001 - a store's failure costs a computation, never a request
-            self._faults += 1
-            if time.monotonic() >= self._next_report or self._faults == FAULTS_MAX:
-                self._next_report = time.monotonic() + REPORT_INTERVAL_S
-                kind = type(error).__name__  # and no more: its words may have a prompt's tokens, or a path of the host
-                log.error("a KV store failed", store=self.name, call=method, error=kind, left_out=self.out)  # noqa: TRY400
-            return default
-        self._faults = 0 if method in ("put", "get") else self._faults
-        return answer
+LEARN_S: Final = 0.002
+"""How long the loop takes in keys between two steps that a store has come to hold."""
 
 
 class Tiers:
@@ -126,8 +35,11 @@ class Tiers:
         self.all = [Tier(name, store) for name, store in stores.items()]
         self.lost: Callable[[State], None] = lambda _: None
         """Called in the loop's thread with a state that a slow store did not keep, or has lost."""
+        self.learnt: Callable[[int, StateKey], None] = lambda _tier, _key: None
+        """Called in the loop's thread with a tier, by its index, and what that has come to hold by itself."""
         self._tell = tell
-        self._thread = StoreThread() if any(tier.blocking for tier in self.all) else None
+        slow = [tier for tier in self.all if tier.blocking]
+        self._thread = StoreThread(slow, self._look_again) if slow else None
 
     def __iter__(self) -> Iterator[Tier]:
         return iter(self.all)
@@ -184,7 +96,7 @@ class Tiers:
             if not tier.blocking:
                 if quick and tier.put(state.key, data):
                     state.tiers[index] = tier.written
-            elif self._thread is not None and self._thread.put(self._writing(index, tier, state, data), len(data)):
+            elif self._write(index, tier, state, data):
                 state.tiers[index] = tier.written
         return bool(state.tiers)
 
@@ -224,40 +136,71 @@ class Tiers:
             self._tell(lambda: self._arrived(found, done))
 
         if not self._thread.ask(read):
+            wanted[0][2].trouble(HUNG)
             done()
 
     def forget(self, state: State) -> None:
         """Drop *state* from every store."""
         state.data = None
         for index in state.tiers:
-            tier = self.all[index]
-            self._on(tier, partial(tier.drop, state.key))
+            self._drop(self.all[index], state.key)
         state.tiers.clear()
 
     def clear(self) -> None:
         """Drop everything from every store."""
         for tier in self.all:
-            self._on(tier, tier.clear)
+            if tier.blocking and self._thread is not None:
+                self._thread.clear(tier)
+            else:
+                tier.clear()
 
     def close(self) -> None:
-        """Let the slow stores finish what they were given, and close all. Main thread, after the loop has ended."""
-        if self._thread is not None:
-            self._thread.close()
+        """Let the slow stores finish what they were given, for a while, and close all. After the loop has ended."""
         for tier in self.all:
-            tier.close()
+            if not tier.blocking:
+                tier.close()
+        if self._thread is None:
+            return
+        left = self._thread.close()
+        if left.states:
+            log.warning("states were not written before the end", states=left.states, bytes=left.nbytes)
+        for name in left.hanging:
+            log.error("a KV store hangs, and was not closed", store=name)
 
-    def _on(self, tier: Tier, call: Callable[[], None]) -> None:
-        if tier.blocking and self._thread is not None:
-            self._thread.later(call)
-        else:
-            call()
+    def _write(self, index: int, tier: Tier, state: State, data: memoryview) -> bool:
+        """Have a slow store be given *data*; False if it is too far behind."""
 
-    def _writing(self, index: int, tier: Tier, state: State, data: memoryview) -> Callable[[], None]:
         def write() -> None:
             if not tier.put(state.key, data):
                 self._tell(lambda: self._gone(state, index))
 
-        return write
+        taken = self._thread is not None and self._thread.put(tier, state.key, write, len(data))
+        if not taken:
+            tier.trouble(BEHIND)
+        return taken
+
+    def _drop(self, tier: Tier, key: StateKey) -> None:
+        if not tier.blocking or self._thread is None:
+            tier.drop(key)
+        elif not self._thread.drop(tier, key):
+            tier.trouble(BEHIND)
+
+    def _look_again(self) -> None:
+        """Have the loop told of what slow stores have come to hold. Their thread."""
+        for index, tier in enumerate(self.all):
+            if tier.blocking and not tier.out:
+                keys = tier.refresh()
+                if keys:
+                    self._tell(partial(self._learn, index, iter(keys)))
+
+    def _learn(self, index: int, keys: Iterator[StateKey]) -> None:
+        """Take in some of *keys*, and the rest between later steps."""
+        until = time.perf_counter() + LEARN_S
+        for key in keys:
+            self.learnt(index, key)
+            if time.perf_counter() >= until:
+                self._tell(partial(self._learn, index, keys))
+                return
 
     def _arrived(self, found: Iterable[tuple[State, int, memoryview | None]], done: Callable[[], None]) -> None:
         """Slow stores have answered: what they gave stays in memory until it was used."""

@@ -1,0 +1,159 @@
+"""Slow stores: what waits for them is bounded, and one that hangs holds up nobody, not even the end."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from structlog.testing import capture_logs
+from tests.kernel.worker.stores import SCOPE, DictStore, ask, loop_with
+
+from jackfield.ports.kv_store import StateKey
+from jackfield.worker.engine.prefix import archive as archive_module
+from jackfield.worker.engine.prefix import store_thread as store_thread_module
+from jackfield.worker.engine.prefix import tier as tier_module
+from jackfield.worker.engine.prefix.store_thread import READS_MAX, StoreThread
+from jackfield.worker.engine.prefix.tier import Tier
+from jackfield.worker.engine.prefix.tiers import Tiers
+from jackfield.worker.engine.prefix.tokens import packed
+from jackfield.worker.engine.prefix.tree import PrefixTree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Stuck(DictStore):
+    """A slow store that comes back from nothing before it may."""
+
+    def __init__(self) -> None:
+        super().__init__(blocking=True)
+        self.called = threading.Event()
+        self.go_on = threading.Event()
+
+    def put(self, key: StateKey, state: memoryview) -> bool:
+        """When the test says so."""
+        self.called.set()
+        assert self.go_on.wait(60)
+        return super().put(key, state)
+
+
+class Slow(NamedTuple):
+    """A thread whose only store is stuck in a call."""
+
+    store: Stuck
+    tier: Tier
+    thread: StoreThread
+
+    def put(self, number: int, nbytes: int = 1) -> bool:
+        """Another state."""
+        data = memoryview(bytes(nbytes))
+        return self.thread.put(self.tier, _key(number), lambda: self.kept(number, data), nbytes)
+
+    def kept(self, number: int, data: memoryview) -> None:
+        """By the store, in its thread."""
+        self.tier.put(_key(number), data)
+
+    def end(self) -> list[StateKey]:
+        """Let it go on, to the end; what it holds then."""
+        self.store.go_on.set()
+        assert self.thread.close().states == 0
+        return list(self.store.entries)
+
+
+def _key(number: int) -> StateKey:
+    return StateKey(scope=SCOPE, tokens=packed([number]), start=0)
+
+
+@pytest.fixture
+def slow() -> Iterator[Slow]:
+    """Stuck with the state 0."""
+    store = Stuck()
+    tier = Tier("slow", store)
+    made = Slow(store, tier, StoreThread([tier], lambda: None))
+    assert made.put(0)
+    assert store.called.wait(20)
+    yield made
+    store.go_on.set()
+
+
+def test_nobody_waits_for_a_store_that_hangs(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one that has not come back for a while nothing is asked; once it does, it is asked again."""
+    assert slow.thread.ask(lambda: None)
+    monkeypatch.setattr(tier_module, "HANGS_S", 0.0)
+    assert not slow.thread.ask(lambda: None)
+    assert slow.tier.stats().error.startswith("it has not come back")
+    slow.end()
+    assert slow.tier.stats().error == ""
+
+
+def test_of_a_store_that_is_busy_little_is_asked(slow: Slow) -> None:
+    """So that nothing piles up."""
+    assert sum(slow.thread.ask(lambda: None) for _ in range(10 * READS_MAX)) == READS_MAX
+    slow.end()
+
+
+def test_what_waits_for_a_store_is_bounded(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """States to be written, and keys to be dropped."""
+    monkeypatch.setattr(store_thread_module, "BACKLOG_MAX", 50_000)
+    assert [slow.put(number, 20_000) for number in (1, 2, 3)] == [True, True, False]
+    assert sum(slow.thread.drop(slow.tier, _key(number)) for number in range(100, 200)) < 10
+    assert slow.end() == [_key(0), _key(1), _key(2)]
+
+
+def test_what_would_be_dropped_again_is_not_written(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all that waits for a key the last call counts; it makes room for others, too."""
+    monkeypatch.setattr(store_thread_module, "BACKLOG_MAX", 50_000)
+    for _ in range(100):
+        assert slow.put(1, 20_000)
+        assert slow.thread.drop(slow.tier, _key(1))
+        assert slow.put(2, 20_000)
+    assert slow.end() == [_key(0), _key(2)]
+
+
+def test_what_waits_does_not_outlive_its_being_cleared(slow: Slow) -> None:
+    """What comes after that does."""
+    assert slow.put(1)
+    slow.thread.clear(slow.tier)
+    assert slow.put(2)
+    assert slow.end() == [_key(2)]
+
+
+def test_a_store_that_hangs_does_not_keep_the_worker_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said what was not written, and which store did not come back."""
+    monkeypatch.setattr(store_thread_module, "WRITE_S", 0.0)
+    monkeypatch.setattr(store_thread_module, "LAST_S", 0.0)
+    store = Stuck()
+    tree, tiers = PrefixTree(4), Tiers({"slow": store, "quick": (quick := DictStore())}, lambda _: None)
+    archive = archive_module.Archive(tree, tiers)
+    for number in range(3):
+        node = tree.grow(tree.root(SCOPE), packed([number]), 1)
+        assert archive.keep(node, 0, 1, memoryview(b"x"), quick=False)
+    assert store.called.wait(20)
+    with capture_logs() as logs:
+        tiers.close()
+    assert [(log["event"], log.get("states"), log.get("store")) for log in logs] == [
+        ("states were not written before the end", 2, None),
+        ("a KV store hangs, and was not closed", None, "slow"),
+    ]
+    assert quick.closed
+    store.go_on.set()
+
+
+def test_an_answer_does_not_wait_for_a_store_that_hangs() -> None:
+    """Neither its own, nor the next one to the same question."""
+    store = Stuck()
+    loop = loop_with(store)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    for _ in range(3):
+        asker = ask(loop)
+        assert asker.ended.wait(20)
+        assert asker.text == "fine"
+    assert store.called.wait(20)
+    assert not store.entries
+    store.go_on.set()
+    loop.stop()
+    thread.join(20)
+    assert store.entries
+    assert store.closed
