@@ -52,7 +52,24 @@ Feature: Looking after cached prompts
     Then the command succeeds
     And it says "loading"
 
-  Scenario: No server is running
-    When I run "jackfield cache show"
+  Scenario Outline: The server that runs here is found
+    Given jackfield serve runs with a scripted model that keeps prefixes in memory
+    When I run "jackfield cache <command>"
+    Then the command succeeds
+
+    Examples:
+      | command                      |
+      | show                         |
+      | clear                        |
+      | warm scripted --prompt Hello |
+
+  Scenario Outline: No server is running
+    When I run "jackfield cache <command>"
     Then the command fails
     And it says "jackfield serve starts one"
+
+    Examples:
+      | command                      |
+      | show                         |
+      | clear                        |
+      | warm scripted --prompt Hello |

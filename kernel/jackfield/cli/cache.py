@@ -10,7 +10,7 @@ import msgspec
 
 from jackfield.cli.complete import complete_served_models
 from jackfield.cli.errors import EXIT_FAILED, EXIT_OK
-from jackfield.cli.options import json_option, server_options
+from jackfield.cli.options import found_server_options, json_option
 from jackfield.cli.servers import choose, server_option
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def clear(model: str | None, server: str | None, *, as_json: bool) -> int:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False), metavar="[FILE]...")
 @click.option("--prompt", metavar="TEXT", help="A prompt, as a file would have it.")
 @click.option("--system", metavar="TEXT", help="System prompt, before each of the others; alone it is warmed itself.")
-@server_options
+@found_server_options
 @json_option
 def warm(
     model: str, files: tuple[Path, ...], prompt: str | None, system: str | None, *, server: Server, as_json: bool
@@ -106,6 +106,7 @@ def warm(
       jackfield cache warm my-model --system "You are a helpful assistant."
       jackfield cache warm my-model handbook.txt prices.txt
       jackfield cache warm my-model --key-file ~/.jackfield-key --json handbook.txt
+      jackfield cache warm my-model --url https://gpu-1.internal handbook.txt
     """  # noqa: D301  \b is click's mark against wrapping
     from jackfield.cli.warming import print_warmed, prompts_of, warm_up
 

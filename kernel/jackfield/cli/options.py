@@ -78,22 +78,49 @@ def server_options(function: Callable[..., object]) -> Callable[..., object]:
 
     @functools.wraps(function)
     def with_server(*arguments: object, url: str, key_file: Path | None, **options: object) -> object:
-        from jackfield.client.api import ApiError, base_url
-        from jackfield.client.keys import api_key
-
-        try:
-            server = Server(base_url(url), api_key(key_file))
-        except ApiError as error:
-            raise click.UsageError(error.message) from error
-        return function(*arguments, server=server, **options)
+        return function(*arguments, server=_server(url, key_file), **options)
 
     with_url = click.option(
         "--url", default=DEFAULT_SERVER, show_default=True, metavar="URL", help="Address of the server."
     )
-    with_key = click.option(
+    return with_url(_key_option(with_server))
+
+
+def found_server_options(function: Callable[..., object]) -> Callable[..., object]:
+    """``--server``, ``--url`` and ``--key-file``: parameter *server*, a ``Server``; without both the one that runs."""
+    from jackfield.cli.servers import choose, server_option
+
+    @functools.wraps(function)
+    def with_server(
+        *arguments: object, server: str | None, url: str | None, key_file: Path | None, **options: object
+    ) -> object:
+        if server is not None and url is not None:
+            raise click.UsageError("--server and --url exclude each other")
+        if url is None:
+            with choose(server) as operator:
+                url = operator.state().api[0]
+        return function(*arguments, server=_server(url, key_file), **options)
+
+    with_url = click.option(
+        "--url", metavar="URL", help="Address of a server of another user or host, instead of the one that runs here."
+    )
+    return server_option(with_url(_key_option(with_server)))
+
+
+def _key_option(function: Callable[..., object]) -> Callable[..., object]:
+    return click.option(
         "--key-file",
         type=click.Path(path_type=Path, dir_okay=False, exists=True),
         metavar="FILE",
         help="File with the API key on one line. Default: the variable JACKFIELD_API_KEY.",
-    )
-    return with_url(with_key(with_server))
+    )(function)
+
+
+def _server(url: str, key_file: Path | None) -> Server:
+    from jackfield.client.api import ApiError, base_url
+    from jackfield.client.keys import api_key
+
+    try:
+        return Server(base_url(url), api_key(key_file))
+    except ApiError as error:
+        raise click.UsageError(error.message) from error

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jackfield.cache_report import CacheCleared, CacheReport, ScopeReport, StoreReport
+from jackfield.cache_report import CacheCleared, CacheReport, ScopeReport
 from jackfield.channel.operator import AskCaches, AskedWorker, CacheRead, CachesAsked
 from jackfield.cli import cache_answers
 from jackfield.cli.cache_answers import WorkerCache
 from jackfield.cli.cache_tables import print_caches, print_cleared
+from jackfield.ports.observer import StoreStats
 from jackfield.testing.background import BackgroundLoop
 from jackfield.testing.command import CommandResult, run_command
 from jackfield.testing.manifests import scripted_manifest
@@ -42,9 +43,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
 def ask(running: ServeProcess) -> Callable[[str], CommandResult]:
     """Runs ``jackfield cache`` where it finds that server, with empty caches."""
     assert run_command("cache clear", running.folder).code == 0
-    return lambda arguments: run_command(
-        f"cache {arguments}" + (f" --url {running.target.url}" if arguments.startswith("warm") else ""), running.folder
-    )
+    return lambda arguments: run_command(f"cache {arguments}", running.folder)
 
 
 def read(result: CommandResult) -> list[dict[str, Any]]:
@@ -137,10 +136,13 @@ def test_a_system_prompt_is_warmed_alone_or_before_others(ask: Callable[[str], C
         ("warm alpha nowhere.txt", 1, "nowhere.txt: No such file"),
         ("warm alpha .", 2, "is a directory"),
         ("warm alpha binary.bin", 2, "binary.bin is not UTF-8 text"),
-        ("warm gamma long.txt", 1, "gamma"),
+        ("warm gamma long.txt", 1, "'gamma'"),
         ("warm embeds long.txt", 1, ""),
         ("show gamma", 1, "this server has no model 'gamma'; it has alpha, beta, embeds"),
         ("clear gamma", 1, "this server has no model 'gamma'"),
+        ("warm gamma long.txt --url 127.0.0.1:1", 1, "127.0.0.1:1"),
+        ("warm alpha long.txt --server 127.0.0.1:1", 1, "no server runs at 127.0.0.1:1"),
+        ("warm alpha long.txt --server 127.0.0.1:1 --url 127.0.0.1:1", 2, "--server and --url exclude each other"),
         ("show --server 127.0.0.1:1", 1, "no server runs at 127.0.0.1:1"),
     ],
 )
@@ -235,8 +237,15 @@ def test_all_figures_have_their_columns(capsys: pytest.CaptureFixture[str]) -> N
         scopes=[ScopeReport(scope="00ff00ff", prefixes=1, running_tokens=2, idle_tokens=3, stored_tokens=4)],
         more_scopes=5,
         stores=[
-            StoreReport(
-                name="kv-disk", entries=2, used_bytes=3 << 20, limit_bytes=5 << 30, hits=7, dropped=11, error="full"
+            StoreStats(
+                name="kv-disk",
+                entries=2,
+                used_bytes=3 << 20,
+                limit_bytes=5 << 30,
+                hits=7,
+                dropped=11,
+                error="full",
+                troubles={"disk_full": 1200, "corrupt": 1},
             )
         ],
     )
@@ -251,7 +260,7 @@ def test_all_figures_have_their_columns(capsys: pytest.CaptureFixture[str]) -> N
     assert "m 1,200 30 4,000 60,000 50,000 2 of 8, 25 % 9,000 of 10,000 tokens, 12.3 s" in text
     assert "new 0 0 0 0 0 1 of 1, 100 % 9 of 9 tokens off" in text, "what nobody has measured is not shown as no time"
     assert "off - - - - - - - why not slow - - - - - - - loading 43 %" in text
-    assert "m kv-disk 2 3 MiB 5.0 GiB 7 11 full" in text
+    assert "m kv-disk 2 3 MiB 5.0 GiB 7 11 full; disk_full 1,200; corrupt 1" in text
     assert "m 00ff00ff 1 2 3 4 m: 5 more" in text
     print_cleared(
         [
