@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from jackfield.scheduling import answers, find
+from jackfield_fair.changes import changes
 from jackfield_fair.ledger import Ledger
 from jackfield_fair.lines import Lines
+from jackfield_fair.order import Order
 from jackfield_fair.shares import Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
-    from jackfield.ports.scheduler import SchedulerView, StepPlan
-    from jackfield_fair.ledger import Served
-
-_by_id = attrgetter("id")
+    from jackfield.ports.scheduler import SchedulerView, SequenceView, StepPlan
+    from jackfield_fair.config import FairConfig
+    from jackfield_fair.ledger import Account
 
 
 class History:
     """What the scheduler remembers from step to step.
 
     Parameters:
-        weights: Of the tenants.
+        config: Of the plugin.
     """
 
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        self.shares = Shares(weights)
+    def __init__(self, config: FairConfig) -> None:
+        self.shares = Shares(config.weights)
         self.lines = Lines()
-        self.ledger = Ledger()
-        self._waiting: list[int] = []
+        self.order = Order(self.lines, self.shares, config.ageing_s)
+        self.ledger = Ledger(config.slice_tokens)
+        self._waiting: list[SequenceView] = []
         self._waits_for: dict[int, frozenset[int]] = {}
 
     def __len__(self) -> int:
         """How much is remembered: nothing when nothing runs or waits."""
-        return len(self._waiting) + len(self.lines) + len(self.ledger) + len(self.shares) + len(self._waits_for)
+        kept = self._waiting, self.lines, self.order, self.ledger, self.shares, self._waits_for
+        return sum(map(len, kept))
 
     def waits_for_others(self, number: int) -> bool:
         """Whether the engine left that sequence out of a step, and prompts that ran then are still being computed.
@@ -46,54 +49,67 @@ class History:
 
     def planned(self, plan: StepPlan) -> None:
         """*plan* is what the engine was told last."""
-        self.ledger.planned({chunk.id: chunk.tokens for chunk in plan.chunks})
+        self.ledger.planned(dict(plan.chunks))
 
     def observe(self, view: SchedulerView) -> None:
         """Take in what *view* shows of the last plan, and of what has come since."""
-        numbers = list(map(_by_id, view.waiting))
-        waiting = set(numbers)
-        self._note_left_out(view, waiting)
+        self._note_left_out(view)
         running = {sequence.id for sequence in view.running}
         for sequence in view.running:
             self._credit(self.ledger.ran(sequence), view.now)
-        for number in self.ledger.without_slot(running):
-            if number not in waiting:
-                self._credit(self.ledger.ended(number), view.now)
-        if numbers != self._waiting:
-            self._note_changes(view, waiting)
-            self._waiting = numbers
-        self.ledger.settle()
-        busy = {*(sequence.tenant for sequence in view.running), *self.lines.tenants}
-        self.shares.forget(busy, self.lines.tenants)
+        for number in sorted(self.ledger.without_slot(running)):
+            if find(view.waiting, number) is None:
+                self._ended(number, view.now)
+        if self._waiting != view.waiting:
+            left, entered = changes(self._waiting, view.waiting)
+            self._waiting = list(view.waiting)
+            self._note_left(left, running)
+            self._note_entered(entered)
+        if not len(self.lines):
+            self.order.clear()
+        self.ledger.settle(running)
+        self.shares.run({sequence.tenant for sequence in view.running})
 
-    def _note_left_out(self, view: SchedulerView, waiting: set[int]) -> None:
-        starting = waiting.intersection(self.ledger.starting)
-        if not (starting or self._waits_for):
+    def _note_left_out(self, view: SchedulerView) -> None:
+        """Whom the last plan was to start and the engine did not."""
+        if not (self.ledger.starting or self._waits_for):
             return
         computing = frozenset(sequence.id for sequence in view.running if not answers(sequence))
-        held = {**self._waits_for, **dict.fromkeys(starting, computing)}
+        held = {**self._waits_for, **dict.fromkeys(self.ledger.starting, computing)}
         self._waits_for = {
-            number: left for number, others in held.items() if number in waiting and (left := others & computing)
+            number: left
+            for number, others in held.items()
+            if (left := others & computing) and find(view.waiting, number) is not None
         }
 
-    def _note_changes(self, view: SchedulerView, waiting: set[int]) -> None:
-        """Somebody waits who did not, or the other way round: arrived, preempted, started, ended."""
-        for number in self.lines.numbers - waiting:
-            tenant = self.lines.remove(number)
+    def _note_left(self, left: Iterable[SequenceView], running: AbstractSet[int]) -> None:
+        """They wait no more: started, or cancelled."""
+        for sequence in left:
+            tenant = self.lines.remove(sequence.id)
             if tenant is not None:
                 self.shares.leave(tenant)
-        for number in sorted(waiting - self.lines.numbers):
-            sequence = find(view.waiting, number)
-            if sequence is None:
-                continue
-            if sequence.tenant not in self.lines.tenants and self.ledger.get(number) is None:
-                self.shares.join(sequence.tenant, self.lines.tenants)
-            self.lines.add(sequence)
+            if sequence.id not in running:
+                self.ledger.forget(sequence.id)
 
-    def _credit(self, served: Served | None, now: float) -> None:
-        if served is None:
-            return
-        if served.tokens:
-            self.shares.charge(served.tenant, served.tokens)
-        if served.drew:
-            self.lines.served(served.tenant, served.priority, now)
+    def _note_entered(self, entered: Iterable[SequenceView]) -> None:
+        """They wait now: arrived, preempted, or held back until now."""
+        for sequence in entered:
+            if sequence.tenant not in self.lines.tenants:
+                if sequence.id in self.ledger:
+                    self.shares.wait(sequence.tenant)
+                else:
+                    self.shares.join(sequence.tenant)
+            line = self.lines.add(sequence)
+            if line.first == sequence.id:
+                self.order.enter(line)
+
+    def _ended(self, number: int, now: float) -> None:
+        account = self.ledger.ended(number)
+        if account is not None:
+            self._credit(account, now)
+
+    def _credit(self, account: Account, now: float) -> None:
+        if account.got:
+            self.shares.charge(account.tenant, account.got)
+        if account.drew:
+            self.lines.served(account.stood, now)

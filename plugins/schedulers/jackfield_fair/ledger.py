@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from collections.abc import Set as AbstractSet
 
     from jackfield.ports.scheduler import SequenceView
 
@@ -13,13 +14,32 @@ if TYPE_CHECKING:
 class Account:
     """What is known of one sequence that runs, or ran and waits to be resumed."""
 
-    __slots__ = ("computed", "counted", "generated", "level", "pending", "priority", "started_at", "tenant")
+    __slots__ = (
+        "computed",
+        "counted",
+        "drawn",
+        "drew",
+        "generated",
+        "got",
+        "level",
+        "number",
+        "pending",
+        "priority",
+        "sequence",
+        "stood",
+        "tenant",
+    )
 
     def __init__(self, sequence: SequenceView, level: int, counted: int) -> None:
+        self.sequence = sequence
+        """As last seen running."""
+        self.number = sequence.id
         self.tenant = sequence.tenant
         self.priority = sequence.priority
+        self.stood = self.tenant, self.priority
+        """In which line."""
         self.level = level
-        """How urgent it was when it got its slot."""
+        """How urgent it is: for a slice as it was when it got its slot, so that ageing gets something done."""
         self.pending = sequence.pending
         """When it got its slot."""
         self.computed = sequence.computed
@@ -28,50 +48,54 @@ class Account:
         """Tokens that were computed for it once, or found: computing them anew is nobody's service."""
         self.generated = sequence.generated
         """As last seen."""
-        self.started_at = sequence.generated
-        """How many it had drawn when it got its slot."""
-
-    @property
-    def drawn(self) -> int:
+        self.drawn = 0
         """Tokens drawn since it got its slot."""
-        return self.generated - self.started_at
+        self.got = 0
+        """Tokens computed for the first time, and drawn, in the last step."""
+        self.drew = False
+        """Whether its answer got on in the last step."""
 
-    def served(self, computed: int, generated: int) -> int:
-        """Tokens computed for the first time and tokens drawn until it is seen like this."""
+    def seen(self, computed: int, generated: int, slice_tokens: int) -> None:
+        """It is like this after a step."""
         if computed < self.computed:  # the beginning of its context was dropped
             self.counted = max(0, self.counted - (self.computed - computed))
-        tokens = max(0, computed - self.counted) + max(0, generated - self.generated)
-        self.counted = max(self.counted, computed)
+        drawn = generated - self.generated
+        self.got = drawn
+        if computed > self.counted:
+            self.got += computed - self.counted
+            self.counted = computed
+        self.drew = drawn > 0
+        self.drawn += drawn
+        if self.drawn >= slice_tokens:
+            self.level = self.priority
         self.computed = computed
         self.generated = generated
-        return tokens
-
-
-class Served(NamedTuple):
-    """What a sequence got in the last step."""
-
-    tenant: str
-    priority: int
-    tokens: int
-    """Computed for the first time, and drawn."""
-    drew: bool
-    """Whether its answer got on."""
 
 
 class Ledger:
-    """The accounts of all sequences that run, or ran and will be resumed."""
+    """The accounts of all sequences that run, or ran and will be resumed.
 
-    def __init__(self) -> None:
+    Parameters:
+        slice_tokens: Of the plugin's options.
+    """
+
+    def __init__(self, slice_tokens: int) -> None:
+        self._slice_tokens = slice_tokens
         self._accounts: dict[int, Account] = {}
         self._starting: dict[int, Account] = {}
         self._planned: Mapping[int, int] = {}
+        self._running: AbstractSet[int] = set()
 
     def __len__(self) -> int:
-        return len(self._accounts) + len(self._starting) + len(self._planned)
+        return len(self._accounts) + len(self._starting) + len(self._planned) + len(self._running)
 
-    def get(self, number: int) -> Account | None:
-        """Of a sequence that runs or ran; None where it was not seen running."""
-        return self._accounts.get(number)
+    def __contains__(self, number: int) -> bool:
+        """Whether that sequence was seen running."""
+        return number in self._accounts
+
+    def of(self, number: int) -> Account:
+        """Of a sequence that was seen running."""
+        return self._accounts[number]
 
     def starts(self, sequence: SequenceView, level: int) -> None:
         """A plan gives *sequence* a slot, at *level*."""
@@ -83,37 +107,43 @@ class Ledger:
         """A plan is made: id → tokens."""
         self._planned = tokens
 
-    def ran(self, sequence: SequenceView) -> Served:
-        """*sequence* is seen running."""
-        account = self._starting.pop(sequence.id, None) or self._accounts.get(sequence.id)
+    def ran(self, sequence: SequenceView) -> Account:
+        """*sequence* is seen running; return what it got."""
+        number = sequence.id
+        account = self._starting.get(number) or self._accounts.get(number)
         if account is None:  # somebody else gave it its slot
             account = Account(sequence, sequence.priority, sequence.computed)
-        self._accounts[sequence.id] = account
-        generated = sequence.generated
-        drew = generated > account.generated
-        return Served(account.tenant, account.priority, account.served(sequence.computed, generated), drew)
+        self._accounts[number] = account
+        account.sequence = sequence
+        account.seen(sequence.computed, sequence.generated, self._slice_tokens)
+        return account
 
     @property
     def starting(self) -> Collection[int]:
         """Whom the last plan gave a slot."""
         return self._starting.keys()
 
-    def without_slot(self, running: Collection[int]) -> list[int]:
+    def without_slot(self, running: AbstractSet[int]) -> AbstractSet[int]:
         """Who had a slot or was to get one, and is not among *running*."""
-        return [number for number in {**self._accounts, **self._starting} if number not in running]
+        return (self._running | self._starting.keys()) - running
 
-    def ended(self, number: int) -> Served | None:
+    def ended(self, number: int) -> Account | None:
         """A sequence is no more; what it got in its last step, if the plan had its last token in it."""
-        starting = self._starting.pop(number, None)
+        starting = self._starting.get(number)
         account = starting or self._accounts.get(number)
         self._accounts.pop(number, None)
         tokens = self._planned.get(number)
         if account is None or tokens is None or (starting is not None and tokens < starting.pending):
             return None
-        served = account.served(account.computed + tokens, account.generated + 1)
-        return Served(account.tenant, account.priority, served, drew=True)
+        account.seen(account.computed + tokens, account.generated + 1, self._slice_tokens)
+        return account
 
-    def settle(self) -> None:
-        """The last plan is accounted for."""
+    def forget(self, number: int) -> None:
+        """A sequence that waited is no more."""
+        self._accounts.pop(number, None)
+
+    def settle(self, running: AbstractSet[int]) -> None:
+        """The last plan is accounted for; *running* have slots now."""
         self._starting.clear()
         self._planned = {}
+        self._running = running

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Collection, Sequence
 
     from jackfield.ports.scheduler import SequenceView
+
+    Entry: TypeAlias = "tuple[int, float, int, int, Line]"
+    """Of a line in the order of lines: its rank, a number that makes it unique, and the line."""
+
+AnyKey = TypeVar("AnyKey", bound="str | int")
 
 
 class Line:
     """Waiting requests of one tenant and priority; at least one."""
 
-    __slots__ = ("entries", "priority", "served_s", "tenant")
+    __slots__ = ("entries", "entry", "place", "priority", "served_s", "tenant")
 
-    def __init__(self, tenant: str, priority: int) -> None:
+    def __init__(self, tenant: str, priority: int, place: int) -> None:
         self.tenant = tenant
         self.priority = priority
+        self.place = place
+        """Among all lines."""
         self.entries: list[tuple[int, float]] = []
         """Id and arrival, oldest first."""
         self.served_s = -math.inf
         """When a running request that stood here last drew a token."""
+        self.entry: Entry | None = None
+        """Where it stands in the order of lines; None once nobody waits here."""
 
     @property
     def first(self) -> int:
@@ -52,36 +61,41 @@ class Lines:
 
     def __init__(self) -> None:
         self._lines: dict[tuple[str, int], Line] = {}
+        self._all: list[Line] = []
         self._of: dict[int, Line] = {}
-        self._tenants: dict[str, int] = {}
+        self._tenants: Counter[str] = Counter()
+        self._priorities: Counter[int] = Counter()
 
     def __len__(self) -> int:
         return len(self._of)
 
     @property
-    def numbers(self) -> AbstractSet[int]:
-        """Ids of all that wait."""
-        return self._of.keys()
+    def all(self) -> Sequence[Line]:
+        """Each with somebody in it, at its ``place``."""
+        return self._all
 
     @property
-    def all(self) -> Collection[Line]:
-        """Each with somebody in it."""
-        return self._lines.values()
+    def priorities(self) -> Collection[int]:
+        """Those of the lines, each once."""
+        return self._priorities.keys()
 
     @property
     def tenants(self) -> Collection[str]:
         """Those that wait."""
         return self._tenants.keys()
 
-    def add(self, sequence: SequenceView) -> None:
-        """*sequence* waits, at the place its arrival gives it."""
+    def add(self, sequence: SequenceView) -> Line:
+        """*sequence* waits, at the place its arrival gives it; return its line."""
         key = sequence.tenant, sequence.priority
         line = self._lines.get(key)
         if line is None:
-            line = self._lines[key] = Line(*key)
-            self._tenants[line.tenant] = self._tenants.get(line.tenant, 0) + 1
+            line = self._lines[key] = Line(*key, len(self._all))
+            self._all.append(line)
+            self._tenants[line.tenant] += 1
+            self._priorities[line.priority] += 1
         insort(line.entries, (sequence.id, sequence.arrived))
         self._of[sequence.id] = line
+        return line
 
     def remove(self, number: int) -> str | None:
         """It waits no more; return its tenant if that has nobody else waiting."""
@@ -89,15 +103,28 @@ class Lines:
         del line.entries[bisect_left(line.entries, (number, -math.inf))]
         if line.entries:
             return None
-        del self._lines[line.tenant, line.priority]
-        self._tenants[line.tenant] -= 1
-        if self._tenants[line.tenant]:
-            return None
-        del self._tenants[line.tenant]
-        return line.tenant
+        self._close(line)
+        return None if line.tenant in self._tenants else line.tenant
 
-    def served(self, tenant: str, priority: int, now: float) -> None:
-        """A running request that stood in that line drew a token."""
-        line = self._lines.get((tenant, priority))
+    def served(self, stood: tuple[str, int], now: float) -> None:
+        """A running request of that tenant and priority drew a token."""
+        line = self._lines.get(stood)
         if line is not None:
             line.served_s = now
+
+    def _close(self, line: Line) -> None:
+        """Nobody stands there any more; the last one takes its place."""
+        line.entry = None
+        del self._lines[line.tenant, line.priority]
+        last = self._all.pop()
+        if last is not line:
+            self._all[line.place] = last
+            last.place = line.place
+        _take(self._tenants, line.tenant)
+        _take(self._priorities, line.priority)
+
+
+def _take(counts: Counter[AnyKey], key: AnyKey) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.ports.scheduler import SequenceView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from jackfield.scheduling import StepDraft
     from jackfield_fair.config import FairConfig
-    from jackfield_fair.ledger import Ledger
-    from jackfield_fair.shares import Shares
+    from jackfield_fair.history import History
+    from jackfield_fair.ledger import Account
 
 RECOMPUTED_MAX: Final = 8
 """Tokens of a preempted answer that may have to be computed anew for each one it has drawn in its slot."""
+
+
+_standing = attrgetter("level", "number")
 
 
 class Claim(NamedTuple):
@@ -25,50 +31,88 @@ class Claim(NamedTuple):
     """Its priority after ageing."""
 
 
-class Preemption:
-    """The rules by which a waiting request takes the slot of a running one.
+class Holders:
+    """Those that run when a step begins, and the rules by which waiting requests take their slots.
 
     Parameters:
         config: How urgent, and how long a slice is.
-        ledger: Of the running ones.
-        shares: Of the tenants.
-
-    A running sequence keeps the level at which it got its slot for a slice: what ageing brought in gets something done.
+        history: What they and their tenants were served.
+        running: In any order.
+        current: Whose prompt got the first tokens of the last step: it goes on unless another is a slice behind.
     """
 
-    def __init__(self, config: FairConfig, ledger: Ledger, shares: Shares) -> None:
-        self._config = config
-        self._ledger = ledger
-        self._shares = shares
+    def __init__(self, config: FairConfig, history: History, running: Iterable[SequenceView], current: int) -> None:
+        self._slice_tokens = config.slice_tokens
+        self._urgent_steps = config.urgent_steps
+        self._shares = history.shares
+        self._current = current
+        self._all = sorted((history.ledger.of(sequence.id) for sequence in running), key=_standing)
+        self._weakest: dict[int, Account] | None = None
 
-    def level(self, sequence: SequenceView) -> int:
-        """How urgent a running *sequence* is."""
-        account = self._ledger.get(sequence.id)
-        if account is None or account.drawn >= self._config.slice_tokens:
-            return sequence.priority
-        return min(account.level, sequence.priority)
+    @property
+    def by_standing(self) -> Sequence[Account]:
+        """The most urgent and oldest first."""
+        return self._all
 
-    def possible(self, running: Iterable[SequenceView], most_urgent: int) -> bool:
-        """Whether any of *running* might lose its slot to a waiting request; the lowest priority of those is given."""
-        for sequence in running:
-            account = self._ledger.get(sequence.id)
-            had_slice = account is not None and account.drawn >= self._config.slice_tokens
-            if had_slice or most_urgent <= self.level(sequence) - self._config.urgent_steps:
-                return True
-        return False
+    def served(self, holder: Account) -> float:
+        """What its tenant was served, for its rank among others."""
+        served = self._shares.of(holder.tenant)
+        return served - self._slice(holder.tenant) if holder.number == self._current else served
 
-    def allows(self, claim: Claim, victim: SequenceView) -> bool:
-        """Whether *claim* may have the slot of *victim*."""
-        level = self.level(victim)
-        if claim.sequence.priority <= level - self._config.urgent_steps:
+    def possible(self, most_urgent: int, least: float) -> bool:
+        """Whether any of them might lose its slot.
+
+        Parameters:
+            most_urgent: The lowest priority of those that wait.
+            least: What the tenant was served that got least of those that wait.
+        """
+        if self._all and most_urgent <= self._all[-1].level - self._urgent_steps:
             return True
-        return claim.level <= level and self._is_due(claim.sequence.tenant, victim)
+        return any(holder.drawn >= self._slice_tokens and least < self._due_below(holder) for holder in self._all)
 
-    def _is_due(self, tenant: str, victim: SequenceView) -> bool:
-        """Whether *victim* has had its slice, and its tenant so much more than *tenant* that a slice makes it even."""
-        account = self._ledger.get(victim.id)
-        if account is None or account.tenant == tenant:
+    def victims(self, claim: Claim, draft: StepDraft) -> list[Account] | None:
+        """Who must go so that *claim* fits: the least urgent, most served, youngest; None where that cannot be."""
+        victims: list[Account] = []
+        if draft.fits(claim.sequence):
+            return victims
+        served = self._shares.of(claim.sequence.tenant)
+        for holder in self._by_weakness().values():
+            if self._allows(claim, served, holder):
+                victims.append(holder)
+                if draft.fits(claim.sequence, [victim.sequence for victim in victims]):
+                    return victims
+        return None
+
+    def give_way(self, victims: Iterable[Account]) -> None:
+        """*victims* have lost their slots."""
+        weakest = self._by_weakness()
+        for victim in victims:
+            del weakest[victim.number]
+
+    def _due_below(self, holder: Account) -> float:
+        """What another tenant was served less than if it may have the slot of *holder*; -inf until that is due."""
+        if holder.drawn < max(self._slice_tokens, holder.computed // RECOMPUTED_MAX):
+            return -math.inf
+        return self._shares.of(holder.tenant) - self._slice(holder.tenant, holder.computed)
+
+    def _slice(self, tenant: str, computed: int = 0) -> float:
+        """A slice, as the counter of *tenant* counts it."""
+        return max(self._slice_tokens, computed // RECOMPUTED_MAX) / self._shares.weight(tenant)
+
+    def _by_weakness(self) -> dict[int, Account]:
+        """Those that have not lost their slots; whoever is to give way first comes first."""
+        if self._weakest is None:
+            order = sorted(self._all, key=lambda each: (each.level, self.served(each), each.number), reverse=True)
+            self._weakest = {holder.number: holder for holder in order}
+        return self._weakest
+
+    def _allows(self, claim: Claim, served: float, holder: Account) -> bool:
+        """Whether *claim*, whose tenant was *served* so much, may have the slot of *holder*.
+
+        It is much more urgent; or the holder has had its slice, and its tenant so much more that a slice makes it even.
+        """
+        if claim.sequence.priority <= holder.level - self._urgent_steps:
+            return True
+        if claim.level > holder.level or claim.sequence.tenant == holder.tenant:
             return False
-        slice_tokens = max(self._config.slice_tokens, victim.computed // RECOMPUTED_MAX)
-        ahead = self._shares.of(account.tenant) - self._shares.of(tenant)
-        return account.drawn >= slice_tokens and ahead > slice_tokens / self._shares.weight(account.tenant)
+        return served < self._due_below(holder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jackfield.ports.scheduler import StepPlan
 from jackfield.scheduling import StepDraft, answers
 from jackfield_fair.history import History
-from jackfield_fair.preemption import Preemption
+from jackfield_fair.preemption import Holders
 from jackfield_fair.prompts import PromptRound
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ class FairScheduler:
 
     def __init__(self, config: FairConfig) -> None:
         self._config = config
-        self._history = History(config.weights)
-        self._preemption = Preemption(config, self._history.ledger, self._history.shares)
+        self._history = History(config)
         self._current = -1
         self._now = -math.inf
         self._plan = StepPlan([])
@@ -51,10 +50,11 @@ class FairScheduler:
     def _draft(self, view: SchedulerView) -> StepPlan:
         draft = StepDraft(view, self._config.step_ms / 1000)
         draft.make_room(self._standing)
-        draft.answer(sequence for sequence in sorted(draft.running, key=self._standing) if answers(sequence))
-        prompts = PromptRound(self._config, self._history, self._preemption, self._current)
+        holders = Holders(self._config, self._history, draft.running, self._current)
+        draft.answer(holder.sequence for holder in holders.by_standing if answers(holder.sequence))
+        prompts = PromptRound(self._history, holders)
         self._current = prompts.serve(view, draft)
         return draft.plan()
 
     def _standing(self, sequence: SequenceView) -> tuple[int, int]:
-        return self._preemption.level(sequence), sequence.id
+        return self._history.ledger.of(sequence.id).level, sequence.id
