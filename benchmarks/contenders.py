@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 from llama_server import LlamaServer
@@ -11,7 +13,7 @@ from load_client import Answer, Seen
 from serving import Child, manifest_for, port_of, server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from llama_server import Settings
     from load_client import Lane
@@ -20,8 +22,29 @@ JACKFIELD: Final = "jackfield"
 LLAMA_SERVER: Final = LlamaServer.name
 BOTH: Final = (JACKFIELD, LLAMA_SERVER)
 
+PAIRS: Final = 5
+"""How often both are measured."""
+
 Figures: TypeAlias = "dict[str, dict[str, list[float]]]"
 """What was measured, by figure and contender, one value a pair."""
+
+
+def command_line(description: str, run: Callable[..., Any], table: Callable[[Any], str]) -> None:
+    """Compare as the command line says; print a table and the figures as JSON.
+
+    Parameters:
+        description: What is compared.
+        run: Called with the threads of each and the number of pairs; *unified* where llama-server's slots share cells.
+        table: Makes Markdown of what it returns.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--pairs", type=int, default=PAIRS)
+    parser.add_argument("--split", action="store_true", help="llama-server's slots have KV cells of their own")
+    given = parser.parse_args()
+    measured = run(given.threads, given.pairs, unified=not given.split)
+    print(table(measured))
+    print(json.dumps(measured))
 
 
 @contextmanager

@@ -6,12 +6,10 @@ for their next token meanwhile. Both servers stay loaded and are asked alternate
 
 from __future__ import annotations
 
-import argparse
-import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
-from contenders import BOTH, ask, contender, first_tokens, percentile, ratios, turns
+from contenders import BOTH, PAIRS, ask, command_line, contender, first_tokens, percentile, ratios, turns
 from llama_server import Settings
 from load_client import Lane, Request
 from make_model import ensure_model
@@ -35,7 +33,6 @@ ENDLESS: Final = 2000
 """Length of their answers: more than anybody comes to."""
 CONTEXT: Final = 2560
 SLOTS: Final = STREAMS + 1
-PAIRS: Final = 5
 TARGET: Final = 0.15
 """Greatest ratio of the 99th percentiles."""
 
@@ -96,10 +93,10 @@ def measure(settings: Settings, pairs: int) -> dict[str, Any]:
     }
 
 
-def run(threads: int = 2, pairs: int = PAIRS) -> dict[str, Any]:
+def run(threads: int = 2, pairs: int = PAIRS, *, unified: bool = True) -> dict[str, Any]:
     """One case."""
     progress("long prompts come while answers run")
-    return measure(Settings(ensure_model(MODEL, MODELS), threads, SLOTS, CONTEXT), pairs)
+    return measure(Settings(ensure_model(MODEL, MODELS), threads, SLOTS, CONTEXT, unified=unified), pairs)
 
 
 def table(results: dict[str, Any]) -> str:
@@ -126,10 +123,4 @@ def plots(results: dict[str, Any]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="How long prompts hold up running answers.")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--pairs", type=int, default=PAIRS)
-    given = parser.parse_args()
-    measured = run(given.threads, given.pairs)
-    print(table(measured))
-    print(json.dumps(measured))
+    command_line("How long prompts hold up running answers.", run, table)

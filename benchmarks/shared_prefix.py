@@ -7,11 +7,9 @@ servers, one after the other in changing order, and a beginning of its own.
 
 from __future__ import annotations
 
-import argparse
-import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from contenders import BOTH, ask, contender, first_tokens, percentile, ratios, throughput, turns
+from contenders import BOTH, PAIRS, ask, command_line, contender, first_tokens, percentile, ratios, throughput, turns
 from llama_server import Settings
 from load_client import Lane, Request
 from make_model import ensure_model
@@ -29,7 +27,6 @@ SHARED: Final = 400
 OWN: Final = 20
 TOKENS: Final = 16
 CONTEXT: Final = 512
-PAIRS: Final = 5
 WARM_ROUNDS: Final = 2
 
 
@@ -147,11 +144,4 @@ def plots(results: list[dict[str, Any]]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Jackfield against llama-server, prompts that begin alike.")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--pairs", type=int, default=PAIRS)
-    parser.add_argument("--split", action="store_true", help="llama-server's slots have KV cells of their own")
-    given = parser.parse_args()
-    measured = run(given.threads, given.pairs, unified=not given.split)
-    print(table(measured))
-    print(json.dumps(measured))
+    command_line("Jackfield against llama-server, prompts that begin alike.", run, table)

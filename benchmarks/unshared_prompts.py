@@ -6,12 +6,10 @@ answered. Both servers stay loaded and get the same prompts alternately, in chan
 
 from __future__ import annotations
 
-import argparse
-import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
-from contenders import BOTH, ask, contender, first_tokens, percentile, ratios, throughput, turns
+from contenders import BOTH, PAIRS, ask, command_line, contender, first_tokens, percentile, ratios, throughput, turns
 from llama_server import Settings
 from load_client import Lane, Request
 from make_model import ensure_model
@@ -28,7 +26,6 @@ MODEL: Final = "qwen2-0.5b"
 PROMPT: Final = 129
 TOKENS: Final = 64
 CONTEXT: Final = 512
-PAIRS: Final = 5
 ROUNDS: Final = {1: 3, 4: 1, 8: 1, 16: 1}
 """How often everybody asks, by clients at once."""
 THROUGHPUT: Final = 0.97
@@ -129,11 +126,4 @@ def plots(results: list[dict[str, Any]]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Jackfield against llama-server, prompts that share nothing.")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--pairs", type=int, default=PAIRS)
-    parser.add_argument("--split", action="store_true", help="llama-server's slots have KV cells of their own")
-    given = parser.parse_args()
-    measured = run(given.threads, given.pairs, unified=not given.split)
-    print(table(measured))
-    print(json.dumps(measured))
+    command_line("Jackfield against llama-server, prompts that share nothing.", run, table)
