@@ -27,8 +27,8 @@ ENTRIES_MAX: Final = 10_000
 SCAN_S: Final = 3.0
 """How long a start may look into files; those used longest ago that it has not come to by then are removed."""
 
-RETRY_S: Final = 10.0
-"""Between two tries to get a folder that could not be had."""
+RETRY_S: Final = 5.0
+"""Between two tries to get a folder that could not be had; less than between two calls of ``refresh``."""
 
 _TAKEN: Final = "another worker uses its folder"
 

@@ -167,6 +167,20 @@ class Grudging(Plain):
         return super().put(key, state)
 
 
+class Chatty(Plain):
+    """Takes what it was given for something new."""
+
+    def refresh(self) -> Iterable[StateKey]:
+        return list(self.states)
+
+
+class Wordy(Plain):
+    """Has a reason of its own for each file."""
+
+    def usage(self) -> StoreUsage:
+        return StoreUsage(entries=0, used_bytes=0, limit_bytes=LIMIT, troubles={"/var/lib/kv/1.kv": 1})
+
+
 def _check(kit: KVStoreKit, store: KVStore, model: str, name: str) -> None:
     test: Callable[..., None] = getattr(kit, name)
     code = test.__code__.co_varnames[: test.__code__.co_argcount]
@@ -187,6 +201,8 @@ def _check(kit: KVStoreKit, store: KVStore, model: str, name: str) -> None:
         (Shares, "test_similar_keys_never_mix"),
         (Remembers, "test_another_layout_finds_nothing"),
         (Grudging, "test_the_bound_is_kept"),
+        (Chatty, "test_what_was_put_here_does_not_come_by_itself"),
+        (Wordy, "test_troubles_can_be_labels"),
         (Boundless, "test_any_history_gives_what_was_put_or_nothing"),
         (Shares, "test_any_history_gives_what_was_put_or_nothing"),
         (Reuses, "test_any_history_gives_what_was_put_or_nothing"),

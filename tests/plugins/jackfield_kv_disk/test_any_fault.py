@@ -110,6 +110,13 @@ class FaultyDisk(RuleBasedStateMachine):
         assert self._store.usage().entries == 0
 
     @rule(faults=FAULTS)
+    def refresh(self, faults: list[tuple[int, int, int]]) -> None:
+        """What it names it was given."""
+        with Faults(faults):
+            found = list(self._store.refresh())
+        assert set(found) <= self._given.keys()
+
+    @rule(faults=FAULTS)
     def open_again(self, faults: list[tuple[int, int, int]]) -> None:
         """It opens, or says why not; the next time it does."""
         self._store.close()

@@ -58,6 +58,7 @@ def test_damaged_files_are_dropped_and_counted(stores: Stores, damage: Callable[
     assert store.get(key((2,))) == state(2, 20_000)
     usage = store.usage()
     assert (usage.entries, usage.dropped, usage.error) == (1, 1, "")
+    assert usage.troubles == {"corrupt": 1}
     assert not bad.exists()
     assert store.put(key((1,)), state(3, 20_000))
     assert store.get(key((1,))) == state(3, 20_000)
@@ -103,6 +104,7 @@ def test_a_file_that_is_gone_is_counted(stores: Stores) -> None:
     assert store.get(key()) is None
     usage = store.usage()
     assert (usage.entries, usage.used_bytes, usage.dropped) == (0, 0, 1)
+    assert usage.troubles == {"missing": 1}
 
 
 def test_what_is_no_file_holds_nothing_up(stores: Stores) -> None:
@@ -164,6 +166,7 @@ def test_what_cannot_be_written_is_not_kept(
         assert os.strerror(number) in usage.error
         assert "/secret" not in usage.error
         assert usage.dropped == 1
+        assert usage.troubles == {"disk_full" if number in (errno.ENOSPC, errno.EDQUOT) else "write_failed": 1}
     assert store.get(key((2,))) is None
     assert store.get(key((1,))) == state(1, 5000)
     assert stores.files("*.tmp") == []
@@ -231,6 +234,7 @@ def test_what_cannot_be_read_is_not_there(stores: Stores, monkeypatch: pytest.Mo
     assert os.strerror(number) in usage.error
     assert "/secret" not in usage.error
     assert usage.dropped == 1
+    assert usage.troubles == {"read_failed": 1}
     assert store.get(key((2,))) == state(2, 5000)
     assert store.usage().error == ""
 
@@ -252,6 +256,7 @@ def test_files_that_cannot_be_removed_count_as_used(stores: Stores, monkeypatch:
         assert store.usage().used_bytes == before
         assert not store.put(key((2,)), state(2, 60_000))
         assert "cannot be removed" in store.usage().error
+        assert store.usage().troubles == {"remove_failed": 1}
     assert store.put(key((1,)), state(3, 30_000)), "its own name can be written over"
     assert store.get(key((1,))) == state(3, 30_000)
     assert store.usage().used_bytes < before
@@ -268,6 +273,7 @@ def test_a_folder_that_is_removed_is_made_again(stores: Stores, removed: str) ->
     assert store.get(key((2,))) == state(2, 5000)
     usage = store.usage()
     assert (usage.entries, usage.dropped, usage.error) == (1, 1, "")
+    assert usage.troubles == {"folder_lost": 1}
 
 
 def test_a_folder_that_cannot_be_made_again(stores: Stores) -> None:
@@ -280,6 +286,7 @@ def test_a_folder_that_cannot_be_made_again(stores: Stores) -> None:
     usage = store.usage()
     assert usage.error.startswith("its folder ")
     assert str(stores.base) not in usage.error
+    assert usage.troubles == {"folder_lost": 1, "folder_unusable": 1}
     stores.base.unlink()
     assert not store.put(key((2,)), state(2, 5000)), "it is not tried for with every state"
     stores.now += RETRY_S
@@ -298,12 +305,32 @@ def test_two_workers_never_share_a_folder(stores: Stores) -> None:
     second.drop(key((1,)))
     second.clear()
     assert "another worker" in second.usage().error
+    assert second.usage().troubles == {"folder_taken": 1}
     assert first.get(key((1,))) == state(1, 5000)
     first.close()
     stores.now += RETRY_S
     assert second.put(key((2,)), state(2, 5000))
     assert second.get(key((1,))) == state(1, 5000)
     assert second.usage().error == ""
+    assert second.refresh() == [key((1,))]
+    assert second.refresh() == []
+
+
+def test_a_folder_that_was_given_free_is_taken(stores: Stores) -> None:
+    """Also where nothing is to be written; it is tried for now and then, and what is in it is told."""
+    first, _ = stores.open()
+    second, _ = stores.open()
+    for number in (1, 2, 3):
+        assert first.put(key((number,)), state(number, 5000))
+    assert first.get(key((1,))) is not None
+    stores.now += RETRY_S
+    assert second.refresh() == []
+    first.close()
+    assert second.refresh() == [], "it is not tried for each time"
+    stores.now += RETRY_S
+    assert second.refresh() == [key((2,)), key((3,)), key((1,))]
+    assert second.get(key((2,))) == state(2, 5000)
+    assert second.usage().troubles == {"folder_taken": 2}
 
 
 def test_models_share_a_folder(stores: Stores) -> None:
@@ -358,3 +385,4 @@ def test_a_start_takes_bounded_time(stores: Stores, monkeypatch: pytest.MonkeyPa
     store, held = stores.open()
     assert [each.tokens for each in held] == [key((number,)).tokens for number in (6, 7, 8, 9)]
     assert len(stores.files()) == store.usage().entries == 4
+    assert store.usage().troubles == {"scan_too_long": 6}
