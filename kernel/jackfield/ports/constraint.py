@@ -1,8 +1,9 @@
 """Structured output: what an answer must look like, as a mask over the vocabulary for each token.
 
 ``jackfield_constraints`` hands over factories of ``ConstraintEngine``. A worker makes one for its model's tokenizer.
-The intake thread compiles a request's ``Constraint`` into a ``Grammar``; each answer gets a ``Matcher`` of its own,
-which the engine asks for a mask before each draw and tells what was drawn.
+A request's ``Constraint`` is compiled into a ``Grammar``; each answer gets a ``Matcher`` of its own, which the engine
+asks for a mask before each draw and tells what was drawn. Compiling has threads of its own, so that nobody else waits
+for it; what an engine has ``kept`` does not go there.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ class Grammar(Protocol):
     def matcher(self) -> Matcher:
         """A matcher at the beginning of the text.
 
-        Process and thread: worker, intake or engine loop thread, also at the same time. Deadline: 1 ms. Failure
+        Process and thread: worker, intake or compiling threads, also at the same time. Deadline: 1 ms. Failure
         policy: closed; the request fails.
         """
         ...
@@ -159,16 +160,29 @@ class Grammar(Protocol):
 class ConstraintEngine(Protocol):
     """Compiles constraints for one vocabulary."""
 
+    def kept(self, constraint: Constraint) -> Grammar | None:
+        """What ``compile`` has made of an equal *constraint* before; None where it would have to work for it.
+
+        An engine that keeps nothing always says None.
+
+        Raises:
+            InvalidRequest: It is known to be refused; the same as by ``compile``.
+
+        Process and thread: worker, intake thread, while others compile. Deadline: 1 ms. Failure policy: closed; the
+        request fails.
+        """
+        ...
+
     def compile(self, constraint: Constraint) -> Grammar:
-        """Turn *constraint* into masks' source; the engine caches what it likes.
+        """Turn *constraint* into masks' source; the engine keeps what it likes, for whoever asks next.
 
         Raises:
             InvalidRequest: It is malformed, or uses a feature that cannot be enforced. The message names the keyword
                 and where it stands (for schemas a JSON pointer); ``param`` is the constraint's own. Nothing that a
                 client wrote may be quietly ignored.
 
-        Process and thread: worker, intake thread. Deadline: 5 s for hostile input, 10 ms usually. Failure policy:
-        closed; the request fails.
+        Process and thread: worker, compiling threads, several at the same time. Deadline: 5 s for hostile input, 10 ms
+        usually. Failure policy: closed; the request fails.
         """
         ...
 

@@ -4,7 +4,8 @@ It is a stranger's plugin too (``enabled = ["scripted_constraints=/…/scripted_
 ``choice``, and ``grammar`` whose text is alternatives between bars. A grammar may begin with a directive:
 
 =====================  ===============================================================================================
-``[fault:METHOD]``     this method (``compile``, ``matcher``, ``mask``, ``accept``, ``forced``) raises ``BackendFault``
+``[fault:METHOD]``     this method (``kept``, ``compile``, ``matcher``, ``mask``, ``accept``, ``forced``) raises
+                       ``BackendFault``
 ``[crash:METHOD]``     it raises something that it must not
 =====================  ===============================================================================================
 """
@@ -128,16 +129,25 @@ class ChoiceEngine:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._vocabulary = Vocabulary(tokenizer)
 
+    def kept(self, constraint: Constraint) -> None:
+        """Nothing ever is."""
+        if isinstance(constraint, GrammarText):
+            _trouble(constraint).at("kept")
+
     def compile(self, constraint: Constraint) -> ChoiceGrammar:
         """The texts of *constraint*, or its trouble."""
         if isinstance(constraint, Choice):
             return ChoiceGrammar(self._vocabulary, constraint.choices, Trouble())
         if not isinstance(constraint, GrammarText):
             raise UnsupportedField("the scripted engine takes choices only", param=constraint.param)
-        directive = _DIRECTIVE.match(constraint.text)
-        trouble = Trouble(*directive.groups()) if directive else Trouble()
+        trouble = _trouble(constraint)
         trouble.at("compile")
         return ChoiceGrammar(self._vocabulary, _DIRECTIVE.sub("", constraint.text).split("|"), trouble)
+
+
+def _trouble(grammar: GrammarText) -> Trouble:
+    directive = _DIRECTIVE.match(grammar.text)
+    return Trouble(*directive.groups()) if directive else Trouble()
 
 
 @hookimpl

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,7 +14,7 @@ from jackfield.logs import traceback_of
 from jackfield.port_calls import CallTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -30,30 +32,51 @@ def make_engine(name: str, factory: ConstraintEngineFactory, tokenizer: Tokenize
         PluginError: The factory failed, or made something else.
     """
     engine = factory(tokenizer)
-    if not callable(getattr(engine, "compile", None)):
-        raise PluginError(f"constraint engine {name}: its factory made {type(engine).__name__}, which has no compile()")
+    for method in ("compile", "kept"):
+        if not callable(getattr(engine, method, None)):
+            kind = type(engine).__name__
+            raise PluginError(f"constraint engine {name}: its factory made {kind}, which has no {method}()")
     return NamedConstraintEngine(name, engine)
 
 
 class NamedConstraintEngine:
-    """A constraint engine; an exception that its port does not name costs one request. Intake thread."""
+    """A constraint engine; an exception that its port does not name costs one request. Any thread, several at once."""
 
     def __init__(self, name: str, engine: ConstraintEngine) -> None:
         self._name = name
         self._engine = engine
         self._compiled = CallTimes("ConstraintEngine.compile", name)
+        self._counting = threading.Lock()
         self._masks = MatcherTimes(name)
 
-    def matchers(self, constraint: Constraint, count: int) -> tuple[Matcher, ...]:
+    def kept(self, constraint: Constraint, count: int) -> tuple[Matcher, ...] | None:
+        """A matcher for each of *count* answers, where *constraint* was compiled before; else None.
+
+        Raises:
+            InvalidRequest: It is known to be refused.
+            BackendFault: The plugin failed.
+        """
+        with self._faults():
+            grammar = self._engine.kept(constraint)
+            return None if grammar is None else self._matchers(grammar, count)
+
+    def compiled(self, constraint: Constraint, count: int) -> tuple[Matcher, ...]:
         """Compile *constraint*; a matcher for each of *count* answers.
 
         Raises:
             InvalidRequest: It is malformed, or cannot be enforced.
             BackendFault: The plugin failed.
         """
+        with self._faults():
+            return self._matchers(self._compile(constraint), count)
+
+    def _matchers(self, grammar: Grammar, count: int) -> tuple[Matcher, ...]:
+        return tuple(NamedMatcher(grammar.matcher(), self._masks) for _ in range(count))
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
         try:
-            grammar = self._compile(constraint)
-            return tuple(NamedMatcher(grammar.matcher(), self._masks) for _ in range(count))
+            yield
         except JackfieldError:
             raise
         except Exception as error:
@@ -65,7 +88,8 @@ class NamedConstraintEngine:
         try:
             return self._engine.compile(constraint)
         finally:
-            self._compiled.took(time.perf_counter() - began)
+            with self._counting:
+                self._compiled.took(time.perf_counter() - began)
 
 
 class MatcherTimes:

@@ -1,9 +1,13 @@
-"""The intake thread: requests wait here to be prepared, so that the loop never tokenises."""
+"""The intake thread: requests wait here to be prepared, so that the loop never tokenises.
+
+What takes long in that is for threads of its own (``jackfield.worker.compiling``), and what comes behind passes it.
+"""
 
 from __future__ import annotations
 
 import queue
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import structlog
@@ -12,6 +16,7 @@ from jackfield.channel.messages import RequestFailed
 from jackfield.errors import ErrorRecord, InternalError, JackfieldError
 from jackfield.lifecycle import RequestEvent
 from jackfield.logs import traceback_of
+from jackfield.worker.compiling import CompilingThreads, Costly, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +33,8 @@ Prepared = TypeVar("Prepared")
 class Preparer(Protocol[Prepared]):
     """Turns requests into what a loop runs."""
 
-    def prepare(self, message: Submit, recipient: RequestHandle) -> Prepared:
-        """Tokenise, measure and check; raise ``JackfieldError`` to refuse."""
+    def prepare(self, message: Submit, recipient: RequestHandle) -> Prepared | Costly[Prepared]:
+        """Tokenise, measure and check; raise ``JackfieldError`` to refuse. What takes long is left for later."""
         ...
 
     def announce(self, prepared: Prepared, /) -> Started | None:
@@ -38,11 +43,11 @@ class Preparer(Protocol[Prepared]):
 
 
 class Intake(Generic[Prepared]):
-    """The intake thread and its queue.
+    """The intake thread, its queue, and the threads for what takes long.
 
     Parameters:
         preparation: Does the work.
-        submit: Takes prepared requests: the loop's inbox.
+        submit: Takes prepared requests, from any thread: the loop's inbox.
     """
 
     def __init__(self, preparation: Preparer[Prepared], submit: Callable[[Prepared], None]) -> None:
@@ -50,6 +55,7 @@ class Intake(Generic[Prepared]):
         self._submit = submit
         self._queue: queue.SimpleQueue[tuple[RequestHandle, Submit] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+        self._compiling = CompilingThreads()
 
     def start(self) -> None:
         """Start the thread."""
@@ -60,33 +66,41 @@ class Intake(Generic[Prepared]):
         self._queue.put((handle, message))
 
     def stop(self) -> None:
-        """End the thread after what is queued. Any other thread."""
+        """End the threads: after what is queued, but for what takes long and was not begun. Any other thread."""
         self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join()
+        self._compiling.stop()
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
             handle, message = item
-            if handle.cancelled:
-                handle.fire(RequestEvent.CANCEL)
-            else:
-                self._serve(handle, message)
+            self._serve(handle, partial(self._preparation.prepare, message, handle))
 
-    def _serve(self, handle: RequestHandle, message: Submit) -> None:
+    def _serve(self, handle: RequestHandle, work: Callable[[], Prepared | Costly[Prepared]]) -> None:
+        """Do *work* for *handle* and pass on what comes of it. Intake thread, or one that compiles."""
+        if handle.cancelled:
+            handle.fire(RequestEvent.CANCEL)
+            return
         try:
-            prepared = self._preparation.prepare(message, handle)
+            prepared = work()
         except JackfieldError as error:
             self._refuse(handle, error)
         except Exception as error:  # noqa: BLE001 - a defect must cost one request, not the thread that serves all others
             log.critical("preparing a request failed", traceback=traceback_of(error))
             self._refuse(handle, InternalError("preparing the request failed"))
         else:
-            handle.fire(RequestEvent.PREPARED)
-            started = self._preparation.announce(prepared)
-            if started is not None:
-                handle.send(started)
-            self._submit(prepared)
+            if isinstance(prepared, Costly):
+                self._compiling.put(prepared.tenant, Job(handle, partial(self._serve, handle, prepared.finish)))
+            else:
+                self._hand_over(handle, prepared)
+
+    def _hand_over(self, handle: RequestHandle, prepared: Prepared) -> None:
+        handle.fire(RequestEvent.PREPARED)
+        started = self._preparation.announce(prepared)
+        if started is not None:
+            handle.send(started)
+        self._submit(prepared)
 
     @staticmethod
     def _refuse(handle: RequestHandle, error: JackfieldError) -> None:

@@ -1,6 +1,6 @@
 """Connections to gateways: requests in, events out.
 
-One thread reads all connections. The engine loop and the intake thread write; what a slow gateway does not take is
+One thread reads all connections. The engine loop and the intake's threads write; what a slow gateway does not take is
 buffered up to a bound and sent by the reading thread.
 """
 
@@ -144,7 +144,7 @@ class RequestHandle:
         return self.link.requests.get(self.id) is not self
 
     def fire(self, event: RequestEvent) -> None:
-        """Advance all its answers. Intake thread."""
+        """Advance all its answers. Intake thread, or one that compiles for it."""
         for life in self.lives:
             life.fire(event)
 
@@ -161,7 +161,7 @@ class RequestHandle:
         self.link.queue(self.id, event)
 
     def send(self, event: SequenceEvent) -> None:
-        """Send *event* at once. Intake thread."""
+        """Send *event* at once. Intake thread, or one that compiles for it."""
         if self.cancelled:
             return
         if isinstance(event, RequestFailed):

@@ -12,6 +12,7 @@ from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.tasks import refuse_many_answers, refuse_other_tasks
 from jackfield.types import SEED_MAX, ChatPrompt, GenerateRequest, Started, TextPrompt
 from jackfield.worker.biases import refuse_if_nothing_is_left, resolve_biases
+from jackfield.worker.compiling import Costly
 from jackfield.worker.engine.constraining import forcing
 from jackfield.worker.engine.prefix.scope import scope_of
 from jackfield.worker.engine.sequence import Draws, Ends, Form, PreparedRequest, Shown, Standing
@@ -21,6 +22,7 @@ from jackfield.worker.template import ChatTemplate
 if TYPE_CHECKING:
     from jackfield.channel.messages import Submit
     from jackfield.ports.backend import Runner
+    from jackfield.ports.constraint import Matcher
     from jackfield.types import SamplingParams
     from jackfield.worker.constraints import NamedConstraintEngine
     from jackfield.worker.engine.prefix.scope import Sharing
@@ -40,7 +42,7 @@ class Preparation:
     Raises:
         ModelLoadError: The model's chat template cannot be used.
 
-    Made by the worker's main thread, used by the intake thread.
+    Made by the worker's main thread, used by the intake thread; grammars are compiled by other threads.
     """
 
     def __init__(
@@ -65,8 +67,8 @@ class Preparation:
         tokens = self._tokenizer.template_tokens
         self._template = ChatTemplate(source, tokens, self._reader.bytes_max) if source else None
 
-    def prepare(self, message: Submit, recipient: RequestHandle) -> PreparedRequest:
-        """Render, tokenise and measure.
+    def prepare(self, message: Submit, recipient: RequestHandle) -> PreparedRequest | Costly[PreparedRequest]:
+        """Render, tokenise and measure. What its answers must look like is left to be compiled, unless it was before.
 
         Raises:
             InvalidRequest: Something in it cannot be used, or the prompt is as long as the context
@@ -80,7 +82,7 @@ class Preparation:
         refuse_many_answers(request, self._limits)
         tokens = self._tokens(request)
         ends = self._ends(request, tokens)
-        return PreparedRequest(
+        prepared = PreparedRequest(
             recipient,
             tokens,
             draws=self._draws(request, ends),
@@ -89,6 +91,7 @@ class Preparation:
             shown=Shown(logprobs=request.logprobs, echo=self._echo(request, tokens) if request.echo else None),
             standing=self._standing(message.tenant, request),
         )
+        return self._formed(prepared, request)
 
     def _standing(self, tenant: str, request: GenerateRequest) -> Standing:
         scope = scope_of(self._sharing, tenant, request.cache_salt) if request.cache_prompt else None
@@ -135,20 +138,25 @@ class Preparation:
             pieces[first] = pieces[first][1:]
         return tuple(pieces)
 
-    def _form(self, request: GenerateRequest) -> Form | None:
-        """Compiled. Tokens are not forced where the sampler must see them, or their probabilities are asked for."""
+    # --- what answers must look like ---------------------------------------------------------------------------------
+
+    def _formed(self, prepared: PreparedRequest, request: GenerateRequest) -> PreparedRequest | Costly[PreparedRequest]:
+        """*prepared* with what its answers must look like; to be finished later where that must be compiled."""
         constraint = request.constraint
         if constraint is None:
-            return None
-        if self._constraints is None:
+            return prepared
+        engine = self._constraints
+        if engine is None:
             raise UnsupportedField(
                 "no enabled plugin compiles schemas and grammars; one that hands over jackfield_constraints is needed",
                 param=constraint.param,
             )
-        seen = request.logprobs is not None or request.min_tokens or request.logit_bias
-        return Form(
-            matchers=self._constraints.matchers(constraint, request.n),
-            forcing=not seen and forcing(request.sampling),
+        kept = engine.kept(constraint, request.n)
+        if kept is not None:
+            return _with_form(prepared, request, kept)
+        return Costly(
+            prepared.standing.tenant,
+            lambda: _with_form(prepared, request, engine.compiled(constraint, request.n)),
         )
 
     # --- ends and draws ----------------------------------------------------------------------------------------------
@@ -184,8 +192,15 @@ class Preparation:
             bias=bias,
             banned=tuple(sorted(banned)),
             banned_draws=request.min_tokens or None,
-            form=self._form(request),
         )
+
+
+def _with_form(prepared: PreparedRequest, request: GenerateRequest, matchers: tuple[Matcher, ...]) -> PreparedRequest:
+    """Tokens are not forced where the sampler must see them, or their probabilities are asked for."""
+    seen = request.logprobs is not None or request.min_tokens or request.logit_bias
+    form = Form(matchers=matchers, forcing=not seen and forcing(request.sampling))
+    prepared.draws = msgspec.structs.replace(prepared.draws, form=form)
+    return prepared
 
 
 def _seeded(sampling: SamplingParams) -> SamplingParams:

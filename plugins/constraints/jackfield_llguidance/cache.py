@@ -1,7 +1,8 @@
-"""Compiled grammars, kept for the next request: the least recently used go first."""
+"""What was compiled or refused, kept for the next request: the least recently used go first."""
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
@@ -10,7 +11,7 @@ Value = TypeVar("Value")
 
 
 class BoundedCache(Generic[Key, Value]):
-    """Bounded by entries and by bytes. One thread at a time.
+    """Bounded by entries and by bytes. Any thread.
 
     Parameters:
         entries: Most entries.
@@ -22,22 +23,22 @@ class BoundedCache(Generic[Key, Value]):
         self._size = size
         self._kept: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
         self._used = 0
-
-    def __len__(self) -> int:
-        return len(self._kept)
+        self._lock = threading.Lock()
 
     def get(self, key: Key) -> Value | None:
         """What was put there, if it is still kept."""
-        found = self._kept.get(key)
-        if found is None:
-            return None
-        self._kept.move_to_end(key)
-        return found[0]
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None:
+                return None
+            self._kept.move_to_end(key)
+            return found[0]
 
     def put(self, key: Key, value: Value, size: int) -> None:
         """Keep *value*, which takes *size* bytes."""
-        self._used += size - self._kept.pop(key, (value, 0))[1]
-        self._kept[key] = (value, size)
-        while self._kept and (len(self._kept) > self._entries or self._used > self._size):
-            _, (_, freed) = self._kept.popitem(last=False)
-            self._used -= freed
+        with self._lock:
+            self._used += size - self._kept.pop(key, (value, 0))[1]
+            self._kept[key] = (value, size)
+            while self._kept and (len(self._kept) > self._entries or self._used > self._size):
+                _, (_, freed) = self._kept.popitem(last=False)
+                self._used -= freed

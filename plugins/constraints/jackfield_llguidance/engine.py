@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from llguidance import LLMatcher
@@ -34,6 +35,24 @@ PANIC: Final = "panic"
 
 SEARCH_S: Final = 1.0
 """How long the place of an error is searched."""
+
+REFUSALS: Final = 1000
+"""Most refusals that are kept."""
+
+REFUSAL_BYTES: Final = 2000
+"""Memory of one, about."""
+
+
+class Refusal(NamedTuple):
+    """Why a constraint is refused."""
+
+    kind: type[InvalidRequest]
+    message: str
+    param: str | None
+
+    def error(self) -> InvalidRequest:
+        """A new one: what is raised takes the frames along that it came through."""
+        return self.kind(self.message, param=self.param)
 
 
 class LlguidanceGrammar:
@@ -69,12 +88,29 @@ class LlguidanceEngine:
         self._cache: BoundedCache[Constraint, LlguidanceGrammar] = BoundedCache(
             config.cache_entries, config.cache_bytes
         )
+        self._refusals: BoundedCache[bytes, Refusal] = BoundedCache(REFUSALS, REFUSALS * REFUSAL_BYTES)
+
+    def kept(self, constraint: Constraint) -> LlguidanceGrammar | None:
+        """See the port."""
+        grammar = self._cache.get(constraint)
+        refusal = self._refusals.get(_digest(constraint)) if grammar is None else None
+        if refusal is not None:
+            raise refusal.error()
+        return grammar
 
     def compile(self, constraint: Constraint) -> LlguidanceGrammar:
         """See the port."""
-        kept = self._cache.get(constraint)
+        kept = self.kept(constraint)
         if kept is not None:
             return kept
+        try:
+            return self._compile(constraint)
+        except InvalidRequest as error:
+            refusal = Refusal(type(error), error.message, error.param)
+            self._refusals.put(_digest(constraint), refusal, REFUSAL_BYTES)
+            raise
+
+    def _compile(self, constraint: Constraint) -> LlguidanceGrammar:
         text = self._writer.write(constraint)
         matcher = self._matcher(text)
         if matcher.is_error():
@@ -108,3 +144,8 @@ class LlguidanceEngine:
             if explain(self._matcher(self._writer.json(reader.alone(pointer))).get_error()) == told:
                 return below(pointer, told.keyword) if told.keyword in reader.schemas[pointer] else pointer
         return ""
+
+
+def _digest(constraint: Constraint) -> bytes:
+    """Stands for *constraint* where it is too large to be kept; lone surrogates and all."""
+    return sha256(repr(constraint).encode()).digest()

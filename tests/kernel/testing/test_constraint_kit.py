@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from jackfield.errors import BackendFault
-from jackfield.ports.constraint import Constraint, JsonSchema
+from jackfield.ports.constraint import Choice, Constraint, JsonSchema
 from jackfield.testing.kits.constraint import ConstraintKit
 from jackfield.testing.kits.constraint_cases import CASES, MALFORMED, UNUSUAL, KitVocabulary
 from jackfield_llguidance.config import LlguidanceConfig
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from jackfield.ports.constraint import ConstraintEngine, Matcher
+    from jackfield.ports.constraint import ConstraintEngine, Grammar, Matcher
 
 VOCABULARY: Final = KitVocabulary()
 
@@ -103,6 +103,9 @@ class Engine:
         self._wrap = wrap
         self._constraint: Constraint | None = None
 
+    def kept(self, _constraint: Constraint) -> None:
+        return None
+
     def compile(self, constraint: Constraint) -> Engine:
         made = Engine(self._wrap)
         made._engine, made._constraint = self._engine, constraint
@@ -112,6 +115,21 @@ class Engine:
     def matcher(self) -> Matcher:
         assert self._constraint is not None
         return self._wrap(self._engine.compile(self._constraint).matcher())
+
+
+class Muddled:
+    """Keeps what it compiled last, whatever that was for."""
+
+    def __init__(self) -> None:
+        self._engine = LlguidanceEngine(VOCABULARY, LlguidanceConfig())
+        self._last: Grammar | None = None
+
+    def kept(self, _constraint: Constraint) -> Grammar | None:
+        return self._last
+
+    def compile(self, constraint: Constraint) -> Grammar:
+        self._last = self._last or self._engine.compile(Choice(("no",)))
+        return self._engine.compile(constraint)
 
 
 class Careless:
@@ -166,6 +184,14 @@ def test_it_catches(wrap: Callable[[Matcher], Matcher], check: Callable[[Constra
     check(Engine(Wrapped))
     with pytest.raises((AssertionError, BackendFault, pytest.fail.Exception)):
         check(Engine(wrap))
+
+
+def test_it_catches_an_engine_that_keeps_the_wrong_grammar() -> None:
+    """For what was compiled, and for what was refused."""
+    with pytest.raises(AssertionError):
+        KIT.test_what_is_kept_is_what_was_compiled(Muddled(), VOCABULARY)
+    with pytest.raises(AssertionError):
+        KIT.test_what_is_malformed_is_refused(Muddled(), MALFORMED["a type nobody knows"])
 
 
 def test_it_catches_an_engine_that_ignores_keywords() -> None:

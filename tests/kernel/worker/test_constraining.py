@@ -246,7 +246,7 @@ def test_what_the_engine_refuses_is_the_clients_fault(peer: Peer) -> None:
     assert peer.failure(1) == ("unsupported_parameter", "response_format.regex")
 
 
-@pytest.mark.parametrize("method", ["compile", "matcher"])
+@pytest.mark.parametrize("method", ["kept", "compile", "matcher"])
 def test_an_engine_that_breaks_costs_one_request(peer: Peer, method: str) -> None:
     """The log names it; the client learns nothing of it."""
     with capture_logs() as logs:
@@ -257,7 +257,7 @@ def test_an_engine_that_breaks_costs_one_request(peer: Peer, method: str) -> Non
     assert peer.text(2) == "green"
 
 
-@pytest.mark.parametrize("method", ["compile", "matcher", "mask", "accept", "forced"])
+@pytest.mark.parametrize("method", ["kept", "compile", "matcher", "mask", "accept", "forced"])
 def test_a_fault_of_a_matcher_costs_one_request(constrained: Callable[..., Peer], method: str) -> None:
     """Those in the same steps go on."""
     peer = constrained(max_sequences=4)
@@ -300,6 +300,10 @@ def test_a_matcher_that_breaks_ends_the_worker_by_name(
     ("factory", "text"),
     [
         ("lambda tokenizer: 7", r"^constraint engine odd: its factory made int, which has no compile\(\)"),
+        (
+            "lambda tokenizer: type('Half', (), {'compile': print})()",
+            r"^constraint engine odd: its factory made Half, which has no kept\(\)",
+        ),
         ("lambda tokenizer: 1 / 0", "^plugin odd: its factory of odd .* raised ZeroDivisionError"),
     ],
 )

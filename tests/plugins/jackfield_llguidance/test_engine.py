@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from jackfield import build_kernel
-from jackfield.errors import BackendFault, ManifestError
+from jackfield.errors import BackendFault, InvalidRequest, ManifestError
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.ports.constraint import Choice, Constraint, JsonObject, JsonSchema
 from jackfield.testing.kits.constraint_cases import KitVocabulary
+from jackfield_llguidance import engine as engine_module
 from jackfield_llguidance.cache import BoundedCache
 from jackfield_llguidance.config import LlguidanceConfig
 from jackfield_llguidance.cycles import cycle_through
@@ -32,11 +33,33 @@ def test_grammars_are_kept() -> None:
     assert engine.compile(second) is other
 
 
+def test_refusals_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks again is refused at once, in the same words; each gets an error of its own. The oldest make room."""
+    monkeypatch.setattr(engine_module, "REFUSALS", 2)
+    engine = LlguidanceEngine(VOCABULARY, LlguidanceConfig())
+    asked = [JsonSchema(f'{{"not": {number}}}', "field") for number in range(3)]
+    errors = []
+    for constraint in (asked[0], asked[0], Choice(("\ud800",), "field")):
+        with pytest.raises(InvalidRequest) as refused:
+            engine.compile(constraint)
+        errors.append(refused.value)
+    with pytest.raises(InvalidRequest) as known:
+        engine.kept(asked[0])
+    assert known.value not in errors
+    assert (known.value.message, known.value.param) == (errors[0].message, "field") == (errors[1].message, "field")
+    assert engine.kept(JsonSchema(asked[0].schema, "other")) is None
+    for constraint in asked[1:]:
+        with pytest.raises(InvalidRequest):
+            engine.compile(constraint)
+    assert engine.kept(asked[0]) is None
+
+
 @pytest.mark.parametrize("config", [LlguidanceConfig(cache_entries=0), LlguidanceConfig(cache_bytes=1000)])
 def test_nothing_is_kept_where_there_is_no_room(config: LlguidanceConfig) -> None:
     """Each request compiles its own."""
     engine = LlguidanceEngine(VOCABULARY, config)
     assert engine.compile(JsonObject()) is not engine.compile(JsonObject())
+    assert engine.kept(JsonObject()) is None
 
 
 def test_what_was_used_last_is_kept() -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import pytest
@@ -32,7 +33,11 @@ from jackfield.testing.kits.constraint_cases import (
 from jackfield.testing.kits.kit import Kit
 
 if TYPE_CHECKING:
-    from jackfield.ports.constraint import Constraint, ConstraintEngine, Grammar, Matcher
+    from collections.abc import Callable
+
+    from jackfield.ports.constraint import Constraint, ConstraintEngine, Matcher
+
+Found = TypeVar("Found")
 
 DRAWS_MAX: Final = 400
 """Tokens after which a text is given up; the kit's grammars end long before, however badly they are drawn."""
@@ -173,6 +178,32 @@ class ConstraintKit(Kit):
         yes, no = (engine.compile(Choice((text,), param=PARAM)).matcher() for text in ("yes", "no"))
         assert not np.array_equal(_allowed(yes), _allowed(no))
 
+    def test_what_is_kept_is_what_was_compiled(self, engine: ConstraintEngine, vocabulary: KitVocabulary) -> None:
+        """Nothing at first; then the same grammar, or none."""
+        assert engine.kept(PERSON) is None
+        compiled = engine.compile(PERSON)
+        kept = engine.kept(PERSON)
+        if kept is not None:
+            texts = [_draw(grammar.matcher(), vocabulary, random.Random(3)) for grammar in (compiled, kept)]
+            assert texts[0] == texts[1]
+        assert engine.kept(Choice(("never compiled",), param=PARAM)) is None
+
+    def test_several_threads_compile_at_once(self, engine: ConstraintEngine, vocabulary: KitVocabulary) -> None:
+        """Each gets its own grammar, while others look for what is kept; what it means is what it means alone."""
+
+        def drawn(case: Case) -> tuple[str | None, ...]:
+            engine.kept(case.constraint)
+            grammar = engine.compile(case.constraint)
+            return tuple(_draw(grammar.matcher(), vocabulary, random.Random(seed)) for seed in range(3))
+
+        asked = [case for case in CASES.values() for _ in range(3)]
+        with ThreadPoolExecutor(4) as threads:
+            together = list(threads.map(drawn, asked))
+        alone = self.make_engine(vocabulary)
+        for case, texts in zip(asked, together, strict=True):
+            grammar = alone.compile(case.constraint)
+            assert texts == tuple(_draw(grammar.matcher(), vocabulary, random.Random(seed)) for seed in range(3))
+
     def test_a_token_that_may_not_come_is_a_fault(self, engine: ConstraintEngine, vocabulary: KitVocabulary) -> None:
         """The engine loop never draws one; if it did, the request would fail and nothing else."""
         matcher = engine.compile(Choice(("yes",), param=PARAM)).matcher()
@@ -198,18 +229,20 @@ class ConstraintKit(Kit):
 
     @pytest.mark.parametrize("constraint", MALFORMED.values(), ids=list(MALFORMED))
     def test_what_is_malformed_is_refused(self, engine: ConstraintEngine, constraint: Constraint) -> None:
-        """With the parameter's name."""
+        """With the parameter's name; if it is known to be refused the next time, then in the same words."""
         with pytest.raises(InvalidRequest) as refusal:
             engine.compile(constraint)
         assert refusal.value.param == PARAM
         assert refusal.value.message
+        known = _found(engine.kept, constraint)
+        assert known is None or (isinstance(known, InvalidRequest) and str(known) == str(refusal.value))
 
     @pytest.mark.parametrize("unusual", UNUSUAL, ids=lambda unusual: unusual.keyword)
     def test_what_cannot_be_enforced_is_refused_by_name(
         self, engine: ConstraintEngine, vocabulary: KitVocabulary, unusual: Unusual
     ) -> None:
         """Keyword and JSON pointer; an engine that takes the keyword enforces it."""
-        grammar = _compiled(engine, schema(unusual.schema))
+        grammar = _found(engine.compile, schema(unusual.schema))
         if isinstance(grammar, InvalidRequest):
             assert grammar.param == PARAM
             assert unusual.keyword in grammar.message
@@ -221,7 +254,7 @@ class ConstraintKit(Kit):
     @pytest.mark.parametrize("constraint", HOSTILE.values(), ids=list(HOSTILE))
     def test_hostile_input_is_refused_or_compiled(self, engine: ConstraintEngine, constraint: Constraint) -> None:
         """And nothing else comes out of it; its first masks can be computed, or the request fails alone."""
-        grammar = _compiled(engine, constraint)
+        grammar = _found(engine.compile, constraint)
         if isinstance(grammar, InvalidRequest):
             assert grammar.param == PARAM
             assert len(grammar.message) < 1000
@@ -232,9 +265,10 @@ class ConstraintKit(Kit):
                 matcher.accept(int(np.flatnonzero(_allowed(matcher))[0]))
 
 
-def _compiled(engine: ConstraintEngine, constraint: Constraint) -> Grammar | InvalidRequest:
+def _found(find: Callable[[Constraint], Found], constraint: Constraint) -> Found | InvalidRequest:
+    """What ``compile`` or ``kept`` says of *constraint*, or why it is refused."""
     try:
-        return engine.compile(constraint)
+        return find(constraint)
     except InvalidRequest as refusal:
         return refusal
 
