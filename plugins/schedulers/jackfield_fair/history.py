@@ -55,11 +55,8 @@ class History:
         """Take in what *view* shows of the last plan, and of what has come since."""
         self._note_left_out(view)
         running = {sequence.id for sequence in view.running}
-        for sequence in view.running:
-            self._credit(self.ledger.ran(sequence), view.now)
-        for number in sorted(self.ledger.without_slot(running)):
-            if find(view.waiting, number) is None:
-                self._ended(number, view.now)
+        ran = [self.ledger.ran(sequence) for sequence in view.running]
+        self._credit([*ran, *self._ended(view, running)], view.now)
         if self._waiting != view.waiting:
             left, entered = changes(self._waiting, view.waiting)
             self._waiting = list(view.waiting)
@@ -103,13 +100,18 @@ class History:
             if line.first == sequence.id:
                 self.order.enter(line)
 
-    def _ended(self, number: int, now: float) -> None:
-        account = self.ledger.ended(number)
-        if account is not None:
-            self._credit(account, now)
+    def _ended(self, view: SchedulerView, running: AbstractSet[int]) -> Iterable[Account]:
+        """Those that ended with the last step."""
+        for number in sorted(self.ledger.without_slot(running)):
+            if find(view.waiting, number) is None:
+                account = self.ledger.ended(number)
+                if account is not None:
+                    yield account
 
-    def _credit(self, account: Account, now: float) -> None:
-        if account.got:
-            self.shares.charge(account.tenant, account.got)
-        if account.drew:
-            self.lines.served(account.stood, now)
+    def _credit(self, accounts: Iterable[Account], now: float) -> None:
+        charge, served = self.shares.charge, self.lines.served
+        for account in accounts:
+            if account.got:
+                charge(account.tenant, account.got)
+            if account.drew:
+                served(account.stood, now)

@@ -48,6 +48,7 @@ class Holders:
         self._current = current
         self._all = sorted((history.ledger.of(sequence.id) for sequence in running), key=_standing)
         self._weakest: dict[int, Account] | None = None
+        self._possible = False
 
     @property
     def by_standing(self) -> Sequence[Account]:
@@ -60,21 +61,26 @@ class Holders:
         return served - self._slice(holder.tenant) if holder.number == self._current else served
 
     def possible(self, most_urgent: int, least: float) -> bool:
-        """Whether any of them might lose its slot.
+        """Whether any of them might lose its slot in this step.
 
         Parameters:
             most_urgent: The lowest priority of those that wait.
             least: What the tenant was served that got least of those that wait.
         """
-        if self._all and most_urgent <= self._all[-1].level - self._urgent_steps:
-            return True
-        return any(holder.drawn >= self._slice_tokens and least < self._due_below(holder) for holder in self._all)
+        if not self._all:
+            return False
+        self._possible = most_urgent <= self._all[-1].level - self._urgent_steps or any(
+            holder.drawn >= self._slice_tokens and least < self._due_below(holder) for holder in self._all
+        )
+        return self._possible
 
     def victims(self, claim: Claim, draft: StepDraft) -> list[Account] | None:
         """Who must go so that *claim* fits: the least urgent, most served, youngest; None where that cannot be."""
         victims: list[Account] = []
         if draft.fits(claim.sequence):
             return victims
+        if not self._possible:
+            return None
         served = self._shares.of(claim.sequence.tenant)
         for holder in self._by_weakness().values():
             if self._allows(claim, served, holder):

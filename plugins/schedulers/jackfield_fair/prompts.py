@@ -5,12 +5,14 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, NamedTuple
 
-from jackfield.scheduling import answers, find
+from jackfield.scheduling import find
 from jackfield_fair.ledger import Account
 from jackfield_fair.lines import Line
 from jackfield_fair.preemption import Claim
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jackfield.ports.scheduler import SchedulerView
     from jackfield.scheduling import StepDraft
     from jackfield_fair.history import History
@@ -35,16 +37,17 @@ class PromptRound:
     Parameters:
         history: What was served before.
         holders: Those that run.
+        prompting: Those of them whose prompts are being computed.
     """
 
-    def __init__(self, history: History, holders: Holders) -> None:
+    def __init__(self, history: History, holders: Holders, prompting: Sequence[Account]) -> None:
         self._history = history
         self._holders = holders
-        self._prompting = [each for each in holders.by_standing if not answers(each.sequence)]
+        self._prompting = prompting
         self._spent: dict[str, float] = {}
         self._starting = False
         self._victims: set[int] = set()
-        self._contenders = [Contender(each.level, holders.served(each), each.number, each) for each in self._prompting]
+        self._contenders = [Contender(each.level, holders.served(each), each.number, each) for each in prompting]
         heapify(self._contenders)
 
     def serve(self, view: SchedulerView, draft: StepDraft) -> int:
@@ -70,7 +73,7 @@ class PromptRound:
         if draft.preempted or least is None:  # room that was just made belongs to those who run
             return
         most_urgent = min(self._history.lines.priorities)
-        self._starting = draft.may_start or self._holders.possible(most_urgent, least)
+        self._starting = self._holders.possible(most_urgent, least) or draft.may_start
         if self._starting:
             most_urgent = min([most_urgent, *[holder.priority for holder in self._holders.by_standing]])
             entering = {holder.stood for holder in self._prompting}

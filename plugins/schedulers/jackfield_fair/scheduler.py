@@ -51,8 +51,14 @@ class FairScheduler:
         draft = StepDraft(view, self._config.step_ms / 1000)
         draft.make_room(self._standing)
         holders = Holders(self._config, self._history, draft.running, self._current)
-        draft.answer(holder.sequence for holder in holders.by_standing if answers(holder.sequence))
-        prompts = PromptRound(self._history, holders)
+        answering, prompting = [], []
+        for holder in holders.by_standing:
+            if answers(holder.sequence):
+                answering.append(holder.sequence)
+            else:
+                prompting.append(holder)
+        draft.answer(answering)
+        prompts = PromptRound(self._history, holders, prompting)
         self._current = prompts.serve(view, draft)
         return draft.plan()
 

@@ -43,7 +43,7 @@ class Shares:
 
     def charge(self, tenant: str, tokens: int) -> None:
         """*tenant* was served *tokens*."""
-        self._counters[tenant] = self.of(tenant) + tokens / self.weight(tenant)
+        self._counters[tenant] = self._counters.get(tenant, 0.0) + tokens / self._weights.get(tenant, 1.0)
 
     def least(self) -> float | None:
         """What the tenant was served that got least of those that wait; None where nobody does.
