@@ -46,7 +46,8 @@ class Left(NamedTuple):
 class _Job(NamedTuple):
     call: Callable[[], None]
     nbytes: int
-    writes: bool = False
+    data: memoryview | None = None
+    """What it writes."""
 
 
 class StoreThread:
@@ -67,6 +68,8 @@ class StoreThread:
         self._jobs: OrderedDict[tuple[Tier, StateKey | None], _Job] = OrderedDict()
         self._waiting = 0
         """Bytes of jobs, with that which is under way."""
+        self._under_way: tuple[tuple[Tier, StateKey | None], _Job] | None = None
+        """The job that is under way."""
         self._looked = time.monotonic()
         self._closing = False
         self._changed = threading.Condition()
@@ -82,9 +85,18 @@ class StoreThread:
             self._changed.notify()
         return True
 
-    def put(self, tier: Tier, key: StateKey, call: Callable[[], None], nbytes: int) -> bool:
-        """Have *call*, which writes *nbytes* under *key*, called; False if too much waits already."""
-        return self._add(tier, key, _Job(call, nbytes + _size(key), writes=True))
+    def put(self, tier: Tier, key: StateKey, call: Callable[[], None], data: memoryview) -> bool:
+        """Have *call*, which writes *data* under *key*, called; False if too much waits already."""
+        return self._add(tier, key, _Job(call, len(data) + _size(key), data))
+
+    def waiting(self, tier: Tier, key: StateKey) -> memoryview | None:
+        """What is to be written under *key*, or is just being written."""
+        place = tier, key
+        with self._changed:
+            job = self._jobs.get(place)
+            if job is None and self._under_way is not None and self._under_way[0] == place:
+                job = self._under_way[1]
+        return job.data if job is not None else None
 
     def drop(self, tier: Tier, key: StateKey) -> bool:
         """Have *key* dropped; False if too much waits already, and the store is left to evict it."""
@@ -108,11 +120,11 @@ class StoreThread:
             self._changed.notify()
         self._thread.join(WRITE_S)
         with self._changed:
-            left = [job for job in self._jobs.values() if job.writes]
+            left = [job.data for job in self._jobs.values() if job.data is not None]
             self._jobs.clear()
         self._thread.join(LAST_S)
         hanging = [tier.name for tier in self._tiers if tier.busy] if self._thread.is_alive() else []
-        return Left(len(left), sum(job.nbytes for job in left), hanging)
+        return Left(len(left), sum(len(data) for data in left), hanging)
 
     def _add(self, tier: Tier, key: StateKey | None, job: _Job) -> bool:
         with self._changed:
@@ -133,6 +145,7 @@ class StoreThread:
             job.call()
             with self._changed:
                 self._waiting -= job.nbytes
+                self._under_way = None
         for tier in self._tiers:
             tier.close()
 
@@ -147,7 +160,8 @@ class StoreThread:
                     self._looked = time.monotonic()
                     return _Job(self._look_again, 0)
                 if self._jobs:
-                    return self._jobs.popitem(last=False)[1]
+                    self._under_way = self._jobs.popitem(last=False)
+                    return self._under_way[1]
                 if self._closing:
                     return None
                 self._changed.wait(due)

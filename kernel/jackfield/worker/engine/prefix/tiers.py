@@ -131,13 +131,19 @@ class Tiers:
             done()
             return
 
-        def read() -> None:
-            found = [(state, index, tier.get(state.key)) for state, index, tier in wanted]
-            self._tell(lambda: self._arrived(found, done))
+        found = [(state, index, self._thread.waiting(tier, state.key)) for state, index, tier in wanted]
+        here = [each for each in found if each[2] is not None]
+        away = [each for each, (_, _, data) in zip(wanted, found, strict=True) if data is None]
 
-        if not self._thread.ask(read):
-            wanted[0][2].trouble(HUNG)
-            done()
+        def read() -> None:
+            there = [(state, index, tier.get(state.key)) for state, index, tier in away]
+            self._tell(lambda: self._arrived([*here, *there], done))
+
+        if away and self._thread.ask(read):
+            return
+        if away:
+            away[0][2].trouble(HUNG)
+        self._arrived(here, done)
 
     def forget(self, state: State) -> None:
         """Drop *state* from every store."""
@@ -174,7 +180,7 @@ class Tiers:
             if not tier.put(state.key, data):
                 self._tell(lambda: self._gone(state, index))
 
-        taken = self._thread is not None and self._thread.put(tier, state.key, write, len(data))
+        taken = self._thread is not None and self._thread.put(tier, state.key, write, data)
         if not taken:
             tier.trouble(BEHIND)
         return taken
