@@ -95,7 +95,9 @@ Constraint: TypeAlias = JsonObject | JsonSchema | Pattern | Choice | GrammarText
 class Matcher(Protocol):
     """Where one answer stands in its grammar.
 
-    Used by one thread at a time: the mask thread while a step is computed, the engine loop thread otherwise.
+    Used by one thread at a time: the mask thread while a step is computed, the engine loop thread otherwise. Any of its
+    methods may raise ``InvalidRequest``, with the constraint's ``param``, where only now the constraint turns out to be
+    more than can be followed: the request fails with that.
     """
 
     def mask(self, out: npt.NDArray[np.uint32]) -> None:
@@ -108,7 +110,7 @@ class Matcher(Protocol):
                 words. Bits past the vocabulary are left 0.
 
         Process and thread: worker, mask thread or engine loop thread. Deadline: 1 ms at 152 k tokens, 60 µs usually.
-        Failure policy: closed; ``BackendFault`` fails the request, anything else ends the worker.
+        Failure policy: closed; ``BackendFault`` and ``InvalidRequest`` fail the request, anything else ends the worker.
         """
         ...
 

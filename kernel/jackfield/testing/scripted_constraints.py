@@ -6,6 +6,7 @@ It is a stranger's plugin too (``enabled = ["scripted_constraints=/…/scripted_
 =====================  ===============================================================================================
 ``[fault:METHOD]``     this method (``kept``, ``compile``, ``matcher``, ``mask``, ``accept``, ``forced``) raises
                        ``BackendFault``
+``[refuse:METHOD]``    it raises ``InvalidRequest``
 ``[crash:METHOD]``     it raises something that it must not
 =====================  ===============================================================================================
 """
@@ -16,7 +17,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from jackfield import hookimpl
-from jackfield.errors import BackendFault, UnsupportedField
+from jackfield.errors import BackendFault, InvalidRequest, UnsupportedField
 from jackfield.ports.constraint import Choice, GrammarText
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from jackfield.ports.constraint import Constraint, ConstraintEngineFactory
     from jackfield.ports.tokenizer import Tokenizer
 
-_DIRECTIVE: Final = re.compile(r"\[(fault|crash):(\w+)\]")
+_DIRECTIVE: Final = re.compile(r"\[(fault|refuse|crash):(\w+)\]")
+
+_RAISED: Final[dict[str, type[Exception]]] = {"fault": BackendFault, "refuse": InvalidRequest, "crash": KeyError}
 
 
 class Trouble:
@@ -42,7 +45,7 @@ class Trouble:
     def at(self, method: str) -> None:
         """*method* is called."""
         if method == self._method:
-            raise (BackendFault if self._kind == "fault" else KeyError)(f"{method} fails as it was told")
+            raise _RAISED[self._kind](f"{method} fails as it was told")
 
 
 class Vocabulary:

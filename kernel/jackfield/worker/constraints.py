@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from jackfield.errors import BackendFault, JackfieldError, PluginError
+from jackfield.errors import BackendFault, InvalidRequest, JackfieldError, PluginError
 from jackfield.logs import traceback_of
 from jackfield.port_calls import CallTimes
 
@@ -122,7 +122,7 @@ class NamedMatcher:
         began = time.perf_counter()
         try:
             self._matcher.mask(out)
-        except BackendFault:
+        except (BackendFault, InvalidRequest):
             raise
         except Exception as error:
             raise self._times.broke("mask()", error) from error
@@ -134,7 +134,7 @@ class NamedMatcher:
         began = time.perf_counter()
         try:
             self._matcher.accept(token)
-        except BackendFault:
+        except (BackendFault, InvalidRequest):
             raise
         except Exception as error:
             raise self._times.broke("accept()", error) from error
@@ -146,7 +146,7 @@ class NamedMatcher:
         began = time.perf_counter()
         try:
             return self._matcher.forced()
-        except BackendFault:
+        except (BackendFault, InvalidRequest):
             raise
         except Exception as error:
             raise self._times.broke("forced()", error) from error
@@ -158,7 +158,7 @@ class NamedMatcher:
         """See ``Matcher``."""
         try:
             return self._matcher.finished
-        except BackendFault:
+        except (BackendFault, InvalidRequest):
             raise
         except Exception as error:
             raise self._times.broke("finished", error) from error
@@ -167,7 +167,7 @@ class NamedMatcher:
         """See ``Matcher``."""
         try:
             return self._matcher.allows(tokens)
-        except BackendFault:
+        except (BackendFault, InvalidRequest):
             raise
         except Exception as error:
             raise self._times.broke("allows()", error) from error

@@ -10,12 +10,12 @@ import numpy as np
 from llguidance import LLMatcher
 
 from jackfield.errors import BackendFault, InvalidRequest
-from jackfield.ports.constraint import Constraint, JsonSchema
+from jackfield.ports.constraint import Constraint, GrammarText, JsonSchema
 from jackfield_llguidance.cache import BoundedCache
 from jackfield_llguidance.document import below
 from jackfield_llguidance.errors import Told, explain, refused
 from jackfield_llguidance.grammars import GrammarWriter
-from jackfield_llguidance.limits import parser_limits
+from jackfield_llguidance.limits import GRAMMAR_ITEMS_MAX, SCHEMA_ITEMS_MAX, parser_limits
 from jackfield_llguidance.matcher import LlguidanceMatcher
 from jackfield_llguidance.schema import SchemaReader
 from jackfield_llguidance.vocabulary import read_vocabulary
@@ -61,15 +61,17 @@ class LlguidanceGrammar:
     Parameters:
         matcher: At the beginning of the text; it is only copied.
         end_tokens: All that end an answer.
+        param: The constraint's, for errors.
     """
 
-    def __init__(self, matcher: LLMatcher, end_tokens: frozenset[int]) -> None:
+    def __init__(self, matcher: LLMatcher, end_tokens: frozenset[int], param: str) -> None:
         self._matcher = matcher
         self._end_tokens = end_tokens
+        self._param = param
 
     def matcher(self) -> LlguidanceMatcher:
         """See the port."""
-        return LlguidanceMatcher(self._matcher.deep_copy(), self._end_tokens)
+        return LlguidanceMatcher(self._matcher.deep_copy(), self._end_tokens, self._param)
 
 
 class LlguidanceEngine:
@@ -84,7 +86,8 @@ class LlguidanceEngine:
         self._vocabulary = read_vocabulary(tokenizer)
         self._end_tokens = tokenizer.end_tokens
         self._writer = GrammarWriter(config.whitespace)
-        self._limits = parser_limits()
+        self._limits = parser_limits(SCHEMA_ITEMS_MAX)
+        self._grammar_limits = parser_limits(GRAMMAR_ITEMS_MAX)
         self._cache: BoundedCache[Constraint, LlguidanceGrammar] = BoundedCache(
             config.cache_entries, config.cache_bytes
         )
@@ -112,17 +115,18 @@ class LlguidanceEngine:
 
     def _compile(self, constraint: Constraint) -> LlguidanceGrammar:
         text = self._writer.write(constraint)
-        matcher = self._matcher(text)
+        matcher = self._matcher(text, grammar=isinstance(constraint, GrammarText))
         if matcher.is_error():
             raise self._refusal(constraint, matcher.get_error())
         if not np.frombuffer(matcher.compute_bitmask(), np.uint8).any():
             raise self._refusal(constraint, matcher.get_error() or "Unsatisfiable schema")
-        grammar = LlguidanceGrammar(matcher, self._end_tokens)
+        grammar = LlguidanceGrammar(matcher, self._end_tokens, constraint.param)
         self._cache.put(constraint, grammar, GRAMMAR_BYTES + CHARACTER_BYTES * len(text))
         return grammar
 
-    def _matcher(self, text: str) -> LLMatcher:
-        return LLMatcher(self._vocabulary, text, log_level=0, limits=self._limits)
+    def _matcher(self, text: str, *, grammar: bool = False) -> LLMatcher:
+        limits = self._grammar_limits if grammar else self._limits
+        return LLMatcher(self._vocabulary, text, log_level=0, limits=limits)
 
     def _refusal(self, constraint: Constraint, error: str) -> InvalidRequest:
         """What *error*, of llguidance, says to a client about its *constraint*."""
@@ -131,8 +135,7 @@ class LlguidanceEngine:
         told = explain(error)
         if isinstance(constraint, JsonSchema):
             return refused(constraint.param, told.keyword, self._place(constraint, told), told.meaning)
-        param = getattr(constraint, "param", None)
-        return InvalidRequest(f"{param}: {told.meaning}", param=param)
+        return InvalidRequest(f"{constraint.param}: {told.meaning}", param=constraint.param)
 
     def _place(self, constraint: JsonSchema, told: Told) -> str:
         """The pointer of the innermost schema that gives the same error by itself, or of the keyword in it."""

@@ -11,6 +11,10 @@ TEXT_MAX: Final = 240
 """Characters of llguidance's text that a client gets to see."""
 
 
+TOO_COMPLEX: Final = "it is too complex"
+"""What a client is told where llguidance gives up, before the first token or later."""
+
+
 class Told(NamedTuple):
     """What a text of llguidance means."""
 
@@ -34,7 +38,7 @@ TEXTS: Final = (
     Told("back-?references are not supported", "pattern", "back-references are not supported"),
     Told("multiple ?[Oo]f", "multipleOf", ""),
     Told("schema too large|stack level exceeded", "", "it is too large"),
-    Told(r"too big|too large|too complex|\bfuel\b|precomputation failed|too deeply|limit", "", "it is too complex"),
+    Told(r"too (big|large|complex|many)|\bfuel\b|precomputation failed|too deeply|limit|max is", "", TOO_COMPLEX),
     Told("unknown special token", "", "it names a special token that this model does not have"),
     Told("integer range|float range", "minimum", "there is no such number, or too many digits"),
 )

@@ -60,6 +60,15 @@ LEXER_STATES_MAX: Final = 50_000
 """States of one answer's lexer; each takes one to two kilobytes."""
 
 
-def parser_limits() -> LLParserLimits:
-    """What llguidance bounds itself."""
-    return LLParserLimits(max_lexer_states=LEXER_STATES_MAX, max_grammar_size=200_000, verbose_errors=False)
+SCHEMA_ITEMS_MAX: Final = 2000
+"""Rules that may hold at one place of a text (Earley items): four for each property that is not required."""
+
+GRAMMAR_ITEMS_MAX: Final = 500
+"""The same for grammars, which may be ambiguous: there a token takes time with the square of their number, and more."""
+
+
+def parser_limits(items: int) -> LLParserLimits:
+    """What llguidance bounds itself; *items* may hold at one place."""
+    return LLParserLimits(
+        max_items_in_row=items, max_lexer_states=LEXER_STATES_MAX, max_grammar_size=200_000, verbose_errors=False
+    )

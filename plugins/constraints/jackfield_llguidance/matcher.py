@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.errors import BackendFault
-from jackfield_llguidance.errors import one_line
+from jackfield.errors import BackendFault, InvalidRequest
+from jackfield_llguidance.errors import TOO_COMPLEX, explain, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,11 +21,13 @@ class LlguidanceMatcher:
     Parameters:
         matcher: llguidance's, of this answer alone.
         end_tokens: All that end an answer.
+        param: The constraint's, for errors.
     """
 
-    def __init__(self, matcher: LLMatcher, end_tokens: frozenset[int]) -> None:
+    def __init__(self, matcher: LLMatcher, end_tokens: frozenset[int], param: str) -> None:
         self._matcher = matcher
         self._end_tokens = end_tokens
+        self._param = param
         self._ended = False
 
     def mask(self, out: npt.NDArray[np.uint32]) -> None:
@@ -75,5 +77,9 @@ class LlguidanceMatcher:
         ahead = self._matcher.deep_copy()
         return ahead.try_consume_tokens(tokens) == len(tokens) and (ahead.is_accepting() or ahead.consume_token(end))
 
-    def _fault(self, what: str) -> BackendFault:
-        return BackendFault(f"structured output: {what} ({one_line(self._matcher.get_error())})")
+    def _fault(self, what: str) -> BackendFault | InvalidRequest:
+        """Why *what*: llguidance gives up where too many rules, or too many states, hold at once."""
+        error = self._matcher.get_error()
+        if explain(error).meaning == TOO_COMPLEX:
+            return InvalidRequest(f"{self._param}: {TOO_COMPLEX}", param=self._param)
+        return BackendFault(f"structured output: {what} ({one_line(error)})")

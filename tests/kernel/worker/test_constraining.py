@@ -268,6 +268,16 @@ def test_a_fault_of_a_matcher_costs_one_request(constrained: Callable[..., Peer]
     assert peer.text(1) == "g" * 30
 
 
+@pytest.mark.parametrize("method", ["kept", "compile", "matcher", "mask", "accept", "forced"])
+def test_a_constraint_that_turns_out_to_be_too_much_is_the_clients_fault(peer: Peer, method: str) -> None:
+    """Whenever that is; others go on."""
+    peer.chat(1, "[delay:1][repeat:30:g]", constraint=Choice(("g" * 30, "h")), logprobs=0)
+    peer.until_text(1)
+    peer.chat(2, "[say:x]", constraint=GrammarText("lark", f"[refuse:{method}]abc|abd"))
+    assert peer.failure(2) == ("invalid_value", None)
+    assert peer.text(1) == "g" * 30
+
+
 @pytest.mark.parametrize("method", ["mask", "accept", "forced"])
 def test_a_matcher_that_breaks_ends_the_worker_by_name(
     manifest: Callable[..., Manifest],

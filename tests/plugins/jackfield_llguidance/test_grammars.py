@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from jackfield.errors import BackendFault, InvalidRequest
 from jackfield.ports.constraint import GRAMMAR_LENGTH_MAX, Choice, Constraint, GrammarText, JsonSchema, Pattern
-from jackfield.testing.kits.constraint_cases import KitVocabulary
+from jackfield.testing.kits.constraint_cases import HOSTILE, KitVocabulary
 from jackfield_llguidance.config import LlguidanceConfig
 from jackfield_llguidance.engine import LlguidanceEngine
 from jackfield_llguidance.gbnf import read_gbnf
@@ -19,6 +21,9 @@ from jackfield_llguidance.limits import (
     PATTERN_MAX,
     PATTERNS_TOGETHER_MAX,
 )
+
+if TYPE_CHECKING:
+    from jackfield.ports.constraint import Matcher
 
 VOCABULARY = KitVocabulary()
 ENGINE = LlguidanceEngine(VOCABULARY, LlguidanceConfig())
@@ -123,7 +128,7 @@ def test_what_is_refused(constraint: Constraint, words: list[str]) -> None:
     """With the parameter, and with words that help."""
     with pytest.raises(InvalidRequest) as caught:
         ENGINE.compile(constraint)
-    assert caught.value.param == getattr(constraint, "param", None)
+    assert caught.value.param == constraint.param
     assert [word for word in words if word not in caught.value.message] == [], caught.value.message
     assert "backtrace" not in caught.value.message
 
@@ -180,3 +185,32 @@ def test_gbnf_of_as_many_rules_as_may_be_is_read_in_time() -> None:
     """The worst order: each rule is told to be a terminal by the next one."""
     rules = "".join(f"r{n} ::= r{n + 1}\n" for n in range(GBNF_RULES_MAX - 2))
     assert read_gbnf(f'root ::= r0\n{rules}r{GBNF_RULES_MAX - 2} ::= "a"', "grammar")
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        GrammarText("lark", 'start: s\ns: s s s | "a" | ""', "field"),
+        GrammarText("lark", 'start: a\na: a a | b | "x"\nb: b a | a b | "x"', "field"),
+        HOSTILE["doubling rules"],
+        Pattern("((a{1,1000}){1,1000}){1,1000}", "field"),
+    ],
+    ids=["ambiguous", "more ambiguous", "doubling", "repetitions"],
+)
+def test_what_becomes_too_complex_is_the_clients_fault(constraint: Constraint) -> None:
+    """Where no grammar is too large, but the texts that it may still become are too many."""
+    matcher = ENGINE.compile(constraint).matcher()
+    with pytest.raises(InvalidRequest, match="it is too complex") as refused:
+        write(matcher, 2000)
+    assert refused.value.param == constraint.param
+    with pytest.raises(InvalidRequest):
+        write(matcher, 1)
+
+
+def write(matcher: Matcher, tokens: int) -> None:
+    """Go on with what may come, whatever that is, but for the end."""
+    mask = np.zeros(-(-VOCABULARY.vocabulary // 32), np.uint32)
+    for _ in range(tokens):
+        matcher.mask(mask)
+        allowed = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
+        matcher.accept(int(next(token for token in allowed if token not in VOCABULARY.end_tokens)))

@@ -260,7 +260,7 @@ class ConstraintKit(Kit):
             assert len(grammar.message) < 1000
             return
         matcher = grammar.matcher()
-        with suppress(BackendFault):
+        with suppress(BackendFault, InvalidRequest):
             for _ in range(3):
                 matcher.accept(int(np.flatnonzero(_allowed(matcher))[0]))
 

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from jackfield.errors import BackendFault
+from jackfield.errors import BackendFault, InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,14 +92,14 @@ class Masks:
         self._clock.mask_s += time.perf_counter() - began
         self._under_way = False
         for error in self._failures.values():
-            if not isinstance(error, BackendFault):
+            if not isinstance(error, BackendFault | InvalidRequest):
                 raise error
 
     def of(self, sequence: Sequence) -> npt.NDArray[np.uint32]:
         """The mask of *sequence*, until the next call.
 
         Raises:
-            BackendFault: Its matcher could not make one.
+            BackendFault: Its matcher could not make one; InvalidRequest where that is the constraint's fault.
         """
         error = self._failures.get(self._places[sequence.id])
         if error is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from jackfield.errors import BackendFault, KVExhausted, NothingToDraw
+from jackfield.errors import BackendFault, InvalidRequest, KVExhausted, NothingToDraw
 from jackfield.lifecycle import RequestEvent, RequestState
 from jackfield.ports.backend import Batch
 from jackfield.worker.engine.calls import bounded, calls
@@ -151,11 +151,11 @@ class Stepper:
                 if sequence.pending:
                     continue
                 drawn = self._drawn(sequence, row)
-            except BackendFault as error:
-                self._endings.fail(sequence, error)
-                continue
             except NothingToDraw as error:
                 self._stuck(sequence, error)
+                continue
+            except (BackendFault, InvalidRequest) as error:
+                self._endings.fail(sequence, error)
                 continue
             finally:
                 clock.sampler_s += time.perf_counter() - began
@@ -214,7 +214,7 @@ class Stepper:
         try:
             self._take(sequence, token, scored, complete=sequence.matcher.finished)
             self._force(sequence, sequence.matcher)
-        except BackendFault as error:
+        except (BackendFault, InvalidRequest) as error:
             self._endings.fail(sequence, error)
 
     def _force(self, sequence: Sequence, matcher: Matcher) -> None:
@@ -260,6 +260,9 @@ class Stepper:
         try:
             self._cache.part(sequence)
             self._runner.shift(sequence.slot, keep, discard)
+        except KVExhausted:  # what others share it cannot have for itself: it is computed anew when there is room
+            sequence.shift(keep, discard)
+            self._endings.preempt(sequence)
         except BackendFault as error:
             self._endings.fail(sequence, error)
         else:
