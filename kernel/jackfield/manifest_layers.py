@@ -71,6 +71,7 @@ def load_manifest(
     sets: Sequence[str] = (),
     environ: Mapping[str, str] = os.environ,
     models: Mapping[str, Mapping[str, OptionValue]] | None = None,
+    enabled: Sequence[str] = (),
 ) -> Manifest:
     """Merge all layers and check the result, except for plugins' own tables.
 
@@ -79,6 +80,7 @@ def load_manifest(
         sets: ``section.key=value`` texts of the command line, in order.
         environ: The environment.
         models: Models that the command line names; they replace all others before *sets* apply.
+        enabled: Plugins that the command line names, as entries of ``enabled``; they join those that are listed.
 
     Raises:
         ManifestError: The file cannot be read or is not TOML, or a key or value cannot be used. The message has the
@@ -90,6 +92,7 @@ def load_manifest(
         layers.read(found)
     if models is not None:
         layers.put(Override(("models",), {name: dict(table) for name, table in models.items()}, "command line"))
+    layers.enable(enabled)
     environment = list(_from_environment(environ))
     arguments = [_from_argument(text) for text in sets]
     names = layers.names([*environment, *arguments])
@@ -138,11 +141,21 @@ class _Layers:
                 self.origins[path] = override.origin
         _check_value(override.value, ".".join(override.path), self.where)
 
+    def enable(self, entries: Iterable[str]) -> None:
+        """Let *entries* be listed too, but for instances that are."""
+        listed = self.tree.get("enabled", list(DEFAULT_ENABLED))
+        if not isinstance(listed, list):
+            return
+        known = {_instance_name(str(entry)) for entry in listed}
+        missing = [entry for entry in entries if _instance_name(entry) not in known]
+        if missing:
+            self.put(Override(("enabled",), [*listed, *missing], "command line"))
+
     def names(self, overrides: Iterable[Override]) -> Mapping[str, Sequence[str]]:
         """Names of instances and models, which environment variables cannot spell exactly."""
         enabled = [override.value for override in overrides if override.path == ("enabled",)]
         listed = (enabled or [self.tree.get("enabled", list(DEFAULT_ENABLED))])[-1]
-        instances = [str(entry).partition("=")[0] for entry in listed] if isinstance(listed, list) else []
+        instances = [_instance_name(str(entry)) for entry in listed] if isinstance(listed, list) else []
         return {"config": [*instances, *_keys(self.tree, "config")], "models": _keys(self.tree, "models")}
 
     def where(self, key: str) -> str:
@@ -281,9 +294,7 @@ def _check_value(value: object, key: str, where: Callable[[str], str], depth: in
 
 def _instance(entry: str, base: Path, error: Callable[[str], ManifestError]) -> InstanceRef:
     """``openai``, ``edge=upstream``, ``./my_plugin.py`` or ``mine=./my_plugin.py``."""
-    name, equals, plugin = entry.partition("=")
-    if not equals:
-        name, plugin = (Path(entry).stem if entry.endswith(".py") else entry), entry
+    name, plugin = _instance_name(entry), entry.partition("=")[2] or entry
     if not INSTANCE_NAME.match(name):
         hint = "lower-case letters, digits, _ and -, beginning with a letter; name=plugin gives an instance its name"
         raise error(f"{name[:64]!r} is not an instance name: {hint}")
@@ -292,6 +303,11 @@ def _instance(entry: str, base: Path, error: Callable[[str], ManifestError]) -> 
     if not _PLUGIN_NAME.match(plugin):
         raise error(f"{plugin[:64]!r} is neither the name of a plugin nor the path of a .py file")
     return InstanceRef(name, plugin)
+
+
+def _instance_name(entry: str) -> str:
+    name, equals, _ = entry.partition("=")
+    return Path(name).stem if name.endswith(".py") and not equals else name
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[Override]:

@@ -63,7 +63,7 @@ def engine_options(function: Command) -> Command:
 
 
 @click.command("simulate")
-@click.argument("trace", required=False, type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("trace", required=False, type=click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True))
 @click.option(
     "--scheduler",
     default="fcfs",
@@ -111,10 +111,9 @@ def command(
 ) -> int:
     """Replay requests through a scheduler, without a model, and print latency for each class of them.
 
-    TRACE has one JSON object a line: arrival_s, prompt_tokens and output_tokens; if you like tenant, priority, and
-    prefix with prefix_tokens: requests with the same prefix begin with the same so many tokens. `jackfield bench
-    --record` writes one. The scheduler's options come from plugins.toml,
-    where it is enabled, and from --set.
+    TRACE, a file or - for standard input, has one JSON object a line: arrival_s, prompt_tokens and output_tokens; if
+    you like tenant, priority, and prefix with prefix_tokens: requests with the same prefix begin with the same so many
+    tokens. `jackfield bench --record` writes one. The scheduler's options come from plugins.toml and from --set.
 
     A class of synthetic requests is written as words: rate (arrivals a second) and, if you like, tenant, priority,
     prompt and answer (tokens, or LOW-HIGH) and prefix (tokens that all of them begin with).
@@ -128,7 +127,8 @@ def command(
     """  # noqa: D301  \b is click's mark against wrapping
     from jackfield.manifest_layers import load_manifest
 
-    replays = _replays(load_manifest(file, sets=sets), trace, write_trace, options)
+    manifest = load_manifest(file, sets=sets, enabled=_names(options))
+    replays = _replays(manifest, trace, write_trace, options)
     for name, replay in replays.items():
         hidden = not sys.stderr.isatty()
         with click.progressbar(length=replay.requests, label=name, file=sys.stderr, hidden=hidden) as bar:
@@ -176,12 +176,13 @@ def _scheduler(manifest: Manifest, name: str) -> Scheduler:
     from jackfield.errors import ManifestError
     from jackfield.manifest import InstanceRef
 
-    ref = next((ref for ref in manifest.enabled if ref.name == name), InstanceRef(name, name))
-    tables = {name: manifest.config[name]} if name in manifest.config else {}
+    instance = Path(name).stem if name.endswith(".py") else name
+    ref = next((ref for ref in manifest.enabled if ref.name == instance), InstanceRef(instance, name))
+    tables = {instance: manifest.config[instance]} if instance in manifest.config else {}
     kernel = build_kernel(msgspec.structs.replace(manifest, enabled=(ref,), config=tables))
-    owners = [instance.name for instance in kernel.instances]
+    owners = [owner.name for owner in kernel.instances]
     factories = kernel.schedulers()
-    if owners != [name] or not factories:  # the default one was put beside it
+    if owners != [instance] or not factories:  # the default one was put beside it
         raise ManifestError(f"the plugin {name} hands over no scheduler")
     scheduler: Scheduler = next(iter(factories.values()))()
     return scheduler

@@ -61,7 +61,11 @@ def synthesise(classes: list[RequestClass], duration_s: float, seed: int) -> lis
         raise TraceError(f"that would be more than {REQUESTS_MAX} requests")
     requests: list[TracedRequest] = []
     for number, each in enumerate(classes):
-        requests += _arrivals(each, f"class {number}", duration_s, random.Random(f"{seed}:{number}"))  # noqa: S311
+        draw = random.Random(f"{seed}:{number}")  # noqa: S311
+        try:
+            requests += _arrivals(each, f"class {number}", duration_s, draw)
+        except ValueError as error:
+            raise TraceError(f"class {number + 1}: {error}") from error
     if not requests:
         raise TraceError("no request arrives in that time")
     return sorted(requests, key=lambda request: request.arrival_s)

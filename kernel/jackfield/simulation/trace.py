@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
 from jackfield.types import PRIORITY_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable
 
 TOKENS_MAX: Final = 10_000_000
 REQUESTS_MAX: Final = 1_000_000
 SECONDS_MAX: Final = 1_000_000_000
 LINE_MAX: Final = 10_000
-"""Characters of a line; a request takes two hundred."""
+"""Bytes of a line; a request takes two hundred."""
 
 NAME_MAX: Final = 256
+
+STANDARD_INPUT: Final = Path("-")
 
 
 class TraceError(ValueError):
@@ -51,8 +54,8 @@ class TracedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         _within("prefix_tokens", self.prefix_tokens, 0, self.prompt_tokens)
         if bool(self.prefix) != bool(self.prefix_tokens):
             raise ValueError("prefix and prefix_tokens belong together")
-        if max(len(self.tenant), len(self.prefix)) > NAME_MAX:
-            raise ValueError(f"tenant and prefix have at most {NAME_MAX} characters")
+        if not all(len(name) <= NAME_MAX and name.isprintable() for name in (self.tenant, self.prefix)):
+            raise ValueError(f"tenant and prefix have at most {NAME_MAX} characters, all of them printable")
 
     @property
     def tokens(self) -> int:
@@ -61,29 +64,41 @@ class TracedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 def read_trace(file: Path) -> list[TracedRequest]:
-    """The requests in *file*, oldest first.
+    """The requests in *file*, oldest first; ``-`` is standard input. Empty lines mean nothing.
 
     Raises:
         TraceError: A line is no request, or there is none; names the line.
     """
-    decoder = msgspec.json.Decoder(TracedRequest)
-    requests: list[TracedRequest] = []
     try:
+        if file == STANDARD_INPUT:
+            return _requests(sys.stdin.buffer, "standard input")
         with file.open("rb") as lines:
-            while line := lines.readline(LINE_MAX + 1):
-                if len(line) > LINE_MAX or len(requests) >= REQUESTS_MAX:
-                    raise TraceError(f"{file}: more than {LINE_MAX} bytes in a line, or {REQUESTS_MAX} requests")
-                requests.append(_request(decoder, line, f"{file}:{len(requests) + 1}"))
+            return _requests(lines, str(file))
     except OSError as error:
         raise TraceError(f"{file}: {error.strerror}") from error
-    _check_prefixes(requests, str(file))
-    return sorted(requests, key=lambda request: request.arrival_s)
 
 
 def write_trace(requests: Iterable[TracedRequest], file: Path) -> None:
     """Write *requests* as ``read_trace`` reads them."""
     encoder = msgspec.json.Encoder()
     file.write_bytes(b"".join(encoder.encode(request) + b"\n" for request in requests))
+
+
+def _requests(lines: BinaryIO, where: str) -> list[TracedRequest]:
+    decoder = msgspec.json.Decoder(TracedRequest)
+    requests: list[TracedRequest] = []
+    prefixes: dict[str, int] = {}
+    number = 0
+    while line := lines.readline(LINE_MAX + 1):
+        number += 1
+        if len(line) > LINE_MAX or len(requests) >= REQUESTS_MAX:
+            raise TraceError(f"{where}:{number}: more than {LINE_MAX} bytes in a line, or {REQUESTS_MAX} requests")
+        if line.strip():
+            requests.append(_request(decoder, line, f"{where}:{number}"))
+            _check_prefix(requests[-1], prefixes, f"{where}:{number}")
+    if not requests:
+        raise TraceError(f"{where}: there is no request in it")
+    return sorted(requests, key=lambda request: request.arrival_s)
 
 
 def _request(decoder: msgspec.json.Decoder[TracedRequest], line: bytes, where: str) -> TracedRequest:
@@ -93,13 +108,9 @@ def _request(decoder: msgspec.json.Decoder[TracedRequest], line: bytes, where: s
         raise TraceError(f"{where}: {error}") from error
 
 
-def _check_prefixes(requests: Sequence[TracedRequest], where: str) -> None:
-    if not requests:
-        raise TraceError(f"{where}: there is no request in it")
-    lengths: dict[str, int] = {}
-    for number, request in enumerate(requests, 1):
-        if lengths.setdefault(request.prefix, request.prefix_tokens) != request.prefix_tokens:
-            raise TraceError(f"{where}:{number}: the prefix {request.prefix!r} had another prefix_tokens before")
+def _check_prefix(request: TracedRequest, lengths: dict[str, int], where: str) -> None:
+    if lengths.setdefault(request.prefix, request.prefix_tokens) != request.prefix_tokens:
+        raise TraceError(f"{where}: the prefix {request.prefix!r} had another prefix_tokens before")
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -11,7 +12,7 @@ import pytest
 
 from jackfield.cli.complete import complete_schedulers
 from jackfield.cli.simulate import command
-from jackfield.testing.command import run_command
+from jackfield.testing.command import COMMAND, run_command
 from jackfield.testing.manifests import scripted_manifest
 
 if TYPE_CHECKING:
@@ -54,6 +55,42 @@ def test_options_of_the_scheduler_count(tmp_path: Path) -> None:
         assert figures["shares"]["a"] == pytest.approx(share, rel=0.05)
 
 
+def test_a_scheduler_need_not_be_enabled_to_have_options(tmp_path: Path) -> None:
+    """It is named already; nothing else needs to be written anywhere."""
+    done = run_command(f"simulate {TWO} --scheduler fair --set config.fair.weights.a=4 --json", tmp_path)
+    assert done.code == 0, done.output
+    (figures,) = json.loads(done.output)["schedulers"]
+    assert figures["shares"]["a"] > 0.6
+
+
+def test_a_scheduler_that_is_being_written(tmp_path: Path) -> None:
+    """By its path; its options have the file's name."""
+    (tmp_path / "mine.py").write_text(
+        "from jackfield import hookimpl\n"
+        "from jackfield_fair.config import FairConfig\n"
+        "from jackfield_fair.scheduler import FairScheduler\n"
+        "@hookimpl\n"
+        "def jackfield_config(): return FairConfig\n"
+        "@hookimpl\n"
+        "def jackfield_schedulers(instance):\n"
+        "    return {instance.name: lambda: FairScheduler(instance.config(FairConfig))}\n"
+    )
+    done = run_command(f"simulate {TWO} --scheduler ./mine.py --set config.mine.weights.a=4 --json", tmp_path)
+    assert done.code == 0, done.output
+    (figures,) = json.loads(done.output)["schedulers"]
+    assert figures["scheduler"] == "./mine.py"
+    assert figures["shares"]["a"] > 0.6
+
+
+def test_a_trace_from_standard_input(tmp_path: Path) -> None:
+    """As ``-``."""
+    request = b'{"arrival_s": 0, "prompt_tokens": 5, "output_tokens": 5}\n'
+    done = subprocess.run(
+        [*COMMAND, "simulate", "-", "--json"], input=request * 3, stdout=subprocess.PIPE, cwd=tmp_path, check=True
+    )
+    assert json.loads(done.stdout)["schedulers"][0]["classes"][0]["requests"] == 3
+
+
 def test_what_bench_records_can_be_replayed(tmp_path: Path, servers: Callable[[str], Target]) -> None:
     """Lengths and times of a real server's requests, and no text."""
     url = servers(scripted_manifest()).url
@@ -74,9 +111,10 @@ def test_what_bench_records_can_be_replayed(tmp_path: Path, servers: Callable[[s
         ("missing.jsonl", "'missing.jsonl' does not exist"),
         ("plugins.toml", "plugins.toml:1: "),
         ("--synthetic speed=1", "'speed=1'"),
+        (f"--synthetic 'rate=1 tenant={'x' * 300}'", "class 1: tenant and prefix have at most 256 characters"),
         ("--synthetic rate=1 --slots 0", "0 is not in the range"),
         ("--synthetic rate=1 --kv-tokens 200", "does not fit into 200 KV tokens"),
-        ("--synthetic rate=1 --scheduler nobody", "nobody"),
+        ("--synthetic rate=1 --scheduler nobody", "command line: no installed package provides the plugin 'nobody'"),
         ("--synthetic rate=1 --scheduler keys", "the plugin keys hands over no scheduler"),
         ("--synthetic rate=1 --scheduler fair --compare fcfs", "give one of them"),
         ("--synthetic rate=1 --compare fcfs,,fair", "separated by commas"),

@@ -34,6 +34,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     }
 
 
+def test_empty_lines_mean_nothing(tmp_path: Path) -> None:
+    """Files that people edit end with some."""
+    file = tmp_path / "trace.jsonl"
+    write_trace([REQUEST, REQUEST], file)
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n\n"))
+    assert read_trace(file) == [REQUEST, REQUEST]
+
+
 GOOD = '{"arrival_s": 0, "prompt_tokens": 5, "output_tokens": 5}'
 
 
@@ -50,7 +58,10 @@ GOOD = '{"arrival_s": 0, "prompt_tokens": 5, "output_tokens": 5}'
         (GOOD.replace("}", ', "prefix": "a"}'), "belong together"),
         (GOOD.replace("}", ', "prefix": "a", "prefix_tokens": 6}'), "prefix_tokens must be 0 to 5"),
         (GOOD.replace("}", ', "prompt": "secret"}'), "prompt"),
-        (GOOD + " " * LINE_MAX, "more than"),
+        (GOOD + " " * LINE_MAX, ":1: more than"),
+        (f"{GOOD}\n\n{{}}\n", ":3: .*arrival_s"),
+        ("\n \n", "there is no request"),
+        (GOOD.replace("}", ', "tenant": "\\u001b[31m"}'), "tenant and prefix have .* printable"),
         (
             GOOD.replace("}", ', "prefix": "a", "prefix_tokens": 1}\n')
             + GOOD.replace("}", ', "prefix": "a", "prefix_tokens": 2}\n'),
