@@ -6,7 +6,7 @@ reset as Prometheus' ``rate`` expects it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from jackfield.ports.observer import EngineStats, WorkerChanged, WorkerReported
     from jackfield_prometheus.figures import Figure
 
-
-Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
 
 STATE: Final = "jackfield_worker_state"
 RESTARTS: Final = "jackfield_worker_restarts"
@@ -59,7 +57,7 @@ class WorkerMetrics(Collector):
             yield self._family(CounterMetricFamily, figure)
         yield from self._states()
 
-    def _family(self, kind: type[Family], figure: Figure) -> Family:
+    def _family(self, kind: type[GaugeMetricFamily | CounterMetricFamily], figure: Figure) -> Metric:
         family = kind(figure.name, figure.documentation, labels=["model", *figure.labels])
         for model, stats in self._stats.items():
             for labels, value in figure.values(stats):

@@ -25,6 +25,9 @@ T = TypeVar("T")
 FULL: Final = 0.9
 """Part of a quick store's room from which on it holds nothing that is on the device as well."""
 
+EMPTIED: Final = 0.5
+"""Below this part of its room a store that was full is so no more: less leaves it for the device between two looks."""
+
 FAULTS_MAX: Final = 16
 """Exceptions in a row after which a store is left out until the worker starts anew."""
 
@@ -61,6 +64,7 @@ class Tier:
         self.written = 0
         """Bytes put since the worker started; the store's thread's if it blocks."""
         self._store = store
+        self._full = False
         self._faults = 0
         """Exceptions in a row."""
         self._own: dict[str, int] = {}
@@ -82,7 +86,8 @@ class Tier:
     def full(self) -> bool:
         """Whether what comes in next costs something else its place."""
         usage = self.usage()
-        return usage.used_bytes >= FULL * usage.limit_bytes
+        self._full = usage.used_bytes >= (EMPTIED if self._full else FULL) * usage.limit_bytes
+        return self._full
 
     @property
     def busy(self) -> bool:
@@ -138,7 +143,7 @@ class Tier:
     def stats(self) -> StoreStats:
         """How it is, for metrics and operators."""
         usage = self.usage()
-        troubles = self._guarded("usage", lambda: _bounded(usage.troubles), default={})
+        troubles: Mapping[str, int] = self._guarded("usage", lambda: _bounded(usage.troubles), default={})
         return StoreStats(
             name=self.name,
             entries=usage.entries,
@@ -207,7 +212,7 @@ class Tier:
             log.error("a KV store failed", store=self.name, call=method, error=error, left_out=self.out)
 
 
-def _bounded(troubles: Mapping[str, int]) -> dict[str, int]:
+def _bounded(troubles: Mapping[str, int]) -> Mapping[str, int]:
     """*troubles* of a store that may be anybody's, as labels of metrics."""
     return {
         reason if _REASON.fullmatch(reason) else "other": int(count)
