@@ -42,7 +42,7 @@ CORPUS: Final = ROOT / "tests" / "plugins" / "jackfield_llguidance" / "schemas"
 TEXT_TOKENS: Final = 150
 """Most tokens walked in one text."""
 SEQUENCES: Final = 8
-TOKENS: Final = 16
+TOKENS: Final = 32
 """Of an answer: all eight must be there before the client gives up, also on a busy machine and one thread."""
 PAIRS: Final = 7
 LOSS_MAX: Final = 0.05

@@ -1,7 +1,7 @@
 """How much of everything a client may ask for.
 
 llguidance counts most of what it does and gives up by itself; what it does not count is bounded here. Together they
-keep the worst grammar below a second or two of the intake thread and about 100 MB of memory.
+keep the worst grammar below a second or two of a compiling thread and about 100 MB of memory.
 """
 
 from __future__ import annotations
