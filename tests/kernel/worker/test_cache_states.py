@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from typing import TYPE_CHECKING, get_args
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from jackfield.testing.scripted import ScriptedRunner
 from jackfield.testing.scripted_constraints import ChoiceEngine
 from jackfield.types import Finished, SamplingParams, TextDelta
 from jackfield.worker.engine.loop import EngineLoop
+from jackfield.worker.engine.prefix import holders as holders_module
 from jackfield.worker.engine.prefix.tokens import packed
 from jackfield.worker.engine.sequence import Draws, Ends, Form, PreparedRequest, Shown, Standing
 from jackfield.worker.stores import Caching
@@ -247,9 +249,16 @@ def check_cells(runner: Unreliable, loop: EngineLoop) -> None:
     faults=st.sampled_from([0.0, 0.0, 0.03]),
     broken=st.sampled_from([0.0, 0.0, 0.2]),
     stores=st.sampled_from(["", "quick", "slow", "both", "bad"]),
+    cut_min=st.sampled_from([1, 10, holders_module.CUT_MIN]),
 )
-def test_any_order_of_events(seed: int, reuse: Reuse, faults: float, broken: float, stores: str) -> None:
+def test_any_order_of_events(seed: int, reuse: Reuse, faults: float, broken: float, stores: str, cut_min: int) -> None:
     """Whatever is shared, kept, saved, lost and computed again."""
+    with mock.patch.object(holders_module, "CUT_MIN", cut_min):
+        any_order_of_events(seed, reuse, faults, broken, stores)
+
+
+def any_order_of_events(seed: int, reuse: Reuse, faults: float, broken: float, stores: str) -> None:
+    """Have requests come, go and fail by chance, until enough were answered; and look at everything."""
     generator = random.Random(seed)
     limits = RunnerLimits(
         context=CONTEXT,

@@ -94,8 +94,19 @@ class Archive:
             self._checkpoints.move_to_end(state)
         return data
 
+    def let_go(self, state: State) -> None:
+        """A sequence has *state*, which a slow store has given back, or does not wait for it any more."""
+        state.awaited -= 1
+        if state.awaited or state in self._checkpoints or state not in self._states:
+            return
+        state.data = None
+        if state.tiers:
+            self._tree.changed(state.node)
+        else:  # the store has lost it since
+            self.lose(state)
+
     def restored(self, state: State) -> None:
-        """All of *state* is on the device again: quick stores that are full use its room for something else."""
+        """All of *state* comes to the device again: quick stores that are full use its room for something else."""
         self._tiers.make_way(state)
         if not state.tiers:
             self.lose(state)

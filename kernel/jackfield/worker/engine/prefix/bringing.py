@@ -12,10 +12,10 @@ from jackfield.errors import BackendFault, KVExhausted
 if TYPE_CHECKING:
     from jackfield.ports.reuse import ReusableRunner
     from jackfield.worker.engine.prefix.archive import Archive
-    from jackfield.worker.engine.prefix.cells import CellLedger
     from jackfield.worker.engine.prefix.costs import StateCosts
     from jackfield.worker.engine.prefix.counters import CacheCounters, Reason
     from jackfield.worker.engine.prefix.finding import Found
+    from jackfield.worker.engine.prefix.holders import Holders
     from jackfield.worker.engine.prefix.states import State
 
 log = structlog.get_logger("jackfield.engine")
@@ -26,7 +26,7 @@ class Bringer:
 
     Parameters:
         runner: Can do what its ``limits.reuse`` says.
-        cells: Is told of every cell.
+        holders: Make room for what is restored; their ledger is told of every cell.
         archive: Has the states.
         costs: Are told what restoring takes.
         counters: Of the cache.
@@ -36,21 +36,26 @@ class Bringer:
     """
 
     def __init__(
-        self, runner: ReusableRunner, cells: CellLedger, archive: Archive, costs: StateCosts, counters: CacheCounters
+        self, runner: ReusableRunner, holders: Holders, archive: Archive, costs: StateCosts, counters: CacheCounters
     ) -> None:
         self._runner = runner
-        self._cells = cells
+        self._holders = holders
+        self._cells = holders.cells
         self._archive = archive
         self._costs = costs
         self._counters = counters
         self.short_of: Reason = "no_room"
+        self._at: State | None = None
+        """The state that is used; None while nothing but the device is."""
 
     def bring(self, found: Found, target: int) -> int:
         """Let *target*, which holds nothing and is unknown to the ledger, hold what was *found*; return how much it is.
 
-        Less than was found where a state is lost on the way, nothing where the runner fails. The ledger has it then.
+        Less than was found where a state is lost on the way, nothing where the runner fails; what it failed at is
+        forgotten. The ledger has it then.
         """
         self.short_of = "no_room"
+        self._at = None
         if not found.length:
             return 0
         try:
@@ -58,14 +63,55 @@ class Bringer:
         except KVExhausted:
             length = 0
         except BackendFault as error:
-            log.warning("a cached prefix could not be used", error=error.message)
-            self.short_of = "state_lost"
-            for state, _ in found.states:
-                self._archive.lose(state)
+            self._blame(error)
+            if self._at is None and found.source in self._holders.residents:
+                self._holders.evict(found.source, lost=True)
             length = 0
         if not length:
             self._forget(target)
         return length
+
+    def take_back(self, found: Found, resident: int) -> bool:
+        """Take *resident* itself back to what was *found* in it; whether it is there, as the ledger then says.
+
+        Where it is not it stays as it was, or has left where the runner failed.
+        """
+        self.short_of = "no_room"
+        self._at = None
+        try:
+            there = self._take_back(found, resident)
+        except BackendFault as error:
+            self._blame(error)
+            self._holders.evict(resident, lost=True)
+            return False
+        if there:
+            self._cells.cut(resident, found.length)
+        return there
+
+    def _take_back(self, found: Found, resident: int) -> bool:
+        if found.checkpoint is not None:
+            data = self._fetch(found.checkpoint)
+            if data is None:
+                return False
+            self._runner.rewind(resident, data, found.length)
+        elif found.length < self._cells.length(resident):
+            self._runner.cut(resident, found.length)
+        return True
+
+    def _blame(self, error: BackendFault) -> None:
+        """The runner failed at something that would fail again: where that was a state it is lost."""
+        log.warning("a cached prefix could not be used", error=error.message)
+        self.short_of = "state_lost"
+        if self._at is not None:
+            self._archive.lose(self._at)
+
+    def _fetch(self, state: State) -> memoryview | None:
+        """*state*, which is used next."""
+        self._at = state
+        data = self._archive.get(state)
+        if data is None:
+            self.short_of = "state_lost"
+        return data
 
     def _bring(self, found: Found, target: int) -> int:
         held = 0
@@ -74,20 +120,22 @@ class Bringer:
             self._cells.copy(found.source, target, found.copied)
             held = found.copied
         for state, length in found.states:
-            if held != state.start or not self._restore(state, target, length):
+            all_of_it = length == state.end and found.checkpoint is None
+            if held != state.start or not self._restore(state, target, length, all_of_it=all_of_it):
                 break
             held = length
-            if length == state.end and found.checkpoint is None:
-                self._archive.restored(state)
         checkpoint = found.checkpoint
         if checkpoint is None or not held:
             return held
         return self._rewind(checkpoint, target, found.length, held)
 
-    def _restore(self, state: State, target: int, length: int) -> bool:
-        data = self._archive.get(state)
+    def _restore(self, state: State, target: int, length: int, *, all_of_it: bool) -> bool:
+        data = self._fetch(state)
         if data is None:
-            self.short_of = "state_lost"
+            return False
+        if all_of_it:  # before room is made on the device: what leaves that takes its place in the store
+            self._archive.restored(state)
+        if not self._holders.make_room(length - state.start):
             return False
         began = time.perf_counter()
         self._runner.restore(target, data, length)
@@ -100,9 +148,8 @@ class Bringer:
         return True
 
     def _rewind(self, checkpoint: State, target: int, length: int, held: int) -> int:
-        data = self._archive.get(checkpoint)
+        data = self._fetch(checkpoint)
         if data is None:
-            self.short_of = "state_lost"
             return 0
         self._runner.rewind(target, data, length)
         self._cells.shrink(self._cells.leaves[target], held - length)

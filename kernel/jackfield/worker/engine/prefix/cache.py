@@ -76,9 +76,9 @@ class PrefixCache:
         for tier, key in keys:
             self.archive.known(tier, key)
         self.saver = Saver(runner, self.holders, tiers, self.archive, self.state_costs, self.counters)
-        self.holders.leaving = self._leaving
+        self.holders.leaving = self.saver.leaving
         self._finder = Finder(reuse, self.cells, self._worth)
-        self._bringer = Bringer(runner, self.cells, self.archive, self.state_costs, self.counters)
+        self._bringer = Bringer(runner, self.holders, self.archive, self.state_costs, self.counters)
 
     # --- before a sequence runs --------------------------------------------------------------------------------------
 
@@ -92,8 +92,10 @@ class PrefixCache:
         if sequence.prefix.seen != version or self._has_gone_on(sequence.prefix.found):
             sequence.prefix.seen = version
             match = self.tree.match(scope, sequence.prefix.key, len(sequence.tokens) - 1)
-            found = self._finder.find(match, self.tiers.is_at_hand)
-            self._set(sequence, found if found.length >= WORTH_MIN else NOTHING._replace(known=found.known))
+            found = self._finder.find(match, self.tiers.is_at_hand) if match.length >= WORTH_MIN else NOTHING
+            if found.length < WORTH_MIN:
+                found = NOTHING._replace(known=found.known, covered=found.covered)
+            self._set(sequence, found)
 
     def slow(self, sequence: Sequence) -> list[State]:
         """States that only slow stores have, and that would save *sequence* a good part of its prompt."""
@@ -111,6 +113,8 @@ class PrefixCache:
     def fetched(self, sequence: Sequence, states: list[State]) -> None:
         """Slow stores have answered for *sequence*, if it still waits: until it starts, *states* stay in memory."""
         sequence.prefix.fetched = states
+        for state in states:
+            state.awaited += 1
         root = self.tree.roots.get(sequence.scope) if sequence.scope is not None else None
         if root is not None:
             self.tree.changed(root)
@@ -120,8 +124,7 @@ class PrefixCache:
     def let_go(self, sequence: Sequence) -> None:
         """*sequence* has started, or ended before: what was fetched for it need not stay in memory."""
         for state in sequence.prefix.fetched:
-            if not state.is_checkpoint:
-                state.data = None
+            self.archive.let_go(state)
         sequence.prefix.fetched = ()
 
     def start(self, sequence: Sequence, room: int) -> None:
@@ -228,7 +231,7 @@ class PrefixCache:
         for holder, resident in [*islice(residents.items(), LEAVE_MAX)]:
             cells = self.cells.frees(holder)
             if cells:
-                if not resident.rent.due(cells, self._price(resident, cells)):
+                if self.saver.spent or not resident.rent.due(cells, self._price(resident, cells)):
                     return
                 self.holders.evict(holder)
                 self.counters.moved += 1
@@ -290,20 +293,18 @@ class PrefixCache:
 
     def _price(self, resident: Resident, cells: int) -> float:
         """What getting *cells* of *resident* back would cost once they have left, in seconds."""
-        kept = bool(resident.node.states) or self.tiers.any
-        return self.state_costs.restore_s(cells) if kept else cells * self.costs.token_s(self.cells.used)
-
-    def _leaving(self, resident: Resident) -> None:
-        self.saver.leaving(resident.node)
+        restored = self.state_costs.restore_s(cells) if resident.node.states or self.tiers.any else 0.0
+        kept = resident.node.states or self.tiers.slow or self.tiers.roomy
+        # in a full store it takes the place of as much else, which would have to be computed
+        return restored if kept else restored + cells * self.costs.token_s(self.cells.used)
 
     def _begin(self, found: Found) -> tuple[int, int]:
         """A running id that holds what was *found*, or nothing; how much it holds."""
-        fresh = sum(length - state.start for state, length in found.states)
-        fresh += 0 if self.holders.shares else found.copied
+        fresh = 0 if self.holders.shares else found.copied
         holder = self.holders.take(found.source) if self.holders.make_room(fresh, found.source) else None
         if holder is None:
             if self._take_over(found) and found.source is not None:
-                return found.source, found.copied
+                return found.source, found.length
             found = NOTHING
             holder = self.holders.take()
         if holder is None:
@@ -312,21 +313,15 @@ class PrefixCache:
         if not length:
             self.cells.begin(holder)
         elif found.source is not None:
-            self.holders.used(found.source)
+            self.holders.used(found.source, found.copied)
         return holder, length
 
     def _take_over(self, found: Found) -> bool:
         """Let a resident run on that there is no room beside; whether it does."""
-        resident = self.holders.residents.get(found.source) if found.source is not None else None
-        if resident is None or found.source is None or found.states or self.rewinds:
+        if found.source is None or found.source not in self.holders.residents or found.states:
             return False
-        try:
-            self._runner.cut(found.source, found.copied)
-        except BackendFault as error:
-            log.warning("a cached prefix could not be used", error=error.message)
-            self.holders.evict(found.source, lost=True)
+        if not self._bringer.take_back(found, found.source):
             return False
-        self.cells.cut(found.source, found.copied)
         self.tree.release(self.holders.wake(found.source).node, found.source)
         self.counters.kept += 1
         return True

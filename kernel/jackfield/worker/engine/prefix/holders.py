@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import structlog
+
+from jackfield.errors import BackendFault
 from jackfield.worker.engine.prefix.cells import CellLedger
 from jackfield.worker.engine.prefix.residency import Meter, Rent
 
@@ -14,6 +17,11 @@ if TYPE_CHECKING:
     from jackfield.ports.backend import Runner
     from jackfield.worker.engine.prefix.counters import CacheCounters
     from jackfield.worker.engine.prefix.tree import Node, PrefixTree
+
+log = structlog.get_logger("jackfield.engine")
+
+CUT_MIN: Final = 64
+"""Cells that leave a resident's end at a time, and that stay of it, at least: each cut makes a state of its own."""
 
 
 class Resident:
@@ -42,7 +50,8 @@ class Holders:
         counters: Of the cache.
 
     Attributes:
-        leaving: Called with a resident that is about to leave the device.
+        leaving: Called when some of a resident is about to leave the device: with the node where it ends, the position
+            from which on nobody else holds it, and the node where what stays of it ends.
     """
 
     def __init__(self, runner: Runner, tree: PrefixTree, counters: CacheCounters) -> None:
@@ -59,7 +68,7 @@ class Holders:
         self.residents: OrderedDict[int, Resident] = OrderedDict()
         """The least recently used first."""
         self.meter = Meter()
-        self.leaving: Callable[[Resident], None] = lambda _: None
+        self.leaving: Callable[[Node, int, Node | None], None] = lambda _node, _start, _stays: None
 
     def take(self, keep: int | None = None) -> int | None:
         """An id that holds nothing; of residents the least recently used makes way, but not *keep*."""
@@ -85,19 +94,21 @@ class Holders:
         self.cells.wake(holder)
         return self.residents.pop(holder)
 
-    def used(self, holder: int) -> None:
-        """Somebody was given what *holder* holds."""
+    def used(self, holder: int, length: int) -> None:
+        """Somebody was given the first *length* tokens that *holder* holds, and has them now as well."""
         resident = self.residents.get(holder)
-        if resident is not None:
+        if resident is None:
+            return
+        self._counters.kept += 1
+        if length == resident.node.end:  # else nobody wanted its end, by which its turn to leave goes
             resident.rent.used()
             self.residents.move_to_end(holder)
-            self._counters.kept += 1
 
     def evict(self, holder: int, *, lost: bool = False) -> None:
-        """A resident leaves the device; or what it held is *lost* already, so that nothing of it can be saved."""
+        """A resident leaves the device; or what it held is *lost*, so that nothing of it can be saved, or is to be."""
         resident = self.residents.pop(holder)
         if not lost:
-            self.leaving(resident)
+            self.leaving(resident.node, resident.node.end - self.cells.frees(holder), None)
         self._counters.evicted_tokens += self.cells.frees(holder)
         self._runner.remove(holder)
         self.cells.drop(holder)
@@ -105,12 +116,12 @@ class Holders:
         self._tree.release(resident.node, holder)
 
     def make_room(self, cells: int, keep: int | None = None) -> bool:
-        """Let residents leave until *cells* more fit, but not *keep*; whether they do."""
-        while self.cells.used + cells > self._capacity:
+        """Let residents leave, their ends first, until *cells* more fit, but not *keep*; whether they do."""
+        while (missing := self.cells.used + cells - self._capacity) > 0:
             victim = self._victim(keep)
             if victim is None:
                 return False
-            self.evict(victim)
+            self._shorten(victim, missing)
         return True
 
     def next_to_leave(self) -> Iterator[Resident]:
@@ -141,6 +152,42 @@ class Holders:
             if holder not in resident.node.holders or self.cells.length(holder) != resident.node.end:
                 raise AssertionError("a resident is not where it should be")
         self.cells.check_integrity()
+
+    def _shorten(self, holder: int, cells: int) -> None:
+        """Let the last *cells* cells of a resident leave, or a few more; all of it where hardly any would stay."""
+        resident = self.residents[holder]
+        stays = self._stays(resident.node, holder, cells) if self.shares else None
+        if stays is None:
+            self.evict(holder)
+            return
+        node, resident.node, resident.saved = resident.node, stays, False
+        self.leaving(node, stays.end, stays)
+        self._tree.hold(stays, holder)
+        self._tree.release(node, holder)
+        self._counters.evicted_tokens += node.end - stays.end
+        try:
+            self._runner.cut(holder, stays.end)
+        except BackendFault as error:
+            log.warning("an idle prefix could not be cut", error=error.message)
+            self.evict(holder, lost=True)
+        else:
+            self.cells.cut(holder, stays.end)
+
+    def _stays(self, node: Node, holder: int, cells: int) -> Node | None:
+        """Where *holder*, which ends at *node*, is cut for *cells* that it alone holds; None if all of it may leave.
+
+        At the beginning of a node rather than a little after it, so that what leaves next is not in small pieces.
+        """
+        least = node.end - self.cells.frees(holder) + CUT_MIN
+        at = node.end - max(cells, CUT_MIN)
+        if at < least:
+            return None
+        while node.start > at:
+            node = node.parent  # type: ignore[assignment]  # the root starts at 0
+        at = min(at, node.end - CUT_MIN)
+        if at - node.start < CUT_MIN:
+            return node.parent if node.start >= least else None
+        return self._tree.split(node, at) if at >= least else None
 
     def _victim(self, keep: int | None) -> int | None:
         return next((holder for holder in self.residents if holder != keep), None)

@@ -71,7 +71,7 @@ def clear(cache: PrefixCache, *, off: str) -> CacheCleared:
     prefixes = sum(_ends(root) for root in cache.tree.roots.values())
     cache.saver.clear()
     for holder in list(cache.holders.residents):
-        cache.holders.evict(holder)
+        cache.holders.evict(holder, lost=True)
     cache.archive.clear()
     cache.tree.forget_bare()
     return CacheCleared(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("jackfield.engine")
 
 STEP_BYTES: Final = 16 * 1024 * 1024
-"""Saved between two steps, at most. One state at least."""
+"""Saved between two steps of what could stay, at most. One state at least."""
 
 STEP_S: Final = 0.005
 """How long what is not leaving yet may be saved between two steps, in seconds; one state at least. Answers wait."""
@@ -90,6 +90,11 @@ class Saver:
         """Whether anything waits to be saved."""
         return bool(self._queue)
 
+    @property
+    def spent(self) -> bool:
+        """Whether as much was saved since the last step as one step may: what need not leave now can wait."""
+        return self._left <= 0
+
     def add(self, node: Node) -> None:
         """A sequence has left a prefix that ends at *node*: slow stores are given it soon."""
         if self._tiers.slow:
@@ -108,11 +113,21 @@ class Saver:
         """Do not save the prefix that ends at *node*, not for itself."""
         self._queue.pop(node, None)
 
-    def leaving(self, node: Node) -> None:
-        """The holder of *node* leaves the device: save what only it holds, as far as this step's bytes go."""
-        self._queue.pop(node, None)
-        if self._left > 0 and self._tiers.any:
-            self._save(node, leaves=True)
+    def leaving(self, node: Node, start: int, stays: Node | None) -> None:
+        """Some of what the holder of *node* holds leaves the device: save it.
+
+        All of it: it makes room for as many tokens, and to restore or compute those takes longer.
+
+        Parameters:
+            node: Where the holder ends.
+            start: Position from which on nobody else holds it.
+            stays: Where what stays of it ends, if anything does.
+        """
+        waits = self._queue.pop(node, None)
+        if waits is not None and stays is not None:
+            self._queue[stays] = waits
+        if self._tiers.any:
+            self._save(node, leaves=True, start=start)
 
     def work(self) -> None:
         """Save as much as one step may."""
@@ -120,31 +135,36 @@ class Saver:
         until = time.perf_counter() + STEP_S
         while self._queue and self._left > 0:
             node, leaves = next(iter(self._queue.items()))
-            if self._save(node, leaves=leaves, until=until):
+            if self._save(node, leaves=leaves, room=self._left, until=until):
                 self._queue.pop(node, None)
             if time.perf_counter() >= until:
                 return
 
     def clear(self) -> None:
-        """Save nothing of what waits, nor of what leaves before the next step."""
+        """Save nothing of what waits."""
         self._queue.clear()
-        self._left = 0
 
-    def _save(self, node: Node, *, leaves: bool, until: float = math.inf) -> bool:
+    def _save(
+        self, node: Node, *, leaves: bool, start: int = 0, room: float = math.inf, until: float = math.inf
+    ) -> bool:
         """Save what is missing of the path to *node*; False if there is more to do.
 
         Parameters:
             node: Where a sequence that was left ends.
             leaves: Whether it leaves the device: quick stores are given it too, and what others hold is left out.
+            start: Position before which nothing is saved, where positions can be saved apart.
+            room: Bytes at most, but for the last state.
             until: When to stop, by ``time.perf_counter``; after one state at least.
         """
         if not node.held:
             return True
         if leaves:
             self._archive.faded(node)
-        missing = self._ranges(node, leaves=leaves) if self._holders.shares else self._whole(node, leaves=leaves)
+        if self._holders.shares:
+            missing = self._ranges(node, leaves=leaves, start=start)
+        else:
+            missing = self._whole(node, leaves=leaves)
         chosen: list[_Piece] = []
-        room = self._left
         for piece in missing:
             if room <= 0:
                 break
@@ -168,19 +188,19 @@ class Saver:
         self._archive.store_checkpoints(node, quick=leaves)
         return [_Piece(node, holders[0], 0, node.end, state)]
 
-    def _ranges(self, node: Node, *, leaves: bool) -> list[_Piece]:
+    def _ranges(self, node: Node, *, leaves: bool, start: int) -> list[_Piece]:
         """What is missing of the path to *node*, its beginning first; cut where paths part, and where it gets large."""
         pieces: list[_Piece] = []
         for each in [*node.path()][::-1]:
-            if leaves and each.held > 1:
+            if each.end <= start or (leaves and each.held > 1):
                 continue
             holder = each.holder()
             pieces += [
                 _Piece(each, holder, state.start, state.end, state)
                 for state in each.states
-                if state.node is each and self._missing(state, leaves=leaves)
+                if state.node is each and state.start >= start and self._missing(state, leaves=leaves)
             ]
-            pieces += [_Piece(each, holder, start, end) for start, end in self._cut(_gaps(each))]
+            pieces += [_Piece(each, holder, begin, end) for begin, end in self._cut(_gaps(each, start))]
         return pieces
 
     def _missing(self, state: State | None, *, leaves: bool) -> bool:
@@ -217,10 +237,10 @@ class Saver:
         return kept
 
 
-def _gaps(node: Node) -> list[tuple[int, int]]:
-    """Positions of *node* that no state covers."""
+def _gaps(node: Node, start: int) -> list[tuple[int, int]]:
+    """Positions of *node*, from *start* on, that no state covers."""
     gaps: list[tuple[int, int]] = []
-    reach = node.start
+    reach = max(node.start, start)
     for state in sorted(node.states, key=lambda each: each.start):
         if state.start > reach:
             gaps.append((reach, min(state.start, node.end)))

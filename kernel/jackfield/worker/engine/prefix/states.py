@@ -20,7 +20,7 @@ class State:
         nbytes: How large it is; 0 where that is not known yet.
     """
 
-    __slots__ = ("data", "end", "is_checkpoint", "key", "nbytes", "node", "start", "tiers")
+    __slots__ = ("awaited", "data", "end", "is_checkpoint", "key", "nbytes", "node", "start", "tiers")
 
     node: Node
     """Where it ends."""
@@ -35,3 +35,5 @@ class State:
         """Indices of the tiers that took it; for each how many bytes it had been given when this was used last."""
         self.data: memoryview | None = None
         """A copy in the engine's own memory: a checkpoint, or what a slow tier has just given back."""
+        self.awaited = 0
+        """Sequences that wait, for which a slow tier has given it back."""

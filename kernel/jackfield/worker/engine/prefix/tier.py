@@ -44,7 +44,7 @@ BEHIND: Final = "behind"
 """So much waits for the store already that a state was not written, or not dropped."""
 
 HUNG: Final = "hung"
-"""A prompt was not looked for in a store that has not come back from a call."""
+"""It was to be read from, or written to, while it had not come back from a call."""
 
 _REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
