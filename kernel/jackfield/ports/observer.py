@@ -63,7 +63,7 @@ class StoreStats(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with the store as a whole, for people; empty while it works."""
     troubles: Mapping[str, int] = {}
     """What has gone wrong: how often, by reason. Those of the store, and the engine's own: ``exception``, ``behind``
-    (too much waited for the store already), ``hung`` (a prompt was not looked for in a store that did not come back
+    (too much waited for the store already), ``hung`` (it was to be read from, or written to, while it had not come back
     from a call)."""
 
 

@@ -141,6 +141,29 @@ def test_a_store_that_hangs_does_not_keep_the_worker_from_ending(monkeypatch: py
     store.go_on.set()
 
 
+def test_a_store_that_hangs_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the figures and in the log, with how long it is."""
+    monkeypatch.setattr(tier_module, "HANGS_S", 0.0)
+    store = Stuck()
+    tree, tiers = PrefixTree(4), Tiers({"slow": store}, lambda _: None)
+    archive = archive_module.Archive(tree, tiers)
+
+    def keep(number: int) -> None:
+        node = tree.grow(tree.root(SCOPE), packed([number]), 1)
+        assert archive.keep(node, 0, 1, memoryview(b"x"), quick=False)
+
+    keep(0)
+    assert store.called.wait(20)
+    with capture_logs() as logs:
+        for number in range(1, 4):
+            keep(number)
+    assert tiers.all[0].stats().troubles == {"hung": 3}
+    assert [(log["store"], log["reason"]) for log in logs] == [("slow", "hung")]
+    assert logs[0]["error"].startswith("it has not come back from a call for ")
+    store.go_on.set()
+    tiers.close()
+
+
 def test_an_answer_does_not_wait_for_a_store_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it was to be given is used as if it had been; also once that has left the device."""
     monkeypatch.setattr(loop_module, "_STORE_WAIT_S", 60.0)

@@ -180,6 +180,8 @@ class Tiers:
             if not tier.put(state.key, data):
                 self._tell(lambda: self._gone(state, index))
 
+        if tier.hangs:
+            tier.trouble(HUNG)
         taken = self._thread is not None and self._thread.put(tier, state.key, write, data)
         if not taken:
             tier.trouble(BEHIND)
