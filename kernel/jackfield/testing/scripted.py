@@ -181,9 +181,10 @@ class ScriptedRunner(ScriptedCells):
         return logits
 
     def begin(self, row: int) -> None:
-        """The answer of the sequence of *row* begins there, unless it has begun: what it holds is its prompt."""
+        """An answer begins there in the sequence of *row*: what it holds is its prompt, whatever it was before."""
         sequence, _ = self._logits[row]
-        self._scripts.setdefault(sequence, self._script(sequence))
+        self._scripts.pop(sequence, None)
+        self._scripts[sequence] = self._script(sequence)
 
     def close(self) -> None:
         """Forget everything."""
@@ -228,11 +229,14 @@ class ScriptedSampler:
         self._bias = bias
         self._banned = banned
         self._draws_left = banned_draws
+        self._begun = False
 
     def sample(self, row: int, mask: npt.NDArray[np.uint32] | None = None) -> int:
         """The script's next token, as far as biases, bans and mask allow."""
+        if not self._begun:
+            self._runner.begin(row)
+            self._begun = True
         logits = self._runner.logits(row)
-        self._runner.begin(row)
         for token, bias in self._bias.items():
             logits[token] += bias
         if self._draws_left != 0:

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 _REPLAN_S: Final = 0.01
 """How long the loop waits for news when sequences exist and the scheduler runs none of them."""
 
+_CHECK_AFTER_S: Final = 1.0
+"""How long nothing must have happened before the loop looks whether everything adds up: with tens of thousands of saved
+states that takes 0.2 s, for which a request would have to wait."""
+
 _STORE_WAIT_S: Final = 1.0
 """How long a request waits for what a slow store has of its prompt; then that is computed."""
 
@@ -72,6 +76,8 @@ class EngineLoop:
         self._report = report
         self._inbox: Inbox[PreparedRequest | Errand] = Inbox()
         self._arrivals = 0
+        self._check_at: float | None = None
+        """When to see whether everything adds up, in monotonic seconds; None while nothing has changed."""
         self._cache_off = _why_off(runner.limits, caching)
         # with reuse "none" no sequence has a scope, and nothing that a plain runner has not is called
         self.cache = PrefixCache(cast("ReusableRunner", runner), Tiers(caching.stores, self._run_soon), caching.kept)
@@ -123,6 +129,8 @@ class EngineLoop:
     def _take_inbox(self, wait: float | None) -> bool:
         """Take in what arrived; False means stop."""
         news = self._inbox.take(wait)
+        if news.jobs or news.woken:
+            self._check_at = time.monotonic() + _CHECK_AFTER_S
         for job in news.jobs:
             if isinstance(job, PreparedRequest):
                 self._admit(job)
@@ -179,6 +187,7 @@ class EngineLoop:
         self._flush()
         self.cache.work()
         self.clock.end()
+        self._check_at = time.monotonic() + _CHECK_AFTER_S
         if time.monotonic() - self.clock.last_report >= REPORT_INTERVAL_S:
             self._report_now()
         return True
@@ -199,8 +208,16 @@ class EngineLoop:
             self.cache.work()
             return 0.0
         self._report_now()
-        if len(self.table):
-            return _REPLAN_S
+        return _REPLAN_S if len(self.table) else self._check()
+
+    def _check(self) -> float | None:
+        """See whether everything adds up, if it is time; return how long to wait for news before the next look."""
+        if self._check_at is None:
+            return None
+        left = self._check_at - time.monotonic()
+        if left > 0:
+            return left
+        self._check_at = None
         self.table.check_integrity()
         return None
 
