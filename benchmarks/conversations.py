@@ -8,12 +8,13 @@ a prefix are wanted whenever its end is, what it keeps are whole beginnings.
 from __future__ import annotations
 
 import heapq
+import math
 import random
 import string
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 SYSTEM_PROMPTS: Final = 6
 SYSTEM_TOKENS: Final = (60, 300)
@@ -35,25 +36,83 @@ class Request(NamedTuple):
 
     prompt: bytes
     answer: bytes
+    at: float = 0.0
+    """When it comes, in seconds."""
+    conversation: int = 0
+    turn: int = 0
+    system: int = 0
+    """Which system prompt it begins with, the most popular being 0."""
+    system_tokens: int = 0
 
 
 def conversations(count: int, seed: int) -> list[Request]:
     """The requests of *count* conversations, in the order they come."""
     generator = random.Random(seed)
     systems = [_some(generator, SYSTEM_TOKENS) for _ in range(SYSTEM_PROMPTS)]
-    popularity = [1 / rank for rank in range(1, SYSTEM_PROMPTS + 1)]  # Zipf's law
-    requests: list[tuple[float, Request]] = []
+    popularity = _popularity()
+    requests: list[Request] = []
     began = 0.0
-    for _ in range(count):
+    for number in range(count):
         began += generator.expovariate(1 / ARRIVAL_S)
-        [history] = generator.choices(systems, popularity)
-        now = began
-        for _ in range(min(TURNS_MAX, 1 + int(generator.expovariate(1 / TURNS_MEAN)))):
+        [system] = generator.choices(range(SYSTEM_PROMPTS), popularity)
+        history, now = systems[system], began
+        for turn in range(min(TURNS_MAX, 1 + int(generator.expovariate(1 / TURNS_MEAN)))):
             prompt, answer = history + _some(generator, USER_TOKENS), _some(generator, ANSWER_TOKENS)
-            requests.append((now, Request(prompt, answer)))
+            requests.append(Request(prompt, answer, now, number, turn, system, len(systems[system])))
             history = prompt + answer
             now += generator.expovariate(1 / THINK_S)
-    return [request for _, request in sorted(requests)]
+    return sorted(requests, key=lambda request: request.at)
+
+
+def online_bound(requests: Sequence[Request], room: int) -> float:
+    """Share of the prompts' tokens that no cache can be expected to surpass that does not know the future.
+
+    It knows the distributions that the requests were drawn from, and at any time has those *room* of all tokens so far
+    that are the likeliest to be wanted in the next instant: the hazard rate bound (Panigrahy, Nain, Neglia, Towsley: A
+    new upper bound on cache hit probability for non-anticipative caching policies, 2020).
+    """
+    last: dict[int, Request] = {}  # by conversation
+    hits = 0
+    for request in requests:
+        left, held = room, 0
+        for (system, conversation), (_, tokens) in _likeliest(last.values(), request.at):
+            kept = min(left, tokens)
+            left -= kept
+            wanted = conversation is None or conversation == request.conversation
+            held += kept if wanted and system == request.system else 0
+        hits += min(held, _usable(request))
+        last[request.conversation] = request
+    return hits / sum(len(request.prompt) for request in requests)
+
+
+_Part: TypeAlias = tuple[int, int | None]
+"""What all have that begin with a system prompt, or one conversation has besides."""
+
+
+def _likeliest(last: Iterable[Request], now: float) -> list[tuple[_Part, tuple[float, int]]]:
+    """All parts, those likeliest wanted *now* first: for each the rate, and its tokens."""
+    arriving = [each / sum(_popularity()) / ARRIVAL_S for each in _popularity()]
+    parts: dict[_Part, tuple[float, int]] = {}
+    for request in last:
+        rate = _going_on(request, now)
+        shared, _ = parts.get((request.system, None), (arriving[request.system], 0))
+        parts[request.system, None] = shared + rate, request.system_tokens
+        tokens = len(request.prompt) + len(request.answer) - request.system_tokens
+        parts[request.system, request.conversation] = rate, tokens
+    return sorted(parts.items(), key=lambda part: -part[1][0])
+
+
+def _going_on(last: Request, now: float) -> float:
+    """The rate at which a conversation goes on whose *last* turn is known: by then it is more and more likely over."""
+    if last.turn + 1 == TURNS_MAX:
+        return 0.0
+    more = math.exp(-1 / TURNS_MEAN)
+    thinking = more * math.exp(-(now - last.at) / THINK_S)
+    return thinking / (thinking + 1 - more) / THINK_S
+
+
+def _popularity() -> list[float]:
+    return [1 / rank for rank in range(1, SYSTEM_PROMPTS + 1)]  # Zipf's law
 
 
 def _some(generator: random.Random, lengths: tuple[int, int]) -> bytes:

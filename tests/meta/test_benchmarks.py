@@ -56,3 +56,13 @@ def test_conversations_go_on_from_what_was_said(module: Any) -> None:
     texts = [request.prompt + request.answer for request in requests]
     later = [request for request in requests if any(request.prompt.startswith(text) for text in texts)]
     assert len(requests) - 20 == len(later) > 20
+
+
+def test_what_no_cache_surpasses_lies_between_a_simple_one_and_the_oracle(module: Any) -> None:
+    """With room for everything it has all that was ever said, as the oracle has."""
+    requests = module.conversations(60, seed=5)
+    trace = module.Trace(requests)
+    assert module.online_bound(requests, trace.distinct) == pytest.approx(trace.oracle(trace.distinct), abs=0.002)
+    for share in (0.1, 0.2, 0.4):
+        room = round(trace.distinct * share)
+        assert trace.least_recently_used(room) <= module.online_bound(requests, room) <= trace.oracle(room)
