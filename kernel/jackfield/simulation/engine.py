@@ -6,8 +6,8 @@ tell the difference; a whole day of a worker takes seconds.
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import deque
+from bisect import bisect_left, insort
+from collections import Counter, deque
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -63,6 +63,8 @@ class SimulatedEngine:
         self.waiting: list[SimulatedSequence] = []
         self.running: list[SimulatedSequence] = []
         self.finished: list[SimulatedSequence] = []
+        self.tenants: Counter[str] = Counter()
+        """How many requests of each tenant wait."""
         self._pool = pool
         self._costs = costs
         self._coming = deque(enumerate(trace))
@@ -130,18 +132,21 @@ class SimulatedEngine:
             if request.prefix:
                 prefix = self._prefixes.setdefault(request.prefix, Prefix(request.prefix_tokens))
             self.waiting.append(SimulatedSequence(number, request, prefix))
+            self.tenants[request.tenant] += 1
 
     def _preempt(self, victims: set[int]) -> None:
         for sequence in [sequence for sequence in self.running if sequence.id in victims]:
             self.running.remove(sequence)
             sequence.stop()
             insort(self.waiting, sequence, key=_by_id)
+            self.tenants[sequence.tenant] += 1
 
     def _start(self, tokens: dict[int, int]) -> None:
         for sequence in self.named(tokens):
             if sequence.expects_more:
                 continue
-            self.waiting.remove(sequence)
+            del self.waiting[bisect_left(self.waiting, sequence.id, key=_by_id)]
+            self.tenants[sequence.tenant] -= 1
             sequence.start(self.now)
             self.running.append(sequence)
 

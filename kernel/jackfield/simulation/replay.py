@@ -89,4 +89,4 @@ class Replay:
     @property
     def _several_wait(self) -> bool:
         waiting = self.engine.waiting
-        return bool(waiting) and any(sequence.tenant != waiting[0].tenant for sequence in waiting)
+        return bool(waiting) and self.engine.tenants[waiting[0].tenant] < len(waiting)
