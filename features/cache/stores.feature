@@ -23,6 +23,20 @@ Feature: Cached prompts survive what becomes of the server
     When I run "jackfield cache warm demo --json handbook.txt" against the server
     Then the prompt was cached but for its last token
 
+  Scenario: Only who warmed a prompt profits from it after a restart
+    Given jackfield serve runs with the demo model, which keeps prefixes on disk, and keys
+    And a file "alice" with a key
+    And a file "bob" with a key
+    And a file "handbook.txt" of 100 words
+    When I run "jackfield cache warm demo --key-file alice --json handbook.txt" against the server
+    Then nothing of the prompt was cached
+    And within 10 seconds the store "kv-disk" holds it
+    When I run "jackfield workers restart demo"
+    And I run "jackfield cache warm demo --key-file bob --json handbook.txt" against the server
+    Then nothing of the prompt was cached
+    When I run "jackfield cache warm demo --key-file alice --json handbook.txt" against the server
+    Then the prompt was cached but for its last token
+
   Scenario: Answers after a restart are the same
     Given jackfield serve runs with the demo model in deterministic mode, which keeps prefixes on disk
     When I ask "Once upon a time there was a little girl who lived near a big forest with her mother, her old dog and three small cats. Every morning she went out to see the birds, and every evening she told her mother what the birds had sung that day. One day a blue bird came" with

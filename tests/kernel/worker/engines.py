@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import pytest
 
@@ -24,7 +24,7 @@ from jackfield.worker.stores import Caching
 from jackfield_fcfs.scheduler import FcfsScheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jackfield.channel.messages import SequenceEvent
     from jackfield.ports.backend import OptionValue, Runner
@@ -70,7 +70,7 @@ def load(name: str, *, context: int = 512, sequences: int = 4, cells: int | None
     path, deterministic = MODELS[name]
     kernel = build_kernel(Manifest(enabled=(InstanceRef("llama-cpu", "llama-cpu"),), kernel=KernelConfig()))
     options: dict[str, OptionValue] = {"deterministic": deterministic, "threads": 1, "batch": batch}
-    pool = "auto" if deterministic or cells is None else cells
+    pool: int | Literal["auto"] = "auto" if deterministic or cells is None else cells
     spec = ModelSpec(
         name="m", path=str(path), context=context, max_sequences=sequences, kv_tokens=pool, options=options
     )
@@ -145,7 +145,7 @@ class Engine:
         self,
         runner: Runner,
         scheduler: Scheduler | None = None,
-        stores: dict[str, KVStore] | None = None,
+        stores: Mapping[str, KVStore] | None = None,
         *,
         context_shift: bool = False,
     ) -> None:

@@ -72,6 +72,15 @@ def service_with_disk(serve: Callable[[str], ServeProcess]) -> ServeProcess:
     return _ready(serve(_demo_on_disk(STORE_FOLDER)))
 
 
+@given("jackfield serve runs with the demo model, which keeps prefixes on disk, and keys", target_fixture="service")
+def service_with_disk_and_keys(serve: Callable[[str], ServeProcess], tmp_path: Path) -> ServeProcess:
+    """All ready; there is one key, which nobody uses."""
+    manifest = _demo_on_disk(STORE_FOLDER).replace('"kv-disk"]', '"kv-disk", "keys"]')
+    (tmp_path / "plugins.toml").write_text(manifest)
+    _new_key("operator", tmp_path)
+    return _ready(serve(manifest))
+
+
 @given(
     "jackfield serve runs with the demo model in deterministic mode, which keeps prefixes on disk",
     target_fixture="service",

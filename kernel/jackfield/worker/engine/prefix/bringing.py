@@ -64,12 +64,17 @@ class Bringer:
             length = 0
         except BackendFault as error:
             self._blame(error)
-            if self._at is None and found.source in self._holders.residents:
-                self._holders.evict(found.source, lost=True)
+            self._blame_source(found)
             length = 0
         if not length:
             self._forget(target)
         return length
+
+    def _blame_source(self, found: Found) -> None:
+        """Where no state was at hand it was the copy that failed: what it was of leaves, if nobody runs in it."""
+        source = found.source
+        if self._at is None and source is not None and source in self._holders.residents:
+            self._holders.evict(source, lost=True)
 
     def take_back(self, found: Found, resident: int) -> bool:
         """Take *resident* itself back to what was *found* in it; whether it is there, as the ledger then says.

@@ -14,7 +14,7 @@ from jackfield.worker.engine.prefix.residency import Meter, Rent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jackfield.ports.backend import Runner
+    from jackfield.ports.reuse import ReusableRunner
     from jackfield.worker.engine.prefix.counters import CacheCounters
     from jackfield.worker.engine.prefix.tree import Node, PrefixTree
 
@@ -54,7 +54,7 @@ class Holders:
             from which on nobody else holds it, and the node where what stays of it ends.
     """
 
-    def __init__(self, runner: Runner, tree: PrefixTree, counters: CacheCounters) -> None:
+    def __init__(self, runner: ReusableRunner, tree: PrefixTree, counters: CacheCounters) -> None:
         limits = runner.limits
         self._runner = runner
         self._tree = tree
