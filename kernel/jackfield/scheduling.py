@@ -27,6 +27,14 @@ weights, which makes a token in steps of 16 twice as dear as in steps of 64 and 
 PROMPT_UNMEASURED: Final = 128
 """The same before anything was measured."""
 
+PROMPT_SLACK: Final = 0.25
+"""By how much of it the bound on prompts gives way where a prompt then ends: what is left of it would take a step of its
+own, or share one with the next prompt, and either way the first token would come a whole step later."""
+
+PROMPT_PART: Final = 0.5
+"""Least part of the bound for which another prompt shares the step in which one ends. Less of it would keep the ending
+one's first token waiting, and hardly bring its own nearer."""
+
 STEP_MS_MAX: Final = 60_000
 """Most that a scheduler's option for the length of a step may be."""
 
@@ -68,7 +76,7 @@ class StepDraft:
     Parameters:
         view: Of the step.
         step_s: Seconds that prompts may take where others wait for the step's end: answers for their next token, or a
-            prompt that ends in it for its first. 0 sets no bound.
+            prompt that ends in it for its first. 0 sets no bound. ``PROMPT_SLACK`` goes beyond it.
 
     Tokens of what runs already, and one more for each that runs, are never given to one that starts.
     """
@@ -76,10 +84,13 @@ class StepDraft:
     __slots__ = (
         "_cells",
         "_chunks",
+        "_closing",
         "_owed",
+        "_part",
         "_preempted",
         "_running",
         "_share",
+        "_slack",
         "_slots",
         "_starting",
         "prompts",
@@ -93,6 +104,10 @@ class StepDraft:
         self.prompts = share if any(answers(sequence) for sequence in view.running) else view.max_tokens
         """What is left of it for prompts."""
         self._share = share
+        self._slack = int(share * PROMPT_SLACK)
+        self._part = int(share * PROMPT_PART)
+        self._closing = False
+        """Whether a prompt ends in the step."""
         self._slots = view.free_slots
         self._cells = view.free_tokens
         self._running = {sequence.id: sequence for sequence in view.running}
@@ -144,13 +159,27 @@ class StepDraft:
 
         Where a prompt ends the step holds no more of others than can be computed meanwhile: its first token would wait.
         """
-        tokens = min(sequence.pending, self.tokens, self.prompts, self._cells)
+        tokens = self._portion(sequence)
         self._grant(sequence, tokens)
-        self.prompts -= tokens
+        self.prompts = max(0, self.prompts - tokens)
         self._share -= tokens
         if tokens == sequence.pending:
             self.prompts = min(self.prompts, max(0, self._share))
+            self._closing = True
         return tokens
+
+    def _portion(self, sequence: SequenceView) -> int:
+        """How much of its prompt *sequence* is given."""
+        if not self._has_part_for(sequence):
+            return 0
+        room = min(self.tokens, self._cells, self.prompts + self._slack)
+        return sequence.pending if sequence.pending <= room else min(room, self.prompts)
+
+    def _has_part_for(self, sequence: SequenceView) -> bool:
+        """Whether the step has room for a part of that prompt that is worth it."""
+        if self.tokens <= 0 or self.prompts <= 0:
+            return False
+        return not self._closing or self.prompts >= self._part or sequence.pending <= self.prompts + self._slack
 
     def fits(self, sequence: SequenceView, without: Sequence[SequenceView] = ()) -> bool:
         """Whether a waiting *sequence* can start: its whole prompt, a token more, and one for each that runs.
@@ -162,7 +191,7 @@ class StepDraft:
         running = len(self._running) + len(self._starting) - len(without)
         freed = sum(victim.cells + victim.pending for victim in without)
         room = self._cells - self._owed + freed - sequence.cells - sequence.pending
-        return self._slots + len(without) > 0 and self.tokens > 0 and self.prompts > 0 and room > running
+        return self._slots + len(without) > 0 and self._has_part_for(sequence) and room > running
 
     def start(self, sequence: SequenceView) -> bool:
         """Start a waiting *sequence* if it fits; return whether it does."""

@@ -32,7 +32,10 @@ def test_prompt_tokens_of_a_time(step_s: float, token_s: float, tokens: int) -> 
     ("prompts", "chunks"),
     [
         ([300, 300], [Chunk(1, 300)]),
-        ([40, 30, 90, 50], [Chunk(1, 40), Chunk(2, 30), Chunk(3, 30)]),
+        ([40, 60, 50], [Chunk(1, 40), Chunk(2, 60)]),
+        ([20, 30, 90], [Chunk(1, 20), Chunk(2, 30), Chunk(3, 50)]),
+        ([40, 30, 30, 5], [Chunk(1, 40), Chunk(2, 30), Chunk(3, 30)]),
+        ([40, 30, 90, 50], [Chunk(1, 40), Chunk(2, 30)]),
         ([600, 20], [Chunk(1, 512)]),
     ],
 )
@@ -41,7 +44,8 @@ def test_a_step_closes_soon_after_a_prompt_ends(prompts: list[int], chunks: list
     waiting = [Seen(number, tokens) for number, tokens in enumerate(prompts, 1)]
     draft = StepDraft(_view(waiting, [], 0.002), 0.2)
     for sequence in waiting:
-        draft.start(sequence)
+        if not draft.start(sequence):
+            break
     assert draft.plan().chunks == chunks
 
 
@@ -52,3 +56,14 @@ def test_answers_bound_the_prompts_of_their_step() -> None:
     draft.answer([answer])
     draft.start(Seen(2, 300))
     assert draft.plan().chunks == [Chunk(1, 1), Chunk(2, 100)]
+
+
+@pytest.mark.parametrize(("pending", "given"), [(100, 100), (125, 125), (126, 100), (300, 100)])
+def test_a_prompt_that_is_nearly_done_ends(pending: int, given: int) -> None:
+    """A quarter beyond the bound: what is left of it would take another step. Nobody else then has a part of the step."""
+    answer = Seen(1, 1, 50, 50)
+    draft = StepDraft(_view([], [answer], 0.002), 0.2)
+    draft.answer([answer])
+    draft.start(Seen(2, pending))
+    draft.start(Seen(3, 100))
+    assert draft.plan().chunks == [Chunk(1, 1), Chunk(2, given)]
