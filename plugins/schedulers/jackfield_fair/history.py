@@ -12,7 +12,7 @@ from jackfield_fair.order import Order
 from jackfield_fair.shares import Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sized
     from collections.abc import Set as AbstractSet
 
     from jackfield.ports.scheduler import SchedulerView, SequenceView, StepPlan
@@ -37,7 +37,7 @@ class History:
 
     def __len__(self) -> int:
         """How much is remembered: nothing when nothing runs or waits."""
-        kept = self._waiting, self.lines, self.order, self.ledger, self.shares, self._waits_for
+        kept: list[Sized] = [self._waiting, self.lines, self.order, self.ledger, self.shares, self._waits_for]
         return sum(map(len, kept))
 
     def waits_for_others(self, number: int) -> bool:

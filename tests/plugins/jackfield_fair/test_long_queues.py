@@ -62,6 +62,7 @@ def test_many_that_take_slots_cost_little_each() -> None:
         looks = count()
         scheduler = FairScheduler(FairConfig(slice_tokens=SLICE, step_ms=0))
         view = SchedulerView(1.0, [], [], free_slots=0, free_tokens=100_000, max_tokens=50_000)
+        running: list[WatchedSequence] = []
         for step in range(SLICE + 2):
             running = watched(range(many), 1, looks, generated=1 + step)
             scheduler.plan(view._replace(now=1.0 + step, running=running))
