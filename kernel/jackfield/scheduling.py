@@ -28,8 +28,8 @@ PROMPT_UNMEASURED: Final = 128
 """The same before anything was measured."""
 
 PROMPT_SLACK: Final = 0.25
-"""By how much of it the bound on prompts gives way where a prompt then ends: what is left of it would take a step of its
-own, or share one with the next prompt, and either way the first token would come a whole step later."""
+"""By how much of it the bound on prompts gives way where a prompt then ends: what is left of it would take a step of
+its own, or share one with the next prompt, and either way the first token would come a whole step later."""
 
 PROMPT_PART: Final = 0.5
 """Least part of the bound for which another prompt shares the step in which one ends. Less of it would keep the ending

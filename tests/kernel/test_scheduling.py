@@ -60,7 +60,7 @@ def test_answers_bound_the_prompts_of_their_step() -> None:
 
 @pytest.mark.parametrize(("pending", "given"), [(100, 100), (125, 125), (126, 100), (300, 100)])
 def test_a_prompt_that_is_nearly_done_ends(pending: int, given: int) -> None:
-    """A quarter beyond the bound: what is left of it would take another step. Nobody else then has a part of the step."""
+    """A quarter beyond the bound: what is left of it would take another step. Nobody else then has a part of it."""
     answer = Seen(1, 1, 50, 50)
     draft = StepDraft(_view([], [answer], 0.002), 0.2)
     draft.answer([answer])
