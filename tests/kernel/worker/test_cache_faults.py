@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from tests.kernel.worker.engines import Engine, load, question
+from tests.kernel.worker.engines import Engine, Unsteady, load, question
 from tests.kernel.worker.stores import DictStore
 
 from jackfield.errors import BackendFault
@@ -13,6 +13,8 @@ from jackfield.ports.kv_store import StateKey
 from jackfield.worker.engine import loop as loop_module
 from jackfield.worker.engine.prefix.archive import Archive
 from jackfield.worker.engine.prefix.cache import PrefixCache
+from jackfield.worker.engine.prefix.costs import StepCosts
+from jackfield.worker.engine.prefix.report import cache_stats
 from jackfield.worker.engine.prefix.states import CHECKPOINT
 from jackfield.worker.engine.prefix.tiers import Tiers
 from jackfield.worker.engine.prefix.tokens import packed
@@ -136,6 +138,52 @@ def test_what_is_too_short_to_be_kept_is_not_counted_as_computed_again(runner: R
         for text in ("The one", "The other", "The third"):
             engine.ask(question(text, tokens=30))
         assert engine.loop.cache.counters.recomputed == {}
+
+
+def test_what_has_left_and_is_computed_again_is_counted(runner: Runner) -> None:
+    """All but the last token, which is computed in any case."""
+    with Engine(runner) as engine:
+        engine.ask(question(TEXT))
+        engine.leave_device()
+        engine.loop.cache.archive.clear()
+        (again,) = engine.ask(question(TEXT))
+        assert engine.loop.cache.counters.recomputed == {"evicted": again.ends[0].usage.prompt_tokens - 1}
+
+
+def test_what_is_there_and_cannot_be_gone_back_to_is_counted(runner: Runner) -> None:
+    """Two prompts part where no checkpoint was taken."""
+    with Engine(runner) as engine:
+        engine.ask(question(f"{TEXT} and then one thing"))
+        (other,) = engine.ask(question(f"{TEXT} and then another"))
+        recomputed = engine.loop.cache.counters.recomputed
+    assert other.cached == 0
+    assert recomputed.keys() == {"no_checkpoint"}
+    assert len(TEXT) / 4 < recomputed["no_checkpoint"] < other.ends[0].usage.prompt_tokens
+
+
+def test_what_was_preempted_and_is_computed_again_is_counted() -> None:
+    """Where nothing can be kept, all of it."""
+    runner = load("sliding-window, deterministic", context=256)
+    with Engine(runner, Unsteady()) as engine:
+        engine.ask(question(TEXT))
+        assert engine.loop.clock.preemptions > 0
+        assert engine.loop.cache.counters.recomputed.keys() == {"preempted"}
+    runner.close()
+
+
+def test_what_the_cost_model_goes_by_is_shown(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its measured inputs, and what it decided."""
+    monkeypatch.setattr(StepCosts, "idle_cell_s", 1e-12)
+    with Engine(runner) as engine:
+        engine.ask(question(TEXT))
+        engine.ask(question(TEXT))
+        cache = engine.loop.cache
+        cache.state_costs.restored(100, 0.5)
+        stats = cache_stats(cache)
+    assert stats.restore_token_s == cache.state_costs.restore_token_s > 0
+    assert stats.idle_cell_s == 1e-12
+    assert (stats.kept, stats.hits, stats.lookups) == (1, 1, 2)
+    assert stats.moved == cache.counters.moved
 
 
 @pytest.mark.parametrize("after", [0.0, 1000.0])
