@@ -122,6 +122,9 @@ class RunnerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Sequence ids besides those that run, for prefixes that are kept."""
     reuse: Reuse = "none"
     """What can be done with the keys and values of a prefix once they are computed."""
+    tile_rows: int = 0
+    """Rows from which a ``decode`` call reads the cells of all its sequences for each of them, in tiles. Where it says
+    so, answers are computed in calls of fewer rows, apart from prompts. 0 where a step is best computed in one call."""
     state_layout: str = ""
     """Names model file, KV layout and library version: a saved state can be restored where this is the same."""
 

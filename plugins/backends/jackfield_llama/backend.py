@@ -10,7 +10,7 @@ from jackfield.ports.backend import Batch, RunnerLimits
 from jackfield_llama import library as llama
 from jackfield_llama.config import QUANTISED, LlamaConfig
 from jackfield_llama.contexts import Wish, make_context
-from jackfield_llama.layout import state_layout
+from jackfield_llama.layout import state_layout, tile_rows
 from jackfield_llama.machine import Machine
 from jackfield_llama.model import open_model
 from jackfield_llama.paired import PairedRunner
@@ -153,6 +153,7 @@ def _limits(model: llama.Model, context: llama.Context, wish: Wish, plan: Plan, 
         can_shift=_can_shift(model, context, wish.config),
         spare_sequences=sequences.spare,
         reuse=sequences.reuse,
+        tile_rows=tile_rows(wish.config, said),
         state_layout=state_layout(wish, sequences.total, said),
     )
 

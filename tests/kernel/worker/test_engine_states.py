@@ -188,16 +188,20 @@ _INFO = ModelInfo(
 
 
 def _check_calls(runner: Unreliable) -> None:
-    """Deterministic: a call with more than one row of a sequence has no other sequence."""
+    """In deterministic mode a call with more than one row of a sequence has no other; tiles are for long prompts only."""
+    tile_rows = runner.limits.tile_rows
     for rows in runner.calls:
-        assert len(rows) == 1 or set(rows.values()) == {1}
+        if runner.limits.deterministic:
+            assert len(rows) == 1 or set(rows.values()) == {1}
+        if tile_rows and sum(rows.values()) >= tile_rows:
+            assert min(rows.values()) >= tile_rows
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     faults=st.sampled_from([0.0, 0.0, 0.02, 0.2]),
-    mode=st.sampled_from(["plain", "shift", "deterministic"]),
+    mode=st.sampled_from(["plain", "tiles", "shift", "deterministic"]),
 )
 def test_any_order_of_events(seed: int, faults: float, mode: str) -> None:
     """Every answer ends once, what it says is its own, and nothing is left behind."""
@@ -209,6 +213,7 @@ def test_any_order_of_events(seed: int, faults: float, mode: str) -> None:
         max_batch_tokens=generator.randint(5, 64),
         deterministic=mode == "deterministic",
         can_shift=mode == "shift",
+        tile_rows=generator.randint(2, 12) if mode == "tiles" else 0,
     )
     runner = Unreliable(limits, generator, faults)
     scheduler = Chaos(generator, shift=mode == "shift")
@@ -228,8 +233,7 @@ def test_any_order_of_events(seed: int, faults: float, mode: str) -> None:
     assert len(loop.table) == 0
     assert not any(runner.cells.values())
     assert runner.samplers == 0
-    if mode == "deterministic":
-        _check_calls(runner)
+    _check_calls(runner)
     for asker in scheduler.askers:
         # what is computed again after a shift has lost its beginning, and with it the script
         _check(asker, faults, exact=mode != "shift" or not loop.clock.preemptions)

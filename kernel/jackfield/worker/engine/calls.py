@@ -32,13 +32,14 @@ def bounded(chunks: list[Chunk]) -> list[Chunk]:
     return kept
 
 
-def calls(chunks: list[Chunk], *, deterministic: bool) -> list[list[Chunk]]:
-    """The backend calls of a step: one for all, and one for each sequence that was in a call that failed.
+def calls(chunks: list[Chunk], *, deterministic: bool, tile_rows: int) -> list[list[Chunk]]:
+    """The backend calls of a step: as few as pay, and one for each sequence that was in a call that failed.
 
     Parameters:
         chunks: What the step computes.
         deterministic: Also one for each that has several rows or is in prefill, and one for all other decode rows: in a
             shared call the library would cut prefills where others end.
+        tile_rows: The runner's limit of that name.
     """
     shared: list[Chunk] = []
     alone: list[list[Chunk]] = []
@@ -48,4 +49,32 @@ def calls(chunks: list[Chunk], *, deterministic: bool) -> list[list[Chunk]]:
             alone.append([chunk])
         else:
             shared.append(chunk)
-    return [shared, *alone] if shared else alone
+    return [*_crowds(shared, tile_rows), *alone]
+
+
+def _crowds(chunks: list[Chunk], tile_rows: int) -> list[list[Chunk]]:
+    """*chunks* in calls: small ones in calls of less than *tile_rows* rows, of about the same size, before the others.
+
+    Answers come first, since their tokens can be sent while prompts are computed.
+    """
+    rows = sum([count for _, count in chunks])
+    if not tile_rows or rows < tile_rows:
+        return [chunks] if chunks else []
+    large = [chunk for chunk in chunks if chunk[1] >= tile_rows]
+    small = [chunk for chunk in chunks if chunk[1] < tile_rows]
+    return [*_packed(small, tile_rows - 1), *([large] if large else [])]
+
+
+def _packed(chunks: list[Chunk], most: int) -> list[list[Chunk]]:
+    """*chunks*, each of *most* rows or less, in calls of no more than that; as even as their order allows."""
+    left = sum([count for _, count in chunks])
+    packed: list[list[Chunk]] = []
+    room = 0
+    for chunk in chunks:
+        if room < chunk[1]:
+            packed.append([])
+            room = min(most, max(chunk[1], -(-left // -(-left // most))))
+        packed[-1].append(chunk)
+        room -= chunk[1]
+        left -= chunk[1]
+    return packed

@@ -84,7 +84,9 @@ class EngineLoop:
         self.table = SequenceTable(runner.limits, self.cache)
         self.clock = StepClock()
         self._endings = Endings(self.table, self.clock)
-        self._stepper = Stepper(runner, self.table, self.clock, self._endings, self.cache, context_shift=context_shift)
+        self._stepper = Stepper(
+            runner, self.table, self.clock, self._endings, self.cache, flush, context_shift=context_shift
+        )
         self.submit: Callable[[PreparedRequest], None] = self._inbox.submit
         self.wake = self._inbox.wake
         self.stop = self._inbox.stop

@@ -17,6 +17,8 @@ from jackfield.worker.engine.sequence import NO_SLOT
 from jackfield.worker.engine.starting import Starter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jackfield.ports.backend import Runner, Sampler
     from jackfield.ports.constraint import Matcher
     from jackfield.types import TokenLogprob
@@ -39,6 +41,7 @@ class Stepper:
         clock: Counts tokens and times.
         endings: Ends sequences.
         cache: Has computed prefixes.
+        flush: Sends the events that recipients were given.
         context_shift: Whether an answer goes on at the end of the context.
     """
 
@@ -49,6 +52,7 @@ class Stepper:
         clock: StepClock,
         endings: Endings,
         cache: PrefixCache,
+        flush: Callable[[], None],
         *,
         context_shift: bool,
     ) -> None:
@@ -57,21 +61,22 @@ class Stepper:
         self._clock = clock
         self._endings = endings
         self._cache = cache
+        self._flush = flush
         self._starter = Starter(table, cache)
         self._piece = runner.tokenizer.piece
         self._batch = Batch(runner.limits.max_batch_tokens)
         self._deterministic = runner.limits.deterministic
+        self._tile_rows = runner.limits.tile_rows
         self._context = runner.limits.context
         self._context_shift = context_shift
         self._masks = Masks(runner, clock)
 
     def step(self, chunks: list[Chunk]) -> None:
-        """Compute *chunks*, or as much of them as a step may hold."""
-        if not self._deterministic and not any(sequence.unscored or sequence.suspect for sequence, _ in chunks):
-            self._call(self._starter.start(chunks))
-            return
+        """Compute *chunks*, or as much of them as a step may hold. What a call drew is sent before the next begins."""
         chunks = self._starter.start(bounded(chunks))
-        for call in calls(chunks, deterministic=self._deterministic):
+        for number, call in enumerate(calls(chunks, deterministic=self._deterministic, tile_rows=self._tile_rows)):
+            if number:
+                self._flush()
             # a call before may have cost others their slots
             present = [chunk for chunk in call if chunk[0].slot != NO_SLOT]
             if present:
