@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("jackfield.engine")
 
 WORTH_MIN: Final = 16
-"""Tokens from which a prefix is worth keeping and looking for: fewer are computed as fast as they are found."""
+"""Tokens from which a prefix is worth keeping, and bringing where that takes more than sharing cells: fewer are
+computed as fast. Cells are shared from the first token: what a chat template begins with is 4 % of a prompt of 128."""
 
 BARE_MAX: Final = 1024
 """Ends of prefixes that are remembered although nobody has them."""
@@ -77,6 +78,7 @@ class PrefixCache:
             self.archive.known(tier, key)
         self.saver = Saver(runner, self.holders, tiers, self.archive, self.state_costs, self.counters)
         self.holders.leaving = self.saver.leaving
+        self._least = 1 if self.holders.shares else WORTH_MIN
         self._finder = Finder(reuse, self.cells, self._worth)
         self._bringer = Bringer(runner, self.holders, self.archive, self.state_costs, self.counters)
 
@@ -92,8 +94,8 @@ class PrefixCache:
         if sequence.prefix.seen != version or self._has_gone_on(sequence.prefix.found):
             sequence.prefix.seen = version
             match = self.tree.match(scope, sequence.prefix.key, len(sequence.tokens) - 1)
-            found = self._finder.find(match, self.tiers.is_at_hand) if match.length >= WORTH_MIN else NOTHING
-            if found.length < WORTH_MIN:
+            found = self._finder.find(match, self.tiers.is_at_hand) if match.length >= self._least else NOTHING
+            if found.length < (WORTH_MIN if found.states else self._least):
                 found = NOTHING._replace(known=found.known, covered=found.covered)
             self._set(sequence, found)
 
