@@ -188,7 +188,7 @@ _INFO = ModelInfo(
 
 
 def _check_calls(runner: Unreliable) -> None:
-    """In deterministic mode a call with more than one row of a sequence has no other; tiles are for long prompts only."""
+    """Deterministic: a call with more than one row of a sequence has no other. Tiles are for long prompts only."""
     tile_rows = runner.limits.tile_rows
     for rows in runner.calls:
         if runner.limits.deterministic:
