@@ -103,7 +103,7 @@ class Engine:
         self._wrap = wrap
         self._constraint: Constraint | None = None
 
-    def kept(self, _constraint: Constraint) -> None:
+    def kept(self, constraint: Constraint) -> None:
         return None
 
     def compile(self, constraint: Constraint) -> Engine:
@@ -124,7 +124,7 @@ class Muddled:
         self._engine = LlguidanceEngine(VOCABULARY, LlguidanceConfig())
         self._last: Grammar | None = None
 
-    def kept(self, _constraint: Constraint) -> Grammar | None:
+    def kept(self, constraint: Constraint) -> Grammar | None:
         return self._last
 
     def compile(self, constraint: Constraint) -> Grammar:

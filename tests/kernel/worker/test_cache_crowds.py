@@ -127,14 +127,13 @@ def test_a_model_with_one_slot_goes_on_with_a_conversation(
     runner = load(kind, context=CONTEXT, cells=CONTEXT, sequences=1)
     with Engine(runner) as engine:
         text = TEXT
-        for turn in range(3):
+        for turn in range(4):
             asked = question(text)
             (given,) = engine.ask(asked)
             require_same(runner, given.scores, alone(asked).scores)
             assert (given.cached > 0) is (turn > 0 and runner.limits.reuse != "none")
-            text += given.text + " and then?"
-        (again,) = engine.ask(asked)
-        require_same(runner, again.scores, alone(asked).scores)
+            if turn < 2:  # the last question is asked twice
+                text += given.text + " and then?"
     runner.close()
 
 
