@@ -289,7 +289,7 @@ class Usage(msgspec.Struct, frozen=True, array_like=True):
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
-    """How many of ``prompt_tokens`` were already in the KV cache and not computed again."""
+    """How many of ``prompt_tokens`` were in the KV cache before any answer to the prompt began; all of them say it."""
 
 
 class Timings(msgspec.Struct, frozen=True, array_like=True):

@@ -249,8 +249,7 @@ def _merged(deltas: list[TextDelta]) -> TextDelta:
 def _accounted(before: Finished | None, finished: Finished) -> Finished:
     """*finished* with the usage of all that ended *before*: answers to one prompt, generations of one HTTP request.
 
-    A prompt, and what was cached of it before the request came, is that of its first answer: the others find what that
-    one has computed.
+    Every answer says how long the prompt is, and how much of it was cached: it counts once.
     """
     usage = finished.usage if finished.index == 0 else Usage(0, finished.usage.completion_tokens)
     if before is not None:

@@ -14,7 +14,9 @@ from tests.kernel.worker.engines import MODELS, Engine, Unsteady, load, question
 from tests.kernel.worker.stores import DictStore
 
 from jackfield.errors import BackendFault, KVExhausted
+from jackfield.ports.scheduler import StepPlan
 from jackfield.worker.engine.prefix.cache import PrefixCache
+from jackfield_fcfs.scheduler import FcfsScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tests.kernel.worker.engines import Asker
 
     from jackfield.ports.backend import Batch, Runner
+    from jackfield.ports.scheduler import Scheduler, SchedulerView
     from jackfield.types import GenerateRequest
 
 CONTEXT = 256
@@ -187,10 +190,35 @@ def test_many_answers_to_one_prompt_are_all_its_own(kind: str, alone: Callable[[
     for index in range(128):
         require_same(runner, given.scores_of(index), expected)
     prompt = given.ends[0].usage.prompt_tokens
-    assert (given.cached, given.ends[1].usage.cached_tokens) == (0, prompt - 1 if runner.limits.reuse != "none" else 0)
+    assert {end.usage.cached_tokens for end in given.ends.values()} == {0}
     if runner.limits.reuse == "ranges":
         assert computed == prompt + 127
     runner.close()
+
+
+class _LastFirst:
+    """Of those that may start, the youngest does."""
+
+    def __init__(self) -> None:
+        self._inner = FcfsScheduler(None)
+
+    def plan(self, view: SchedulerView) -> StepPlan:
+        """As fcfs, in the other order."""
+        planned = self._inner.plan(view)
+        return StepPlan([*reversed(planned.chunks)], planned.preempt)
+
+
+@pytest.mark.parametrize("scheduler", [FcfsScheduler(None), _LastFirst()], ids=["fcfs", "last first"])
+def test_what_was_cached_is_what_the_first_of_several_answers_found(scheduler: Scheduler) -> None:
+    """Whichever that is: all of them say the same, and what the others find of it does not count."""
+    runner = load("base", context=CONTEXT)
+    with Engine(runner, scheduler) as engine:
+        (first,) = engine.ask(question(TEXT, tokens=4, choices=3))
+        (again,) = engine.ask(question(TEXT, tokens=4, choices=3))
+    runner.close()
+    prompt = again.ends[0].usage.prompt_tokens
+    assert [first.ends[index].usage.cached_tokens for index in range(3)] == [0] * 3
+    assert [again.ends[index].usage.cached_tokens for index in range(3)] == [prompt - 1] * 3
 
 
 @pytest.mark.parametrize("name", ["base", "recurrent", "sliding-window", "hybrid-delta"])

@@ -32,12 +32,11 @@ class Endings:
 
     def finish(self, sequence: Sequence, reason: FinishReason, stopped_by: int | str | None = None) -> None:
         """The answer is complete, and all of its text was shown."""
-        usage = Usage(len(sequence.request.prompt), sequence.generated, sequence.cached)
+        request = sequence.request
+        usage = Usage(len(request.prompt), sequence.generated, request.cached or 0)
         # a stop string takes its tokens' text away, and with it what is known of them
         logprobs = () if isinstance(stopped_by, str) else sequence.output.left()
-        sequence.request.recipient.post(
-            Finished(reason, usage, _timings(sequence), sequence.index, stopped_by, logprobs)
-        )
+        request.recipient.post(Finished(reason, usage, _timings(sequence), sequence.index, stopped_by, logprobs))
         self._clock.answered(sequence.generated)
         self._end(sequence, RequestEvent.END)
 

@@ -119,7 +119,7 @@ class PreparedRequest:
         standing: Whose it is.
     """
 
-    __slots__ = ("choices", "draws", "ends", "key", "open", "prompt", "recipient", "shown", "standing")
+    __slots__ = ("cached", "choices", "draws", "ends", "key", "open", "prompt", "recipient", "shown", "standing")
 
     def __init__(
         self,
@@ -143,6 +143,9 @@ class PreparedRequest:
         """The prompt as the prefix cache compares it."""
         self.open: list[Sequence] = []
         """Answers that have not ended; the engine loop's."""
+        self.cached: int | None = None
+        """Tokens of the prompt that the prefix cache gave the answer that started first; the engine loop's. The others
+        find what that one computes."""
 
     def sampling(self, index: int) -> SamplingParams:
         """How answer *index* is drawn: each has a seed of its own."""
@@ -193,7 +196,6 @@ class Sequence:
     __slots__ = (
         "_id",
         "arrived",
-        "cached",
         "computed",
         "first_token",
         "generated",
@@ -248,8 +250,6 @@ class Sequence:
 
     def _uncached(self, request: PreparedRequest) -> None:
         """Begin what the prefix cache knows of it."""
-        self.cached = 0
-        """Tokens of the prompt that the prefix cache gave it when it first started."""
         self.scope = request.standing.scope
         """Who shares what it computes; None from where it is not what others would compute."""
         self.prefix = Prefix(request.key)

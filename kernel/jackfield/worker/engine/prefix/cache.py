@@ -342,7 +342,8 @@ class PrefixCache:
             counters.lookups += 1
             counters.hits += length > 0
             counters.cached_tokens += length
-            sequence.cached = length
+            if sequence.request.cached is None:
+                sequence.request.cached = length
 
     def _plan_checkpoints(self, sequence: Sequence, known: int) -> None:
         """Where prompts part, and at the end of the prompt: there others will want to go on."""
