@@ -11,7 +11,8 @@ _PULL: Final = 1e-4
 """Weight of the prior, in measurements of what it says: they are off by a tenth, it may be off by ten times."""
 
 _OUTLIER: Final = 0.5
-"""Relative error from which a measurement weighs less, the less the more it is off: something else ran then."""
+"""Relative error, of the smaller of measured and expected, from which a measurement weighs less, the less the more it
+is off: something else ran then."""
 
 _REFRESH: Final = 16
 """Measurements between two solutions, once there were as many."""
@@ -49,7 +50,8 @@ class DecayedFit:
         """What has these *features* took *seconds*."""
         seconds = max(seconds, _SOONEST_S)
         expected = sum([value * each for value, each in zip(features, self.coefficients, strict=True)])
-        trust = min(1.0, _OUTLIER / max(abs(expected / seconds - 1), _OUTLIER)) ** 0.5
+        off = max(seconds / max(expected, _SOONEST_S), expected / seconds) - 1
+        trust = min(1.0, _OUTLIER / max(off, _OUTLIER)) ** 0.5
         weight = trust / seconds
         # scaled by the prior, so that the pull is the same for all
         row = [value * prior * weight for value, prior in zip(features, self._prior, strict=True)]
