@@ -145,6 +145,14 @@ class Kernel:
         """Constraint engine factories by name, in manifest order."""
         return self._unite("jackfield_constraints")
 
+    def behind(self) -> Mapping[str, str]:
+        """Instances whose scheduler or constraint engine is not used, each with the one listed before it whose is."""
+        found: dict[str, str] = {}
+        for hook in ("jackfield_schedulers", "jackfield_constraints"):
+            owners = [owner.name for owner, _ in self._collect(hook).values()]
+            found.update({owner: owners[0] for owner in owners if owner != owners[0]})
+        return found
+
     def kv_stores(self) -> Mapping[str, KVStoreFactory]:
         """KV store factories by name, in manifest order."""
         return self._unite("jackfield_kv_stores")

@@ -478,6 +478,15 @@ def test_answers_are_united_in_manifest_order(site: Site) -> None:
     assert list(kernel_of("pair", "fcfs").schedulers()) == ["p", "q", "fcfs"]
 
 
+def test_of_schedulers_and_constraint_engines_the_first_is_used(site: Site) -> None:
+    """The owners of the others can be told."""
+    site.add("pair", "@hookimpl\ndef jackfield_schedulers(instance):\n    return {'p': object, 'q': object}\n")
+    site.add("form", "@hookimpl\ndef jackfield_constraints(instance):\n    return {'form': object}\n")
+    assert kernel_of("pair", "form").behind() == {}
+    assert kernel_of("fcfs", "pair", "form").behind() == {"pair": "fcfs"}
+    assert kernel_of("pair", "fcfs", "llguidance", "form").behind() == {"fcfs": "pair", "form": "llguidance"}
+
+
 def test_backends_keep_their_owners(site: Site) -> None:
     """A model's options are those of the instance behind its backend, whatever that is called."""
     site.add("engine", "@hookimpl\ndef jackfield_backends(instance):\n    return {'fast': dict}\n")

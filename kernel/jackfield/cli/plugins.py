@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -36,6 +37,8 @@ class PluginRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     distribution: str
     hooks: Sequence[str] | None = None
     """None where the plugin was not loaded."""
+    behind: str = ""
+    """The instance listed before it whose scheduler or constraint engine is used instead of its own."""
 
 
 class PluginChange(msgspec.Struct, frozen=True):
@@ -75,7 +78,7 @@ def list_(file: Path | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
         return
-    cells = [(row.name, row.plugin, row.state, row.distribution, _hooks(row)) for row in rows]
+    cells = [(row.name, row.plugin, _state(row), row.distribution, _hooks(row)) for row in rows]
     print_table(("NAME", "PLUGIN", "STATE", "FROM", "HOOKS"), cells)
 
 
@@ -97,7 +100,13 @@ def info(name: str, file: Path | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode({**msgspec.to_builtins(row), "options": options}), indent=2))
         return
-    facts = {"name": row.name, "plugin": row.plugin, "state": row.state, "from": row.distribution, "hooks": _hooks(row)}
+    facts = {
+        "name": row.name,
+        "plugin": row.plugin,
+        "state": _state(row),
+        "from": row.distribution,
+        "hooks": _hooks(row),
+    }
     for label, text in facts.items():
         click.echo(f"{label:<8}  {text}")
     for key, value in options.items():
@@ -118,7 +127,6 @@ def enable(name: str, file: Path | None, *, as_json: bool) -> None:
       jackfield plugins enable prometheus
       jackfield plugins enable ./my_plugin.py
     """  # noqa: D301  \b is click's mark against wrapping
-    from jackfield.cli.kernel import build_kernel
     from jackfield.cli.manifest_edit import edit_enabled, enabled_entries
     from jackfield.manifest_layers import FILE_NAME
 
@@ -126,7 +134,7 @@ def enable(name: str, file: Path | None, *, as_json: bool) -> None:
 
     changed = name not in enabled_entries(target)
     if changed:
-        edit_enabled(target, lambda listed: listed.append(name), build_kernel)
+        edit_enabled(target, lambda listed: listed.append(name), partial(_check_use, name))
     text = f"{name} is on in {target}; it runs from the next start" if changed else f"{name} is on already"
     _tell(PluginChange(name, "on", str(target), changed), text, as_json=as_json)
 
@@ -168,6 +176,15 @@ def disable(name: str, file: Path | None, *, as_json: bool) -> None:
     _tell(PluginChange(name, "off", str(target), changed=True), text, as_json=as_json)
 
 
+def _check_use(name: str, manifest: Manifest) -> None:
+    """Raise if *manifest* cannot be used; warn if the plugin *name*, which is new in it, will not be."""
+    from jackfield.cli.kernel import build_kernel
+
+    before = build_kernel(manifest).behind().get(_instance_name(name))
+    if before is not None:
+        warn(f"{before} is listed before {name} and used instead of it: jackfield plugins disable {before}")
+
+
 def _instance_name(entry: str) -> str:
     """What ``plugins list`` calls an entry of ``enabled``: ``mine`` for ``mine=other`` and for ``./mine.py``."""
     name, equals, _ = entry.partition("=")
@@ -189,17 +206,19 @@ def _rows(file: Path | None) -> list[PluginRow]:
         warn(f"hooks are not shown: {error.message}")
         rows = _unloaded_rows(manifest)
     else:
-        rows = [_loaded_row(kernel, instance) for instance in kernel.instances]
+        behind = kernel.behind()
+        rows = [_loaded_row(kernel, instance, behind.get(instance.name, "")) for instance in kernel.instances]
     return rows + _off_rows({row.plugin for row in rows})
 
 
-def _loaded_row(kernel: Kernel, instance: PluginInstance) -> PluginRow:
+def _loaded_row(kernel: Kernel, instance: PluginInstance, behind: str) -> PluginRow:
     return PluginRow(
         name=instance.name,
         plugin=instance.plugin,
         state="default" if instance.defaulted else "on",
         distribution=instance.distribution,
         hooks=kernel.hooks_of(instance),
+        behind=behind,
     )
 
 
@@ -241,6 +260,10 @@ def _nobody_provides(name: str) -> ManifestError:
     from jackfield.manifest import suggestion
 
     return ManifestError(f"no installed package provides the plugin {name!r}{suggestion(name, tuple(_owners()))}")
+
+
+def _state(row: PluginRow) -> str:
+    return f"{row.state}, behind {row.behind}" if row.behind else row.state
 
 
 def _hooks(row: PluginRow) -> str:

@@ -65,8 +65,18 @@ def _plugins(manifest: Manifest, calls: PluginCalls) -> Iterator[tuple[str, Call
         return
     for model in manifest.models:
         yield f"model {model}", partial(_guarded, partial(models.model, kernel, model))
+    for name, before in kernel.behind().items():
+        yield f"plugin {name}", partial(_behind, name, before)
     for name, factory in kernel.checks().items():
         yield name, partial(_guarded, partial(_run, factory))
+
+
+def _behind(name: str, before: str) -> CheckResult:
+    return CheckResult(
+        level="warn",
+        message=f"{before} is listed before it, and only the first scheduler and the first constraint engine are used",
+        fix=f"jackfield plugins disable {before}, or {name}",
+    )
 
 
 def _run(factory: CheckFactory) -> CheckResult:

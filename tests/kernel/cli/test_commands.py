@@ -339,6 +339,19 @@ def test_enabling_twice_is_no_mistake(cli: Cli) -> None:
     assert (done.code, done.out) == (0, "openai is on already\n")
 
 
+def test_a_scheduler_behind_another_is_not_used(cli: Cli) -> None:
+    """Who enables it is told so, and can see it later."""
+    done = cli("plugins", "enable", "fair")
+    assert (done.code, done.out) == (0, "fair is on in plugins.toml; it runs from the next start\n")
+    assert "fcfs is listed before fair and used instead of it: jackfield plugins disable fcfs" in done.err
+    states = {row["name"]: row.get("behind") for row in json.loads(cli("plugins", "list", "--json").out)}
+    assert (states["fair"], states["fcfs"], states["openai"]) == ("fcfs", None, None)
+    assert "on, behind fcfs" in cli("plugins", "list").out
+    assert "on, behind fcfs" in cli("plugins", "info", "fair").out
+    cli("plugins", "disable", "fcfs")
+    assert "behind" not in cli("plugins", "list").out
+
+
 def test_changes_as_json(cli: Cli) -> None:
     """For scripts: what is so from the next start, and whether that is new."""
     told = [

@@ -140,6 +140,13 @@ def test_a_plugin_that_hangs_is_named(diagnose: Doctor, tmp_path: Path, source: 
     assert done.code == 1
 
 
+def test_a_scheduler_behind_another_is_a_warning(diagnose: Doctor) -> None:
+    """It is enabled, and nothing comes of it."""
+    done = diagnose("pass", enabled="fair")
+    assert done.findings["plugin fair"]["level"] == "warn"
+    assert done.findings["plugin fair"]["fix"] == "jackfield plugins disable fcfs, or fair"
+
+
 def test_the_model_is_checked_by_its_backend(diagnose: Doctor) -> None:
     """It says what the model is."""
     assert "plays scripts" in diagnose("return None").findings["model scripted"]["message"]
