@@ -46,13 +46,13 @@ def _rows(counts: list[int], tile_rows: int) -> list[list[int]]:
         ([1] * 15, [[1] * 5] * 3),
         ([1, 1, 5], [[1, 1, 5]]),
         ([1, 1, 20], [[1, 1], [20]]),
-        ([20, 1, 30, 3], [[1, 3], [20, 30]]),
+        ([20, 1, 30, 3], [[1, 3], [20], [30]]),
         ([20], [[20]]),
         ([5, 5, 1, 1], [[5], [5, 1, 1]]),
     ],
 )
 def test_answers_are_apart_from_prompts(counts: list[int], cut: list[list[int]]) -> None:
-    """In calls of fewer than eight rows, as even as they can be, before long prompts."""
+    """In calls of fewer than eight rows, as even as they can be, before long prompts, each of which has its own."""
     assert _rows(counts, 8) == cut
 
 

@@ -53,16 +53,15 @@ def calls(chunks: list[Chunk], *, deterministic: bool, tile_rows: int) -> list[l
 
 
 def _crowds(chunks: list[Chunk], tile_rows: int) -> list[list[Chunk]]:
-    """*chunks* in calls: small ones in calls of less than *tile_rows* rows, of about the same size, before the others.
+    """*chunks* in calls: small ones in calls of less than *tile_rows* rows, then each large one.
 
-    Answers come first, since their tokens can be sent while prompts are computed.
+    Tokens can be sent after each call. So answers come first, and a prompt's first token waits for no other prompt: one
+    call for several long ones would hardly be faster.
     """
-    rows = sum([count for _, count in chunks])
-    if not tile_rows or rows < tile_rows:
+    if not tile_rows or sum([count for _, count in chunks]) < tile_rows:
         return [chunks] if chunks else []
-    large = [chunk for chunk in chunks if chunk[1] >= tile_rows]
     small = [chunk for chunk in chunks if chunk[1] < tile_rows]
-    return [*_packed(small, tile_rows - 1), *([large] if large else [])]
+    return [*_packed(small, tile_rows - 1), *[[chunk] for chunk in chunks if chunk[1] >= tile_rows]]
 
 
 def _packed(chunks: list[Chunk], most: int) -> list[list[Chunk]]:
