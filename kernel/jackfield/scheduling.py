@@ -188,10 +188,12 @@ class StepDraft:
             sequence: Who would start.
             without: Running sequences that would be preempted for it.
         """
+        if not self._has_part_for(sequence):
+            return False
         running = len(self._running) + len(self._starting) - len(without)
         freed = sum(victim.cells + victim.pending for victim in without)
         room = self._cells - self._owed + freed - sequence.cells - sequence.pending
-        return self._slots + len(without) > 0 and self._has_part_for(sequence) and room > running
+        return self._slots + len(without) > 0 and room > running
 
     def start(self, sequence: SequenceView) -> bool:
         """Start a waiting *sequence* if it fits; return whether it does."""

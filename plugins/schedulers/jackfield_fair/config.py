@@ -31,7 +31,7 @@ class FairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A request takes the slot of one that is so many priority steps less urgent, at once; 201 turns that off."""
     step_ms: float = 500.0
     """Milliseconds that prompts may take of a step that others wait for: answers for their next token, or a prompt that
-    ends in it for its first; 0 sets no bound."""
+    ends in it for its first; a quarter more where that lets one end. 0 sets no bound."""
 
     def __post_init__(self) -> None:
         for tenant, weight in self.weights.items():
