@@ -42,6 +42,14 @@ class Machine:
         limits = [_number(folder / name) for folder in self._groups("memory") for name in names]
         return min((limit for limit in limits if limit is not None and limit < _UNLIMITED), default=None)
 
+    def huge_pages(self) -> bool:
+        """Whether large blocks of memory can be in huge pages: Linux, with transparent ones not switched off.
+
+        ``madvise`` is enough, as workers ask for them. A mapped file is in small pages all the same.
+        """
+        modes = _text(self._root / "sys/kernel/mm/transparent_hugepage/enabled") or ""
+        return "[always]" in modes or "[madvise]" in modes
+
     def _physical_cores(self, processors: frozenset[int]) -> int:
         topology = self._root / "sys/devices/system/cpu"
         siblings = {

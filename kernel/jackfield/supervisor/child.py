@@ -29,6 +29,10 @@ then request bodies come from heaps that are never given back. ``GGML_NO_BACKTRA
 backtrace forks a debugger, which can hang the dying process."""
 
 
+WORKER_ENVIRONMENT: Final = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""And for workers: large blocks ask for huge pages (``madvise(2)``; glibc 2.35 and newer, others take no notice)."""
+
+
 class ChildCommands(NamedTuple):
     """What is executed for each kind of child; see ``spawn`` for what is appended."""
 
@@ -114,6 +118,7 @@ def spawn(command: Sequence[str], log: LogRing, *, model: str = "") -> Child:
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     arguments = ["--model", model] if model else []
+    environment = {**CHILD_ENVIRONMENT, **WORKER_ENVIRONMENT} if model else CHILD_ENVIRONMENT
     arguments += ["--control-fd", str(theirs.fileno()), "--log-fd", str(log.fileno())]
     try:
         with theirs:
@@ -121,7 +126,7 @@ def spawn(command: Sequence[str], log: LogRing, *, model: str = "") -> Child:
                 [*command, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__ or subprocess.DEVNULL,
-                env={**CHILD_ENVIRONMENT, **os.environ, "GGML_NO_BACKTRACE": "1"},
+                env={**environment, **os.environ, "GGML_NO_BACKTRACE": "1"},
                 pass_fds=[theirs.fileno(), log.fileno()],
                 start_new_session=True,
             )

@@ -57,8 +57,8 @@ class LlamaBackend:
     def load(self, spec: ModelSpec, progress: Progress) -> Runner | PooledRunner:
         """See ``jackfield.ports.backend.Backend``. Works in a thread of its own; *progress* is called in this one."""
         wish = self._wish(spec)
-        free = self._machine.available_memory()
-        return guarded(wish.file, lambda report: _load(wish, free, report), progress)
+        free, huge_pages = self._machine.available_memory(), self._machine.huge_pages()
+        return guarded(wish.file, lambda report: _load(wish, free, report, huge_pages=huge_pages), progress)
 
     def _wish(self, spec: ModelSpec) -> Wish:
         config = self._instance.config(LlamaConfig, spec.options, key=f"models.{spec.name}.options")
@@ -69,12 +69,14 @@ class LlamaBackend:
         return Wish(spec, config, threads)
 
 
-def _load(wish: Wish, free: int | None, report: Report) -> Runner | PooledRunner:
+def _load(wish: Wish, free: int | None, report: Report, *, huge_pages: bool) -> Runner | PooledRunner:
     plan = make_plan(wish, free)
     if free is not None and wish.config.memory_check:
         require_fit(wish.spec, plan.memory, free)
+    fits = free is not None and plan.memory.total <= free
+    params = _model_params(wish.config, reads=huge_pages and fits)
     with ExitStack() as undo:
-        model = open_model(wish.spec.path, _model_params(wish.config), lambda part: report(part * WEIGHTS_SHARE))
+        model = open_model(wish.spec.path, params, lambda part: report(part * WEIGHTS_SHARE))
         undo.callback(llama.model_free, model)
         make = _generating if plan.pooling == POOLING_NONE else load_pooled
         runner = make(model, wish, plan)
@@ -101,7 +103,8 @@ def _kind(limits: RunnerLimits) -> type[ReusableLlamaRunner]:
     return RememberingRunner if limits.reuse == "checkpoints" else ReusableLlamaRunner
 
 
-def _model_params(config: LlamaConfig) -> llama.ModelParams:
+def _model_params(config: LlamaConfig, *, reads: bool) -> llama.ModelParams:
+    """How the file is loaded; *reads* says whether ``mmap = "auto"`` reads it."""
     params = llama.model_default_params()
     params.n_gpu_layers = 0
     params.use_extra_bufts = not config.deterministic  # repacked weights have other kernels for every fourth row
@@ -110,7 +113,7 @@ def _model_params(config: LlamaConfig) -> llama.ModelParams:
         (True, False): llama.LoadMode.MMAP,
         (False, True): llama.LoadMode.MLOCK,
         (False, False): llama.LoadMode.READ,
-    }[config.mmap, config.mlock]
+    }[not reads if config.mmap == "auto" else config.mmap, config.mlock]
     return params
 
 

@@ -48,8 +48,10 @@ class LlamaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     some cost in quality; both need flash attention and a head size that is a multiple of 32."""
     memory_check: bool = True
     """Refuse a model that does not fit the free memory, before its weights are read. Off: try anyway."""
-    mmap: bool = True
-    """Map the model file instead of reading it: starts faster, and workers of one file share its memory."""
+    mmap: Literal["auto"] | bool = "auto"
+    """Map the model file instead of reading it: starts faster, and workers of one file share its memory. Reading it
+    puts the weights into huge pages, where there are any: an answer then takes 15 % less time. auto: read where huge
+    pages and enough free memory are there, else mapped."""
     mlock: bool = False
     """Keep the model in memory, never swapped out; needs a sufficient ``ulimit -l``."""
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
+import jackfield
+from jackfield.manifest import InstanceRef, KernelConfig, Manifest
+from jackfield.plugins import build_kernel
+from jackfield.ports.backend import ModelSpec
+from jackfield.testing.kits.loaded_model import generating
+from jackfield_llama import library as llama
+from jackfield_llama.backend import LlamaBackend
 from jackfield_llama.machine import Machine
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from jackfield.ports.backend import OptionValue
+
+DEMO: Final = Path(jackfield.__file__).parent / "models" / "demo.gguf"
 
 V2 = {"proc/self/cgroup": "0::/app/web\n"}
 V1 = {"proc/self/cgroup": "4:memory:/app\n2:cpu,cpuacct:/app\n"}
@@ -126,3 +136,68 @@ V1_MEMORY = "sys/fs/cgroup/memory/app/memory"
 def test_memory_is_the_tightest_limit(tmp_path: Path, files: dict[str, str], available: int | None) -> None:
     """What the machine has, or what the cgroup leaves."""
     assert _machine(tmp_path, files).available_memory() == available
+
+
+@pytest.mark.parametrize(
+    ("modes", "there"),
+    [
+        ("always [madvise] never", True),
+        ("[always] madvise never", True),
+        ("always madvise [never]", False),
+        (None, False),
+    ],
+)
+def test_huge_pages(tmp_path: Path, modes: str | None, *, there: bool) -> None:
+    """Wherever they are not switched off; other systems have none that we know of."""
+    files = {} if modes is None else {"sys/kernel/mm/transparent_hugepage/enabled": modes}
+    assert _machine(tmp_path, files).huge_pages() is there
+
+
+class _Roomy(Machine):
+    """One that has huge pages or not, and so much memory."""
+
+    def __init__(self, *, huge: bool, free: int | None) -> None:
+        super().__init__()
+        self.huge = huge
+        self.free = free
+
+    def huge_pages(self) -> bool:
+        """As made."""
+        return self.huge
+
+    def available_memory(self) -> int | None:
+        """As made."""
+        return self.free
+
+
+@pytest.mark.parametrize(
+    ("machine", "mmap", "mapped"),
+    [
+        (_Roomy(huge=True, free=1 << 34), "auto", False),
+        (_Roomy(huge=False, free=1 << 34), "auto", True),
+        (_Roomy(huge=True, free=1 << 20), "auto", True),
+        (_Roomy(huge=True, free=None), "auto", True),
+        (_Roomy(huge=True, free=1 << 34), True, True),
+        (_Roomy(huge=False, free=1 << 34), False, False),
+    ],
+    ids=["huge pages", "small pages", "no room", "nobody knows", "as told: mapped", "as told: read"],
+)
+def test_weights_are_read_where_huge_pages_can_have_them(
+    machine: Machine, mmap: OptionValue, monkeypatch: pytest.MonkeyPatch, *, mapped: bool
+) -> None:
+    """By default; the option decides otherwise."""
+    kernel = build_kernel(Manifest(enabled=(InstanceRef("llama-cpu", "llama-cpu"),), kernel=KernelConfig()))
+    made = kernel.backends()["llama-cpu"]()
+    assert isinstance(made, LlamaBackend)
+    backend = LlamaBackend(made._instance, machine)
+    modes: list[int] = []
+    opened = llama.model_load_from_file
+
+    def load(path: bytes, params: llama.ModelParams) -> llama.Model | None:
+        modes.append(params.load_mode)
+        return opened(path, params)
+
+    monkeypatch.setattr(llama, "model_load_from_file", load)
+    options: dict[str, OptionValue] = {"mmap": mmap, "memory_check": False}
+    generating(backend.load(ModelSpec(name="m", path=str(DEMO), context=64, options=options), lambda _: None)).close()
+    assert modes[-1] == (llama.LoadMode.MMAP if mapped else llama.LoadMode.READ)
