@@ -51,6 +51,23 @@ Feature: Cached prompts survive what becomes of the server
     Then at least 40 tokens of its prompt were cached
     And the answer is the one I remember
 
+  Scenario: A worker that is killed while it saves
+    Given jackfield serve runs with the demo model in deterministic mode, which keeps prefixes on disk
+    When I ask "Once upon a time there was a little girl who lived near a big forest with her mother, her old dog and three small cats. Every morning she went out to see the birds, and every evening she told her mother what the birds had sung that day. One day a blue bird came" with
+      | max_tokens   | 24    |
+      | temperature  | 0     |
+      | cache_prompt | false |
+    And I remember the answer
+    And I ask "Once upon a time there was a little girl who lived near a big forest with her mother, her old dog and three small cats. Every morning she went out to see the birds, and every evening she told her mother what the birds had sung that day. One day a blue bird came" with
+      | max_tokens  | 24 |
+      | temperature | 0  |
+    And a worker is killed
+    Then within 20 seconds "demo" answers
+    When I ask "Once upon a time there was a little girl who lived near a big forest with her mother, her old dog and three small cats. Every morning she went out to see the birds, and every evening she told her mother what the birds had sung that day. One day a blue bird came" with
+      | max_tokens  | 24 |
+      | temperature | 0  |
+    Then the answer is the one I remember
+
   Scenario: Files that were damaged are noticed
     Given jackfield serve runs with the demo model in deterministic mode, which keeps prefixes on disk
     When I ask "Once upon a time there was a little girl who lived near a big forest with her mother, her old dog and three small cats. Every morning she went out to see the birds, and every evening she told her mother what the birds had sung that day. One day a blue bird came" with

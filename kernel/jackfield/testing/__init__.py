@@ -26,6 +26,7 @@ pytest_plugins: Final = (
     "jackfield.testing.steps.processes",
     "jackfield.testing.steps.scheduling",
     "jackfield.testing.steps.servers",
+    "jackfield.testing.steps.sharing",
     "jackfield.testing.steps.streaming",
     "jackfield.testing.steps.structured",
 )

@@ -21,7 +21,9 @@ from jackfield.worker.engine.prefix.tokens import packed
 from jackfield.worker.engine.prefix.tree import PrefixTree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from jackfield.worker.engine.loop import EngineLoop
 
 
 class Stuck(DictStore):
@@ -185,3 +187,57 @@ def test_an_answer_does_not_wait_for_a_store_that_hangs(monkeypatch: pytest.Monk
     thread.join(20)
     assert store.entries
     assert store.closed
+
+
+class _Late(DictStore):
+    """A slow store that gives back nothing before it may."""
+
+    def __init__(self) -> None:
+        super().__init__(blocking=True)
+        self.called = threading.Event()
+        self.go_on = threading.Event()
+
+    def get(self, key: StateKey) -> memoryview | None:
+        """When the test says so."""
+        self.called.set()
+        assert self.go_on.wait(60)
+        return super().get(key)
+
+
+def test_who_is_too_late_for_what_a_store_has_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its deadline passes, or it goes, while the store is read: what then comes back is not kept in memory."""
+    monkeypatch.setattr(loop_module, "_STORE_WAIT_S", 60.0)
+    store = _Late()
+    store.go_on.set()
+    _lived(store, lambda loop: ask(loop).ended.wait(20))
+    assert store.entries
+    store.go_on.clear()
+
+    def late(loop: EngineLoop) -> None:
+        asker = ask(loop)
+        assert store.called.wait(20)
+        asker.cancelled = True
+        loop.wake()
+        assert ask(loop, "another question [say:x]").ended.wait(20)  # goes by whoever is held
+        assert len(loop.table) == 0
+        store.go_on.set()
+        again = ask(loop)
+        assert again.ended.wait(20)
+        assert (again.text, again.cached) == ("fine", len(PROMPT) - 1)
+
+    loop = _lived(store, late)
+    states = [state for root in loop.cache.tree.roots.values() for node in root.below() for state in node.states]
+    assert states
+    assert [state for state in states if state.awaited or state.data is not None] == []
+
+
+def _lived(store: DictStore, life: Callable[[EngineLoop], object]) -> EngineLoop:
+    """A worker's life with *store*; everything must add up after it."""
+    loop = loop_with(store, [(0, key) for key in store.open("")])
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    life(loop)
+    loop.stop()
+    thread.join(20)
+    loop.table.check_integrity()
+    return loop

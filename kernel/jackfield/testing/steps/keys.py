@@ -34,7 +34,7 @@ def service_with_keys(serve: Callable[[str], ServeProcess], tmp_path: Path) -> S
     """All ready; there is one key, which nobody uses."""
     manifest = scripted_manifest(enabled=("keys",))
     (tmp_path / "plugins.toml").write_text(manifest)
-    _create("operator", tmp_path)
+    create("operator", tmp_path)
     service = serve(manifest)
     service.wait_ready()
     return service
@@ -43,13 +43,13 @@ def service_with_keys(serve: Callable[[str], ServeProcess], tmp_path: Path) -> S
 @given(words("a key {name:Text}"), target_fixture="key")
 def make_key(name: str, tmp_path: Path) -> str:
     """For everything but administration."""
-    return _create(name, tmp_path)
+    return create(name, tmp_path)
 
 
 @given(words("a key {name:Text} with {options:Text}"), target_fixture="key")
 def make_special_key(name: str, options: str, tmp_path: Path) -> str:
     """With these options of ``jackfield keys create``."""
-    return _create(f"{name} {options}", tmp_path)
+    return create(f"{name} {options}", tmp_path)
 
 
 @given("a copy of the key file")
@@ -135,7 +135,8 @@ def _ask(server: Target, prompt: str, key: str, **extra: JsonValue) -> Reply:
     return server.run(server.client.request("POST", "/v1/chat/completions", body, headers=headers))
 
 
-def _create(arguments: str, folder: Path) -> str:
+def create(arguments: str, folder: Path) -> str:
+    """Run ``jackfield keys create`` with *arguments*; return the key."""
     result = run_command(f"keys create {arguments}", folder)
     assert result.code == 0, result.output
     return result.output.split()[-1]
