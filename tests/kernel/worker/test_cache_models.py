@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tests.kernel.worker.engines import MODELS, Asker, Engine, Unsteady, load, question, require_same
 from tests.kernel.worker.stores import DictStore
@@ -143,3 +144,18 @@ def test_nothing_is_left_once_the_cache_is_cleared(runner: Runner) -> None:
         assert not engine.loop.cache.tree.roots
         (again,) = engine.ask(_asks()[0])
         assert again.cached == 0
+
+
+def test_an_echo_says_the_same_of_a_prompt_that_is_cached(runner: Runner) -> None:
+    """Its log probabilities are computed, whatever is there; those of the answer are what they are without a cache."""
+    plain = question(SHARED + TAILS[0])
+    echoed = msgspec.structs.replace(plain, echo=True)
+    with Engine(runner) as engine:
+        (expected,) = engine.ask(msgspec.structs.replace(echoed, cache_prompt=False))
+        engine.ask(plain)
+        (given,) = engine.ask(echoed)
+        assert given.cached == 0
+        assert len(given.scores) > len(SHARED) / 4
+    assert [score.token for score in given.scores[:50]] == [score.token for score in expected.scores[:50]]
+    assert (given.scores[0].logprob, expected.scores[0].logprob) == (None, None)
+    require_same(runner, given.scores[1:], expected.scores[1:])
