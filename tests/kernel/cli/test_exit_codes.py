@@ -116,6 +116,29 @@ def test_ctrl_c(folder: Path) -> None:
     assert "Traceback" not in err
 
 
+def test_ctrl_c_in_a_long_simulation(folder: Path) -> None:
+    """No figures are printed of a part of a trace."""
+    requests = ["--synthetic", "rate=20 prompt=100-300", "--duration", "3000", "--write-trace", "trace.jsonl"]
+    with (
+        (folder / "figures").open("wb") as figures,
+        subprocess.Popen(
+            [*COMMAND, "simulate", *requests, "--json"],
+            cwd=folder,
+            env=environment(folder),
+            stderr=subprocess.PIPE,
+            stdout=figures,
+            text=True,
+        ) as process,
+    ):
+        while not (folder / "trace.jsonl").exists():
+            assert process.poll() is None
+        err = _interrupted(process)
+    assert process.returncode == EXIT_INTERRUPTED
+    assert "Traceback" not in err
+    assert "Interrupted" in err
+    assert not (folder / "figures").read_bytes()
+
+
 def test_colours_only_on_a_terminal(folder: Path) -> None:
     """And not there either with NO_COLOR."""
 
