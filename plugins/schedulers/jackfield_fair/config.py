@@ -29,7 +29,7 @@ class FairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     before another tenant's goes first."""
     urgent_steps: int = 10
     """A request takes the slot of one that is so many priority steps less urgent, at once; 201 turns that off."""
-    step_ms: float = 500.0
+    step_ms: float = 1000.0
     """Milliseconds that prompts may take of a step that others wait for: answers for their next token, or a prompt that
     ends in it for its first; a quarter more where that lets one end. 0 sets no bound."""
 

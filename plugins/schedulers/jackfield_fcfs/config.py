@@ -14,7 +14,7 @@ class FcfsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     step_tokens: int | Literal["auto"] = "auto"
     """Most tokens of one step, decode rows included; auto is the backend's batch limit."""
-    step_ms: float = 500.0
+    step_ms: float = 1000.0
     """Milliseconds that prompts may take of a step that others wait for: answers for their next token, or a prompt that
     ends in it for its first; a quarter more where that lets one end. 0 sets no bound. Less delays running answers less
     while a long prompt comes in, and computes that prompt a little slower."""

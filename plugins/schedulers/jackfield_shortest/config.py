@@ -16,7 +16,7 @@ class ShortestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     ageing_s: float = 30.0
     """Seconds after which a waiting request goes before all that wait for a shorter time, however short they are."""
-    step_ms: float = 500.0
+    step_ms: float = 1000.0
     """Milliseconds that prompts may take of a step that others wait for: answers for their next token, or a prompt that
     ends in it for its first; a quarter more where that lets one end. 0 sets no bound."""
 
