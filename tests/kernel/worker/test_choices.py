@@ -29,12 +29,15 @@ def test_each_answer_has_its_events(serve: Serve) -> None:
 
 
 def test_the_prompt_of_several_answers_is_computed_once(serve: Serve) -> None:
-    """The first computes it; the others compute its last token, which each draws its first one from."""
+    """The first computes it; the others compute its last token, which each draws its first one from.
+
+    All say what the request found computed when it came, which is nothing.
+    """
     peer = serve(max_sequences=4)
     peer.chat(1, "A question of a certain length [say:hello]", n=4)
     ends = [event for event in peer.until_end(1, answers=4) if isinstance(event, Finished)]
     prompt = ends[0].usage.prompt_tokens
-    assert sorted(end.usage.cached_tokens for end in ends) == [0, prompt - 1, prompt - 1, prompt - 1]
+    assert [end.usage.cached_tokens for end in ends] == [0, 0, 0, 0]
     while not peer.stats or peer.stats[-1].generated_tokens < 4 * 6:
         peer.receive()
     assert peer.stats[-1].prompt_tokens == prompt + 3
