@@ -180,11 +180,17 @@ class ScriptedRunner(ScriptedCells):
         logits[script.token(position)] = DUE
         return logits
 
-    def begin(self, row: int) -> None:
-        """An answer begins there in the sequence of *row*: what it holds is its prompt, whatever it was before."""
+    def play(self, row: int, script: Script | None) -> Script:
+        """The script of the sequence of *row*, whose answer had *script* when it was there last.
+
+        Another is of an answer that had the sequence before: then what it holds now says which.
+        """
         sequence, _ = self._logits[row]
-        self._scripts.pop(sequence, None)
-        self._scripts[sequence] = self._script(sequence)
+        known = self._scripts.get(sequence)
+        if known is None or known[1] is not script:
+            self._scripts.pop(sequence, None)
+            known = self._scripts[sequence] = self._script(sequence)
+        return known[1]
 
     def close(self) -> None:
         """Forget everything."""
@@ -229,13 +235,11 @@ class ScriptedSampler:
         self._bias = bias
         self._banned = banned
         self._draws_left = banned_draws
-        self._begun = False
+        self._script: Script | None = None
 
     def sample(self, row: int, mask: npt.NDArray[np.uint32] | None = None) -> int:
         """The script's next token, as far as biases, bans and mask allow."""
-        if not self._begun:
-            self._runner.begin(row)
-            self._begun = True
+        self._script = self._runner.play(row, self._script)
         logits = self._runner.logits(row)
         for token, bias in self._bias.items():
             logits[token] += bias

@@ -19,6 +19,7 @@ from jackfield.ports.scheduler import StepPlan
 from jackfield.testing.kits.loaded_model import generating
 from jackfield.testing.scripted_constraints import ChoiceEngine
 from jackfield.types import ChatPrompt, Finished, GenerateRequest, Message, SamplingParams, TextDelta, TextPrompt
+from jackfield.worker.compiling import Costly
 from jackfield.worker.constraints import NamedConstraintEngine
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.preparation import Preparation
@@ -158,7 +159,8 @@ def _run(runner: Runner, requests: Sequence[GenerateRequest], scheduler: Schedul
     for request in requests:
         asker = Asker(request.n)
         askers.append(asker)
-        loop.submit(preparation.prepare(Submit(1, request), asker))  # type: ignore[arg-type]  # a recipient will do
+        prepared = preparation.prepare(Submit(1, request), asker)  # type: ignore[arg-type]  # a recipient will do
+        loop.submit(prepared.finish() if isinstance(prepared, Costly) else prepared)
     thread = threading.Thread(target=loop.run)
     thread.start()
     try:
