@@ -92,7 +92,7 @@ def test_another_load_is_learned_in_time() -> None:
 def test_before_anything_was_measured_costs_are_sane() -> None:
     """Nobody divides by them, but decisions hang on them from the first step on."""
     costs, states = StepCosts(), StateCosts()
-    assert not costs.measured
+    assert costs.prompt_token_s == 0
     assert 0 < costs.idle_cell_s < 1e-6
     assert 0 < states.restore_s(1000) < 1000 * costs.token_s(0)
 
@@ -181,3 +181,14 @@ def test_while_nothing_is_computed_nothing_is_due() -> None:
     assert not rent.due(4000, 1e-9)
     meter.step(4, 1e-6)
     assert rent.due(4000, 1e-9)
+
+
+def test_prompt_tokens_cost_what_they_took() -> None:
+    """Answers that pay dearly for each cell, in calls of their own, do not make prompts look cheap."""
+    costs = StepCosts()
+    assert costs.prompt_token_s == 0
+    for cells in range(100, 1_100, 2):
+        costs.observe(8, 0, cells, 0.025 + 8 * 0.004 + 8 * cells * 3e-6)
+        if cells % 100 == 0:
+            costs.observe(0, 128, cells, 0.025 + 128 * 0.0037 + 128 * cells * 1.5e-7)
+    assert costs.prompt_token_s == pytest.approx(0.025 / 128 + 0.0037 + 1_000 * 1.5e-7, rel=0.02)

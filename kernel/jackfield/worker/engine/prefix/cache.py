@@ -249,7 +249,7 @@ class PrefixCache:
 
     def token_s(self) -> float:
         """What a prompt token takes, in seconds; 0 before any was measured."""
-        return self.costs.token_s(self.cells.used) if self.costs.measured else 0.0
+        return self.costs.prompt_token_s
 
     def close(self) -> None:
         """Nothing runs any more: save what may be of use in another life, while there is time; close the stores."""

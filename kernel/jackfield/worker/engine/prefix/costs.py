@@ -16,6 +16,9 @@ _STEP_DECAY: Final = 0.995
 _BOUND_GROWTH: Final = 1.005
 """By how much what a cell may cost at most grows with each step that does not say less."""
 
+_PROMPT_DECAY: Final = 0.8
+"""Half of what prompt tokens took is forgotten after three more calls: the longer a prompt, the dearer its tokens."""
+
 _COPY_PRIOR: Final = (2e-4, 2e-6)
 """Seconds: of a save or restore, and of each token in it. A copy in memory of a small model's state."""
 
@@ -29,21 +32,32 @@ class StepCosts:
     attention reads them whether they belong to the row's sequence or not.
     """
 
-    __slots__ = ("_fit", "_most", "measured")
+    __slots__ = ("_fit", "_most", "_prompt_rows", "_prompt_s")
 
     def __init__(self) -> None:
         self._fit = DecayedFit(_STEP_PRIOR, _STEP_DECAY)
         self._most = math.inf
         """What a cell may cost a row at most: a whole step, shared among its rows and cells. Noise cannot fake that."""
-        self.measured = False
-        """Whether a prompt's token was ever measured."""
+        self._prompt_s = 0.0
+        self._prompt_rows = 0.0
 
     def observe(self, decode_rows: int, prefill_rows: int, cells: int, seconds: float) -> None:
         """A call of the backend took *seconds*."""
         reads = (decode_rows + prefill_rows) * cells
         self._fit.observe((1, decode_rows, prefill_rows, reads), seconds)
         self._most = min(self._most * _BOUND_GROWTH, seconds / max(reads, 1))
-        self.measured = self.measured or prefill_rows > 0
+        if prefill_rows > decode_rows:
+            self._prompt_s = self._prompt_s * _PROMPT_DECAY + seconds
+            self._prompt_rows = self._prompt_rows * _PROMPT_DECAY + prefill_rows
+
+    @property
+    def prompt_token_s(self) -> float:
+        """What a prompt token took lately, seconds; 0 before any was measured.
+
+        Taken as it was, since the model has one price for reading a cell: answers, which are computed apart, and
+        prompts read them at very different ones, and what is left for a row of a prompt may come out far too low.
+        """
+        return self._prompt_s / self._prompt_rows if self._prompt_rows else 0.0
 
     @property
     def idle_cell_s(self) -> float:
