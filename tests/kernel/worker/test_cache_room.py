@@ -123,7 +123,7 @@ def test_idle_prefixes_do_not_leave_for_a_full_store(*, room: int, leaves: bool)
         for letter in "abcd":
             cached(loop, prompt(letter))
     cache = loop.cache
-    dear = SimpleNamespace(observe=lambda *_: None, idle_cell_s=1e-6, token_s=lambda _: 1.0, prompt_token_s=1.0)
+    dear = SimpleNamespace(observe=lambda *_: None, idle_s=lambda *_: 1e-6, token_s=lambda _: 1.0)
     cache.costs = dear  # type: ignore[assignment]  # a machine on which cells cost much and computing far more
     for _ in range(1000):
         cache.stepped(1, 0, 0.01)

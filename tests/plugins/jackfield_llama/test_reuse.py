@@ -54,6 +54,15 @@ def step(runner: ReusableLlamaRunner, sequence: int, start: int, tokens: Sequenc
     return runner.logits(row).copy()
 
 
+def assert_go_on_as_computed_anew(runner: ReusableLlamaRunner, held: Sequence[Sequence[int]], *, free: int) -> None:
+    """Each sequence gives for one more token what all its tokens give when the sequence *free* computes them anew."""
+    for sequence, tokens in enumerate(held):
+        found = step(runner, sequence, len(tokens), TOKENS[3:4])
+        expected = step(runner, free, 0, [*tokens, *TOKENS[3:4]])
+        runner.remove(free)
+        assert np.abs(found - expected).max() < 0.1
+
+
 @pytest.fixture(scope="module")
 def loaded() -> Iterator[ReusableLlamaRunner]:
     """Attention, cells that sequences share."""
@@ -244,11 +253,7 @@ def test_prefixes_hold_their_tokens_whatever_is_done(loaded: ReusableLlamaRunner
     prefixes = Prefixes(loaded, data)
     for _ in range(data.draw(st.integers(1, 25))):
         prefixes.play()
-    for sequence, tokens in enumerate(prefixes.held):
-        found = step(loaded, sequence, len(tokens), TOKENS[3:4])
-        expected = step(loaded, 5, 0, [*tokens, *TOKENS[3:4]])
-        loaded.remove(5)
-        assert np.abs(found - expected).max() < 0.1
+    assert_go_on_as_computed_anew(loaded, prefixes.held, free=5)
 
 
 def test_a_checkpoint_without_room_empties_its_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,11 +342,7 @@ def test_a_sequence_goes_back_only_to_what_it_was(folding: ReusableLlamaRunner, 
     sequences = Checkpointed(folding, data)
     for _ in range(data.draw(st.integers(5, 20))):
         sequences.play()
-    for sequence, tokens in enumerate(sequences.held):
-        found = step(folding, sequence, len(tokens), TOKENS[3:4])
-        expected = step(folding, 2, 0, [*tokens, *TOKENS[3:4]])
-        folding.remove(2)
-        assert np.abs(found - expected).max() < 0.1
+    assert_go_on_as_computed_anew(folding, sequences.held, free=2)
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------

@@ -229,7 +229,7 @@ class PrefixCache:
         residents = self.holders.residents
         if not residents:
             return
-        self.holders.meter.step(decode_rows + prefill_rows, self.costs.idle_cell_s)
+        self.holders.meter.step(self.costs.idle_s(decode_rows, prefill_rows))
         for holder, resident in [*islice(residents.items(), LEAVE_MAX)]:
             cells = self.cells.frees(holder)
             if cells:

@@ -7,8 +7,8 @@ from typing import Final
 
 from jackfield.worker.engine.prefix.fit import DecayedFit
 
-_STEP_PRIOR: Final = (1e-3, 2e-4, 2e-4, 2e-8)
-"""Seconds: of a step, of a decode row, of a prefill row, of one cell for one row. A small model on a CPU."""
+_STEP_PRIOR: Final = (1e-3, 2e-4, 2e-4, 2e-8, 2e-8)
+"""Seconds: of a step, of a decode row, of a prefill row, of one cell for a row of either. A small model on a CPU."""
 
 _STEP_DECAY: Final = 0.995
 """Half of a step is forgotten after 140 more."""
@@ -28,24 +28,28 @@ _COPY_DECAY: Final = 0.95
 class StepCosts:
     """What a call of the backend takes. Engine loop thread.
 
-    Taken to be a + b · decode rows + p · prefill rows + c · rows · cells, where *cells* are all that the pool holds:
-    attention reads them whether they belong to the row's sequence or not.
+    Taken to be a + b · decode rows + p · prefill rows + (c · decode rows + q · prefill rows) · cells, where *cells* are
+    all that the pool holds: attention reads them whether they belong to the row's sequence or not. Rows of a prompt
+    read many at a time, and leave out what none of them may see: a twentieth of what an answer's row pays (0.5 B, CPU).
     """
 
-    __slots__ = ("_fit", "_most", "_prompt_rows", "_prompt_s")
+    __slots__ = ("_fit", "_most", "_prompt_most", "_prompt_rows", "_prompt_s")
 
     def __init__(self) -> None:
         self._fit = DecayedFit(_STEP_PRIOR, _STEP_DECAY)
         self._most = math.inf
         """What a cell may cost a row at most: a whole step, shared among its rows and cells. Noise cannot fake that."""
+        self._prompt_most = math.inf
+        """The same of a row of a prompt."""
         self._prompt_s = 0.0
         self._prompt_rows = 0.0
 
     def observe(self, decode_rows: int, prefill_rows: int, cells: int, seconds: float) -> None:
         """A call of the backend took *seconds*."""
-        reads = (decode_rows + prefill_rows) * cells
-        self._fit.observe((1, decode_rows, prefill_rows, reads), seconds)
+        reads, prompt_reads = decode_rows * cells, prefill_rows * cells
+        self._fit.observe((1, decode_rows, prefill_rows, reads, prompt_reads), seconds)
         self._most = min(self._most * _BOUND_GROWTH, seconds / max(reads, 1))
+        self._prompt_most = min(self._prompt_most * _BOUND_GROWTH, seconds / max(prompt_reads, 1))
         if prefill_rows > decode_rows:
             self._prompt_s = self._prompt_s * _PROMPT_DECAY + seconds
             self._prompt_rows = self._prompt_rows * _PROMPT_DECAY + prefill_rows
@@ -54,24 +58,31 @@ class StepCosts:
     def prompt_token_s(self) -> float:
         """What a prompt token took lately, seconds; 0 before any was measured.
 
-        Taken as it was, since the model has one price for reading a cell: answers, which are computed apart, and
-        prompts read them at very different ones, and what is left for a row of a prompt may come out far too low.
+        Taken as it was: answers wait for what goes by it, and a model that errs on the low side would have them wait.
         """
         return self._prompt_s / self._prompt_rows if self._prompt_rows else 0.0
 
     @property
     def idle_cell_s(self) -> float:
-        """What one more cell adds to one row of a step, seconds."""
+        """What one more cell adds to a row of an answer, seconds."""
         return min(self._fit.coefficients[3], self._most)
+
+    def idle_s(self, decode_rows: int, prefill_rows: int) -> float:
+        """What one more cell adds to a call of so many rows, seconds."""
+        return decode_rows * self.idle_cell_s + prefill_rows * self._prompt_cell_s
 
     def step_s(self, decode_rows: int, cells: int) -> float:
         """What a step of *decode_rows* takes, seconds."""
-        base, row, _, _ = self._fit.coefficients
+        base, row, *_ = self._fit.coefficients
         return base + decode_rows * (row + self.idle_cell_s * cells)
 
     def token_s(self, cells: int) -> float:
         """What one prompt token takes while the pool holds *cells*, seconds."""
-        return self._fit.coefficients[2] + self.idle_cell_s * cells
+        return self._fit.coefficients[2] + self._prompt_cell_s * cells
+
+    @property
+    def _prompt_cell_s(self) -> float:
+        return min(self._fit.coefficients[4], self._prompt_most)
 
 
 class StateCosts:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PULL: Final = 1e-4
-"""Weight of the prior, in measurements of what it says: they are off by a tenth, it may be off by ten times."""
+_PULL: Final = 1e-6
+"""Weight of the prior, in measurements of what it says: they are off by a tenth, it may be off by a hundred times."""
 
 _OUTLIER: Final = 0.5
 """Relative error, of the smaller of measured and expected, from which a measurement weighs less, the less the more it

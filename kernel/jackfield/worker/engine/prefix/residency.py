@@ -19,9 +19,9 @@ class Meter:
     def __init__(self) -> None:
         self.reading = 0.0
 
-    def step(self, rows: int, idle_cell_s: float) -> None:
-        """A step with *rows* read all cells, at *idle_cell_s* for each cell and row."""
-        self.reading += rows * idle_cell_s
+    def step(self, idle_s: float) -> None:
+        """A call read all cells, each of which added *idle_s* seconds to it."""
+        self.reading += idle_s
 
 
 class Rent:
