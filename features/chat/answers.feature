@@ -17,12 +17,6 @@ Feature: Answers
       | temperature | 0 |
     Then the streamed text is the answer
 
-  Scenario: The same seed gives the same answer
-    When I ask "Tell me something about plugins." 3 times with
-      | temperature | 1.5 |
-      | seed        | 7   |
-    Then all answers are the same
-
   Scenario: An answer is no longer than I allow
     When I ask "What can you do?" with
       | max_tokens | 3 |

@@ -115,6 +115,23 @@ def test_whose_beginning_others_use_keeps_its_turn() -> None:
     assert ends == ["a", "b", "c"]
 
 
+def test_prefixes_that_cost_nothing_to_compute_stay_for_a_while() -> None:
+    """Of steps that take microseconds the costs are not known: nothing must leave for that."""
+    loop = loop_with(DictStore())
+    with running(loop):
+        for letter in "abcd":
+            cached(loop, prompt(letter))
+    cache = loop.cache
+    free = SimpleNamespace(observe=lambda *_: None, idle_s=lambda *_: 1e-7, token_s=lambda _: 0.0)
+    cache.costs = free  # type: ignore[assignment]  # as a fit of noise may say
+    for _ in range(100):
+        cache.stepped(1, 0, 1e-4)
+    assert not cache.counters.moved
+    for _ in range(2000):
+        cache.stepped(1, 0, 1e-4)
+    assert cache.counters.moved
+
+
 @pytest.mark.parametrize(("room", "leaves"), [(10 * TOKENS, True), (2 * TOKENS, False)])
 def test_idle_prefixes_do_not_leave_for_a_full_store(*, room: int, leaves: bool) -> None:
     """They would take the place of others there, which then have to be computed."""

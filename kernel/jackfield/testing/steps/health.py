@@ -37,8 +37,15 @@ def mentions(reply: Reply, text: str) -> None:
 
 @given("what /metrics says", target_fixture="before")
 def metrics_before(server: Target) -> Mapping[str, float]:
-    """All samples, before the scenario does something."""
-    return samples(look(server, "/metrics"))
+    """All samples, before the scenario goes on. A worker tells what it computed a moment after it has answered."""
+    deadline = time.monotonic() + COUNTED_S
+    while True:
+        found = samples(look(server, "/metrics"))
+        told, answered = (
+            found.get(f"jackfield_{name}_total", 0.0) for name in ("engine_prompt_tokens", "prompt_tokens")
+        )
+        if told >= answered or time.monotonic() > deadline:
+            return found
 
 
 @then(words("{name:Text} has grown by {count:d}"))

@@ -15,6 +15,7 @@ from jackfield.worker.engine.prefix.costs import StateCosts, StepCosts
 from jackfield.worker.engine.prefix.counters import CacheCounters
 from jackfield.worker.engine.prefix.finding import NOTHING, Finder
 from jackfield.worker.engine.prefix.holders import Holders
+from jackfield.worker.engine.prefix.residency import PRICE_MIN_S
 from jackfield.worker.engine.prefix.saving import Saver
 from jackfield.worker.engine.prefix.tokens import packed
 from jackfield.worker.engine.prefix.tree import PrefixTree
@@ -298,7 +299,8 @@ class PrefixCache:
         restored = self.state_costs.restore_s(cells) if resident.node.states or self.tiers.any else 0.0
         kept = resident.node.states or self.tiers.slow or self.tiers.roomy
         # in a full store it takes the place of as much else, which would have to be computed
-        return restored if kept else restored + cells * self.costs.token_s(self.cells.used)
+        price = restored if kept else restored + cells * self.costs.token_s(self.cells.used)
+        return max(price, PRICE_MIN_S)
 
     def _begin(self, found: Found) -> tuple[int, int]:
         """A running id that holds what was *found*, or nothing; how much it holds."""

@@ -7,6 +7,12 @@ knows when they are wanted next. (Karlin, Manasse, Rudolph, Sleator: Competitive
 
 from __future__ import annotations
 
+from typing import Final
+
+PRICE_MIN_S: Final = 0.01
+"""Least price of a prefix, in seconds. Nobody notices so much before an answer begins; and where computing takes less,
+what was measured of it is mostly noise."""
+
 
 class Meter:
     """What one idle cell has cost since the worker started, in seconds. Stands still while nothing is computed.
