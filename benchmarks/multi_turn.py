@@ -23,8 +23,9 @@ from jackfield.channel.messages import RequestFailed
 from jackfield.client.api import AnswerEnd, AnswerText, ApiClient, ChatRequest, ChatTurn, Usage
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import ModelInfo, RunnerLimits, TokenScores
+from jackfield.sampling import SamplingParams
 from jackfield.testing.script import VOCABULARY, ScriptedTokenizer
-from jackfield.types import Finished, SamplingParams
+from jackfield.types import Finished
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Standing
 from jackfield.worker.stores import Caching

@@ -35,6 +35,7 @@
     │   ├── WorkerDied                 the worker process ended while it served the request
     │   ├── ModelLoadError             the model file cannot be loaded or does not fit
     │   ├── AuthenticatorFailed        an authenticator broke, or did not answer in time
+    │   ├── StoreUnavailable           the record store broke, or did not answer in time
     │   ├── KVExhausted                the KV pool has no cell left (the engine preempts; a client never sees it)
     │   └── InternalError              a defect: an exception nobody expected
     ├── ManifestError                  start-up: plugins.toml cannot be used
@@ -215,6 +216,10 @@ class AuthenticatorFailed(BackendFault):
     """An authenticator broke or did not answer in time: nobody can tell who calls, so nobody is served."""
 
 
+class StoreUnavailable(BackendFault):
+    """The record store broke or did not answer in time."""
+
+
 class KVExhausted(BackendFault):
     """The KV pool has no free cell. Raised by ``Runner.decode``; the engine answers it by preempting a sequence."""
 
@@ -289,6 +294,7 @@ HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
     WorkerDied: ErrorSpec(503, "server_error", "worker_died", True, 1.0),
     ModelLoadError: ErrorSpec(503, "server_error", "model_load_failed", False),
     AuthenticatorFailed: ErrorSpec(503, "server_error", "authentication_unavailable", True, 1.0),
+    StoreUnavailable: ErrorSpec(503, "server_error", "store_unavailable", True, 1.0),
     KVExhausted: ErrorSpec(503, "server_error", "kv_exhausted", True, 1.0),
     InternalError: ErrorSpec(500, "server_error", "internal_error", False),
     ManifestError: ErrorSpec(500, "server_error", "manifest_error", False),

@@ -11,7 +11,8 @@ What fires when:
 2. ``jackfield_config`` of every instance; each ``[config.NAME]`` table is decoded and checked.
 3. In a worker: ``jackfield_startup``, ``jackfield_backends``, ``jackfield_schedulers``, ``jackfield_constraints``,
    ``jackfield_kv_stores``.
-   In a gateway: ``jackfield_startup``, ``jackfield_observers``, ``jackfield_authenticators``, ``jackfield_frontends``.
+   In a gateway: ``jackfield_startup``, ``jackfield_observers``, ``jackfield_authenticators``, ``jackfield_dialects``,
+   ``jackfield_record_stores``, ``jackfield_frontends``.
    On the command line: ``jackfield_commands``; in ``jackfield doctor``: ``jackfield_checks``.
 4. In gateway and worker, after the last request: ``jackfield_shutdown``, in reverse order.
 
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
     from jackfield.ports.backend import BackendFactory
     from jackfield.ports.check import CheckFactory
     from jackfield.ports.constraint import ConstraintEngineFactory
+    from jackfield.ports.dialect import DialectFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.kv_store import KVStoreFactory
     from jackfield.ports.observer import ObserverFactory
+    from jackfield.ports.records import RecordStoreFactory
     from jackfield.ports.scheduler import SchedulerFactory
 
 PROJECT: Final = "jackfield"
@@ -172,6 +175,45 @@ def jackfield_frontends(instance: PluginInstance) -> Mapping[str, FrontendFactor
 
     Several answers: united; all serve. Two frontends with one method and path are a ``PluginError`` naming both. A path
     nobody serves is answered in the dialect of the one whose paths are most like it, else of the first one listed.
+
+    :param instance: The instance asked.
+    :returns: Factories by name.
+    :raises: Anything raised is a ``PluginError`` that names the plugin.
+
+    Process and thread: gateway, main thread, before its event loop serves. Deadline: 1 s. Failure policy: closed.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def jackfield_dialects(instance: PluginInstance) -> Mapping[str, DialectFactory]:
+    """Hand over chat dialects: how families of models are told of tools, and how they say what they think and call.
+
+    Nobody implements it: the packaged ones are enabled by default, and banner and ``plugins list`` say so.
+
+    Several answers: united by name; for each model they are asked in turn, first listed first, whether its chat
+    template is theirs. ``[models.NAME] dialect`` names one instead. A model without one is refused tools, with 400.
+
+    :param instance: The instance asked.
+    :returns: Factories by name.
+    :raises: Anything raised is a ``PluginError`` that names the plugin.
+
+    Process and thread: gateway, main thread, before its event loop serves. Deadline: 1 s. Failure policy: closed.
+
+    Since API 0.1.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def jackfield_record_stores(instance: PluginInstance) -> Mapping[str, RecordStoreFactory]:
+    """Hand over record stores: where frontends keep responses, files and batches.
+
+    Nobody implements it: nothing is kept; what needs it is refused with 400.
+
+    Several answers: united by name; the first one listed in ``enabled`` is used.
 
     :param instance: The instance asked.
     :returns: Factories by name.

@@ -54,6 +54,7 @@ class RequestEvent(StrEnum):
 REQUEST: Final[Mapping[RequestState, Mapping[RequestEvent, RequestState]]] = {
     RequestState.PREPARING: {
         RequestEvent.PREPARED: RequestState.WAITING,
+        RequestEvent.END: RequestState.FINISHED,
         RequestEvent.CANCEL: RequestState.CANCELLED,
         RequestEvent.FAIL: RequestState.FAILED,
     },

@@ -51,8 +51,12 @@ class InstanceRef(msgspec.Struct, frozen=True):
     """Whether nobody asked for it: the packaged default filled a socket that must not stay empty."""
 
 
-DEFAULT_SCHEDULER: Final = InstanceRef("fcfs", "fcfs", defaulted=True)
-"""Fills the scheduler socket where no enabled plugin does: without a scheduler nothing runs."""
+DEFAULT_SCHEDULERS: Final = (InstanceRef("fcfs", "fcfs", defaulted=True),)
+"""Fill the scheduler socket where no enabled plugin does: without a scheduler nothing runs."""
+
+DEFAULT_DIALECTS: Final = tuple(InstanceRef(name, name, defaulted=True) for name in ("hermes",))
+"""Fill the dialect socket where no enabled plugin does: families with marks of their own first, the one that takes any
+template last."""
 
 
 PLUGIN_TIMEOUT_MAX_S: Final = 50.0
@@ -176,6 +180,9 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     an answer what others asked; shared: all of them; off: nobody."""
     aliases: tuple[str, ...] = ()
     """Other names that clients may use."""
+    dialect: str = "auto"
+    """Name of the chat dialect that an enabled plugin hands over; auto goes by the model's chat template, none has
+    none: tools are refused, and thoughts are a part of the text."""
     options: dict[str, OptionValue] = {}
     """Overrides of the backend's ``[config.…]`` table for this model."""
 

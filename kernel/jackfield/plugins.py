@@ -18,7 +18,16 @@ import pluggy
 from jackfield import hookspecs
 from jackfield.errors import JackfieldError, ManifestError, PluginError
 from jackfield.hookspecs import PROJECT, ProcessKind
-from jackfield.manifest import DEFAULT_SCHEDULER, InstanceRef, Manifest, Table, Where, decode_table, suggestion
+from jackfield.manifest import (
+    DEFAULT_DIALECTS,
+    DEFAULT_SCHEDULERS,
+    InstanceRef,
+    Manifest,
+    Table,
+    Where,
+    decode_table,
+    suggestion,
+)
 from jackfield.plugin_calls import IMPORT_DEADLINE_S, Factory, PluginCalls, hook_deadline, run_bounded
 from jackfield.plugin_modules import load_module
 
@@ -31,10 +40,12 @@ if TYPE_CHECKING:
     from jackfield.ports.backend import BackendFactory
     from jackfield.ports.check import CheckFactory
     from jackfield.ports.constraint import ConstraintEngineFactory
+    from jackfield.ports.dialect import DialectFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.kv_store import KVStoreFactory
     from jackfield.ports.observer import ObserverFactory
+    from jackfield.ports.records import RecordStoreFactory
     from jackfield.ports.scheduler import SchedulerFactory
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -146,9 +157,9 @@ class Kernel:
         return self._unite("jackfield_constraints")
 
     def behind(self) -> Mapping[str, str]:
-        """Instances whose scheduler or constraint engine is not used, each with the one listed before it whose is."""
+        """Instances of whose kind only the first is used, each with the one listed before it whose is."""
         found: dict[str, str] = {}
-        for hook in ("jackfield_schedulers", "jackfield_constraints"):
+        for hook in ("jackfield_schedulers", "jackfield_constraints", "jackfield_record_stores"):
             owners = [owner.name for owner, _ in self._collect(hook).values()]
             found.update({owner: owners[0] for owner in owners if owner != owners[0]})
         return found
@@ -160,6 +171,14 @@ class Kernel:
     def frontends(self) -> Mapping[str, FrontendFactory]:
         """Frontend factories by name, in manifest order."""
         return self._unite("jackfield_frontends")
+
+    def dialects(self) -> Mapping[str, DialectFactory]:
+        """Chat dialect factories by name, in manifest order."""
+        return self._unite("jackfield_dialects")
+
+    def record_stores(self) -> Mapping[str, RecordStoreFactory]:
+        """Record store factories by name, in manifest order."""
+        return self._unite("jackfield_record_stores")
 
     def authenticators(self) -> Mapping[str, AuthenticatorFactory]:
         """Authenticator factories by name, in manifest order."""
@@ -264,9 +283,10 @@ def build_kernel(manifest: Manifest, calls: PluginCalls | None = None) -> Kernel
     calls = calls or PluginCalls()
     instances = [_load(ref, manifest, calls) for ref in manifest.enabled]
     kernel = _connect(manifest, instances, calls)
-    if kernel.schedulers():
+    missing = [*(() if kernel.schedulers() else DEFAULT_SCHEDULERS), *(() if kernel.dialects() else DEFAULT_DIALECTS)]
+    if not missing:
         return kernel
-    return _connect(manifest, [*instances, _load(DEFAULT_SCHEDULER, manifest, calls)], calls)
+    return _connect(manifest, [*instances, *(_load(ref, manifest, calls) for ref in missing)], calls)
 
 
 def _connect(manifest: Manifest, instances: Sequence[PluginInstance], calls: PluginCalls) -> Kernel:

@@ -7,7 +7,8 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from jackfield.errors import InvalidRequest
-from jackfield.types import TextPrompt, TokenPrompt, in_range
+from jackfield.sampling import in_range
+from jackfield.types import TextPrompt, TokenPrompt
 
 INPUTS_MAX: Final = 2048
 """Most inputs of one pooled request (OpenAI's limit for embeddings)."""

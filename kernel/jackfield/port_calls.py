@@ -34,6 +34,7 @@ class CallPolicy(NamedTuple):
 
 
 POLICIES: Final[Mapping[str, CallPolicy]] = {
+    "ChatDialect.open": CallPolicy(0.001, "closed"),
     "ConstraintEngine.compile": CallPolicy(5.0, "closed"),
     "Exposition.render": CallPolicy(0.1, "open"),
     "Frontend.render_error": CallPolicy(0.001, "open"),

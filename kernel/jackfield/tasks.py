@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jackfield.ports.backend import ModelInfo, RunnerLimits
+    from jackfield.questions import Question
     from jackfield.types import GenerateRequest
 
 _CAN: Final[Mapping[str, str]] = {
@@ -21,7 +22,7 @@ _CAN: Final[Mapping[str, str]] = {
 }
 
 
-def refuse_other_tasks(request: GenerateRequest | PoolRequest, info: ModelInfo) -> None:
+def refuse_other_tasks(request: GenerateRequest | PoolRequest | Question, info: ModelInfo) -> None:
     """Raise ``UnsupportedField`` where the model of *info* cannot do what *request* asks; the message says what it can.
 
     Any thread.

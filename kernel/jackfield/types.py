@@ -6,40 +6,21 @@ check again. A value from a client that is out of range raises ``InvalidRequest`
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from jackfield.chat import BUDGET_MAX, ChatPrompt
 from jackfield.errors import InvalidRequest
 from jackfield.ports.constraint import Constraint
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-SEED_MAX: Final = 2**32 - 1
-"""Seeds are unsigned 32-bit in llama.cpp (``LLAMA_DEFAULT_SEED`` is ``0xFFFFFFFF`` and means random)."""
+from jackfield.ports.dialect import ThinkingMarks
+from jackfield.sampling import BIASES_MAX, LogitBias, SamplingParams, in_range
 
 STOP_MAX: Final = 16
 """Most stop strings of one request. OpenAI documents 4; local servers accept more."""
 
 STOP_LENGTH_MAX: Final = 512
 """Longest stop string, in characters: as much text as a stream may have to hold back."""
-
-BREAKERS_MAX: Final = 16
-"""Most sequence breakers of one request; llama.cpp's default has 4."""
-
-BREAKER_LENGTH_MAX: Final = 40
-"""Longest sequence breaker that llama.cpp keeps whole, in characters (``llama_sampler_init_dry``)."""
-
-BIAS_MAX: Final = 100.0
-"""Largest logit bias (OpenAI's range)."""
-
-BIAS_LENGTH_MAX: Final = 256
-"""Longest text of a logit bias, in characters."""
-
-BIASES_MAX: Final = 1024
-"""Most logit biases of one request; OpenAI documents 300, and a ban of a small vocabulary must be possible."""
 
 TOP_LOGPROBS_MAX: Final = 20
 """Most alternatives a token (OpenAI's limit)."""
@@ -53,150 +34,31 @@ STOP_TOKENS_MAX: Final = 128
 PRIORITY_MAX: Final = 100
 """Priorities are -100 to 100."""
 
+PROMPT_END: Final = 256
+"""Characters of a rendered conversation that readers of the answer are told: longer than any mark."""
+
+SHOWN_TOKENS_MAX: Final = 64
+"""Most control tokens that one request wants to see."""
+
 CACHE_SALT_MAX: Final = 1024
 """Longest ``cache_salt``, in characters (vLLM's limit)."""
 
 
-FinishReason: TypeAlias = Literal["stop", "length"]
-"""Why generation ended: an end-of-generation token or stop string, or a token limit."""
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "malformed_tool_call"]
+"""Why generation ended: an end-of-generation token or stop string, or a token limit. Of answers that called tools, or
+began a call that cannot be read, those that would have said ``stop`` say that instead."""
 
 
-def in_range(param: str, value: float, low: float, high: float) -> None:
-    """Raise ``InvalidRequest`` for a *value* of the field *param* that is not between *low* and *high*."""
-    if math.isfinite(value) and low <= value <= high:
-        return
-    raise InvalidRequest(f"{param} must be between {low:g} and {high:g}", param=param)
+class TemplatePrompt(msgspec.Struct, frozen=True, tag="template"):
+    """A conversation as the model's chat template takes it; the worker renders it.
 
-
-class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
-    """How the next token is drawn from the logits; the neutral value of each field switches its filter off.
-
-    Names, meaning and order are llama.cpp's (``common_sampler``, ``tools/server/README.md``): logit bias, penalties,
-    dry, top_n_sigma, top_k, typical_p, top_p, min_p, xtc, temperature (with dynatemp), draw. Mirostat replaces
-    everything between temperature and draw, as it does there.
+    A ``ChatPrompt`` becomes one in the gateway.
     """
 
-    temperature: float = 1.0
-    """0 picks the most likely token; up to 2 (OpenAI's range)."""
-    top_p: float = 1.0
-    """Nucleus: the smallest set of tokens whose probabilities sum to at least this; 1 is off."""
-    top_k: int = 0
-    """Only the k most likely tokens; 0 is off."""
-    min_p: float = 0.0
-    """Only tokens at least this fraction as likely as the most likely one; 0 is off."""
-    typical_p: float = 1.0
-    """Locally typical sampling: the tokens whose surprise is nearest the expected one, up to this mass; 1 is off."""
-    top_n_sigma: float = 0.0
-    """Only tokens within so many standard deviations of the highest logit; 0 is off."""
-    xtc_probability: float = 0.0
-    """How often, 0 to 1, all but the least likely of the tokens above ``xtc_threshold`` are left out; 0 is off."""
-    xtc_threshold: float = 0.1
-    """Least probability of a token that ``xtc_probability`` concerns; above 0.5 it is off."""
-    dynatemp_range: float = 0.0
-    """Temperature moves by so much up and down with the entropy of the distribution; 0 is off."""
-    dynatemp_exponent: float = 1.0
-    """How entropy maps to temperature within that range."""
-    mirostat: Literal[0, 1, 2] = 0
-    """Version of mirostat, which steers towards a constant surprise; 0 is off."""
-    mirostat_tau: float = 5.0
-    """Surprise that mirostat aims at, in bits."""
-    mirostat_eta: float = 0.1
-    """How fast mirostat learns."""
-    repeat_penalty: float = 1.0
-    """Divides the logits of tokens among the last ``repeat_last_n``; 1 is off."""
-    repeat_last_n: int = 64
-    """How many tokens, of prompt and answer, ``repeat_penalty`` looks at; 0 is none, -1 all."""
-    presence_penalty: float = 0.0
-    """Taken from the logit of each token that the answer already has; -2 to 2 (OpenAI's range)."""
-    frequency_penalty: float = 0.0
-    """Taken from the logit of each token once for each time that the answer already has it; -2 to 2."""
-    dry_multiplier: float = 0.0
-    """Strength of the penalty on tokens that would prolong a repetition; 0 is off."""
-    dry_base: float = 1.75
-    """By how much that penalty grows with each token of the repetition."""
-    dry_allowed_length: int = 2
-    """Repetitions up to so many tokens cost nothing."""
-    dry_penalty_last_n: int = -1
-    """How many tokens of prompt and answer are searched for repetitions; 0 is none, -1 all."""
-    dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
-    """Texts that end a repetition."""
-    seed: int | None = None
-    """Seed of the draw, 0 to ``SEED_MAX`` - 1; None draws one."""
-
-    def __post_init__(self) -> None:
-        for param, (low, high) in _SAMPLING_RANGES.items():
-            in_range(param, getattr(self, param), low, high)
-        if self.seed is not None:
-            in_range("seed", self.seed, 0, SEED_MAX - 1)
-        if len(self.dry_sequence_breakers) > BREAKERS_MAX:
-            raise InvalidRequest(
-                f"dry_sequence_breakers may have at most {BREAKERS_MAX} strings", param="dry_sequence_breakers"
-            )
-        for text in self.dry_sequence_breakers:
-            if not 0 < len(text) <= BREAKER_LENGTH_MAX:
-                raise InvalidRequest(
-                    f"each of dry_sequence_breakers must have 1 to {BREAKER_LENGTH_MAX} characters",
-                    param="dry_sequence_breakers",
-                )
-
-
-_SAMPLING_RANGES: Final[Mapping[str, tuple[float, float]]] = {
-    "temperature": (0, 2),
-    "top_p": (0, 1),
-    "top_k": (0, 2**31 - 1),
-    "min_p": (0, 1),
-    "typical_p": (0, 1),
-    "top_n_sigma": (0, 100),
-    "xtc_probability": (0, 1),
-    "xtc_threshold": (0, 1),
-    "dynatemp_range": (0, 2),
-    "dynatemp_exponent": (0, 100),
-    "mirostat_tau": (0, 100),
-    "mirostat_eta": (0, 1),
-    "repeat_penalty": (0.01, 100),
-    "repeat_last_n": (-1, 2**31 - 1),
-    "presence_penalty": (-2, 2),
-    "frequency_penalty": (-2, 2),
-    "dry_multiplier": (0, 100),
-    "dry_base": (1, 100),
-    "dry_allowed_length": (0, 2**31 - 1),
-    "dry_penalty_last_n": (-1, 2**31 - 1),
-}
-"""Least and greatest value of each field."""
-
-
-class LogitBias(msgspec.Struct, frozen=True, array_like=True):
-    """What is added to the logit of a token before anything else."""
-
-    token: int | str
-    """A token id, or a text: every token that the text consists of gets the bias."""
-    bias: float
-    """-100 to 100 (OpenAI's range); minus infinity bans the token."""
-
-    def __post_init__(self) -> None:
-        if self.bias != -math.inf:
-            in_range("logit_bias", self.bias, -BIAS_MAX, BIAS_MAX)
-        if isinstance(self.token, str) and not 0 < len(self.token) <= BIAS_LENGTH_MAX:
-            raise InvalidRequest(
-                f"logit_bias: each text must have 1 to {BIAS_LENGTH_MAX} characters", param="logit_bias"
-            )
-
-
-class Message(msgspec.Struct, frozen=True):
-    """One turn of a conversation, as a chat template sees it."""
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str
-
-
-class ChatPrompt(msgspec.Struct, frozen=True, tag="chat"):
-    """A conversation; the worker renders it through the model's chat template."""
-
-    messages: tuple[Message, ...]
-
-    def __post_init__(self) -> None:
-        if not self.messages:
-            raise InvalidRequest("messages must have at least one message", param="messages")
+    variables: bytes
+    """JSON object: ``messages``, ``tools``, and whatever else the template reads."""
+    continue_final: bool = False
+    """Go on with the last message instead of beginning a new one."""
 
 
 class TextPrompt(msgspec.Struct, frozen=True, tag="text"):
@@ -215,7 +77,28 @@ class TokenPrompt(msgspec.Struct, frozen=True, tag="tokens"):
             raise InvalidRequest("prompt must have at least one token", param="prompt")
 
 
-Prompt: TypeAlias = ChatPrompt | TextPrompt | TokenPrompt
+class InfillPrompt(msgspec.Struct, frozen=True, tag="infill"):
+    """What stands before and after a gap; a model that was trained for it fills the gap."""
+
+    prefix: str
+    suffix: str
+    files: tuple[tuple[str, str], ...] = ()
+    """Names and texts of other files, for models that were trained on whole repositories."""
+
+
+Prompt: TypeAlias = ChatPrompt | TemplatePrompt | TextPrompt | TokenPrompt | InfillPrompt
+
+
+class ThinkingLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """How thoughts stand in an answer, and how long they may be."""
+
+    marks: ThinkingMarks
+    budget: int | None = None
+    """Most tokens of thoughts; then the engine writes ``marks.end`` and ``marks.after``."""
+
+    def __post_init__(self) -> None:
+        if self.budget is not None:
+            in_range("reasoning budget", self.budget, 0, BUDGET_MAX)
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generate"):
@@ -244,7 +127,11 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generate")
     echo: bool = False
     """The answer begins with the prompt's text, with its log probabilities where those are asked for."""
     constraint: Constraint | None = None
-    """What each answer must look like."""
+    """What each answer must look like, after its thoughts."""
+    thinking: ThinkingLimit | None = None
+    """How thoughts stand in the answer; the gateway fills it in where the model's dialect says that it thinks."""
+    shown_tokens: tuple[str, ...] = ()
+    """Control tokens that are shown as text, by name; those that the model does not have are no error."""
     priority: int | None = None
     """Lower goes first, as in vLLM; schedulers that know no priorities ignore it. -100 to 100; None takes what the
     caller has by default, 0 where nobody is asked who calls."""
@@ -265,6 +152,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generate")
             ("stop_token_ids", self.stop_token_ids, STOP_TOKENS_MAX),
             ("logit_bias", self.logit_bias, BIASES_MAX),
             ("stop", self.stop, STOP_MAX),
+            ("shown_tokens", self.shown_tokens, SHOWN_TOKENS_MAX),
         ):
             if len(values) > most:
                 raise InvalidRequest(f"{param} may have at most {most} entries", param=param)
@@ -290,6 +178,8 @@ class Usage(msgspec.Struct, frozen=True, array_like=True):
     completion_tokens: int
     cached_tokens: int = 0
     """How many of ``prompt_tokens`` were in the KV cache before any answer to the prompt began; all of them say it."""
+    reasoning_tokens: int = 0
+    """How many of ``completion_tokens`` were thoughts."""
 
 
 class Timings(msgspec.Struct, frozen=True, array_like=True):
@@ -309,6 +199,8 @@ class Started(msgspec.Struct, frozen=True, tag="started", array_like=True):
     prompt_tokens: int
     max_tokens: int
     """The limit that applies after all caps."""
+    prompt_end: str = ""
+    """Of a rendered conversation its end, ``PROMPT_END`` characters: what the template has begun for the answer."""
 
 
 class TopLogprob(msgspec.Struct, frozen=True, array_like=True):
@@ -360,6 +252,29 @@ class Finished(msgspec.Struct, frozen=True, tag="finished", array_like=True):
     """Of the last tokens, where they have no text and log probabilities were asked for: the one that ended it."""
 
 
-GenerateEvent: TypeAlias = Started | TextDelta | Finished
-"""What ``Gateway.generate`` yields: one ``Started``, any number of ``TextDelta``, one ``Finished`` for each answer.
-Failure raises."""
+class ReasoningDelta(msgspec.Struct, frozen=True, tag="reasoning", array_like=True):
+    """What the model thinks, of a conversation whose dialect can tell; never empty."""
+
+    text: str
+    tokens: int
+    """How many drawn tokens this text took."""
+    index: int = 0
+    """Which of the ``n`` answers."""
+
+
+class ToolCallDelta(msgspec.Struct, frozen=True, tag="call", array_like=True):
+    """A part of a call. The first one of each call has ``id`` and ``name``; the others have arguments only."""
+
+    call: int
+    """Which of the answer's calls: 0, 1, …"""
+    arguments: str = ""
+    """The next part of its JSON text; all parts together are one JSON object, unless the answer was cut off."""
+    id: str = ""
+    name: str = ""
+    index: int = 0
+    """Which of the ``n`` answers."""
+
+
+GenerateEvent: TypeAlias = Started | TextDelta | ReasoningDelta | ToolCallDelta | Finished
+"""What ``Gateway.generate`` yields: one ``Started``, any number of deltas, one ``Finished`` for each answer; thoughts
+and calls only for a ``ChatPrompt``. Failure raises."""

@@ -9,18 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jackfield.chat import ChatPrompt, Message
 from jackfield.errors import InvalidRequest
+from jackfield.sampling import SEED_MAX, SamplingParams
 from jackfield.types import (
-    SEED_MAX,
     STOP_LENGTH_MAX,
     STOP_MAX,
-    ChatPrompt,
     Finished,
     GenerateEvent,
     GenerateRequest,
-    Message,
     Prompt,
-    SamplingParams,
     Started,
     TextDelta,
     TextPrompt,

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from jackfield.ports.reuse import ReusableRunner
     from jackfield.ports.scheduler import SchedulerFactory
     from jackfield.ports.tokenizer import Tokenizer
-    from jackfield.types import SamplingParams
+    from jackfield.sampling import SamplingParams
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

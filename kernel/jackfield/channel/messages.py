@@ -17,10 +17,12 @@ import msgspec
 
 from jackfield.cache_report import CacheAnswer
 from jackfield.channel.framing import encode_frame
+from jackfield.chat import ChatFormat
 from jackfield.errors import ChannelError, ErrorRecord, JackfieldError
 from jackfield.pooled import Pooled, PoolRequest
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.observer import EngineStats
+from jackfield.questions import Question, Reply
 from jackfield.types import Finished, GenerateRequest, Started, TextDelta
 
 Message = TypeVar("Message")
@@ -33,7 +35,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit", array_like=True):
 
     id: int
     """Chosen by the gateway; unique on its connection."""
-    request: GenerateRequest | PoolRequest
+    request: GenerateRequest | PoolRequest | Question
     timeout_s: float | None = None
     """Seconds from now after which nobody wants the answer any more; the worker then fails it with 408."""
     tenant: str = ""
@@ -58,7 +60,7 @@ class RequestFailed(msgspec.Struct, frozen=True, tag="failed", array_like=True):
     error: ErrorRecord
 
 
-SequenceEvent: TypeAlias = Started | TextDelta | Finished | Pooled | RequestFailed
+SequenceEvent: TypeAlias = Started | TextDelta | Finished | Pooled | Reply | RequestFailed
 
 
 class Events(msgspec.Struct, frozen=True, tag="events", array_like=True):
@@ -84,6 +86,8 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True, tag="worker-status
     restarts: int = 0
     info: ModelInfo | None = None
     limits: RunnerLimits | None = None
+    chat: ChatFormat | None = None
+    """How the model takes conversations; None where it takes none, or nothing is loaded yet."""
 
 
 class BootGateway(msgspec.Struct, frozen=True, kw_only=True, tag="boot-gateway"):
@@ -171,6 +175,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
     """Of a gateway: who says who calls, in the order they are asked; for the banner."""
     info: ModelInfo | None = None
     limits: RunnerLimits | None = None
+    chat: ChatFormat | None = None
+    """Of a worker: how its model takes conversations."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):

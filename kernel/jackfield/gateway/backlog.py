@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from jackfield.types import ChatPrompt, TextPrompt
+from jackfield.chat import ChatPrompt
+from jackfield.types import InfillPrompt, TemplatePrompt, TextPrompt
 
 if TYPE_CHECKING:
     from jackfield.types import Prompt
@@ -58,4 +59,8 @@ def estimated_tokens(prompt: Prompt) -> int:
         return len(prompt.text) // CHARACTERS
     if isinstance(prompt, ChatPrompt):
         return sum([len(message.content) for message in prompt.messages]) // CHARACTERS
+    if isinstance(prompt, TemplatePrompt):
+        return len(prompt.variables) // CHARACTERS
+    if isinstance(prompt, InfillPrompt):
+        return (len(prompt.prefix) + len(prompt.suffix)) // CHARACTERS
     return len(prompt.tokens)

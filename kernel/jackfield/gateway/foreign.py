@@ -14,7 +14,10 @@ from jackfield.port_calls import CallTimes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jackfield.chat import ChatPrompt
     from jackfield.errors import JackfieldError
+    from jackfield.ports.constraint import Constraint
+    from jackfield.ports.dialect import ChatDialect, ChatReader, Opening, Traits
     from jackfield.ports.frontend import ErrorPayload, Frontend, Route
     from jackfield.ports.observer import Exposition
 
@@ -44,6 +47,26 @@ class NamedFrontend:
             return plain_payload(error)
         finally:
             self._times.took(time.perf_counter() - began)
+
+
+class NamedDialect:
+    """A chat dialect that knows its name."""
+
+    def __init__(self, name: str, dialect: ChatDialect) -> None:
+        self.name = name
+        self.traits: Traits = dialect.traits
+        self._dialect = dialect
+        self._times = CallTimes("ChatDialect.open", name)
+
+    def open(self, chat: ChatPrompt, constraint: Constraint | None) -> Opening:
+        began = time.perf_counter()
+        try:
+            return self._dialect.open(chat, constraint)
+        finally:
+            self._times.took(time.perf_counter() - began)
+
+    def reader(self, chat: ChatPrompt, prompt_end: str) -> ChatReader:
+        return self._dialect.reader(chat, prompt_end)
 
 
 class NamedExposition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,7 @@ from jackfield.gateway.faults import unexpected
 from jackfield.gateway.replica import Replica
 from jackfield.gateway.worker_link import WorkerLink
 from jackfield.ports.observer import WorkerChanged, WorkerReported
+from jackfield.questions import Render
 from jackfield.types import Finished, GenerateRequest
 
 if TYPE_CHECKING:
@@ -28,12 +30,18 @@ if TYPE_CHECKING:
 
     from jackfield.channel.messages import WorkerStatus
     from jackfield.context import RequestContext
+    from jackfield.gateway.dialects import Dialects
     from jackfield.gateway.observing import Observers
     from jackfield.manifest import Manifest
     from jackfield.pooled import Pooled, PoolRequest
     from jackfield.ports.frontend import ModelCard
     from jackfield.ports.observer import EngineStats
+    from jackfield.ports.records import RecordStore
+    from jackfield.questions import Question, Reply
     from jackfield.types import GenerateEvent
+
+ASK_S: Final = 10.0
+"""How long a worker may take to answer a question: its intake may have the longest prompt before it."""
 
 _NAME_SHOWN: Final = 100
 """Characters of an unknown model's name that an error repeats."""
@@ -46,6 +54,7 @@ class Pipeline:
         manifest: Models and queue length.
         observers: Told of workers and their figures.
         started: Unix seconds at which the server started.
+        dialects: Those that are enabled.
 
     Raises:
         ManifestError: Two models share a name or an alias.
@@ -53,11 +62,13 @@ class Pipeline:
     Event loop thread.
     """
 
-    def __init__(self, manifest: Manifest, observers: Observers, started: int) -> None:
+    def __init__(self, manifest: Manifest, observers: Observers, started: int, dialects: Dialects) -> None:
         self.replicas: Final = {
-            name: Replica(name, config, manifest.kernel.queue) for name, config in manifest.models.items()
+            name: Replica(name, config, manifest.kernel.queue, dialects) for name, config in manifest.models.items()
         }
         self.draining = False
+        self.records: RecordStore | None = None
+        """Where frontends keep what outlives a request; made once the event loop runs."""
         self._names = _names(self.replicas)
         self._observers = observers
         self._started = started
@@ -70,27 +81,51 @@ class Pipeline:
     async def generate(self, context: RequestContext, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
         """See ``Gateway.generate``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
         with _told(context):
-            request = _prioritised(context, request)
-            link, timeout_s = self._admit(context, request)
-            number, receiver = link.submit(context, request, timeout_s)
+            replica = self._checked(context, request)
+            opened = replica.open(_prioritised(context, request))
+            link, timeout_s = self._admit(context, replica, request.n)
+            number, receiver = link.submit(context, opened.request, timeout_s)
             self._open.setdefault(context, []).append((link, number))
+            reading = opened.reading
             left = request.n
             try:
                 while left:
                     event = await receiver.next()
                     left -= isinstance(event, Finished)
-                    yield event
+                    if reading is None:
+                        yield event
+                        continue
+                    for read in reading.read(event):
+                        yield read
             finally:
                 link.cancel(number)
 
     async def pool(self, context: RequestContext, request: PoolRequest) -> Pooled:
         """See ``Gateway.pool``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
         with _told(context):
-            link, timeout_s = self._admit(context, request)
+            link, timeout_s = self._admit(context, self._checked(context, request), 1)
             number, receiver = link.submit_pool(context, request, timeout_s)
             self._open.setdefault(context, []).append((link, number))
             try:
                 return await receiver.result()
+            finally:
+                link.cancel(number)
+
+    async def ask(self, context: RequestContext, question: Question) -> Reply:
+        """See ``Gateway.ask``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
+        with _told(context):
+            replica = self._resolve(context, question.model)
+            context.model = replica.name
+            if isinstance(question, Render):
+                question = replica.rendering(question)
+            link = replica.serving()
+            number, receiver = link.ask(context, question)
+            self._open.setdefault(context, []).append((link, number))
+            try:
+                async with asyncio.timeout(ASK_S):
+                    return await receiver.reply()
+            except TimeoutError:
+                raise DeadlineExceeded("the model's worker did not answer in time") from None
             finally:
                 link.cancel(number)
 
@@ -126,16 +161,17 @@ class Pipeline:
             if replica.link is not None:
                 replica.link.close(Draining("the server is shutting down; try again"))
 
-    def _admit(
-        self, context: RequestContext, request: GenerateRequest | PoolRequest
-    ) -> tuple[WorkerLink, float | None]:
-        """Walk *request* up to its worker; return the link to it, and how many seconds the request has."""
+    def _checked(self, context: RequestContext, request: GenerateRequest | PoolRequest) -> Replica:
+        """The model that *request* names, which can do what it asks."""
         replica = self._resolve(context, request.model)
         context.model = replica.name
         replica.check(request)
+        return replica
+
+    def _admit(self, context: RequestContext, replica: Replica, choices: int) -> tuple[WorkerLink, float | None]:
+        """Let so many answers through to the worker of *replica*: the link to it, and how many seconds they have."""
         link = replica.serving()
         timeout_s = _seconds_left(context)
-        choices = request.n if isinstance(request, GenerateRequest) else 1
         replica.admission.admit(link.load, choices, timeout_s)
         return link, timeout_s
 

@@ -16,6 +16,7 @@ from jackfield.types import Finished, Started, TextDelta, Usage
 if TYPE_CHECKING:
     from jackfield.channel.messages import SequenceEvent
     from jackfield.context import RequestContext
+    from jackfield.questions import Reply
     from jackfield.types import GenerateEvent
 
 PACKED_AT: Final = 64
@@ -181,6 +182,45 @@ class Receiver:
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
+
+
+class ReplyReceiver:
+    """The gateway's end of one question.
+
+    Event loop thread: the worker link puts in, one ``Gateway.ask`` waits.
+    """
+
+    __slots__ = ("_reply", "remaining")
+
+    def __init__(self) -> None:
+        self._reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.remaining = 0
+        """Always 0: a question takes no slot."""
+
+    def put(self, event: SequenceEvent, _now: float) -> bool:
+        """Take *event* in, which must be the only one.
+
+        Raises:
+            ChannelError: It is no reply: the worker is not to be trusted any more.
+        """
+        if isinstance(event, RequestFailed):
+            self.fail(event.error.thaw())
+        elif not isinstance(event, Started | TextDelta | Finished | Pooled):
+            if not self._reply.done():
+                self._reply.set_result(event)
+        else:
+            raise ChannelError("a worker answered a question with something else than a reply")
+        return True
+
+    def fail(self, error: JackfieldError) -> None:
+        """End the question with *error*."""
+        if not self._reply.done():
+            self._reply.set_exception(error)
+            self._reply.exception()  # nobody may be waiting any more, which is no reason for a warning
+
+    async def reply(self) -> Reply:
+        """Wait for the reply. Raises what failed the question."""
+        return await self._reply
 
 
 class PoolReceiver:

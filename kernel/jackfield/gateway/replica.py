@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jackfield.channel.messages import WorkerStatus
+from jackfield.chat import ChatPrompt
 from jackfield.errors import JackfieldError, ModelLoadError, ModelNotReady
 from jackfield.gateway.admission import Admission
+from jackfield.gateway.dialects import Opened, open_chat
 from jackfield.lifecycle import WorkerState
 from jackfield.ports.frontend import ModelCard
+from jackfield.questions import Render
 from jackfield.tasks import refuse_many_answers, refuse_other_tasks
-from jackfield.types import GenerateRequest
+from jackfield.types import GenerateRequest, TemplatePrompt
 
 if TYPE_CHECKING:
+    from jackfield.gateway.dialects import Dialects
+    from jackfield.gateway.foreign import NamedDialect
     from jackfield.gateway.worker_link import WorkerLink
     from jackfield.manifest import ModelConfig
     from jackfield.pooled import PoolRequest
@@ -40,11 +45,15 @@ class Replica:
         name: The model's own name.
         config: ``[models.NAME]``.
         queue: ``kernel.queue``.
+        dialects: Those that are enabled.
 
     Event loop thread.
     """
 
-    def __init__(self, name: str, config: ModelConfig, queue: int) -> None:
+    def __init__(self, name: str, config: ModelConfig, queue: int, dialects: Dialects) -> None:
+        self._dialects = dialects
+        self.dialect: NamedDialect | None = None
+        """Of the model as it was loaded last."""
         self.name = name
         self.config = config
         self.status = WorkerStatus(model=name, state=WorkerState.STARTING, reason="starting")
@@ -53,8 +62,11 @@ class Replica:
 
     def update(self, status: WorkerStatus) -> None:
         """Take the supervisor's word; what the model is stays known while its worker is being restarted."""
-        info, limits = status.info or self.status.info, status.limits or self.status.limits
-        self.status = msgspec.structs.replace(status, info=info, limits=limits)
+        before = self.status
+        info, limits, chat = status.info or before.info, status.limits or before.limits, status.chat or before.chat
+        self.status = msgspec.structs.replace(status, info=info, limits=limits, chat=chat)
+        if chat != before.chat:
+            self.dialect = self._dialects.choose(self.config.dialect, chat)
         if limits is not None:
             generates = info is None or "generate" in info.tasks
             self.admission.forecast.slots = limits.max_sequences if generates else POOLED_SLOTS
@@ -74,6 +86,22 @@ class Replica:
             refuse_other_tasks(request, self.status.info)
         if self.status.limits is not None and isinstance(request, GenerateRequest):
             refuse_many_answers(request, self.status.limits)
+
+    def open(self, request: GenerateRequest) -> Opened:
+        """*request* as the model's worker takes it.
+
+        Raises:
+            InvalidRequest: ``param`` is the field that the model's family cannot honour.
+        """
+        if isinstance(request.prompt, ChatPrompt):
+            return open_chat(request, request.prompt, self.dialect)
+        return Opened(request, None)
+
+    def rendering(self, question: Render) -> Render:
+        """*question* as the model's worker takes it; raises ``InvalidRequest`` as ``open``."""
+        request = GenerateRequest(model=question.model, prompt=question.prompt)
+        prompt = self.open(request).request.prompt
+        return Render(model=question.model, prompt=prompt) if isinstance(prompt, TemplatePrompt) else question
 
     @property
     def lost(self) -> bool:

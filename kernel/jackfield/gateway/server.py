@@ -10,6 +10,7 @@ import structlog
 from jackfield.errors import ManifestError
 from jackfield.gateway.addresses import Addresses, Crowd
 from jackfield.gateway.connections import Bounds
+from jackfield.gateway.dialects import Dialects
 from jackfield.gateway.edge import Edge
 from jackfield.gateway.health import Health
 from jackfield.gateway.identity import Identity
@@ -17,6 +18,7 @@ from jackfield.gateway.listener import Listener
 from jackfield.gateway.observing import Observers
 from jackfield.gateway.origin import OriginGuard, is_local, refuse_public_bind
 from jackfield.gateway.pipeline import Pipeline
+from jackfield.gateway.records import NamedRecordStore
 from jackfield.gateway.routing import Routes
 from jackfield.open_files import open_files_limit
 
@@ -66,7 +68,9 @@ class GatewayServer:
         self.authenticators: Final = self._identity.names
         refuse_public_bind(config.listen, authenticated=bool(self.authenticators))
         self._observers = Observers(kernel.observers())
-        self._pipeline = Pipeline(kernel.manifest, self._observers, started)
+        dialects = Dialects(kernel.dialects(), kernel.manifest.models)
+        self._pipeline = Pipeline(kernel.manifest, self._observers, started, dialects)
+        self._record_stores = kernel.record_stores()
         self.routes: Final = Routes(kernel.frontends(), self._pipeline)
         self._addresses = Addresses(config)
         crowd = Crowd(self._addresses, config.connections_per_address)
@@ -94,6 +98,9 @@ class GatewayServer:
             raise ManifestError("kernel.listen: the socket is reachable from other machines", param="kernel.listen")
         if self.routes.empty:
             self._log.warning("no frontend is enabled: only the health port answers")
+        for name, factory in self._record_stores.items():
+            self._pipeline.records = NamedRecordStore(name, factory)
+            break
         await self._public.start(public)
         local = all(map(is_local, health))
         page = Health(
@@ -152,6 +159,8 @@ class GatewayServer:
         await self._public.close()
         if self._health is not None:
             await self._health.close()
+        if self._pipeline.records is not None:
+            await self._pipeline.records.close()
 
     async def _connect(self, link: WorkerLink, connection: socket.socket) -> None:
         try:

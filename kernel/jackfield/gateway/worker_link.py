@@ -23,7 +23,7 @@ from jackfield.errors import (
 from jackfield.gateway.admission import Load
 from jackfield.gateway.backlog import Backlog
 from jackfield.gateway.forecast import Service
-from jackfield.gateway.receiver import PoolReceiver, Receiver
+from jackfield.gateway.receiver import PoolReceiver, Receiver, ReplyReceiver
 from jackfield.pooled import Pooled
 from jackfield.types import Finished, Started
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jackfield.context import RequestContext
     from jackfield.pooled import PoolRequest
     from jackfield.ports.observer import EngineStats
+    from jackfield.questions import Question
     from jackfield.types import GenerateRequest
 
 UNSENT_MAX: Final = 64 * 1024 * 1024
@@ -132,6 +133,11 @@ class WorkerLink(asyncio.Protocol):
         number = self._send(context, request, timeout_s)
         return number, self._opened(number, PoolReceiver(context, len(request.inputs)), timeout_s)
 
+    def ask(self, context: RequestContext, question: Question) -> tuple[int, ReplyReceiver]:
+        """As ``submit``, for a question."""
+        number = self._send(context, question, None)
+        return number, self._opened(number, ReplyReceiver(), None)
+
     def cancel(self, number: int) -> None:
         """Stop a request; nothing happens if it has ended."""
         if self._forget(number) is not None and self._transport is not None and not self._closed:
@@ -200,7 +206,9 @@ class WorkerLink(asyncio.Protocol):
             self._served(Service(now - self._pooled_at))
             self._pooled_at = now
 
-    def _send(self, context: RequestContext, request: GenerateRequest | PoolRequest, timeout_s: float | None) -> int:
+    def _send(
+        self, context: RequestContext, request: GenerateRequest | PoolRequest | Question, timeout_s: float | None
+    ) -> int:
         transport = self._transport
         if transport is None or self._closed:
             raise self._gone()

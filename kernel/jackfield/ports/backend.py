@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from jackfield.ports.pooled import PooledRunner
     from jackfield.ports.tokenizer import Tokenizer
-    from jackfield.types import SamplingParams
+    from jackfield.sampling import SamplingParams
 
 OptionValue: TypeAlias = str | int | float | bool | list[object] | dict[str, object]
 """A value as TOML can write it, dates apart; checked when it is decoded into the plugin's Struct."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from jackfield.context import RequestContext
     from jackfield.errors import JackfieldError
     from jackfield.pooled import Pooled, PoolRequest
+    from jackfield.ports.records import RecordStore
+    from jackfield.questions import Question, Reply
     from jackfield.types import GenerateEvent, GenerateRequest
 
 
@@ -71,6 +73,19 @@ class Gateway(Protocol):
         """
         ...
 
+    async def ask(self, context: RequestContext, question: Question) -> Reply:
+        """Ask a model's worker what it knows without computing; the reply is of the kind that the question names.
+
+        Raises:
+            JackfieldError: Whatever refused or broke it.
+        """
+        ...
+
+    @property
+    def records(self) -> RecordStore | None:
+        """Where to keep what outlives a request; None where no enabled plugin keeps anything."""
+        ...
+
 
 class ErrorPayload(msgspec.Struct, frozen=True, kw_only=True):
     """A rendered error."""
@@ -90,6 +105,46 @@ read, in bounded size and time, before the handler is called; every response get
 """
 
 
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of a path, of a query, or one header, for the server's description."""
+
+    name: str
+    where: Literal["path", "query", "header"] = "query"
+    kind: object = str
+    """A type that msgspec can describe."""
+    required: bool = False
+    description: str = ""
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a route does, for the server's OpenAPI document and for capability records.
+
+    Types are those that really decode the request and encode the answer: what msgspec's ``schema_components`` makes of
+    them is what clients are told.
+    """
+
+    summary: str
+    """One line."""
+    body: object | None = None
+    """Type of the JSON body; None where there is none."""
+    body_content: str = "application/json"
+    answer: object | None = None
+    """Type of the JSON answer; None where it is not JSON, or has no body."""
+    answer_content: str = "application/json"
+    events: object | None = None
+    """Type of each event, where the answer can be a stream."""
+    events_content: str = "text/event-stream"
+    status: int = 200
+    """Of an answer that is no error."""
+    error: object | None = None
+    """Type of the body of errors, which may come with any 4xx or 5xx."""
+    parameters: tuple[Parameter, ...] = ()
+    honoured: tuple[str, ...] = ()
+    """Fields of the body that do something; others are accepted only where they ask for nothing."""
+    task: Literal["generate", "embed", "rerank", "classify"] | None = None
+    """What a model must be able to do to be asked this; None for routes that ask no model."""
+
+
 class Route(msgspec.Struct, frozen=True):
     """One path that a frontend serves. Every route is private: the kernel's only public ones are on the health port."""
 
@@ -100,6 +155,8 @@ class Route(msgspec.Struct, frozen=True):
     scope: str = ALL
     """What a principal must be allowed to do to use it, such as ``generate``; see ``jackfield.ports.identity.SCOPES``.
     A route that names none is for principals that may do everything."""
+    operation: Operation | None = None
+    """What it does; a route without one is described by its path only."""
 
 
 class Frontend(Protocol):

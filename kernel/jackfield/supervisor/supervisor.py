@@ -391,4 +391,5 @@ def _status(worker: Slot) -> WorkerStatus:
         restarts=worker.restarts,
         info=ready.info if ready is not None else None,
         limits=ready.limits if ready is not None else None,
+        chat=ready.chat if ready is not None else None,
     )

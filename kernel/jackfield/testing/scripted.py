@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from jackfield import PluginInstance
     from jackfield.ports.backend import BackendFactory, Batch, ModelSpec, Progress, Runner, Sampler
     from jackfield.ports.pooled import PooledRunner
-    from jackfield.types import SamplingParams
+    from jackfield.sampling import SamplingParams
 
 DUE: Final = 8.0
 """Logit of the token that the script asks for."""

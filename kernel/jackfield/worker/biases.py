@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from jackfield.ports.tokenizer import Tokenizer
-    from jackfield.types import LogitBias
+    from jackfield.sampling import LogitBias
 
 
 def resolve_biases(biases: Sequence[LogitBias], tokenizer: Tokenizer) -> dict[int, float]:

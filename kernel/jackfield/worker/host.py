@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from jackfield.cache_report import CacheCleared, CacheReport
+from jackfield.chat import ChatFormat
 from jackfield.errors import ManifestError
 from jackfield.manifest import suggestion
 from jackfield.model_source import model_spec
@@ -86,6 +87,13 @@ class WorkerHost:
     def limits(self) -> RunnerLimits:
         """What it can do."""
         return self._loaded().runner.limits
+
+    @property
+    def chat(self) -> ChatFormat | None:
+        """How the model takes conversations; None where it takes none."""
+        tokenizer = self._loaded().runner.tokenizer
+        source = tokenizer.chat_template
+        return ChatFormat(source, dict(tokenizer.template_tokens)) if source else None
 
     def attach(self, connection: socket.socket) -> None:
         """Serve one more gateway over *connection*, which is owned from here on."""

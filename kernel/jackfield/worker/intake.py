@@ -16,18 +16,22 @@ from jackfield.channel.messages import RequestFailed
 from jackfield.errors import ErrorRecord, InternalError, JackfieldError
 from jackfield.lifecycle import RequestEvent
 from jackfield.logs import traceback_of
+from jackfield.pooled import PoolRequest
+from jackfield.types import GenerateRequest
 from jackfield.worker.compiling import CompilingThreads, Costly, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jackfield.channel.messages import Submit
+    from jackfield.questions import Question, Reply
     from jackfield.types import Started
     from jackfield.worker.links import RequestHandle
 
 log = structlog.get_logger("jackfield.worker")
 
 Prepared = TypeVar("Prepared")
+Done = TypeVar("Done")
 
 
 class Preparer(Protocol[Prepared]):
@@ -35,6 +39,10 @@ class Preparer(Protocol[Prepared]):
 
     def prepare(self, message: Submit, recipient: RequestHandle) -> Prepared | Costly[Prepared]:
         """Tokenise, measure and check; raise ``JackfieldError`` to refuse. What takes long is left for later."""
+        ...
+
+    def answer(self, question: Question, /) -> Reply:
+        """Answer at once; raise ``JackfieldError`` to refuse."""
         ...
 
     def announce(self, prepared: Prepared, /) -> Started | None:
@@ -75,25 +83,38 @@ class Intake(Generic[Prepared]):
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
             handle, message = item
-            self._serve(handle, partial(self._preparation.prepare, message, handle))
+            if isinstance(message.request, GenerateRequest | PoolRequest):
+                self._prepare(handle, partial(self._preparation.prepare, message, handle))
+            else:
+                self._reply(handle, message.request)
 
-    def _serve(self, handle: RequestHandle, work: Callable[[], Prepared | Costly[Prepared]]) -> None:
+    def _prepare(self, handle: RequestHandle, work: Callable[[], Prepared | Costly[Prepared]]) -> None:
         """Do *work* for *handle* and pass on what comes of it. Intake thread, or one that compiles."""
+        prepared = self._done(handle, work)
+        if isinstance(prepared, Costly):
+            self._compiling.put(prepared.tenant, Job(handle, partial(self._prepare, handle, prepared.finish)))
+        elif prepared is not None:
+            self._hand_over(handle, prepared)
+
+    def _reply(self, handle: RequestHandle, question: Question) -> None:
+        reply = self._done(handle, partial(self._preparation.answer, question))
+        if reply is not None:
+            handle.fire(RequestEvent.END)
+            handle.send(reply)
+
+    def _done(self, handle: RequestHandle, work: Callable[[], Done]) -> Done | None:
+        """What comes of *work*; None where *handle* was told that nothing does."""
         if handle.cancelled:
             handle.fire(RequestEvent.CANCEL)
-            return
+            return None
         try:
-            prepared = work()
+            return work()
         except JackfieldError as error:
             self._refuse(handle, error)
         except Exception as error:  # noqa: BLE001 - a defect must cost one request, not the thread that serves all others
             log.critical("preparing a request failed", traceback=traceback_of(error))
             self._refuse(handle, InternalError("preparing the request failed"))
-        else:
-            if isinstance(prepared, Costly):
-                self._compiling.put(prepared.tenant, Job(handle, partial(self._serve, handle, prepared.finish)))
-            else:
-                self._hand_over(handle, prepared)
+        return None
 
     def _hand_over(self, handle: RequestHandle, prepared: Prepared) -> None:
         handle.fire(RequestEvent.PREPARED)

@@ -20,7 +20,7 @@ from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit
 from jackfield.errors import ChannelError, DeadlineExceeded, ErrorRecord
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.pooled import Pooled
-from jackfield.types import Finished, GenerateRequest
+from jackfield.types import Finished, GenerateRequest, Started
 from jackfield.worker.deadlines import Deadlines
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class RequestHandle:
         """Send *event* at once. Intake thread, or one that compiles for it."""
         if self.cancelled:
             return
-        if isinstance(event, RequestFailed):
+        if not isinstance(event, Started):
             self.link.requests.pop(self.id, None)
         self.link.send(Events([(self.id, event)]))
 

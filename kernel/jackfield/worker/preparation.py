@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jackfield.errors import InvalidRequest, UnsupportedField
+from jackfield.sampling import SEED_MAX
 from jackfield.tasks import refuse_many_answers, refuse_other_tasks
-from jackfield.types import SEED_MAX, ChatPrompt, GenerateRequest, Started, TextPrompt
+from jackfield.types import PROMPT_END, GenerateRequest, Started, TemplatePrompt, TextPrompt, TokenPrompt
+from jackfield.worker.answering import Answering
 from jackfield.worker.biases import refuse_if_nothing_is_left, resolve_biases
 from jackfield.worker.compiling import Costly
 from jackfield.worker.engine.constraining import forcing
 from jackfield.worker.engine.prefix.scope import scope_of
 from jackfield.worker.engine.sequence import Draws, Ends, Form, PreparedRequest, Shown, Standing
 from jackfield.worker.prompts import PromptReader
-from jackfield.worker.template import ChatTemplate
+from jackfield.worker.rendering import PromptRenderer
 
 if TYPE_CHECKING:
     from jackfield.channel.messages import Submit
     from jackfield.ports.backend import Runner
     from jackfield.ports.constraint import Matcher
-    from jackfield.types import SamplingParams
+    from jackfield.questions import Question, Reply
+    from jackfield.sampling import SamplingParams
     from jackfield.worker.constraints import NamedConstraintEngine
     from jackfield.worker.engine.prefix.scope import Sharing
     from jackfield.worker.links import RequestHandle
@@ -63,9 +66,12 @@ class Preparation:
         self._constraints = constraints
         self._reader = PromptReader(runner.tokenizer, runner.limits.context)
         self._bos = self._tokenizer.encode("", add_bos=True, parse_special=False)
-        source = self._tokenizer.chat_template
-        tokens = self._tokenizer.template_tokens
-        self._template = ChatTemplate(source, tokens, self._reader.bytes_max) if source else None
+        self.renderer = PromptRenderer(self._tokenizer, self._reader)
+        self._answering = Answering(self._tokenizer, self._reader, self.renderer)
+
+    def answer(self, question: Question) -> Reply:
+        """See ``Answering``."""
+        return self._answering.answer(question)
 
     def prepare(self, message: Submit, recipient: RequestHandle) -> PreparedRequest | Costly[PreparedRequest]:
         """Render, tokenise and measure. What its answers must look like is left to be compiled, unless it was before.
@@ -80,7 +86,7 @@ class Preparation:
         if not isinstance(request, GenerateRequest):
             raise UnsupportedField("this model generates text and nothing else", param="model")
         refuse_many_answers(request, self._limits)
-        tokens = self._tokens(request)
+        tokens, prompt_end = self._tokens(request)
         ends = self._ends(request, tokens)
         prepared = PreparedRequest(
             recipient,
@@ -88,7 +94,11 @@ class Preparation:
             draws=self._draws(request, ends),
             ends=ends,
             choices=request.n,
-            shown=Shown(logprobs=request.logprobs, echo=self._echo(request, tokens) if request.echo else None),
+            shown=Shown(
+                logprobs=request.logprobs,
+                echo=self._echo(request, tokens) if request.echo else None,
+                prompt_end=prompt_end,
+            ),
             standing=self._standing(message.tenant, request),
         )
         return self._formed(prepared, request)
@@ -100,34 +110,29 @@ class Preparation:
     @staticmethod
     def announce(prepared: PreparedRequest) -> Started:
         """What the client is told of it."""
-        return Started(len(prepared.prompt), prepared.ends.max_tokens)
+        return Started(len(prepared.prompt), prepared.ends.max_tokens, prepared.shown.prompt_end)
 
     # --- the prompt --------------------------------------------------------------------------------------------------
 
-    def _tokens(self, request: GenerateRequest) -> list[int]:
+    def _tokens(self, request: GenerateRequest) -> tuple[list[int], str]:
+        """Token ids of the prompt, and the end of its text where it was rendered."""
         prompt = request.prompt
-        param = "messages" if isinstance(prompt, ChatPrompt) else "prompt"
-        if isinstance(prompt, ChatPrompt):
-            tokens = self._chat_tokens(prompt)
+        param, end = "prompt", ""
+        if isinstance(prompt, TemplatePrompt):
+            param = "messages"
+            text = self.renderer.text(prompt)
+            tokens, end = self.renderer.tokens(text), text[-PROMPT_END:]
         elif isinstance(prompt, TextPrompt):
             tokens = self._reader.text(prompt.text, param)
-        else:
+        elif isinstance(prompt, TokenPrompt):
             tokens = self._reader.ids(prompt.tokens, param)
+        else:
+            raise UnsupportedField("the gateway sent a prompt that no worker reads", param=param)
         if not tokens:
             raise InvalidRequest(f"{param} must not be empty", param=param)
         if len(tokens) >= self._limits.context:
             raise self._reader.too_long(param, len(tokens))
-        return tokens
-
-    def _chat_tokens(self, prompt: ChatPrompt) -> list[int]:
-        if self._template is None:
-            raise UnsupportedField("this model has no chat template; use a completion with a prompt", param="messages")
-        text = self._template.render(prompt.messages)
-        if text is None:
-            raise self._reader.too_long("messages")
-        bos = self._tokenizer.template_tokens.get("bos_token", "")
-        written = bool(bos) and text.startswith(bos)  # a template that writes BOS itself must not get a second one
-        return self._reader.text(text, "messages", add_bos=not written, parse_special=True)
+        return tokens, end
 
     def _echo(self, request: GenerateRequest, tokens: list[int]) -> tuple[bytes, ...]:
         """The bytes that each token of the prompt is shown as; together they are the text as it was sent."""

@@ -27,13 +27,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jackfield.errors import BackendFault, InvalidRequest, ModelLoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from jinja2.compiler import Frame
     from jinja2.nodes import Concat, Node
     from jinja2.parser import Parser
 
-    from jackfield.types import Message
+    from jackfield.chat import JsonValue
 
 SOURCE_MAX: Final = 256 * 1024
 """Largest template source in characters; the longest in the field are about 20,000."""
@@ -46,6 +44,10 @@ _OPERAND_MAX: Final = 1 << 24
 
 _AROUND: Final = 16
 """Counted for each value inside another one besides its characters, so that a million are too many."""
+
+_SEAM: Final = "\ue000\ue001 seam \ue001\ue000"
+"""Put at the end of the message that is continued, and looked for in what is rendered. Private characters: no template
+trims or changes them."""
 
 _INTEGER_BITS_MAX: Final = 64
 """Larger integers only come from repeated multiplication, which grows without end."""
@@ -143,34 +145,55 @@ class ChatTemplate:
         self._tokens = dict(tokens)
         self._output_max = output_max
 
-    def render(self, messages: Sequence[Message]) -> str | None:
-        """The prompt for *messages*, ready for the assistant's turn; None if it is certainly too long for the context.
+    def render(self, variables: Mapping[str, JsonValue], *, continue_final: bool = False) -> str | None:
+        """The prompt, ready for the assistant's turn; None if it is certainly too long for the context.
+
+        Parameters:
+            variables: ``messages``, and what else the template reads.
+            continue_final: The prompt ends with the last message's text instead, which the answer goes on with.
 
         Raises:
             InvalidRequest: The template does not accept the conversation.
             BackendFault: The template is broken, or took longer than ``RENDER_DEADLINE_S``.
         """
-        turns = [{"role": _role(message), "content": message.content} for message in messages]
+        shown = _with_seam(variables) if continue_final else variables
         try:
             with _TimeLimit(RENDER_DEADLINE_S):
-                return self._generate(turns)
+                text = self._generate(shown, begin=not continue_final)
         except TemplateRefused as error:
-            text = str(error)[:200]
-            raise InvalidRequest(f"the model's chat template refuses the messages: {text}", param="messages") from error
+            said = str(error)[:200]
+            raise InvalidRequest(f"the model's chat template refuses the messages: {said}", param="messages") from error
         except _TimeUp as error:
             raise BackendFault("the model's chat template takes too long to render") from error
         except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise BackendFault(f"the model's chat template failed: {type(error).__name__}") from error
+        return _before_seam(text) if continue_final and text is not None else text
 
-    def _generate(self, turns: list[dict[str, str]]) -> str | None:
+    def _generate(self, variables: Mapping[str, JsonValue], *, begin: bool) -> str | None:
         parts: list[str] = []
         size = 0
-        for part in self._template.generate(messages=turns, add_generation_prompt=True, tools=None, **self._tokens):
+        # what the kernel says goes before what a request says
+        given = {"tools": None, **variables, **self._tokens, "add_generation_prompt": begin}
+        for part in self._template.generate(given):
             size += len(part)
             if size > self._output_max:
                 return None
             parts.append(part)
         return "".join(parts)
+
+
+def _with_seam(variables: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    *before, last = variables["messages"]
+    return {**variables, "messages": [*before, {**last, "content": f"{last.get('content') or ''}{_SEAM}"}]}
+
+
+def _before_seam(text: str) -> str:
+    """*text* up to the end of the message that is continued."""
+    prompt, seam, _ = text.rpartition(_SEAM)
+    if not seam:
+        why = "the model's chat template leaves the last message out; it cannot be continued"
+        raise InvalidRequest(why, param="messages")
+    return prompt
 
 
 class _Generation(Extension):
@@ -309,11 +332,6 @@ def _environment() -> ImmutableSandboxedEnvironment:
     for name in ("lipsum", "cycler", "joiner"):
         environment.globals.pop(name)
     return environment
-
-
-def _role(message: Message) -> str:
-    """Local templates know no ``developer``; OpenAI's reference calls it the newer name of ``system``."""
-    return "system" if message.role == "developer" else message.role
 
 
 def _to_json(value: object, indent: int | None = None) -> str:

@@ -19,7 +19,7 @@ from jackfield_llama.filters import filters
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from jackfield.types import SamplingParams
+    from jackfield.sampling import SamplingParams
 
 _BLOCK: Final = 512
 """Weights per block of the two-level draw: about the square root of a vocabulary, where both levels are cheap."""

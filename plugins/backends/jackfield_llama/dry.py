@@ -16,7 +16,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jackfield.types import SamplingParams
+    from jackfield.sampling import SamplingParams
     from jackfield_llama.tokenizer import LlamaTokenizer
 
 TAIL_MAX: Final = 20

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from jackfield.types import SamplingParams
+    from jackfield.sampling import SamplingParams
 
 _BISECTIONS: Final = 8
 """Halvings of the band in which the nucleus ends: leaves a few percent of a flat distribution to sort."""

@@ -14,7 +14,7 @@ from jackfield_llama.draw import TEMPERATURE_MIN, pick
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from jackfield.types import SamplingParams
+    from jackfield.sampling import SamplingParams
 
 ESTIMATED_FROM: Final = 100
 """Most likely tokens that version 1 estimates the distribution's slope from (``m`` in ``common_sampler_init``)."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from jackfield.ports.backend import Batch, ModelInfo, RunnerLimits, TokenScores
-    from jackfield.types import SamplingParams
+    from jackfield.sampling import SamplingParams
 
 _POINTER_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
 

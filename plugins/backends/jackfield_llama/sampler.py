@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jackfield.errors import BackendFault, NothingToDraw
-from jackfield.types import SamplingParams
+from jackfield.sampling import SamplingParams
 from jackfield_llama.candidates import require_usable
 from jackfield_llama.draw import Drawer
 from jackfield_llama.dry import Dry

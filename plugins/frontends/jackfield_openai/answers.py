@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
-from jackfield.types import Finished, TextDelta, Usage
+from jackfield.types import Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
 from jackfield_openai.logprobs import chat_logprobs, text_logprobs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jackfield.frontends.outputs import Delta, Output
     from jackfield_openai.bodies import Call
 
 _DONE: Final = b"data: [DONE]\n\n"
@@ -91,6 +92,18 @@ class Answer:
         logprobs = _encode(self._logprobs(delta))
         return event + self.before_logprobs + logprobs + b',"finish_reason":null}' + self._tail
 
+    def event(self, output: Output) -> bytes:
+        """The event that carries *output*; it is the last one of its choice where that has ended."""
+        if isinstance(output, TextDelta):
+            return self.text(output)
+        if isinstance(output, Finished):
+            return self.last(output)
+        return self.chat_event(output)
+
+    def chat_event(self, delta: ReasoningDelta | ToolCallDelta) -> bytes:
+        """The event that carries a thought or a part of a call."""
+        raise NotImplementedError
+
     def last(self, finished: Finished) -> bytes:
         """The event that ends one choice."""
         self._add(finished)
@@ -105,16 +118,16 @@ class Answer:
             return _DONE
         return self._start + b'],"usage":' + _encode(usage_object(self._usage)) + b"}\n\n" + _DONE
 
-    def whole(self, events: Sequence[TextDelta | Finished]) -> bytes:
+    def whole(self, events: Sequence[Output]) -> bytes:
         """The answer in one object, of all its events."""
-        parts: list[list[TextDelta]] = [[] for _ in range(self.choices)]
+        parts: list[list[Delta]] = [[] for _ in range(self.choices)]
         ends: list[Finished | None] = [None] * self.choices
         for event in events:
-            if isinstance(event, TextDelta):
-                parts[event.index].append(event)
-            else:
+            if isinstance(event, Finished):
                 ends[event.index] = event
                 self._add(event)
+            else:
+                parts[event.index].append(event)
         choices = [
             {"index": index, **self._choice(parts[index], end), **_end(end)} for index, end in enumerate(ends) if end
         ]
@@ -131,6 +144,7 @@ class Answer:
             total.prompt_tokens + prompt,
             total.completion_tokens + one.completion_tokens,
             total.cached_tokens + cached,
+            total.reasoning_tokens + one.reasoning_tokens,
         )
 
     def _logprobs(self, delta: TextDelta) -> Mapping[str, object]:
@@ -139,7 +153,7 @@ class Answer:
     def _last_logprobs(self, finished: Finished) -> Mapping[str, object] | None:
         raise NotImplementedError
 
-    def _choice(self, deltas: Sequence[TextDelta], finished: Finished) -> Mapping[str, object]:
+    def _choice(self, deltas: Sequence[Delta], finished: Finished) -> Mapping[str, object]:
         raise NotImplementedError
 
 
@@ -167,14 +181,39 @@ class ChatAnswer(Answer):
     def _last_logprobs(self, finished: Finished) -> None:  # noqa: ARG002 -- a chat's are those of its text
         return None
 
+    def chat_event(self, delta: ReasoningDelta | ToolCallDelta) -> bytes:
+        """The event that carries a thought or a part of a call."""
+        if isinstance(delta, ReasoningDelta):
+            said = b'{"reasoning_content":' + _encode(delta.text)
+        else:
+            said = b'{"tool_calls":[' + _encode(_call_delta(delta)) + b"]"
+        return b'%b{"index":%d,"delta":%b},"logprobs":null,"finish_reason":null}%b' % (
+            self._start,
+            delta.index,
+            said,
+            self._tail,
+        )
+
     def _choice(
         self,
-        deltas: Sequence[TextDelta],
+        deltas: Sequence[Delta],
         finished: Finished,  # noqa: ARG002 -- a chat's log probabilities are those of its text
     ) -> Mapping[str, object]:
-        text = "".join(delta.text for delta in deltas)
-        tokens = [token for delta in deltas for token in delta.logprobs]
-        message: dict[str, object] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+        texts = [delta for delta in deltas if isinstance(delta, TextDelta)]
+        content = "".join(delta.text for delta in texts)
+        thoughts = "".join(delta.text for delta in deltas if isinstance(delta, ReasoningDelta))
+        calls = tool_calls(deltas)
+        message: dict[str, object] = {
+            "role": "assistant",
+            "content": content if content or not calls else None,
+            "refusal": None,
+            "annotations": [],
+        }
+        if thoughts:
+            message["reasoning_content"] = thoughts
+        if calls:
+            message["tool_calls"] = calls
+        tokens = [token for delta in texts for token in delta.logprobs]
         return {"message": message, "logprobs": chat_logprobs(tokens) if self._logprobs_wanted else None}
 
 
@@ -197,12 +236,38 @@ class CompletionAnswer(Answer):
         """Of the end token, which harnesses count among the answer's: without it all others would seem moved."""
         return text_logprobs(finished.logprobs) if finished.logprobs else None
 
-    def _choice(self, deltas: Sequence[TextDelta], finished: Finished) -> Mapping[str, object]:
-        text = "".join(delta.text for delta in deltas)
+    def _choice(self, deltas: Sequence[Delta], finished: Finished) -> Mapping[str, object]:
+        texts = [delta for delta in deltas if isinstance(delta, TextDelta)]
+        text = "".join(delta.text for delta in texts)
         if not self._logprobs_wanted:
             return {"text": text, "logprobs": None}
-        tokens = [token for delta in deltas for token in delta.logprobs]
+        tokens = [token for delta in texts for token in delta.logprobs]
         return {"text": text, "logprobs": text_logprobs([*tokens, *finished.logprobs])}
+
+
+def tool_calls(deltas: Sequence[Delta]) -> list[Mapping[str, object]]:
+    """The calls of one answer, whole."""
+    names: dict[int, ToolCallDelta] = {}
+    arguments: dict[int, list[str]] = {}
+    for delta in deltas:
+        if isinstance(delta, ToolCallDelta):
+            names.setdefault(delta.call, delta)
+            arguments.setdefault(delta.call, []).append(delta.arguments)
+    return [
+        {
+            "id": first.id,
+            "type": "function",
+            "function": {"name": first.name, "arguments": "".join(arguments[number])},
+        }
+        for number, first in names.items()
+    ]
+
+
+def _call_delta(delta: ToolCallDelta) -> Mapping[str, object]:
+    if not delta.name:
+        return {"index": delta.call, "function": {"arguments": delta.arguments}}
+    function = {"name": delta.name, "arguments": delta.arguments}
+    return {"index": delta.call, "id": delta.id, "type": "function", "function": function}
 
 
 def _end(finished: Finished) -> Mapping[str, object]:
@@ -220,7 +285,7 @@ def usage_object(usage: Usage) -> Mapping[str, object]:
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
         "prompt_tokens_details": {"cached_tokens": usage.cached_tokens, "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            "reasoning_tokens": usage.reasoning_tokens,
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,

@@ -7,10 +7,11 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from jackfield.chat import JsonValue
+from jackfield.frontends.arrays import INT32_MAX, Token
+from jackfield.frontends.sampling import SamplingBody
 from jackfield.pooled import PoolRequest
 from jackfield.types import CHOICES_MAX, TOP_LOGPROBS_MAX, GenerateRequest
-from jackfield_openai.arrays import INT32_MAX, Token
-from jackfield_openai.sampling import SamplingBody
 
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=INT32_MAX)]
 CountOrNone: TypeAlias = Annotated[int, Meta(ge=0, le=INT32_MAX)]
@@ -51,6 +52,12 @@ class ChatBody(SharedBody, frozen=True, kw_only=True):
     max_completion_tokens: Count | None = None
     logprobs: bool | None = None
     top_logprobs: Alternatives | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+    reasoning_budget_tokens: Annotated[int, Meta(ge=-1, le=INT32_MAX)] | None = None
+    """llama-server's; -1 is no limit."""
+    chat_template_kwargs: dict[str, JsonValue] | None = None
+    continue_final_message: bool | None = None
     service_tier: str | None = None
     """Judged by its rule; read here because a set one is answered."""
 

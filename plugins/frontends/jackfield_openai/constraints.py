@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from jackfield.errors import InvalidRequest, UnsupportedField
+from jackfield.frontends.arrays import exceeds, typed
+from jackfield.frontends.malformed import not_of_kind
+from jackfield.frontends.rules import Names, NamesDecoder, present, shown
 from jackfield.ports.constraint import (
     CHOICES_MAX,
     Choice,
@@ -19,12 +22,9 @@ from jackfield.ports.constraint import (
     Pattern,
 )
 from jackfield_openai import fields
-from jackfield_openai.arrays import exceeds, typed
-from jackfield_openai.errors import not_of_kind
-from jackfield_openai.rules import Names, NamesDecoder, present, shown
 
 if TYPE_CHECKING:
-    from jackfield_openai.rules import Screening
+    from jackfield.frontends.rules import Screening
 
 Demand: TypeAlias = tuple[str, Constraint]
 """A field's path, and what it demands."""

@@ -6,24 +6,27 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from jackfield.chat import ChatPrompt, Thinking
 from jackfield.errors import InvalidRequest
+from jackfield.frontends.arrays import exceeds, typed
+from jackfield.frontends.messages import read_messages
+from jackfield.frontends.prompts import read_prompts
+from jackfield.frontends.rules import Mode, Names, NamesDecoder, Screening, present
+from jackfield.frontends.sampling import read_bias, read_sampling
+from jackfield.frontends.tools import read_tool_choice, read_tools
 from jackfield.pooled import INPUTS_MAX, PoolRequest
-from jackfield.types import BREAKERS_MAX, STOP_MAX, ChatPrompt, GenerateRequest, TextPrompt
+from jackfield.sampling import BREAKERS_MAX
+from jackfield.types import STOP_MAX, GenerateRequest, TextPrompt
 from jackfield_openai import fields
-from jackfield_openai.arrays import exceeds, typed
 from jackfield_openai.bodies import Call, ChatBody, CompletionBody, EmbeddingBody, EmbeddingCall, SharedBody
 from jackfield_openai.constraints import read_constraint
-from jackfield_openai.messages import read_messages
-from jackfield_openai.prompts import read_prompts
-from jackfield_openai.rules import Mode, Names, NamesDecoder, Screening, present
-from jackfield_openai.sampling import read_bias, read_sampling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
+    from jackfield.frontends.rules import Rules
     from jackfield.types import Prompt
-    from jackfield_openai.rules import Rules
 
 Given: TypeAlias = "Mapping[str, msgspec.Raw]"
 """The fields of a body that are not null, as they were sent."""
@@ -50,7 +53,15 @@ def decode_chat(data: bytes, mode: Mode) -> Call:
     """
     given, screening = _screened(data, mode, fields.CHAT_HONOURED, fields.CHAT)
     body = typed(_CHAT, data)
-    prompt = ChatPrompt(read_messages(_required(given, "messages"), screening))
+    prompt = ChatPrompt(
+        read_messages(_required(given, "messages"), screening),
+        tools=read_tools(given.get("tools")),
+        tool_choice=read_tool_choice(given.get("tool_choice")),
+        parallel_tool_calls=body.parallel_tool_calls is not False,
+        thinking=_thinking(body),
+        template_kwargs=body.chat_template_kwargs or {},
+        continue_final=bool(body.continue_final_message),
+    )
     _stream_options(body, given, screening)
     request = _request(
         body,
@@ -170,6 +181,18 @@ def _stream_options(body: SharedBody, given: Given, screening: Screening) -> Non
     if raw is not None and body.stream_options is not None:
         inner = _NAMES.decode(raw, "stream_options")
         screening.screen(inner, fields.STREAM_OPTIONS_HONOURED, fields.STREAM_OPTIONS, "stream_options.")
+
+
+def _thinking(body: ChatBody) -> Thinking:
+    effort = body.reasoning_effort
+    budget = body.reasoning_budget_tokens
+    if budget is not None and budget >= 0:
+        return Thinking(
+            enabled=None if budget else False, effort=effort, budget=budget, param="reasoning_budget_tokens"
+        )
+    if effort is None:
+        return Thinking()
+    return Thinking(enabled=effort != "none", effort=None if effort == "none" else effort)
 
 
 def _stop(stop: str | list[str] | None) -> tuple[str, ...]:

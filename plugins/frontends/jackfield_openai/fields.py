@@ -7,26 +7,15 @@ answers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from jackfield_openai.rules import Rule, Rules
-from jackfield_openai.sampling import SamplingBody
+from jackfield.frontends.rules import Items, Rule, Rules, Table, anything, empty, never
+from jackfield.frontends.sampling import SamplingBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-Items: TypeAlias = list[msgspec.Raw]
-Table: TypeAlias = dict[str, msgspec.Raw]
-
-
-def _anything(_: object) -> bool:
-    return True
-
-
-def _never(_: object) -> bool:
-    return False
 
 
 def _false(value: object) -> bool:
@@ -49,17 +38,8 @@ def _one(value: float) -> bool:
     return value == 1
 
 
-def _empty(value: Items | Table | str) -> bool:
-    return not value
-
-
 def _text_only(value: list[str]) -> bool:
     return value == ["text"]
-
-
-def _without_tools(value: str | Table) -> bool:
-    # "auto" lets the model choose among the tools it was given, and it was given none
-    return value in ("none", "auto")
 
 
 def _one_of(*values: str) -> Callable[[str], bool]:
@@ -113,87 +93,76 @@ GENERATING: Final = frozenset(
 )
 """Honoured in chats and completions."""
 
-CHAT_HONOURED: Final = GENERATING | {"messages", "max_completion_tokens", "top_logprobs"}
+CHAT_HONOURED: Final = GENERATING | {
+    "chat_template_kwargs",
+    "continue_final_message",
+    "max_completion_tokens",
+    "messages",
+    "parallel_tool_calls",
+    "reasoning_budget_tokens",
+    "reasoning_effort",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+}
 COMPLETION_HONOURED: Final = GENERATING | {"prompt", "best_of", "echo"}
 EMBEDDING_HONOURED: Final = frozenset({"model", "input", "encoding_format", "dimensions"})
-MESSAGE_HONOURED: Final = frozenset({"role", "content"})
-PART_HONOURED: Final = frozenset({"type", "text"})
 STREAM_OPTIONS_HONOURED: Final = frozenset({"include_usage"})
 
 _LOCAL: Final[Rules] = {
     # llama-server's
-    "adaptive_decay": Rule(float, _anything),
+    "adaptive_decay": Rule(float, anything),
     "adaptive_target": Rule(float, _negative, tunes=True),
     "min_keep": Rule(int, _zero, tunes=True),
     "n_keep": Rule(int, _zero, tunes=True),
     "n_probs": Rule(int, _zero),
     "post_sampling_probs": Rule(bool, _false),
-    "samplers": Rule(Items | str, _never, tunes=True),
+    "samplers": Rule(Items | str, never, tunes=True),
     # vLLM's and SGLang's
-    "allowed_token_ids": Rule(Items, _empty),
-    "bad_words": Rule(Items, _empty),
+    "allowed_token_ids": Rule(Items, empty),
+    "bad_words": Rule(Items, empty),
     "guided_decoding_backend": Rule(str, _one_of("auto", "guidance"), tunes=True),
-    "guided_whitespace_pattern": Rule(str, _never),
+    "guided_whitespace_pattern": Rule(str, never),
     "include_stop_str_in_output": Rule(bool, _false),
     "length_penalty": Rule(float, _one, tunes=True),
-    "prompt_logprobs": Rule(int, _never),
+    "prompt_logprobs": Rule(int, never),
     "skip_special_tokens": Rule(bool, _true),
     "spaces_between_special_tokens": Rule(bool, _true, tunes=True),
-    "structural_tag": Rule(str | Table, _never),
+    "structural_tag": Rule(str | Table, never),
     "use_beam_search": Rule(bool, _false),
 }
 """What the clients of other local servers send, often with its default."""
 
-_BOTH: Final[Rules] = {**_LOCAL, "user": Rule(str, _anything)}
+_BOTH: Final[Rules] = {**_LOCAL, "user": Rule(str, anything)}
 
 CHAT: Final[Rules] = {
     **_BOTH,
     "add_generation_prompt": Rule(bool, _true),
-    "audio": Rule(Table, _never),
-    "chat_template_kwargs": Rule(Table, _empty),
-    "continue_final_message": Rule(bool, _false),
+    "audio": Rule(Table, never),
     "echo": Rule(bool, _false),
-    "function_call": Rule(str | Table, _without_tools),
-    "functions": Rule(Items, _empty),
-    "metadata": Rule(dict[str, str], _anything),
+    "function_call": Rule(str | Table, _one_of("none", "auto")),
+    "functions": Rule(Items, empty),
+    "metadata": Rule(dict[str, str], anything),
     "modalities": Rule(list[str], _text_only),
-    "moderation": Rule(Table, _never),
-    "parallel_tool_calls": Rule(bool, _anything),
-    "prediction": Rule(Table, _never, tunes=True),
-    "prompt_cache_key": Rule(str, _anything),
+    "moderation": Rule(Table, never),
+    "prediction": Rule(Table, never, tunes=True),
+    "prompt_cache_key": Rule(str, anything),
     "prompt_cache_options": Rule(_CacheOptions, _usual_cache, tunes=True),
     # an upper bound on how long a prefix may stay cached: keeping it for less honours it
     "prompt_cache_retention": Rule(str, _one_of("in_memory", "in-memory", "24h"), tunes=True),
-    "reasoning_effort": Rule(str, _one_of("none"), tunes=True),
-    "safety_identifier": Rule(str, _anything),
+    "safety_identifier": Rule(str, anything),
     "service_tier": Rule(str, _one_of("auto", "default"), tunes=True),
     "store": Rule(bool, _false, tunes=True),
-    "tool_choice": Rule(str | Table, _without_tools),
-    "tools": Rule(Items, _empty),
     "verbosity": Rule(str, _one_of("medium"), tunes=True),
-    "web_search_options": Rule(Table, _never),
+    "web_search_options": Rule(Table, never),
 }
 """Fields of ``/v1/chat/completions`` that are not honoured."""
 
-COMPLETION: Final[Rules] = {**_BOTH, "suffix": Rule(str, _empty)}
+COMPLETION: Final[Rules] = {**_BOTH, "suffix": Rule(str, empty)}
 """Fields of ``/v1/completions`` that are not honoured."""
 
-EMBEDDING: Final[Rules] = {"user": Rule(str, _anything)}
+EMBEDDING: Final[Rules] = {"user": Rule(str, anything)}
 """Fields of ``/v1/embeddings`` that are not honoured."""
-
-MESSAGE: Final[Rules] = {
-    "annotations": Rule(Items, _empty),
-    "audio": Rule(Table, _never),
-    "function_call": Rule(Table, _never),
-    "name": Rule(str, _empty, tunes=True),
-    "refusal": Rule(str, _empty),
-    "tool_call_id": Rule(str, _never),
-    "tool_calls": Rule(Items, _empty),
-}
-"""Fields of a message that are not honoured; an answer of ours, sent back as it came, has some of them, empty."""
-
-PART: Final[Rules] = {"prompt_cache_breakpoint": Rule(Table, _never, tunes=True)}
-"""Fields of a text part that are not honoured."""
 
 STREAM_OPTIONS: Final[Rules] = {"include_obfuscation": Rule(bool, _false, tunes=True)}
 """Fields of ``stream_options`` that are not honoured."""
@@ -206,8 +175,8 @@ INNER: Final[Mapping[str, tuple[frozenset[str], Rules]]] = {
         {
             "disable_additional_properties": Rule(bool, _false),
             "disable_any_whitespace": Rule(bool, _false),
-            "structural_tag": Rule(str | Table, _never),
-            "whitespace_pattern": Rule(str, _never),
+            "structural_tag": Rule(str | Table, never),
+            "whitespace_pattern": Rule(str, never),
         },
     ),
 }

@@ -12,26 +12,26 @@ import msgspec
 from aiohttp import web
 
 from jackfield.errors import InternalError, JackfieldError, MalformedBody, ModelNotFound, http
+from jackfield.frontends.event_stream import EventStream
+from jackfield.frontends.outputs import outputs
+from jackfield.frontends.rules import IGNORED_SHOWN, shown
 from jackfield.ports.frontend import ErrorPayload, Route
-from jackfield.types import Finished, Started, TextDelta
+from jackfield.types import Finished, Started
 from jackfield_openai.answers import Answer, ChatAnswer, CompletionAnswer
 from jackfield_openai.decode import decode_chat, decode_completion, decode_embedding
 from jackfield_openai.embeddings import embedding_slices
 from jackfield_openai.errors import error_body, error_payload
 from jackfield_openai.models import model_object
-from jackfield_openai.outputs import outputs
-from jackfield_openai.rules import IGNORED_SHOWN, shown
-from jackfield_openai.sse import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
     from jackfield.context import RequestContext
+    from jackfield.frontends.outputs import Output
     from jackfield.ports.frontend import Gateway
     from jackfield.types import GenerateEvent
     from jackfield_openai.bodies import Call
     from jackfield_openai.config import OpenAIConfig
-    from jackfield_openai.outputs import Output
 
 IGNORED_HEADER: Final = "x-jackfield-ignored"
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
@@ -146,11 +146,8 @@ async def _stream(
         data = answer.opening()
         left = answer.choices
         while True:
-            if isinstance(event, TextDelta):
-                data += answer.text(event)
-            else:
-                left -= 1
-                data += answer.last(event)
+            data += answer.event(event)
+            left -= isinstance(event, Finished)
             if not left:
                 await stream.send(data + answer.closing())
                 return

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jackfield.chat import ChatPrompt, Message
 from jackfield.errors import DeadlineInfeasible, QueueFull
 from jackfield.gateway.admission import RETRY_MAX_S, RETRY_MIN_S, Admission, Load
 from jackfield.gateway.backlog import Backlog, estimated_tokens
 from jackfield.gateway.forecast import Forecast, Service
 from jackfield.ports.observer import EngineStats
-from jackfield.types import ChatPrompt, Message, Prompt, TextPrompt, TokenPrompt
+from jackfield.types import Prompt, TextPrompt, TokenPrompt
 
 
 def stats(*, running: int = 0, steps: int = 1, drawn: int = 0, step_s: float = 0.0, wait_s: float = 0.0) -> EngineStats:

@@ -28,6 +28,7 @@ from jackfield.errors import (
     UnsupportedField,
     WorkerDied,
 )
+from jackfield.gateway.dialects import Dialects
 from jackfield.gateway.forecast import Service
 from jackfield.gateway.observing import Observers
 from jackfield.gateway.pipeline import Pipeline
@@ -96,7 +97,7 @@ class Bench:
     def __init__(self, info: ModelInfo = INFO, queue: int = 2) -> None:
         models = {"demo": ModelConfig(source="demo.gguf", max_sequences=4)}
         manifest = Manifest(enabled=(), kernel=KernelConfig(queue=queue), models=models)
-        self.pipeline = Pipeline(manifest, Observers({}), 0)
+        self.pipeline = Pipeline(manifest, Observers({}), 0, Dialects({}, manifest.models))
         self.context = RequestContext("req", "/", "")
         self.transport = Transport()
         self.link = self.pipeline.connect("demo")

@@ -15,19 +15,12 @@ from jackfield import build_kernel
 from jackfield.channel import messages
 from jackfield.channel.local import MessageSocket
 from jackfield.channel.messages import Events, RequestFailed, Submit, ToGateway, ToWorker
+from jackfield.chat import ChatPrompt, Message
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
 from jackfield.pooled import Pooled, PoolRequest
+from jackfield.sampling import SamplingParams
 from jackfield.testing import scripted
-from jackfield.types import (
-    ChatPrompt,
-    Finished,
-    GenerateRequest,
-    Message,
-    Prompt,
-    SamplingParams,
-    TextDelta,
-    TextPrompt,
-)
+from jackfield.types import Finished, GenerateRequest, Prompt, TextDelta, TextPrompt
 from jackfield.worker.host import WorkerHost
 
 if TYPE_CHECKING:

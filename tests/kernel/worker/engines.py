@@ -15,8 +15,9 @@ from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.backend import ModelSpec
 from jackfield.ports.scheduler import StepPlan
+from jackfield.sampling import SamplingParams
 from jackfield.testing.kits.loaded_model import generating
-from jackfield.types import Finished, GenerateRequest, SamplingParams, TextDelta, TextPrompt
+from jackfield.types import Finished, GenerateRequest, TextDelta, TextPrompt
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.sequence import PreparedRequest
 from jackfield.worker.preparation import Preparation

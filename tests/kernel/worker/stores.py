@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.kv_store import StoreUsage
+from jackfield.sampling import SamplingParams
 from jackfield.testing.script import END
 from jackfield.testing.scripted import ScriptedRunner
-from jackfield.types import Finished, SamplingParams, TextDelta
+from jackfield.types import Finished, TextDelta
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Standing
 from jackfield.worker.stores import Caching

@@ -16,10 +16,11 @@ from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import ModelInfo, Reuse, RunnerLimits
 from jackfield.ports.constraint import Choice
 from jackfield.ports.scheduler import Chunk, SchedulerView, SequenceView, StepPlan
+from jackfield.sampling import SamplingParams
 from jackfield.testing.script import END, ScriptedTokenizer
 from jackfield.testing.scripted import ScriptedRunner
 from jackfield.testing.scripted_constraints import ChoiceEngine
-from jackfield.types import Finished, SamplingParams, TextDelta
+from jackfield.types import Finished, TextDelta
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.prefix import holders as holders_module
 from jackfield.worker.engine.prefix.tokens import packed

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jackfield.channel.messages import Cancel, RequestFailed
-from jackfield.types import Finished, SamplingParams, Started, TextDelta
+from jackfield.sampling import SamplingParams
+from jackfield.types import Finished, Started, TextDelta
 from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest
 
 if TYPE_CHECKING:

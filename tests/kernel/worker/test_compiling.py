@@ -13,8 +13,9 @@ from jackfield import build_kernel
 from jackfield.channel.messages import Cancel, Submit
 from jackfield.manifest import InstanceRef
 from jackfield.ports.constraint import GrammarText
+from jackfield.sampling import SamplingParams
 from jackfield.testing.scripted_constraints import ChoiceEngine
-from jackfield.types import GenerateRequest, SamplingParams, TextPrompt
+from jackfield.types import GenerateRequest, TextPrompt
 from jackfield.worker import compiling
 from jackfield.worker.compiling import CompilingThreads, Job
 from jackfield.worker.host import WorkerHost

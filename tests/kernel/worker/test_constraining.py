@@ -15,9 +15,10 @@ from jackfield.channel.messages import Cancel, RequestFailed
 from jackfield.errors import PluginError
 from jackfield.manifest import InstanceRef
 from jackfield.ports.constraint import Choice, GrammarText, JsonObject, Pattern
+from jackfield.sampling import LogitBias, SamplingParams
 from jackfield.testing import scripted_constraints
 from jackfield.testing.scripted import DUE
-from jackfield.types import Finished, LogitBias, SamplingParams, TextDelta, TextPrompt
+from jackfield.types import Finished, TextDelta, TextPrompt
 from jackfield.worker.host import WorkerHost
 
 if TYPE_CHECKING:

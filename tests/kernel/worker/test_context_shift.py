@@ -12,9 +12,10 @@ from jackfield.channel.messages import RequestFailed, SequenceEvent
 from jackfield.errors import BackendFault, ManifestError
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import ModelInfo, RunnerLimits
+from jackfield.sampling import SamplingParams
 from jackfield.testing.script import END
 from jackfield.testing.scripted import ScriptedRunner
-from jackfield.types import SamplingParams, TextDelta, TextPrompt
+from jackfield.types import TextDelta, TextPrompt
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Sequence
 from jackfield_fcfs.scheduler import FcfsScheduler

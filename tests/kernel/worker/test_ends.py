@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jackfield.sampling import LogitBias
 from jackfield.testing.script import END
-from jackfield.types import LogitBias
 
 if TYPE_CHECKING:
     from tests.kernel.worker.conftest import Peer

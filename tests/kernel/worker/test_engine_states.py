@@ -14,9 +14,10 @@ from jackfield.errors import BackendFault, KVExhausted
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.scheduler import Chunk, SchedulerView, StepPlan
+from jackfield.sampling import SamplingParams
 from jackfield.testing.script import END
 from jackfield.testing.scripted import ScriptedRunner
-from jackfield.types import Finished, SamplingParams, TextDelta
+from jackfield.types import Finished, TextDelta
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Shown
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import ModelInfo, RunnerLimits
+from jackfield.sampling import SamplingParams
 from jackfield.testing.script import END
 from jackfield.testing.scripted import ScriptedRunner
-from jackfield.types import Finished, SamplingParams
+from jackfield.types import Finished
 from jackfield.worker.engine.figures import engine_stats
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest

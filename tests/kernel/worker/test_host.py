@@ -10,9 +10,10 @@ import pytest
 from jackfield import build_kernel
 from jackfield.channel.local import PeerGone
 from jackfield.channel.messages import Cancel, RequestFailed
+from jackfield.chat import ChatPrompt, Message
 from jackfield.errors import ManifestError, ModelLoadError, PluginError
 from jackfield.manifest import InstanceRef
-from jackfield.types import ChatPrompt, Finished, Message, Prompt, Started, TextDelta, TextPrompt, TokenPrompt
+from jackfield.types import Finished, Prompt, Started, TextDelta, TextPrompt, TokenPrompt
 from jackfield.worker.host import WorkerHost
 
 if TYPE_CHECKING:

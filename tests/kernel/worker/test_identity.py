@@ -10,15 +10,17 @@ import pytest
 
 import jackfield
 from jackfield.channel.messages import RequestFailed, Submit
+from jackfield.chat import ChatPrompt, Message
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.backend import ModelSpec
 from jackfield.ports.constraint import Choice
 from jackfield.ports.scheduler import StepPlan
+from jackfield.sampling import SamplingParams
 from jackfield.testing.kits.loaded_model import generating
 from jackfield.testing.scripted_constraints import ChoiceEngine
-from jackfield.types import ChatPrompt, Finished, GenerateRequest, Message, SamplingParams, TextDelta, TextPrompt
+from jackfield.types import Finished, GenerateRequest, TextDelta, TextPrompt
 from jackfield.worker.compiling import Costly
 from jackfield.worker.constraints import NamedConstraintEngine
 from jackfield.worker.engine.loop import EngineLoop

@@ -16,9 +16,10 @@ from jackfield.errors import KVExhausted, PluginError
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.ports.backend import Batch, ModelInfo, RunnerLimits
 from jackfield.ports.scheduler import Chunk, Scheduler, SchedulerView, StepPlan
+from jackfield.sampling import SamplingParams
 from jackfield.testing.script import END
 from jackfield.testing.scripted import ScriptedRunner
-from jackfield.types import Finished, SamplingParams, TextDelta
+from jackfield.types import Finished, TextDelta
 from jackfield.worker.engine.loop import EngineLoop
 from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest
 from jackfield_fcfs.scheduler import FcfsScheduler

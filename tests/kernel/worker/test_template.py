@@ -8,8 +8,9 @@ import time
 
 import pytest
 
+from jackfield.chat import ChatPrompt, Message
 from jackfield.errors import BackendFault, InvalidRequest, ModelLoadError
-from jackfield.types import Message
+from jackfield.parsing.shaping import template_variables
 from jackfield.worker import template as template_module
 from jackfield.worker.template import SOURCE_MAX, ChatTemplate
 
@@ -25,7 +26,8 @@ _NEST = "{% set ns = namespace(s=[]) %}{% for i in range(60) %}{% set ns.s = [ns
 
 
 def _render(source: str, messages: tuple[Message, ...] = _HELLO, output_max: int = 10_000) -> str | None:
-    return ChatTemplate(source, {"bos_token": "<s>", "eos_token": "</s>"}, output_max).render(messages)
+    variables = template_variables(ChatPrompt(messages))
+    return ChatTemplate(source, {"bos_token": "<s>", "eos_token": "</s>"}, output_max).render(variables)
 
 
 def test_chatml() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jackfield
-from jackfield.types import SamplingParams
+from jackfield.sampling import SamplingParams
 from jackfield_llama import library as llama
 from jackfield_llama.candidates import Candidates
 from jackfield_llama.draw import Drawer

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from jackfield.errors import BackendFault
-from jackfield.types import SamplingParams
+from jackfield.sampling import SamplingParams
 from jackfield_llama.draw import Drawer
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.errors import BackendFault
-from jackfield.types import SamplingParams
+from jackfield.sampling import SamplingParams
 from jackfield_llama import masks
 from jackfield_llama.masks import few_ids, forbid
 from jackfield_llama.sampler import LlamaSampler, SamplerInput

@@ -15,8 +15,8 @@ from jackfield.errors import BackendFault, ManifestError, ModelLoadError
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.backend import Batch, ModelSpec
+from jackfield.sampling import SamplingParams
 from jackfield.testing.kits.loaded_model import generating
-from jackfield.types import SamplingParams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.errors import BackendFault, NothingToDraw
-from jackfield.types import SamplingParams
+from jackfield.sampling import SamplingParams
 from jackfield_llama.candidates import Candidates, largest
 from jackfield_llama.dry import Breakers
 from jackfield_llama.sampler import LlamaSampler, SamplerInput

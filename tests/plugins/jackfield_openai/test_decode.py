@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jackfield.chat import ChatPrompt, Message
 from jackfield.errors import (
     ClientError,
     InvalidRequest,
@@ -20,7 +21,8 @@ from jackfield.errors import (
 )
 from jackfield.pooled import PoolRequest
 from jackfield.ports.constraint import JsonObject
-from jackfield.types import ChatPrompt, GenerateRequest, LogitBias, Message, SamplingParams, TextPrompt
+from jackfield.sampling import LogitBias, SamplingParams
+from jackfield.types import GenerateRequest, TextPrompt
 from jackfield_openai import fields
 from jackfield_openai.bodies import Call, EmbeddingCall
 from jackfield_openai.decode import decode_chat, decode_completion, decode_embedding

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from jackfield.context import RequestContext
 from jackfield.errors import InternalError, InvalidRequest, QueueFull, WorkerDied
+from jackfield.frontends.outputs import AT_ONCE, outputs
 from jackfield.sse import SseEvent, SseParser
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, finished
 from jackfield.types import Finished, GenerateRequest, Started, TextDelta, TextPrompt
 from jackfield_openai.answers import Answer, ChatAnswer, CompletionAnswer
 from jackfield_openai.bodies import Call
-from jackfield_openai.outputs import AT_ONCE, outputs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

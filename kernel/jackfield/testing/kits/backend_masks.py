@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from jackfield.ports.backend import Runner, Sampler
-    from jackfield.types import SamplingParams
+    from jackfield.sampling import SamplingParams
 
 DRAWS: Final = 20
 

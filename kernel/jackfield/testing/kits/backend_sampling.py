@@ -13,6 +13,7 @@ import pytest
 
 from jackfield.errors import BackendFault
 from jackfield.ports.backend import Batch
+from jackfield.sampling import SamplingParams
 from jackfield.testing.kits.loaded_model import (
     CONTEXT,
     GREEDY,
@@ -22,7 +23,6 @@ from jackfield.testing.kits.loaded_model import (
     USUAL_SAMPLING,
     LoadedModel,
 )
-from jackfield.types import SamplingParams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

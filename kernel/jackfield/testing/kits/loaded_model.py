@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 from jackfield.model_source import resolve_source
 from jackfield.plugins import Kernel
 from jackfield.ports.backend import Batch, ModelSpec, OptionValue
+from jackfield.sampling import SamplingParams
 from jackfield.testing.kits.kit import Kit
-from jackfield.types import SamplingParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from jackfield.pooled import PoolRequest
     from jackfield.ports.frontend import Frontend, FrontendFactory, Handler
+    from jackfield.ports.records import RecordStore
+    from jackfield.questions import Question, Reply
     from jackfield.types import FinishReason, GenerateEvent, GenerateRequest
 
 MODEL: Final = "demo"
@@ -94,6 +96,9 @@ class ScriptedGateway:
         requests: What was asked, in order.
         pool_requests: Which pooled requests were, in order.
         contexts: The contexts that came with it.
+        questions: Which questions were asked, in order.
+        replies: What they are answered with, in order.
+        records: Where records are kept; None keeps none.
         open: Requests that are being played right now; back to 0 when a frontend has closed all its generators.
         left: Requests whose generator was closed before its script ended.
     """
@@ -104,6 +109,9 @@ class ScriptedGateway:
         self.requests: list[GenerateRequest] = []
         self.pool_requests: list[PoolRequest] = []
         self.contexts: list[RequestContext] = []
+        self.questions: list[Question] = []
+        self.replies: list[Reply | JackfieldError] = []
+        self.records: RecordStore | None = None
         self.open = 0
         self.left = 0
 
@@ -135,6 +143,16 @@ class ScriptedGateway:
         finally:
             self.open -= 1
             self.left += not ended
+
+    async def ask(self, context: RequestContext, question: Question) -> Reply:
+        """The next of ``replies``."""
+        self.questions.append(question)
+        self.contexts.append(context)
+        context.model = MODEL
+        reply = self.replies.pop(0)
+        if isinstance(reply, JackfieldError):
+            raise reply
+        return reply
 
     async def pool(self, context: RequestContext, request: PoolRequest) -> Pooled:
         """Play the pooled script."""

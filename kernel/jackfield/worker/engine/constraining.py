@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jackfield.ports.backend import Runner
     from jackfield.ports.constraint import Matcher
-    from jackfield.types import SamplingParams
+    from jackfield.sampling import SamplingParams
     from jackfield.worker.engine.clock import StepClock
     from jackfield.worker.engine.sequence import Sequence
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from jackfield.ports.constraint import Matcher
-from jackfield.types import SEED_MAX, SamplingParams
+from jackfield.sampling import SEED_MAX, SamplingParams
 from jackfield.worker.engine.output import Output
 from jackfield.worker.engine.prefix.finding import NOTHING
 from jackfield.worker.engine.prefix.tokens import packed
@@ -87,6 +87,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """How many likely tokens are listed for each token; None gives no log probabilities."""
     echo: tuple[bytes, ...] | None = None
     """The bytes that each token of the prompt is shown as; None shows no prompt."""
+    prompt_end: str = ""
+    """Of a rendered conversation the end of its text; whoever reads the answer is told."""
 
 
 NOTHING_ELSE: Final = Shown()
@@ -119,7 +121,18 @@ class PreparedRequest:
         standing: Whose it is.
     """
 
-    __slots__ = ("cached", "choices", "draws", "ends", "key", "open", "prompt", "recipient", "shown", "standing")
+    __slots__ = (
+        "cached",
+        "choices",
+        "draws",
+        "ends",
+        "key",
+        "open",
+        "prompt",
+        "recipient",
+        "shown",
+        "standing",
+    )
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from jackfield.errors import ContextLengthExceeded, InvalidRequest, UnsupportedF
 from jackfield.pooled import PairPrompt, PoolRequest
 from jackfield.tasks import refuse_other_tasks
 from jackfield.types import TextPrompt
+from jackfield.worker.answering import Answering
 from jackfield.worker.pooling.job import PoolJob
 from jackfield.worker.pooling.rows import check_result_size
 from jackfield.worker.prompts import PromptReader
@@ -15,6 +16,7 @@ from jackfield.worker.prompts import PromptReader
 if TYPE_CHECKING:
     from jackfield.channel.messages import Submit
     from jackfield.ports.pooled import PooledRunner
+    from jackfield.questions import Question, Reply
     from jackfield.types import TokenPrompt
     from jackfield.worker.links import RequestHandle
 
@@ -32,6 +34,11 @@ class PoolPreparation:
         self._runner = runner
         self._longest = min(runner.limits.context, runner.limits.max_batch_tokens)
         self._reader = PromptReader(runner.tokenizer, self._longest)
+        self._answering = Answering(runner.tokenizer, self._reader, None)
+
+    def answer(self, question: Question) -> Reply:
+        """See ``Answering``."""
+        return self._answering.answer(question)
 
     def prepare(self, message: Submit, recipient: RequestHandle) -> PoolJob:
         """Tokenise and measure. A request that is cancelled meanwhile is left half done: its loop drops it.

@@ -9,7 +9,7 @@ import pytest
 import jackfield_sample
 from jackfield.errors import BackendFault, ModelLoadError
 from jackfield.ports.backend import Batch, ModelSpec
-from jackfield.types import SamplingParams
+from jackfield.sampling import SamplingParams
 from jackfield_sample.ngram import NgramConfig
 from jackfield_sample.ngram_backend import END, NgramBackend, NgramRunner
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from jackfield.ports.backend import Batch, ModelSpec, Progress
-    from jackfield.types import SamplingParams
+    from jackfield.sampling import SamplingParams
     from jackfield_sample.ngram import NgramConfig
 
 END: Final = 256

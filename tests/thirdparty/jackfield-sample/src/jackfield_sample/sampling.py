@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jackfield.errors import BackendFault, NothingToDraw
-from jackfield.types import SamplingParams
+from jackfield.sampling import SamplingParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta
 
-from jackfield_openai.errors import not_of_kind
+from jackfield.frontends.malformed import not_of_kind
 
 Body = TypeVar("Body")
 

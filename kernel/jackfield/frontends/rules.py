@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias, 
 import msgspec
 
 from jackfield.errors import MalformedBody, UnknownField, UnsupportedField
-from jackfield_openai.errors import malformed, not_of_kind
+from jackfield.frontends.malformed import malformed, not_of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,26 @@ IGNORED_SHOWN: Final = 20
 
 
 _NULL: Final = b"null"
+
+Items: TypeAlias = list[msgspec.Raw]
+"""An array whose elements nobody looks at."""
+Table: TypeAlias = dict[str, msgspec.Raw]
+"""An object whose members nobody looks at."""
+
+
+def anything(_: object) -> bool:
+    """Whatever it says asks for nothing."""
+    return True
+
+
+def never(_: object) -> bool:
+    """Whatever it says asks for something."""
+    return False
+
+
+def empty(value: Items | Table | str) -> bool:
+    """Empty asks for nothing."""
+    return not value
 
 
 class FieldName(str):

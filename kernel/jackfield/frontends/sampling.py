@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Meta
 
 from jackfield.errors import InvalidRequest
-from jackfield.types import BIAS_LENGTH_MAX, BIAS_MAX, BIASES_MAX, SEED_MAX, LogitBias, SamplingParams
-from jackfield_openai.arrays import INT32_MAX, Token, exceeds, typed
-from jackfield_openai.rules import Names, NamesDecoder, shown
+from jackfield.frontends.arrays import INT32_MAX, Token, exceeds, typed
+from jackfield.frontends.rules import Names, NamesDecoder, shown
+from jackfield.sampling import BIAS_LENGTH_MAX, BIAS_MAX, BIASES_MAX, SEED_MAX, LogitBias, SamplingParams
 
 Seed: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """OpenAI documents a signed 64-bit seed."""

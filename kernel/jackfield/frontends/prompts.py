@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jackfield.errors import InvalidRequest
+from jackfield.frontends.arrays import Token, exceeds, typed
 from jackfield.pooled import INPUTS_MAX
 from jackfield.types import TextPrompt, TokenPrompt
-from jackfield_openai.arrays import Token, exceeds, typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

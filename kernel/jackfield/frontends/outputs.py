@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from jackfield.errors import ClientError, InternalError, QueueFull
-from jackfield.types import Finished, Started, TextDelta
+from jackfield.types import Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from jackfield.ports.frontend import Gateway
     from jackfield.types import GenerateEvent, GenerateRequest
 
-Output: TypeAlias = TextDelta | Finished
+Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
+Output: TypeAlias = Delta | Finished
+"""What has something to show."""
 
 AT_ONCE: Final = 8
 """Most prompts of one call that are computed at once: as many as a model runs by default, so that one client's long

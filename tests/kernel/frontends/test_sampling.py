@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.errors import ClientError, InvalidRequest
-from jackfield.types import BIASES_MAX, LogitBias, SamplingParams
-from jackfield_openai.arrays import typed
-from jackfield_openai.sampling import SamplingBody, read_bias, read_sampling
+from jackfield.frontends.arrays import typed
+from jackfield.frontends.sampling import SamplingBody, read_bias, read_sampling
+from jackfield.sampling import BIASES_MAX, LogitBias, SamplingParams
 
 BODY = msgspec.json.Decoder(SamplingBody)
 

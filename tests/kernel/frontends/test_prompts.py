@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.errors import InvalidRequest
+from jackfield.frontends.prompts import RawPrompt, read_prompts
 from jackfield.pooled import INPUTS_MAX
 from jackfield.types import TextPrompt, TokenPrompt
-from jackfield_openai.prompts import RawPrompt, read_prompts
 
 
 def prompts(value: object) -> tuple[RawPrompt, ...]:

@@ -1,0 +1,42 @@
+"""msgspec's errors as ours: what is wrong with a body, and where."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from jackfield.errors import InvalidRequest, JackfieldError, MalformedBody
+
+_EXPECTED: Final = re.compile(r"`([a-z |]+)`")
+_WORDS: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+"""JSON's names for what msgspec calls by Python's."""
+
+
+def malformed(error: Exception) -> MalformedBody:
+    """What a body that is not JSON is answered with."""
+    if isinstance(error, UnicodeDecodeError):
+        return MalformedBody("the body is not UTF-8")
+    if isinstance(error, RecursionError):
+        return MalformedBody("the body is nested too deeply")
+    return MalformedBody(f"the body is not valid JSON: {error}")
+
+
+def not_of_kind(error: Exception, path: str = "") -> JackfieldError:
+    """A value of the wrong type or out of range, with its path.
+
+    Parameters:
+        error: msgspec's.
+        path: Path of the value that was being decoded; empty for the body.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return MalformedBody("the body is not UTF-8", param=path or None)
+    text, _, inner = str(error).partition(" - at `$")
+    full = (path + inner.rstrip("`").replace("[...]", "")).removeprefix(".")
+    said = _EXPECTED.sub(lambda found: _in_json_words(found[1]), text)
+    if not full:
+        return MalformedBody(f"the body must be a JSON object: {said[:1].lower()}{said[1:]}")
+    return InvalidRequest(f"{full}: {said[:1].lower()}{said[1:]}", param=full)
+
+
+def _in_json_words(kinds: str) -> str:
+    return " or ".join(_WORDS.get(kind, kind) for kind in kinds.split(" | "))

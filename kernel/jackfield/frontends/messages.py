@@ -1,0 +1,182 @@
+"""Messages in OpenAI's shape, which several dialects take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeGuard
+
+import msgspec
+
+from jackfield.chat import Message, Role, ToolCall
+from jackfield.errors import InvalidRequest, UnsupportedField
+from jackfield.frontends.malformed import not_of_kind
+from jackfield.frontends.rules import Items, Names, NamesDecoder, Rule, Rules, Table, anything, empty, never
+
+if TYPE_CHECKING:
+    from jackfield.frontends.rules import Screening
+
+MESSAGES_MAX: Final = 2048
+"""Most messages, and most parts or calls of one; OpenAI's own limit of messages."""
+
+_ROLES: Final[tuple[Role, ...]] = ("system", "developer", "user", "assistant", "tool")
+_PARTS: Final = ("image_url", "input_audio", "file", "refusal")
+"""Documented kinds of parts, besides text."""
+
+MESSAGE_HONOURED: Final = frozenset(
+    {"role", "content", "name", "reasoning", "reasoning_content", "tool_call_id", "tool_calls"}
+)
+MESSAGE: Final[Rules] = {
+    "annotations": Rule(Items, empty),
+    "audio": Rule(Table, never),
+    "function_call": Rule(Table, never),
+    "refusal": Rule(str, empty),
+}
+"""Fields of a message that are not honoured; an answer of ours, sent back as it came, has some of them, empty."""
+
+PART_HONOURED: Final = frozenset({"type", "text"})
+PART: Final[Rules] = {"prompt_cache_breakpoint": Rule(Table, never, tunes=True)}
+"""Fields of a text part that are not honoured."""
+
+CALL_HONOURED: Final = frozenset({"id", "type", "function"})
+CALL: Final[Rules] = {"index": Rule(int, anything)}
+"""Fields of a call that are not honoured: the number that a part of it has in a stream says nothing more."""
+
+
+class PartBody(msgspec.Struct, frozen=True):
+    """One part of a message's content."""
+
+    type: str | None = None
+    text: str | None = None
+
+
+class FunctionBody(msgspec.Struct, frozen=True):
+    """The function that was called."""
+
+    name: str
+    arguments: str = ""
+
+
+class CallBody(msgspec.Struct, frozen=True):
+    """One call of an earlier answer."""
+
+    function: FunctionBody
+    id: str = ""
+    type: str = "function"
+
+
+class MessageBody(msgspec.Struct, frozen=True):
+    """One message, its honoured fields."""
+
+    role: str | None = None
+    content: str | list[PartBody] | None = None
+    name: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    tool_call_id: str | None = None
+    tool_calls: list[CallBody] | None = None
+
+
+_OBJECTS: Final = NamesDecoder(list[Names])
+_BODIES: Final = msgspec.json.Decoder(list[MessageBody])
+
+
+def read_messages(raw: msgspec.Raw, screening: Screening) -> tuple[Message, ...]:
+    """Decode and check the messages.
+
+    Parameters:
+        raw: The array as it was sent.
+        screening: Judges the fields that are not honoured.
+
+    Raises:
+        InvalidRequest: ``param`` is a path such as ``messages[2].content[0].type``.
+        MalformedBody: Too many fields, or a string that is not UTF-8.
+    """
+    objects = _OBJECTS.decode(raw, "messages")
+    _bounded(len(objects), "messages")
+    messages: list[Message] = []
+    for index, (body, names) in enumerate(zip(_bodies(raw), objects, strict=True)):
+        path = f"messages[{index}]"
+        role = _role(body.role, path)
+        screening.screen(names, MESSAGE_HONOURED, MESSAGE, path + ".")
+        messages.append(_message(role, body, names, path, screening))
+    return tuple(messages)
+
+
+def _message(role: Role, body: MessageBody, names: Names, path: str, screening: Screening) -> Message:
+    if body.tool_calls and role != "assistant":
+        raise InvalidRequest(f"{path}.tool_calls: only the assistant calls tools", param=f"{path}.tool_calls")
+    if role == "tool" and not body.tool_call_id:
+        raise InvalidRequest(f"{path}.tool_call_id is required", param=f"{path}.tool_call_id")
+    return Message(
+        role,
+        _content(body, names, path, screening),
+        tool_calls=_calls(body, names, path, screening),
+        tool_call_id=body.tool_call_id or "",
+        name=body.name or "",
+        reasoning=body.reasoning_content or body.reasoning or "",
+    )
+
+
+def _bodies(raw: msgspec.Raw) -> list[MessageBody]:
+    try:
+        return _BODIES.decode(raw)
+    except (msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise not_of_kind(error, "messages") from error
+
+
+def _bounded(count: int, path: str) -> None:
+    if count > MESSAGES_MAX:
+        raise InvalidRequest(f"{path} may have at most {MESSAGES_MAX} elements", param=path)
+
+
+def _is_role(role: str | None) -> TypeGuard[Role]:
+    return role in _ROLES
+
+
+def _role(role: str | None, path: str) -> Role:
+    if _is_role(role):
+        return role
+    if role == "function":
+        raise UnsupportedField(f"{path}.role: function was replaced by tool", param=f"{path}.role")
+    raise InvalidRequest(f"{path}.role must be one of {', '.join(_ROLES)}", param=f"{path}.role")
+
+
+def _content(body: MessageBody, names: Names, path: str, screening: Screening) -> str:
+    content = body.content
+    if isinstance(content, str):
+        return content
+    if not content:
+        if content is None and (body.tool_calls or (body.role == "assistant" and body.reasoning_content)):
+            return ""
+        raise InvalidRequest(f"{path}.content must be a string or an array of text parts", param=f"{path}.content")
+    _bounded(len(content), f"{path}.content")
+    texts = [_text(part, f"{path}.content[{index}]") for index, part in enumerate(content)]
+    for index, names_of_part in enumerate(_OBJECTS.decode(_raw(names, "content"), f"{path}.content")):
+        screening.screen(names_of_part, PART_HONOURED, PART, f"{path}.content[{index}].")
+    return "\n".join(texts)
+
+
+def _text(part: PartBody, path: str) -> str:
+    if part.type == "text":
+        if part.text is None:
+            raise InvalidRequest(f"{path}.text is required", param=f"{path}.text")
+        return part.text
+    if part.type in _PARTS:
+        raise UnsupportedField(f"{path}: parts of type {part.type} are not supported", param=f"{path}.type")
+    raise InvalidRequest(f"{path}.type must be text", param=f"{path}.type")
+
+
+def _calls(body: MessageBody, names: Names, path: str, screening: Screening) -> tuple[ToolCall, ...]:
+    if not body.tool_calls:
+        return ()
+    path += ".tool_calls"
+    _bounded(len(body.tool_calls), path)
+    for index, names_of_call in enumerate(_OBJECTS.decode(_raw(names, "tool_calls"), path)):
+        screening.screen(names_of_call, CALL_HONOURED, CALL, f"{path}[{index}].")
+    for index, call in enumerate(body.tool_calls):
+        if call.type != "function":
+            raise UnsupportedField(f"{path}[{index}].type must be function", param=f"{path}[{index}].type")
+    return tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in body.tool_calls)
+
+
+def _raw(names: Names, wanted: str) -> msgspec.Raw:
+    return next(raw for name, raw in names.items() if str(name) == wanted)

@@ -1,0 +1,128 @@
+"""Tools and the choice among them in OpenAI's shape, which several dialects take."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from jackfield.chat import TOOLS_MAX, Tool, ToolChoice
+from jackfield.errors import InvalidRequest, UnsupportedField
+from jackfield.frontends.arrays import exceeds, typed
+from jackfield.frontends.malformed import not_of_kind
+
+
+class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``tools[].function``."""
+
+    name: str
+    description: str | None = None
+    parameters: msgspec.Raw = msgspec.Raw(b"null")
+    strict: bool | None = None
+
+
+class ToolSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``tools[]``."""
+
+    function: FunctionSpec | None = None
+    type: str = "function"
+
+
+class NamedFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``tool_choice.function``."""
+
+    name: str
+
+
+class AllowedTools(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``tool_choice.allowed_tools``."""
+
+    tools: list[ToolSpec]
+    mode: str = "auto"
+
+
+class NamedChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``tool_choice``, as an object."""
+
+    type: str = "function"
+    function: NamedFunction | None = None
+    allowed_tools: AllowedTools | None = None
+
+
+_TOOLS: Final = msgspec.json.Decoder(list[ToolSpec])
+_CHOICE: Final[msgspec.json.Decoder[str | NamedChoice]] = msgspec.json.Decoder(str | NamedChoice)
+_TABLE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def read_tools(raw: msgspec.Raw | None) -> tuple[Tool, ...]:
+    """The ``tools`` of a body.
+
+    Parameters:
+        raw: The array as it was sent; None where it is absent or null.
+
+    Raises:
+        InvalidRequest: ``param`` is a path such as ``tools[0].function.parameters``.
+    """
+    if raw is None:
+        return ()
+    if exceeds(raw, 1 << 16):
+        raise InvalidRequest("tools: too much to read", param="tools")
+    specs: list[ToolSpec] = typed(_TOOLS, raw, "tools")
+    if len(specs) > TOOLS_MAX:
+        raise InvalidRequest(f"tools may have at most {TOOLS_MAX} entries", param="tools")
+    return tuple(_tool(spec, f"tools[{index}]") for index, spec in enumerate(specs))
+
+
+def _tool(spec: ToolSpec, path: str) -> Tool:
+    if spec.type != "function":
+        raise UnsupportedField(f"{path}.type: only functions are supported", param=f"{path}.type")
+    if spec.function is None:
+        raise InvalidRequest(f"{path}.function is required", param=f"{path}.function")
+    function, path = spec.function, f"{path}.function"
+    return Tool(
+        name=function.name,
+        description=function.description or "",
+        parameters=read_schema(function.parameters, f"{path}.parameters"),
+        strict=bool(function.strict),
+        param=f"{path}.parameters",
+    )
+
+
+def read_schema(raw: msgspec.Raw, path: str) -> str:
+    """A JSON Schema of arguments as text; empty where it is null or an empty object."""
+    if bytes(raw) == b"null":
+        return ""
+    try:
+        return bytes(raw).decode() if _TABLE.decode(raw) else ""
+    except (msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise not_of_kind(error, path) from error
+
+
+def read_tool_choice(raw: msgspec.Raw | None) -> ToolChoice:
+    """``tool_choice`` of a body; None where it is absent or null.
+
+    Raises:
+        InvalidRequest: ``param`` is ``tool_choice``, or a path in it.
+    """
+    if raw is None:
+        return ToolChoice()
+    choice = typed(_CHOICE, raw, "tool_choice")
+    if isinstance(choice, NamedChoice):
+        return _named(choice)
+    if choice == "none":
+        return ToolChoice("none")
+    if choice == "auto":
+        return ToolChoice("auto")
+    if choice in {"required", "any"}:
+        return ToolChoice("required")
+    raise InvalidRequest("tool_choice must be none, auto, required, or name a function", param="tool_choice")
+
+
+def _named(choice: NamedChoice) -> ToolChoice:
+    if choice.type == "function" and choice.function is not None:
+        return ToolChoice("required", (choice.function.name,))
+    allowed = choice.allowed_tools
+    if choice.type == "allowed_tools" and allowed is not None and allowed.mode in {"auto", "required"}:
+        names = tuple(tool.function.name for tool in allowed.tools if tool.function is not None)
+        return ToolChoice("required" if allowed.mode == "required" else "auto", names)
+    raise InvalidRequest("tool_choice must name a function, or the tools that are allowed", param="tool_choice")

@@ -1,0 +1,126 @@
+"""Answers to conversations: the worker's text in, content, thoughts and calls out."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from jackfield.ports.dialect import ArgumentsPiece, CallPiece, ContentPiece, ReasoningPiece
+from jackfield.types import Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from jackfield.chat import ChatPrompt
+    from jackfield.gateway.foreign import NamedDialect
+    from jackfield.ports.dialect import ChatReader, Piece
+    from jackfield.types import GenerateEvent, GenerateRequest, TokenLogprob
+
+_ID_BYTES: Final = 12
+
+
+class _Answer:
+    """One of the request's answers."""
+
+    def __init__(self, reader: ChatReader) -> None:
+        self.reader = reader
+        self.calls = 0
+        self.reasoning_tokens = 0
+        self.characters = 0
+        """Of its text so far."""
+        self.unshown: list[TokenLogprob] = []
+        """Log probabilities of tokens that are held back with their text."""
+
+
+class ChatReading:
+    """Reads the answers to one conversation. Event loop thread.
+
+    Parameters:
+        dialect: The model's.
+        chat: What was asked.
+        request: Before it was opened.
+    """
+
+    def __init__(self, dialect: NamedDialect, chat: ChatPrompt, request: GenerateRequest) -> None:
+        self._dialect = dialect
+        self._chat = chat
+        self._stop = request.stop
+        self._scored = request.logprobs is not None
+        self._prompt_end = ""
+        self._answers: dict[int, _Answer] = {}
+
+    def read(self, event: GenerateEvent) -> Sequence[GenerateEvent]:
+        """What *event* of the worker says."""
+        if isinstance(event, TextDelta):
+            answer = self._answer(event.index)
+            return [*(self._scored_text(answer, event) if self._scored else self._text(answer, event))]
+        if isinstance(event, Finished):
+            return [*self._end(self._answer(event.index), event)]
+        if isinstance(event, Started):
+            self._prompt_end = event.prompt_end
+        return [event]
+
+    def _answer(self, index: int) -> _Answer:
+        answer = self._answers.get(index)
+        if answer is None:
+            answer = self._answers[index] = _Answer(self._dialect.reader(self._chat, self._prompt_end))
+        return answer
+
+    def _text(self, answer: _Answer, delta: TextDelta) -> Iterator[GenerateEvent]:
+        reader = answer.reader
+        thought = reader.reasoning
+        pieces = reader.feed(delta.text)
+        if thought or reader.reasoning:
+            answer.reasoning_tokens += delta.tokens
+        return self._events(answer, pieces, delta.index, delta.tokens)
+
+    def _scored_text(self, answer: _Answer, delta: TextDelta) -> Iterator[GenerateEvent]:
+        """Token by token, so that each log probability goes with its own text, or with no text at all."""
+        begin = answer.characters
+        answer.characters += len(delta.text)
+        starts = [max(entry.offset - begin, 0) for entry in delta.logprobs]
+        ends = [*starts[1:], len(delta.text)]
+        if starts and starts[0]:
+            yield from self._text(answer, TextDelta(delta.text[: starts[0]], 0, delta.index))
+        for entry, start, end in zip(delta.logprobs, starts, ends, strict=True):
+            answer.unshown.append(entry)
+            if start < end:
+                yield from self._text(answer, TextDelta(delta.text[start:end], 1, delta.index))
+            if not answer.reader.holding:
+                answer.unshown.clear()
+
+    def _events(self, answer: _Answer, pieces: Sequence[Piece], index: int, tokens: int) -> Iterator[GenerateEvent]:
+        for piece in pieces:
+            if isinstance(piece, ContentPiece):
+                scores = tuple(answer.unshown)
+                answer.unshown.clear()
+                yield TextDelta(piece.text, tokens, index, scores)
+            elif isinstance(piece, ReasoningPiece):
+                yield ReasoningDelta(piece.text, tokens, index)
+            elif isinstance(piece, CallPiece):
+                answer.calls += 1
+                yield ToolCallDelta(answer.calls - 1, "", piece.id or _new_id(), piece.name, index)
+            elif isinstance(piece, ArgumentsPiece):
+                yield ToolCallDelta(answer.calls - 1, piece.text, index=index)
+            tokens = 0  # counted once
+
+    def _end(self, answer: _Answer, finished: Finished) -> Iterator[GenerateEvent]:
+        cut = finished.reason == "length"
+        yield from self._events(answer, answer.reader.end(cut=cut), finished.index, 0)
+        reason = finished.reason
+        if not cut and answer.reader.malformed:
+            reason = "malformed_tool_call"
+        elif not cut and answer.calls:
+            reason = "tool_calls"
+        stopped_by = finished.stopped_by
+        ours = isinstance(stopped_by, str) and stopped_by not in self._stop
+        usage = msgspec.structs.replace(finished.usage, reasoning_tokens=answer.reasoning_tokens)
+        yield msgspec.structs.replace(
+            finished, reason=reason, usage=usage, stopped_by=None if ours else stopped_by, logprobs=finished.logprobs
+        )
+
+
+def _new_id() -> str:
+    return "call_" + os.urandom(_ID_BYTES).hex()

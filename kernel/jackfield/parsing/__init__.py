@@ -1,0 +1,1 @@
+"""Building blocks for chat dialects: shaping messages for templates, reading answers, writing grammars of calls."""

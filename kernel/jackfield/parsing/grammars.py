@@ -1,0 +1,102 @@
+"""Grammars of answers that may call tools: what a family's calls look like, with the schemas of their arguments."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from jackfield.errors import InvalidRequest
+from jackfield.ports.constraint import Choice, Constraint, GrammarText, JsonObject, JsonSchema, Pattern
+
+if TYPE_CHECKING:
+    from jackfield.chat import ChatPrompt, Tool
+
+_ANY_OBJECT: Final = '{"type": "object"}'
+
+
+def needs_grammar(chat: ChatPrompt, constraint: Constraint | None) -> bool:
+    """Whether an answer to *chat* must be held to a grammar of calls.
+
+    It must where a call is demanded, where arguments must satisfy a schema, or where the content must look like
+    *constraint*; without callable tools never.
+    """
+    tools = chat.callable
+    if not tools:
+        return False
+    return chat.tool_choice.mode == "required" or constraint is not None or any(tool.strict for tool in tools)
+
+
+def lark_text(text: str) -> str:
+    """*text* as a literal in Lark. JSON's escapes are Lark's, but for DEL."""
+    return json.dumps(text).replace("\x7f", "\\u007f")
+
+
+class CallGrammar:
+    """Collects the parts of one grammar. Event loop thread of the gateway.
+
+    Parameters:
+        chat: The conversation.
+        constraint: What the content must look like, if anything.
+    """
+
+    def __init__(self, chat: ChatPrompt, constraint: Constraint | None) -> None:
+        self._chat = chat
+        self._constraint = constraint
+        self._marks: list[str] = []
+        self._schemas: list[tuple[str, str]] = []
+        self._rules: list[str] = []
+
+    def mark(self, text: str) -> str:
+        """The rule for a mark of the family: ``<tool_call>``."""
+        if text not in self._marks:
+            self._marks.append(text)
+        return f"mark_{self._marks.index(text)}"
+
+    def arguments(self, tool: Tool) -> str:
+        """The rule for the arguments of *tool*: its schema where it is strict, any object otherwise."""
+        schema = tool.parameters if tool.strict and tool.parameters else _ANY_OBJECT
+        return self._json(tool.param, schema)
+
+    def rule(self, name: str, body: str) -> str:
+        """Add a rule; gives its name."""
+        self._rules.append(f"{name}: {body}")
+        return name
+
+    def any_of(self, name: str, bodies: list[str]) -> str:
+        """Add a rule of alternatives; gives its name."""
+        return self.rule(name, " | ".join(bodies))
+
+    def finish(self, calls: str, *, before: str = "", between: str = "") -> GrammarText:
+        """The grammar of whole answers.
+
+        Parameters:
+            calls: Rule of all calls of one answer.
+            before: What stands in front of an answer without calls, such as the mark of a channel; Lark.
+            between: What stands between content and calls; Lark.
+        """
+        if self._chat.tool_choice.mode == "required":
+            self.rule("start", calls)
+        elif self._constraint is not None:
+            self.rule("start", f"{calls} | {before} {self._content()}")
+        else:
+            self.rule("start", f"{before} FREE_TEXT? | {before} FREE_TEXT? {between} {calls}")
+        return GrammarText("lark", "\n".join(self._rules), "tools", tuple(self._marks), tuple(self._schemas))
+
+    def _json(self, path: str, schema: str) -> str:
+        if (path, schema) not in self._schemas:
+            self._schemas.append((path, schema))
+        return f"json_{self._schemas.index((path, schema))}"
+
+    def _content(self) -> str:
+        constraint = self._constraint
+        if isinstance(constraint, JsonSchema):
+            return self._json(constraint.param, constraint.schema)
+        if isinstance(constraint, JsonObject):
+            return self._json(constraint.param, _ANY_OBJECT)
+        if isinstance(constraint, Choice):
+            return self.rule("content", " | ".join(map(lark_text, constraint.choices)))
+        if isinstance(constraint, Pattern):
+            self._rules.append(f"CONTENT: /{constraint.regex.replace('/', chr(92) + '/')}/")
+            return "CONTENT"
+        path = "" if constraint is None else constraint.param
+        raise InvalidRequest(f"{path} does not go together with tools; give one of them", param=path)

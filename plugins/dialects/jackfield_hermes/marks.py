@@ -1,0 +1,11 @@
+"""What the family writes around calls and thoughts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jackfield.ports.dialect import ThinkingMarks
+
+OPEN: Final = "<tool_call>"
+CLOSE: Final = "</tool_call>"
+THINK: Final = ThinkingMarks("<think>", "</think>")
