@@ -29,6 +29,9 @@ Reading: TypeAlias = Generator[None, None, Result]
 SPACE: Final = " \t\r\n"
 """White space of JSON, and all that models put around marks."""
 
+WORD_MAX: Final = 512
+"""Most characters of a name."""
+
 
 class Malformed(Exception):
     """What was read is no call after all."""
@@ -53,7 +56,7 @@ class GeneratorReader:
         """Whether a limit ended it."""
         self._text = ""
         """What has come and was not taken."""
-        self._taken = ""
+        self._taken: list[str] = []
         """What was taken of a call and is not shown as a piece yet: what becomes content if it turns out to be none."""
         self._pieces: list[Piece] = []
         self._said = False
@@ -93,11 +96,11 @@ class GeneratorReader:
             self._give_up()
         while True:  # whatever comes behind is content
             self.say(self.take(len(self._text)))
-            self._taken = ""
+            self._taken = []
             yield
 
     def _give_up(self) -> None:
-        taken, self._taken = self._taken, ""
+        taken, self._taken = "".join(self._taken), []
         if not (self.over and self.cut):
             self.malformed = True
             self.say(taken)
@@ -121,18 +124,18 @@ class GeneratorReader:
 
     def begin_call(self, name: str, call_id: str = "") -> None:
         """A call begins."""
-        self._taken = ""
+        self._taken = []
         self._pieces.append(CallPiece(name, call_id))
 
     def argue(self, text: str) -> None:
         """*text* is the next part of the call's arguments."""
-        self._taken = ""
+        self._taken = []
         if text:
             self._pieces.append(ArgumentsPiece(text))
 
     def end_call(self) -> None:
         """The call was read to its end."""
-        self._taken = ""
+        self._taken = []
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -144,7 +147,8 @@ class GeneratorReader:
     def take(self, count: int) -> str:
         """Take the next *count* characters, which have come."""
         taken, self._text = self._text[:count], self._text[count:]
-        self._taken += taken
+        if taken:
+            self._taken.append(taken)
         return taken
 
     def has(self, count: int) -> Reading[bool]:
@@ -181,6 +185,23 @@ class GeneratorReader:
             raise Malformed
         return mark
 
+    def word(self, *ends: str) -> Reading[str]:
+        """The text up to one of *ends*, which is taken: a name, or an id.
+
+        Raises:
+            Malformed: It does not end, or is longer than any name.
+        """
+        parts: list[str] = []
+
+        def keep(text: str) -> None:
+            parts.append(text)
+            if sum(map(len, parts)) > WORD_MAX:
+                raise Malformed
+
+        if (yield from self.until(ends, keep)) is None:
+            raise Malformed
+        return "".join(parts)
+
     def until(self, marks: Sequence[str], pass_on: Callable[[str], None]) -> Reading[str | None]:
         """Pass text on, as it comes, until one of *marks*, which is taken and given; None at the end of the text."""
         while True:
@@ -203,16 +224,16 @@ class GeneratorReader:
             whole = kept + text
             shown = whole.rstrip(SPACE)
             kept = whole[len(shown) :]
-            self._taken = ""
+            self._taken = []
             self.say(shown)
 
         self.reasoning = False
         mark = yield from self.until(marks, pass_on)
         if mark is None:
             self.say(kept)
-            self._taken = ""
+            self._taken = []
         else:
-            self._taken = kept + mark
+            self._taken = [kept + mark]
         return mark
 
     def thoughts(self, begin: str, end: str) -> Reading[bool]:
@@ -224,11 +245,11 @@ class GeneratorReader:
                 start = len(self._text) - len(self._text.lstrip(SPACE))
             space = self.take(start)
             if (yield from self.optional(begin)) is None:
-                self._text, self._taken = space + self._text, ""
+                self._text, self._taken = space + self._text, []
                 return False
         self.reasoning = True
         yield from self._thoughts_until(end)
-        self._taken = ""
+        self._taken = []
         self.reasoning = False
         return True
 
@@ -240,7 +261,7 @@ class GeneratorReader:
             whole = kept + text
             shown = whole.rstrip(SPACE)
             kept = whole[len(shown) :]
-            self._taken = ""
+            self._taken = []
             if shown:
                 self.think(shown if begun else shown.lstrip(SPACE))
                 begun = True
