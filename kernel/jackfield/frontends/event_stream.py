@@ -1,15 +1,15 @@
-"""One server-sent event stream over an aiohttp response.
+"""Answers that come in pieces over an aiohttp response: server-sent events, or one JSON object a line.
 
-It begins with the first events. Until then a refusal can still be an HTTP status; but where a request waits for long
-(in the queue, for its prompt), silence would make proxies and clients hang up, so the stream begins with a comment
-instead, and what goes wrong after that is an error event.
+A stream begins with the first events. Until then a refusal can still be an HTTP status; but where a request waits for long
+(in the queue, for its prompt), silence would make proxies and clients hang up, so the stream begins with a sign
+of life instead, and what goes wrong after that is an error event.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from aiohttp import web
 
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-_COMMENT: Final = b": keep-alive\n\n"
 _HEADERS: Final = {
-    "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",
 }
@@ -28,7 +26,7 @@ _HEADERS: Final = {
 
 
 class EventStream:
-    """Sends events, and a comment whenever nothing was sent for a while. Gateway's event loop.
+    """Sends server-sent events, and a comment whenever nothing was sent for a while. Gateway's event loop.
 
     Parameters:
         request: What it answers.
@@ -36,11 +34,15 @@ class EventStream:
         keepalive_s: Seconds of silence before a comment.
     """
 
+    content_type: ClassVar[str] = "text/event-stream; charset=utf-8"
+    sign_of_life: ClassVar[bytes] = b": keep-alive\n\n"
+    """What readers of such a stream skip."""
+
     __slots__ = ("_comment", "_keepalive_s", "_loop", "_request", "_sent_at", "_timer", "response")
 
     def __init__(self, request: web.Request, headers: Mapping[str, str], keepalive_s: float) -> None:
         self._request = request
-        self.response = web.StreamResponse(headers={**_HEADERS, **headers})
+        self.response = web.StreamResponse(headers={"Content-Type": self.content_type, **_HEADERS, **headers})
         self._keepalive_s = keepalive_s
         self._loop = asyncio.get_running_loop()
         self._sent_at = self._loop.time()
@@ -79,4 +81,16 @@ class EventStream:
     async def _send_comment(self) -> None:
         # a client that has gone is noticed by the request's own task
         with suppress(ConnectionError):
-            await self.send(_COMMENT)
+            await self.send(self.sign_of_life)
+
+
+class LineStream(EventStream):
+    """Sends JSON objects, one a line (NDJSON), and a space whenever nothing was sent for a while.
+
+    White space may stand before a JSON value (RFC 8259, section 2), whereas many readers fail on an empty line.
+    """
+
+    content_type = "application/x-ndjson"
+    sign_of_life = b" "
+
+    __slots__ = ()

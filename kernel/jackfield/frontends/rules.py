@@ -1,7 +1,8 @@
 """What the documented fields that are not honoured may say, and what happens to all others.
 
 A field may always be null, have its default, or ask for nothing. Anything more is refused with the field's path, or, in
-mode ``warn``, put on a list where leaving it out changes only how well the answer is made and not what it is.
+mode ``warn``, put on a list where leaving it out changes only how well the answer is made and not what it is. Mode
+``ignore`` leaves the same fields out and says nothing of them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Value = TypeVar("Value")
-Mode: TypeAlias = Literal["strict", "warn"]
+Mode: TypeAlias = Literal["strict", "warn", "ignore"]
 
 NAME_SHOWN: Final = 64
 """Most characters of a client's own field name that an error or a header repeats."""
@@ -172,7 +173,7 @@ class Screening:
     def __init__(self, mode: Mode) -> None:
         self._mode = mode
         self.ignored: list[str] = []
-        """Paths of the fields that were left out, in order."""
+        """Paths of the fields that were left out and that the client is told, in order."""
 
     def screen(self, names: Names, honoured: frozenset[str], rules: Rules, prefix: str = "") -> None:
         """Check the fields of one object.
@@ -203,8 +204,8 @@ class Screening:
 
     def _unknown(self, name: str, prefix: str, honoured: frozenset[str], rules: Rules) -> None:
         path = prefix + shown(name)
-        if self._mode == "warn":
-            self.ignored.append(path)
+        if self._mode != "strict":
+            self.leave_out(path)
             return
         close = difflib.get_close_matches(shown(name), [*honoured, *rules], n=1, cutoff=0.7)
         hint = f"; did you mean {prefix}{close[0]}?" if close else ""
@@ -212,10 +213,15 @@ class Screening:
 
     def unsupported(self, path: str, *, tunes: bool) -> None:
         """A field asks for what cannot be done: refuse it, or put it on the list; ``tunes`` as in ``Rule``."""
-        if tunes and self._mode == "warn":
-            self.ignored.append(path)
+        if tunes and self._mode != "strict":
+            self.leave_out(path)
             return
         raise UnsupportedField(f"{path} asks for something that this server cannot do; leave it out", param=path)
+
+    def leave_out(self, path: str) -> None:
+        """Put *path* on the list, unless nobody wants to know."""
+        if self._mode != "ignore":
+            self.ignored.append(path)
 
 
 def shown(name: str) -> str:
