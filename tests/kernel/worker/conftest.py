@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from tests.kernel.worker.conversations import asked
 
 from jackfield import build_kernel
 from jackfield.channel import messages
 from jackfield.channel.local import MessageSocket
 from jackfield.channel.messages import Events, RequestFailed, Submit, ToGateway, ToWorker
-from jackfield.chat import ChatPrompt, Message
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
 from jackfield.pooled import Pooled, PoolRequest
 from jackfield.sampling import SamplingParams
@@ -65,19 +65,19 @@ class Peer:
 
     def submit(self, number: int, prompt: Prompt, *, timeout_s: float | None = None, **fields: object) -> None:
         """Ask for a generation."""
-        asked = {"sampling": SamplingParams(temperature=0), **fields}
-        request = GenerateRequest(model="m", prompt=prompt, **asked)  # type: ignore[arg-type]  # fields by name
+        given = {"sampling": SamplingParams(temperature=0), **fields}
+        request = GenerateRequest(model="m", prompt=prompt, **given)  # type: ignore[arg-type]  # fields by name
         self.messages.send(Submit(number, request, timeout_s))
 
     def chat(self, number: int, text: str, **fields: object) -> None:
         """Ask for an answer to *text*."""
-        self.submit(number, ChatPrompt((Message("user", text),)), **fields)  # type: ignore[arg-type]  # fields by name
+        self.submit(number, asked(text), **fields)  # type: ignore[arg-type]  # fields by name
 
     def pool(self, number: int, *inputs: object, timeout_s: float | None = None, **fields: object) -> None:
         """Ask a pooled model; texts stand for text prompts."""
         prompts = tuple(TextPrompt(each) if isinstance(each, str) else each for each in inputs)
-        asked = {"task": "embed", **fields}
-        request = PoolRequest(model="m", inputs=prompts, **asked)  # type: ignore[arg-type]  # fields by name
+        given = {"task": "embed", **fields}
+        request = PoolRequest(model="m", inputs=prompts, **given)  # type: ignore[arg-type]  # fields by name
         self.messages.send(Submit(number, request, timeout_s))
 
     def receive(self) -> None:

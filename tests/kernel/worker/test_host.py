@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import pytest
+from tests.kernel.worker.conversations import asked
 
 from jackfield import build_kernel
 from jackfield.channel.local import PeerGone
 from jackfield.channel.messages import Cancel, RequestFailed
-from jackfield.chat import ChatPrompt, Message
 from jackfield.errors import ManifestError, ModelLoadError, PluginError
 from jackfield.manifest import InstanceRef
 from jackfield.types import Finished, Prompt, Started, TextDelta, TextPrompt, TokenPrompt
@@ -35,10 +35,6 @@ class MakeManifest(Protocol):
         ...
 
 
-def _chat(text: str) -> ChatPrompt:
-    return ChatPrompt((Message("user", text),))
-
-
 def _text(events: list[messages.SequenceEvent]) -> str:
     return "".join(event.text for event in events if isinstance(event, TextDelta))
 
@@ -51,7 +47,7 @@ def _failure(events: list[messages.SequenceEvent]) -> RequestFailed:
 
 def test_a_chat(peer: Peer) -> None:
     """Started with the exact prompt length, then text, then the end."""
-    peer.submit(1, _chat("[say:hi there]"))
+    peer.submit(1, asked("[say:hi there]"))
     events = peer.until_end(1)
     assert events[0] == Started(len("<user>[say:hi there]\n<assistant>"), 100)
     assert _text(events) == "hi there"
@@ -68,10 +64,10 @@ def test_raw_text_and_token_prompts(peer: Peer) -> None:
 @pytest.mark.parametrize(
     ("prompt", "code", "param"),
     [
-        (_chat("x" * 512), "context_length_exceeded", "messages"),
+        (asked("x" * 512), "context_length_exceeded", "messages"),
         (TextPrompt("x" * 512), "context_length_exceeded", "prompt"),
         (TextPrompt("x" * 2_000_000), "context_length_exceeded", "prompt"),
-        (_chat("x" * 2_000_000), "context_length_exceeded", "messages"),
+        (asked("x" * 2_000_000), "context_length_exceeded", "messages"),
         (TextPrompt(""), "invalid_value", "prompt"),
         (TokenPrompt((1, 257)), "invalid_value", "prompt[1]"),
         (TokenPrompt((-1,)), "invalid_value", "prompt[0]"),
@@ -83,7 +79,7 @@ def test_a_prompt_that_cannot_be_served_is_refused(peer: Peer, prompt: Prompt, c
     peer.submit(1, prompt)
     failed = _failure(peer.until_end(1))
     assert (failed.error.code, failed.error.param) == (code, param)
-    peer.submit(2, _chat("[say:still here]"))
+    peer.submit(2, asked("[say:still here]"))
     assert _text(peer.until_end(2)) == "still here"
 
 
@@ -99,18 +95,18 @@ def test_a_prompt_that_just_fits_runs_to_the_context(peer: Peer) -> None:
 
 def test_ignore_eos_runs_to_the_limit(peer: Peer) -> None:
     """End tokens are never drawn."""
-    peer.submit(1, _chat("[say:a]"), max_tokens=5, ignore_eos=True)
+    peer.submit(1, asked("[say:a]"), max_tokens=5, ignore_eos=True)
     assert _text(peer.until_end(1)) == "a...."
 
 
 def test_cancel_ends_silently_and_frees_the_slot(peer: Peer) -> None:
     """After ``Cancel`` others run in the slot, and no event of the cancelled one follows the next request's end."""
-    peer.submit(1, _chat("[delay:1][repeat:400:a]"), max_tokens=400)
-    peer.submit(2, _chat("[delay:1][repeat:400:b]"), max_tokens=400)
+    peer.submit(1, asked("[delay:1][repeat:400:a]"), max_tokens=400)
+    peer.submit(2, asked("[delay:1][repeat:400:b]"), max_tokens=400)
     peer.until_text(1)
     peer.messages.send(Cancel(1))
     peer.messages.send(Cancel(77))
-    peer.submit(3, _chat("[say:third]"))
+    peer.submit(3, asked("[say:third]"))
     assert _text(peer.until_end(3)) == "third"
     assert not isinstance(peer.events[1][-1], Finished | RequestFailed)
 
@@ -120,11 +116,11 @@ def test_a_gateway_that_goes_cancels_its_requests_and_no_others(
 ) -> None:
     """End-of-file from one gateway frees its slots; the other gateway's stream goes on."""
     other = connect(host)
-    other.submit(1, _chat("[delay:1][repeat:400:a]"), max_tokens=400)
-    peer.submit(1, _chat("[delay:1][repeat:200:b]"), max_tokens=300)
+    other.submit(1, asked("[delay:1][repeat:400:a]"), max_tokens=400)
+    peer.submit(1, asked("[delay:1][repeat:200:b]"), max_tokens=300)
     other.until_text(1)
     other.messages.close()
-    peer.submit(2, _chat("[say:took the slot]"))
+    peer.submit(2, asked("[say:took the slot]"))
     assert _text(peer.until_end(2)) == "took the slot"
     assert _text(peer.until_end(1)) == "b" * 200
 
@@ -141,13 +137,13 @@ def test_a_gateway_that_talks_nonsense_is_cut_off(
     with pytest.raises(PeerGone):
         other.until_end(99)
     other.messages.close()
-    peer.submit(1, _chat("[say:fine]"))
+    peer.submit(1, asked("[say:fine]"))
     assert _text(peer.until_end(1)) == "fine"
 
 
 def test_stats_reach_the_gateway(peer: Peer) -> None:
     """The loop reports when it comes to rest."""
-    peer.submit(1, _chat("[say:abc]"))
+    peer.submit(1, asked("[say:abc]"))
     peer.until_end(1)
     while not peer.stats or peer.stats[-1].running:
         peer.receive()
@@ -157,7 +153,7 @@ def test_stats_reach_the_gateway(peer: Peer) -> None:
 def test_a_gateway_that_does_not_read_gets_everything_later(peer: Peer) -> None:
     """A slow reader costs memory up to a bound, never an event and never the loop."""
     for number in range(40):
-        peer.submit(number, _chat("[repeat:300:x]"), max_tokens=400)
+        peer.submit(number, asked("[repeat:300:x]"), max_tokens=400)
     for number in range(40):
         assert _text(peer.until_end(number)) == "x" * 300
 

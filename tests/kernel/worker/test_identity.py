@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.kernel.worker.conversations import asked
 
 import jackfield
 from jackfield.channel.messages import RequestFailed, Submit
-from jackfield.chat import ChatPrompt, Message
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
@@ -20,7 +20,7 @@ from jackfield.ports.scheduler import StepPlan
 from jackfield.sampling import SamplingParams
 from jackfield.testing.kits.loaded_model import generating
 from jackfield.testing.scripted_constraints import ChoiceEngine
-from jackfield.types import Finished, GenerateRequest, TextDelta, TextPrompt
+from jackfield.types import Finished, GenerateRequest, TemplatePrompt, TextDelta, TextPrompt
 from jackfield.worker.compiling import Costly
 from jackfield.worker.constraints import NamedConstraintEngine
 from jackfield.worker.engine.loop import EngineLoop
@@ -39,7 +39,7 @@ DEMO = Path(jackfield.__file__).parent / "models" / "demo.gguf"
 LONG = "The studio has a panel of sockets that every device is plugged into. " * 12
 
 
-def _request(prompt: ChatPrompt | TextPrompt, **fields: object) -> GenerateRequest:
+def _request(prompt: TemplatePrompt | TextPrompt, **fields: object) -> GenerateRequest:
     return GenerateRequest(model="m", prompt=prompt, **fields)  # type: ignore[arg-type]  # fields by name
 
 
@@ -56,26 +56,26 @@ ROUTES = Choice(
 
 REQUESTS = {
     "greedy": _request(
-        ChatPrompt((Message("user", "What can you do?"),)),
+        asked("What can you do?"),
         sampling=SamplingParams(temperature=0),
         logprobs=3,
         max_tokens=40,
     ),
     "drawn, two answers": _request(
-        ChatPrompt((Message("user", "Tell me about plugins."),)),
+        asked("Tell me about plugins."),
         sampling=SamplingParams(temperature=1.4, seed=7, repeat_penalty=1.1),
         logprobs=2,
         n=2,
         max_tokens=30,
     ),
     "constrained, and scored": _request(
-        ChatPrompt((Message("user", "Which way?"),)),
+        asked("Which way?"),
         sampling=SamplingParams(temperature=2, seed=3),
         constraint=ROUTES,
         logprobs=2,
     ),
     "constrained, with forced tokens": _request(
-        ChatPrompt((Message("user", "Which way?"),)),
+        asked("Which way?"),
         sampling=SamplingParams(temperature=2, seed=3),
         constraint=ROUTES,
         n=2,
@@ -87,7 +87,7 @@ REQUESTS = {
 
 CROWD = [
     _request(
-        ChatPrompt((Message("user", f"Question number {number}: {LONG[: 100 * number]}"),)),
+        asked(f"Question number {number}: {LONG[: 100 * number]}"),
         sampling=SamplingParams(temperature=1.0, seed=number),
         max_tokens=10 + 9 * number,
         ignore_eos=True,
