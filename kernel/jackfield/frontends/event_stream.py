@@ -1,8 +1,8 @@
 """Answers that come in pieces over an aiohttp response: server-sent events, or one JSON object a line.
 
-A stream begins with the first events. Until then a refusal can still be an HTTP status; but where a request waits for long
-(in the queue, for its prompt), silence would make proxies and clients hang up, so the stream begins with a sign
-of life instead, and what goes wrong after that is an error event.
+A stream begins with the first events. Until then a refusal can still be an HTTP status; but where a request waits for
+long (in the queue, for its prompt), silence would make proxies and clients hang up, so the stream begins with a sign of
+life instead, and what goes wrong after that is an error event.
 """
 
 from __future__ import annotations
