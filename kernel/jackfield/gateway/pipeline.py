@@ -67,6 +67,8 @@ class Pipeline:
             name: Replica(name, config, manifest.kernel.queue, dialects) for name, config in manifest.models.items()
         }
         self.draining = False
+        self.openapi = b"{}"
+        """What is served; the server fills it in when all routes are known."""
         self.records: RecordStore | None = None
         """Where frontends keep what outlives a request; made once the event loop runs."""
         self._names = _names(self.replicas)

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from jackfield.errors import JackfieldError, PluginError
 from jackfield.gateway.foreign import NamedFrontend
-from jackfield.ports.frontend import Frontend, Handler, Route
+from jackfield.ports.frontend import Frontend, Handler, Operation, Route
 from jackfield.ports.identity import SCOPE
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Endpoint(NamedTuple):
     path: str
     handler: Handler
     scope: str
+    operation: Operation | None
 
 
 class Routes:
@@ -97,7 +98,7 @@ class Routes:
             raise PluginError(
                 f"frontends {other.owner} and {name} both serve {route.method} {route.path}; enable one of them"
             )
-        self._claimed[claim] = Endpoint(name, frontend, route.path, route.handler, route.scope)
+        self._claimed[claim] = Endpoint(name, frontend, route.path, route.handler, route.scope, route.operation)
 
 
 def _made(name: str, factory: FrontendFactory, gateway: Gateway) -> tuple[Frontend, Sequence[Route]]:

@@ -16,6 +16,7 @@ from jackfield.gateway.health import Health
 from jackfield.gateway.identity import Identity
 from jackfield.gateway.listener import Listener
 from jackfield.gateway.observing import Observers
+from jackfield.gateway.openapi import openapi_document
 from jackfield.gateway.origin import OriginGuard, is_local, refuse_public_bind
 from jackfield.gateway.pipeline import Pipeline
 from jackfield.gateway.records import NamedRecordStore
@@ -72,6 +73,7 @@ class GatewayServer:
         self._pipeline = Pipeline(kernel.manifest, self._observers, started, dialects)
         self._record_stores = kernel.record_stores()
         self.routes: Final = Routes(kernel.frontends(), self._pipeline)
+        self._pipeline.openapi = openapi_document(self.routes.table(), authenticated=bool(self.authenticators))
         self._addresses = Addresses(config)
         crowd = Crowd(self._addresses, config.connections_per_address)
         self._edge = Edge(

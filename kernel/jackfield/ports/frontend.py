@@ -82,6 +82,14 @@ class Gateway(Protocol):
         ...
 
     @property
+    def openapi(self) -> bytes:
+        """The OpenAPI 3.1 document of this server, as JSON: all routes of all enabled frontends.
+
+        It is complete once every frontend has given its routes, which is before the first request.
+        """
+        ...
+
+    @property
     def records(self) -> RecordStore | None:
         """Where to keep what outlives a request; None where no enabled plugin keeps anything."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -15,13 +16,16 @@ from jackfield.errors import InternalError, JackfieldError, MalformedBody, Model
 from jackfield.frontends.event_stream import EventStream
 from jackfield.frontends.outputs import outputs
 from jackfield.frontends.rules import IGNORED_SHOWN, shown
+from jackfield.frontends.users import user_mark
 from jackfield.ports.frontend import ErrorPayload, Route
 from jackfield.types import Finished, Started
+from jackfield_openai import operations
 from jackfield_openai.answers import Answer, ChatAnswer, CompletionAnswer
 from jackfield_openai.decode import decode_chat, decode_completion, decode_embedding
 from jackfield_openai.embeddings import embedding_slices
 from jackfield_openai.errors import error_body, error_payload
 from jackfield_openai.models import model_object
+from jackfield_openai.tiers import tiered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from jackfield_openai.config import OpenAIConfig
 
 IGNORED_HEADER: Final = "x-jackfield-ignored"
+PROCESSING_HEADER: Final = "openai-processing-ms"
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
@@ -52,11 +57,11 @@ class OpenAIFrontend:
     def routes(self) -> Sequence[Route]:
         """The paths of the dialect."""
         return (
-            Route("GET", "/v1/models", self.models, scope="models:read"),
-            Route("GET", "/v1/models/{id:.+}", self.model, scope="models:read"),
-            Route("POST", "/v1/chat/completions", self.chat, scope="generate"),
-            Route("POST", "/v1/completions", self.completion, scope="generate"),
-            Route("POST", "/v1/embeddings", self.embeddings, scope="embed"),
+            Route("GET", "/v1/models", self.models, scope="models:read", operation=operations.LIST_MODELS),
+            Route("GET", "/v1/models/{id:.+}", self.model, scope="models:read", operation=operations.SHOW_MODEL),
+            Route("POST", "/v1/chat/completions", self.chat, scope="generate", operation=operations.CHAT),
+            Route("POST", "/v1/completions", self.completion, scope="generate", operation=operations.COMPLETE),
+            Route("POST", "/v1/embeddings", self.embeddings, scope="embed", operation=operations.EMBED),
         )
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:  # noqa: ARG002 - the port's
@@ -96,16 +101,24 @@ class OpenAIFrontend:
     async def _serve(
         self, request: web.Request, context: RequestContext, call: Call, kind: type[Answer]
     ) -> web.StreamResponse:
+        call = tiered(call, context.principal)
+        context.user = user_mark(call.user)
         async with aclosing(outputs(self._gateway, context, call.requests)) as events:
             headers = _ignored(call.ignored)
             if not call.stream:
                 first = await _next(events)
                 answer = kind(call, context.model or call.requests[0].model)
-                return _json(await _whole(answer, first, events), headers)
+                body = await _whole(answer, first, events)
+                return _json(body, {**headers, **processing(context)})
             async with EventStream(request, headers, self._config.keepalive_s) as stream:
                 await _stream(stream, call, kind, events, context)
                 await stream.response.write_eof()
                 return stream.response
+
+
+def processing(context: RequestContext) -> Mapping[str, str]:
+    """How long the server has been at it, in milliseconds, until the answer begins to leave."""
+    return {PROCESSING_HEADER: str(round((time.monotonic() - context.arrived) * 1000))}
 
 
 async def _body(request: web.Request) -> bytes:
@@ -145,13 +158,17 @@ async def _stream(
         answer = kind(call, context.model or call.requests[0].model)
         data = answer.opening()
         left = answer.choices
+        stream.response.headers.update(processing(context))
         while True:
+            if call.continuous_usage:
+                answer.used(context.prompt_tokens, context.completion_tokens)
             data += answer.event(event)
             left -= isinstance(event, Finished)
             if not left:
                 await stream.send(data + answer.closing())
                 return
-            await stream.send(data)
+            if data:
+                await stream.send(data)
             data = b""
             event = await _next(events)
     except JackfieldError as error:

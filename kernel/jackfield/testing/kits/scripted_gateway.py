@@ -99,6 +99,7 @@ class ScriptedGateway:
         questions: Which questions were asked, in order.
         replies: What they are answered with, in order.
         records: Where records are kept; None keeps none.
+        openapi: The document that describes the server.
         open: Requests that are being played right now; back to 0 when a frontend has closed all its generators.
         left: Requests whose generator was closed before its script ended.
     """
@@ -112,6 +113,7 @@ class ScriptedGateway:
         self.questions: list[Question] = []
         self.replies: list[Reply | JackfieldError] = []
         self.records: RecordStore | None = None
+        self.openapi = b'{"openapi":"3.1.1","info":{"title":"scripted","version":"0"},"paths":{}}'
         self.open = 0
         self.left = 0
 
