@@ -6,7 +6,7 @@ What must not pass is here too: an ignored error that stops being one is an erro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_type
+from typing import TYPE_CHECKING, Literal, assert_type
 
 import click
 import msgspec
@@ -20,6 +20,7 @@ from jackfield.ports.frontend import ErrorPayload, Frontend, Gateway, Route
 from jackfield.ports.identity import Authenticator, Credential, Principal, fingerprint
 from jackfield.ports.kv_store import KVStore, StateKey, StoreUsage
 from jackfield.ports.observer import Exposition, Observer, RequestEnded
+from jackfield.ports.records import Record, StoreFull
 from jackfield.ports.scheduler import Scheduler, SchedulerView, StepPlan
 from jackfield.secret import Secret
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from jackfield.ports.kv_store import KVStoreFactory
     from jackfield.ports.observer import ObservedEvent, ObserverFactory
     from jackfield.ports.pooled import PooledRunner
+    from jackfield.ports.records import RecordStoreFactory
     from jackfield.ports.reuse import ReusableRunner
     from jackfield.ports.scheduler import SchedulerFactory
     from jackfield.ports.tokenizer import Tokenizer
@@ -338,6 +340,38 @@ class Nowhere:
         """Nothing to give back."""
 
 
+class Forgetful:
+    """A record store."""
+
+    async def put(self, record: Record, *, when: Literal["new", "there", "always"] = "always") -> bool:
+        """There is never any room."""
+        raise StoreFull("nothing is kept")
+
+    async def get(self, kind: str, record_id: str, tenant: str) -> Record | None:
+        """Not there."""
+        return None
+
+    async def delete(self, kind: str, record_id: str, tenant: str) -> bool:
+        """It was not there."""
+        return False
+
+    async def find(
+        self,
+        kind: str,
+        tenant: str | None,
+        *,
+        parent: str = "",
+        after: str = "",
+        limit: int = 100,
+        newest_first: bool = False,
+    ) -> Sequence[Record]:
+        """None."""
+        return ()
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
 class Fine:
     """A check."""
 
@@ -382,6 +416,12 @@ def jackfield_kv_stores(instance: PluginInstance) -> Mapping[str, KVStoreFactory
         return Nowhere()
 
     return {instance.name: make}
+
+
+@hookimpl
+def jackfield_record_stores(instance: PluginInstance) -> Mapping[str, RecordStoreFactory]:
+    """A class is a factory."""
+    return {instance.name: Forgetful}
 
 
 @hookimpl

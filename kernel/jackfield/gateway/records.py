@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import structlog
 
-from jackfield.errors import PluginError, StoreUnavailable
+from jackfield.errors import JackfieldError, PluginError, StoreUnavailable
 from jackfield.logs import traceback_of
 from jackfield.ports.records import StoreFull
 
@@ -31,12 +32,15 @@ class NamedRecordStore:
 
     Raises:
         PluginError: The store cannot be made; the message names the plugin.
+        JackfieldError: Why it cannot be made, in the plugin's own words.
     """
 
     def __init__(self, name: str, factory: RecordStoreFactory) -> None:
         self._name = name
         try:
             self._store: RecordStore = factory()
+        except JackfieldError:
+            raise
         except Exception as error:
             raise PluginError(f"record store {name} could not be made: {type(error).__name__}: {error}") from error
 
@@ -68,7 +72,8 @@ class NamedRecordStore:
 
     async def close(self) -> None:
         """See ``RecordStore``."""
-        await self._bounded(self._store.close())
+        with suppress(StoreUnavailable, StoreFull):
+            await self._bounded(self._store.close())
 
     async def _bounded(self, call: Awaitable[Result]) -> Result:
         try:

@@ -44,8 +44,7 @@ class StoreFull(Exception):
 class RecordStore(Protocol):
     """Keeps records over restarts.
 
-    Event loop thread of the gateway; calls may overlap, and gateways of two generations may use one store at a time.
-    Deadline of each method: 5 s. Failure policy: closed; the request fails with 503, and it is logged by name.
+    Calls may overlap, and gateways of two generations may use one store at a time.
     """
 
     async def put(self, record: Record, *, when: Literal["new", "there", "always"] = "always") -> bool:
@@ -60,15 +59,26 @@ class RecordStore(Protocol):
 
         Raises:
             StoreFull: There is no room.
+
+        Process and thread: gateway, event loop thread, which it must not block. Deadline: 5 s. Failure policy:
+        closed; the request fails with 503, and it is logged by name.
         """
         ...
 
     async def get(self, kind: str, record_id: str, tenant: str) -> Record | None:
-        """The record; None where there is none, or it has expired."""
+        """The record; None where there is none, or it has expired.
+
+        Process and thread: gateway, event loop thread, which it must not block. Deadline: 5 s. Failure policy:
+        closed; the request fails with 503, and it is logged by name.
+        """
         ...
 
     async def delete(self, kind: str, record_id: str, tenant: str) -> bool:
-        """Forget a record and all that belong to it; whether it was there."""
+        """Forget a record and all that belong to it; whether it was there.
+
+        Process and thread: gateway, event loop thread, which it must not block. Deadline: 5 s. Failure policy:
+        closed; the request fails with 503, and it is logged by name.
+        """
         ...
 
     async def find(
@@ -87,14 +97,22 @@ class RecordStore(Protocol):
             kind: Of which kind.
             tenant: Whose; None is everybody's, for what the server itself does with them.
             parent: Only those that belong to this one; empty is all.
-            after: Id of the record that the page before ended with; empty is the first page.
+            after: Id of the record that the page before ended with; empty is the first page. Nothing follows one that
+                is not there any more.
             limit: At most so many, 1 to ``PAGE_MAX``.
             newest_first: Turn the order round.
+
+        Process and thread: gateway, event loop thread, which it must not block. Deadline: 5 s. Failure policy:
+        closed; the request fails with 503, and it is logged by name.
         """
         ...
 
     async def close(self) -> None:
-        """Give back what it holds."""
+        """Give back what it holds.
+
+        Process and thread: gateway, event loop thread, which it must not block. Deadline: 5 s. Failure policy:
+        open; it is logged by name.
+        """
         ...
 
 
