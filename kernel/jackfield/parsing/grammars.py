@@ -55,7 +55,13 @@ class CallGrammar:
     def arguments(self, tool: Tool) -> str:
         """The rule for the arguments of *tool*: its schema where it is strict, any object otherwise."""
         schema = tool.parameters if tool.strict and tool.parameters else _ANY_OBJECT
-        return self._json(tool.param, schema)
+        return self.json(tool.param, schema)
+
+    def json(self, path: str, schema: str) -> str:
+        """The rule for JSON that *schema* describes, which came with *path* of the client's request."""
+        if (path, schema) not in self._schemas:
+            self._schemas.append((path, schema))
+        return f"json_{self._schemas.index((path, schema))}"
 
     def rule(self, name: str, body: str) -> str:
         """Add a rule; gives its name."""
@@ -79,20 +85,15 @@ class CallGrammar:
         elif self._constraint is not None:
             self.rule("start", f"{calls} | {before} {self._content()}")
         else:
-            self.rule("start", f"{before} FREE_TEXT? | {before} FREE_TEXT? {between} {calls}")
+            self.rule("start", f"{before} free_text? | {before} free_text? {between} {calls}")
         return GrammarText("lark", "\n".join(self._rules), "tools", tuple(self._marks), tuple(self._schemas))
-
-    def _json(self, path: str, schema: str) -> str:
-        if (path, schema) not in self._schemas:
-            self._schemas.append((path, schema))
-        return f"json_{self._schemas.index((path, schema))}"
 
     def _content(self) -> str:
         constraint = self._constraint
         if isinstance(constraint, JsonSchema):
-            return self._json(constraint.param, constraint.schema)
+            return self.json(constraint.param, constraint.schema)
         if isinstance(constraint, JsonObject):
-            return self._json(constraint.param, _ANY_OBJECT)
+            return self.json(constraint.param, _ANY_OBJECT)
         if isinstance(constraint, Choice):
             return self.rule("content", " | ".join(map(lark_text, constraint.choices)))
         if isinstance(constraint, Pattern):

@@ -85,7 +85,7 @@ class GrammarText(msgspec.Struct, frozen=True, tag="grammar"):
     param: str = "grammar"
     marks: tuple[str, ...] = ()
     """Of a Lark grammar: texts that are tokens of their own where the vocabulary has them (``<tool_call>``). The engine
-    adds a rule ``mark_N`` for each, which is that token, or the text; and a terminal ``FREE_TEXT``: any text, of one
+    adds a rule ``mark_N`` for each, which is that token, or the text; and a rule ``free_text``: any text, of one
     character or more, in which none of them stands."""
     schemas: tuple[tuple[str, str], ...] = ()
     """Of a Lark grammar: JSON Schemas, each behind its path in the client's request. The engine adds a rule ``json_N``

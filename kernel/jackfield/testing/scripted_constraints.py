@@ -141,7 +141,7 @@ class ChoiceEngine:
         """The texts of *constraint*, or its trouble."""
         if isinstance(constraint, Choice):
             return ChoiceGrammar(self._vocabulary, constraint.choices, Trouble())
-        if not isinstance(constraint, GrammarText):
+        if not isinstance(constraint, GrammarText) or constraint.marks or constraint.schemas:
             raise UnsupportedField("the scripted engine takes choices only", param=constraint.param)
         trouble = _trouble(constraint)
         trouble.at("compile")

@@ -18,7 +18,7 @@ from jackfield_llguidance.grammars import GrammarWriter
 from jackfield_llguidance.limits import GRAMMAR_ITEMS_MAX, SCHEMA_ITEMS_MAX, parser_limits
 from jackfield_llguidance.matcher import LlguidanceMatcher
 from jackfield_llguidance.schema import SchemaReader
-from jackfield_llguidance.vocabulary import read_vocabulary
+from jackfield_llguidance.vocabulary import VocabularyAdapter, read_vocabulary
 
 if TYPE_CHECKING:
     from jackfield.ports.tokenizer import Tokenizer
@@ -83,9 +83,10 @@ class LlguidanceEngine:
     """
 
     def __init__(self, tokenizer: Tokenizer, config: LlguidanceConfig) -> None:
-        self._vocabulary = read_vocabulary(tokenizer)
+        adapter = VocabularyAdapter(tokenizer)
+        self._vocabulary = read_vocabulary(adapter)
         self._end_tokens = tokenizer.end_tokens
-        self._writer = GrammarWriter(config.whitespace)
+        self._writer = GrammarWriter(config.whitespace, adapter.special_tokens)
         self._limits = parser_limits(SCHEMA_ITEMS_MAX)
         self._grammar_limits = parser_limits(GRAMMAR_ITEMS_MAX)
         self._cache: BoundedCache[Constraint, LlguidanceGrammar] = BoundedCache(
@@ -115,7 +116,9 @@ class LlguidanceEngine:
 
     def _compile(self, constraint: Constraint) -> LlguidanceGrammar:
         text = self._writer.write(constraint)
-        matcher = self._matcher(text, grammar=isinstance(constraint, GrammarText))
+        # those with schemas of their own are made of tools: as many rules may hold as there are properties
+        written = isinstance(constraint, GrammarText) and not constraint.schemas
+        matcher = self._matcher(text, grammar=written)
         if matcher.is_error():
             raise self._refusal(constraint, matcher.get_error())
         if not np.frombuffer(matcher.compute_bitmask(), np.uint8).any():
@@ -135,7 +138,16 @@ class LlguidanceEngine:
         told = explain(error)
         if isinstance(constraint, JsonSchema):
             return refused(constraint.param, told.keyword, self._place(constraint, told), told.meaning)
+        if isinstance(constraint, GrammarText):
+            for path, schema in constraint.schemas:
+                self._alone(JsonSchema(schema, path))
         return InvalidRequest(f"{constraint.param}: {told.meaning}", param=constraint.param)
+
+    def _alone(self, constraint: JsonSchema) -> None:
+        """Refuse a schema in a grammar in its own words, if it is what is wrong."""
+        error = self._matcher(self._writer.write(constraint)).get_error()
+        if error:
+            raise self._refusal(constraint, error)
 
     def _place(self, constraint: JsonSchema, told: Told) -> str:
         """The pointer of the innermost schema that gives the same error by itself, or of the keyword in it."""

@@ -22,10 +22,11 @@ from jackfield_llguidance.gbnf import read_gbnf
 from jackfield_llguidance.keywords import OPTIONS
 from jackfield_llguidance.lark import read_lark
 from jackfield_llguidance.limits import PATTERN_MAX
+from jackfield_llguidance.marks import mark_rules
 from jackfield_llguidance.schema import SchemaReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from llguidance._lib import JsonCompileOptions
 
@@ -46,10 +47,12 @@ class GrammarWriter:
 
     Parameters:
         whitespace: As in the plugin's options.
+        tokens: Ids of the vocabulary's special tokens, by name.
     """
 
-    def __init__(self, whitespace: Literal["spaced", "compact", "flexible"]) -> None:
+    def __init__(self, whitespace: Literal["spaced", "compact", "flexible"], tokens: Mapping[str, int]) -> None:
         self._options = WHITESPACE[whitespace]
+        self._tokens = tokens
 
     def write(self, constraint: Constraint) -> str:
         """The text for *constraint*.
@@ -72,18 +75,22 @@ class GrammarWriter:
         return LLMatcher.grammar_from_json_schema(json.dumps(schema, ensure_ascii=False), overrides=self._options)
 
     def _grammar(self, constraint: GrammarText) -> str:
-        _encodable(constraint.text, constraint.param)
+        _encodable("".join((constraint.text, *constraint.marks)), constraint.param)
         text, param = constraint.text, constraint.param
         if constraint.syntax == "gbnf":
             return LLMatcher.grammar_from_lark(read_gbnf(text, param))
-        return LLMatcher.grammar_from_lark(read_lark(text, param, self._embedded(param)))
+        rules = [read_lark(text, param, lambda schema, where: self._embedded(schema, param, where))]
+        if constraint.marks or constraint.schemas:
+            rules += mark_rules(constraint.marks, self._tokens)
+            rules += [
+                f"json_{number}: %json {self._embedded(schema, path)}"
+                for number, (path, schema) in enumerate(constraint.schemas)
+            ]
+        return LLMatcher.grammar_from_lark("\n".join(rules))
 
-    def _embedded(self, param: str) -> Callable[[str, str], str]:
-        def schema(text: str, where: str) -> str:
-            enforced = SchemaReader(text, param, where).enforced
-            return json.dumps({OPTIONS: self._options, **enforced}, ensure_ascii=False)
-
-        return schema
+    def _embedded(self, schema: str, param: str, where: str = "") -> str:
+        """What llguidance gets for a *schema* that stands, in a grammar, at *where* of *param*."""
+        return json.dumps({OPTIONS: self._options, **SchemaReader(schema, param, where).enforced}, ensure_ascii=False)
 
 
 def _regex(constraint: Pattern) -> str:

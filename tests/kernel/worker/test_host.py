@@ -46,10 +46,11 @@ def _failure(events: list[messages.SequenceEvent]) -> RequestFailed:
 
 
 def test_a_chat(peer: Peer) -> None:
-    """Started with the exact prompt length, then text, then the end."""
+    """Started with the exact prompt length and its end, then text, then the end."""
     peer.submit(1, asked("[say:hi there]"))
     events = peer.until_end(1)
-    assert events[0] == Started(len("<user>[say:hi there]\n<assistant>"), 100)
+    text = "<user>[say:hi there]\n<assistant>"
+    assert events[0] == Started(len(text), 100, text)
     assert _text(events) == "hi there"
 
 

@@ -15,7 +15,7 @@ from jackfield.testing.kits.constraint_cases import KitVocabulary
 from jackfield.testing.script import END, VOCABULARY, ScriptedTokenizer
 from jackfield_llguidance.config import LlguidanceConfig
 from jackfield_llguidance.engine import LlguidanceEngine
-from jackfield_llguidance.vocabulary import read_vocabulary
+from jackfield_llguidance.vocabulary import VocabularyAdapter, read_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def both(request: pytest.FixtureRequest) -> Iterator[tuple[Tokenizer, LLTokenize
     vocabulary = llama.llama_model_get_vocab(model)
     with warnings.catch_warnings(action="ignore"):  # it calls a function by its old name
         theirs = lltokenizer_from_vocab(vocabulary, eos_token=sorted(tokenizer.end_tokens))
-    yield tokenizer, read_vocabulary(tokenizer), theirs
+    yield tokenizer, read_vocabulary(VocabularyAdapter(tokenizer)), theirs
     llama.llama_model_free(model)
 
 
@@ -105,7 +105,7 @@ def test_masks_are_the_same(both: tuple[Tokenizer, LLTokenizer, LLTokenizer]) ->
 def test_any_tokenizer_will_do() -> None:
     """One that is not llama.cpp's, with a control token and two end tokens."""
     kit = KitVocabulary()
-    ours = read_vocabulary(kit)
+    ours = read_vocabulary(VocabularyAdapter(kit))
     assert sorted(ours.eos_tokens) == list(kit.END_TOKENS)
     assert ours.is_special_token(kit.MARK)
     assert not any(ours.is_special_token(token) for token in range(255))

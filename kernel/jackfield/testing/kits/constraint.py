@@ -227,6 +227,15 @@ class ConstraintKit(Kit):
                 assert written.startswith("yes")
                 assert len(json.loads(written[3:])["city"]) <= 4
 
+    def test_marks_are_tokens_where_there_are_such(self, engine: ConstraintEngine, vocabulary: KitVocabulary) -> None:
+        """Otherwise texts; and free text is neither."""
+        marks = ("<|mark|>", "<tool>")
+        grammar = engine.compile(GrammarText("lark", 'start: free_text? mark_0 "yes" mark_1', PARAM, marks))
+        tokens = vocabulary.encode("hello <|mark|>yes<tool>", add_bos=False, parse_special=True)
+        assert grammar.matcher().allows(tokens) == len(tokens)
+        spelt = vocabulary.encode("hello <|mark|>", add_bos=False, parse_special=False)
+        assert grammar.matcher().allows(spelt) == len(spelt) - len(">")
+
     @pytest.mark.parametrize("constraint", MALFORMED.values(), ids=list(MALFORMED))
     def test_what_is_malformed_is_refused(self, engine: ConstraintEngine, constraint: Constraint) -> None:
         """With the parameter's name; if it is known to be refused the next time, then in the same words."""

@@ -128,6 +128,18 @@ def _is_tree(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"left"} and (value["left"] is None or _is_tree(value["left"]))
 
 
+_MARKS: Final = (
+    ("<|mark|>", "<tool>"),
+    (("tools[0].parameters", '{"type": "integer", "minimum": 10, "maximum": 20}'),),
+)
+
+
+def _is_marked(text: str) -> bool:
+    """Free text, and perhaps a call behind it."""
+    free, mark, call = text.partition("<tool>")
+    return "<|mark|>" not in free and (not mark or json.loads(call) in range(10, 21))
+
+
 CASES: Final[Mapping[str, Case]] = MappingProxyType(
     {
         "an object": Case(
@@ -166,6 +178,18 @@ CASES: Final[Mapping[str, Case]] = MappingProxyType(
             ["<a>", "<a,日本,c>"],
             ["<>", "<a,>", "<d>"],
         ),
+        "marks": Case(
+            GrammarText("lark", "start: free_text? | free_text? call\ncall: mark_1 json_0", PARAM, *_MARKS),
+            _is_marked,
+            ["hello", "<", "<tools> <tool <<t> ", "hello <tool>10", "<tool>12", "<<tool>20", "<|mark> [a]"],
+            ["<tool>", "<tool>a", "a <tool>9", "a <|mark|>", "<tool>10<tool>10"],
+        ),
+        "marks in marks": Case(
+            GrammarText("lark", "start: free_text (mark_0 | mark_1)", PARAM, ("a[b", "[")),
+            lambda text: re.fullmatch(r"((?!a\[b|\[)(.|\n))+(a\[b|\[)", text) is not None,
+            ["xa[b", "x[", "b]["],
+            ["a[b", "[", "x", "[[", "a[b[", "xa[ba"],
+        ),
         "a GBNF grammar": Case(
             GrammarText("gbnf", 'root ::= item ("-" item)? [0-9]\nitem ::= "yes" | "no"', param=PARAM),
             lambda text: re.fullmatch("(yes|no)(-(yes|no))?[0-9]", text) is not None,
@@ -192,6 +216,12 @@ MALFORMED: Final[Mapping[str, Constraint]] = MappingProxyType(
         "a broken GBNF grammar": GrammarText("gbnf", "root ::= nothing", param=PARAM),
         "no GBNF grammar": GrammarText("gbnf", '"', param=PARAM),
         "a broken schema in a grammar": GrammarText("lark", 'start: %json {"type": 1}', param=PARAM),
+        "a broken schema of a grammar": GrammarText(
+            "lark", "start: mark_0 json_1", "tools", ("<tool>",), (("x", "{}"), (PARAM, '{"pattern": "("}'))
+        ),
+        "a schema of a grammar that nothing satisfies": GrammarText(
+            "lark", "start: mark_0 json_0", "tools", ("<tool>",), ((PARAM, '{"enum": []}'),)
+        ),
         "a token nobody has": GrammarText("lark", "start: <|no-such-token|>", param=PARAM),
     }
 )
