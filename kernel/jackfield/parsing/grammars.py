@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import InvalidRequest
@@ -11,6 +12,8 @@ from jackfield.ports.constraint import Choice, Constraint, GrammarText, JsonObje
 if TYPE_CHECKING:
     from jackfield.chat import ChatPrompt, Tool
 
+_SLASH: Final = re.compile(r"\\.|[/\n]", re.DOTALL)
+_ESCAPES: Final = {"/": r"\/", "\n": r"\n"}
 _ANY_OBJECT: Final = '{"type": "object"}'
 
 
@@ -29,6 +32,15 @@ def needs_grammar(chat: ChatPrompt, constraint: Constraint | None) -> bool:
 def lark_text(text: str) -> str:
     """*text* as a literal in Lark. JSON's escapes are Lark's, but for DEL."""
     return json.dumps(text).replace("\x7f", "\\u007f")
+
+
+def lark_pattern(regex: str) -> str:
+    """*regex* as a pattern in Lark, where a slash ends one."""
+    return f"/{_SLASH.sub(_escaped, regex)}/"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0] if found[0][0] == "\\" else _ESCAPES[found[0]]
 
 
 class CallGrammar:
@@ -97,7 +109,6 @@ class CallGrammar:
         if isinstance(constraint, Choice):
             return self.rule("content", " | ".join(map(lark_text, constraint.choices)))
         if isinstance(constraint, Pattern):
-            self._rules.append(f"CONTENT: /{constraint.regex.replace('/', chr(92) + '/')}/")
-            return "CONTENT"
+            return self.rule("CONTENT", lark_pattern(constraint.regex))
         path = "" if constraint is None else constraint.param
         raise InvalidRequest(f"{path} does not go together with tools; give one of them", param=path)

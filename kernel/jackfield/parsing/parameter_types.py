@@ -43,17 +43,16 @@ def _types(schema: JsonValue, root: JsonValue, seen: set[str], depth: int) -> fr
             return frozenset()
         seen.add(reference)
         return _types(_referred(reference, root), root, seen, depth + 1)
-    given = schema.get("type")
-    if isinstance(given, str):
-        return ALL_TYPES & {given}
-    if isinstance(given, list):
-        return ALL_TYPES.intersection(each for each in given if isinstance(each, str))
+    if "type" in schema:
+        given = schema["type"]
+        return ALL_TYPES.intersection(
+            each for each in (given if isinstance(given, list) else [given]) if isinstance(each, str)
+        )
     for key in ("anyOf", "oneOf"):
         if isinstance(schema.get(key), list):
             return frozenset().union(*(_types(each, root, seen, depth + 1) for each in schema[key]))
-    if isinstance(schema.get("enum"), list):
-        return frozenset(map(type_of, schema["enum"]))
-    return frozenset({type_of(schema["const"])}) if "const" in schema else ALL_TYPES
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    return frozenset(map(type_of, values)) if isinstance(values, list) else ALL_TYPES
 
 
 def type_of(value: JsonValue) -> str:

@@ -13,6 +13,7 @@ A dialect says how a whole answer is read, top to bottom; wherever it needs text
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from jackfield.ports.dialect import ArgumentsPiece, CallPiece, ContentPiece, ReasoningPiece
@@ -72,21 +73,22 @@ class GeneratorReader:
     def feed(self, text: str) -> Sequence[Piece]:
         """See ``ChatReader``."""
         self._text += text
-        next(self._reading)
-        pieces, self._pieces = self._pieces, []
-        return pieces
+        return self._go_on()
 
     def end(self, *, cut: bool) -> Sequence[Piece]:
         """See ``ChatReader``."""
         self.over, self.cut = True, cut
-        next(self._reading)
-        pieces, self._pieces = self._pieces, []
-        return pieces
+        return self._go_on()
 
     @property
     def holding(self) -> bool:
         """See ``ChatReader``."""
         return bool(self._text or self._taken)
+
+    def _go_on(self) -> Sequence[Piece]:
+        next(self._reading)
+        pieces, self._pieces = self._pieces, []
+        return joined(pieces)
 
     def _whole(self) -> Reading[None]:
         yield
@@ -271,13 +273,27 @@ class GeneratorReader:
 
 def held(text: str, marks: Sequence[str]) -> int:
     """How many characters at the end of *text* may be the beginning of one of *marks*."""
-    most = 0
+    most, length = 0, len(text)
     for mark in marks:
-        for count in range(min(len(mark) - 1, len(text)), most, -1):
-            if text.endswith(mark[:count]):
-                most = count
-                break
+        at = text.find(mark[0], max(length - len(mark) + 1, 0))
+        while at >= 0 and length - at > most:
+            if mark.startswith(text[at:]):
+                most = length - at
+            at = text.find(mark[0], at + 1)
     return most
+
+
+def joined(pieces: Sequence[Piece]) -> Sequence[Piece]:
+    """*pieces* with neighbours of one kind made one; each would be an event of its own."""
+    if len(pieces) <= 1:
+        return pieces
+    whole: list[Piece] = []
+    for kind, group in groupby(pieces, type):
+        if issubclass(kind, CallPiece):
+            whole += group
+        else:
+            whole.append(kind("".join(piece.text for piece in group if not isinstance(piece, CallPiece))))
+    return whole
 
 
 def _first(text: str, marks: Sequence[str]) -> tuple[int, str | None]:
