@@ -1,0 +1,241 @@
+"""Messages and their content blocks to a conversation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from jackfield.chat import Message, ToolCall
+from jackfield.errors import InvalidRequest, UnsupportedField
+from jackfield.frontends.arrays import typed
+from jackfield.frontends.messages import MESSAGES_MAX
+from jackfield.frontends.rules import Names, NamesDecoder, shown
+from jackfield.frontends.tools import read_schema
+from jackfield_anthropic import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jackfield.frontends.rules import Screening
+
+_ROLES: Final = ("user", "assistant", "system")
+_ALLOWED: Final[Mapping[str, frozenset[str]]] = {
+    "user": frozenset({"text", "tool_result"}),
+    "assistant": frozenset({"text", "thinking", "redacted_thinking", "tool_use"}),
+    "system": frozenset({"text"}),
+}
+"""Kinds of blocks that a message of each role may have."""
+
+ERROR_MARK: Final = "Error: "
+"""Begins the result of a tool that failed: chat templates know no other way to say so."""
+
+
+class MessageBody(msgspec.Struct, frozen=True):
+    """One message."""
+
+    role: str
+    content: msgspec.Raw
+
+
+class BlockBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One block, the honoured fields of all kinds."""
+
+    type: str
+    text: str | None = None
+    thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = msgspec.Raw(b"{}")
+    tool_use_id: str | None = None
+    content: msgspec.Raw = msgspec.Raw(b"null")
+    is_error: bool | None = None
+
+
+_OBJECTS: Final = NamesDecoder(list[Names])
+_MESSAGES: Final = msgspec.json.Decoder(list[MessageBody])
+_BLOCKS: Final = msgspec.json.Decoder(list[BlockBody])
+_TEXT: Final = msgspec.json.Decoder(str)
+
+_STRING: Final = ord('"')
+_ARRAY: Final = ord("[")
+
+
+def read_system(raw: msgspec.Raw | None, screening: Screening) -> tuple[Message, ...]:
+    """``system``: a text, or text blocks, which are joined by line breaks.
+
+    Parameters:
+        raw: As it was sent; None where it is absent or null.
+        screening: Judges the fields that are not honoured.
+
+    Raises:
+        InvalidRequest: ``param`` is a path such as ``system[0].type``.
+        MalformedBody: Too many fields, or a string that is not UTF-8.
+    """
+    if raw is None:
+        return ()
+    text = _texts(raw, "system", screening)
+    return (Message("system", text),) if text else ()
+
+
+def read_messages(raw: msgspec.Raw, screening: Screening) -> tuple[Message, ...]:
+    """``messages``, as turns of a conversation; neighbours of one speaker become one turn, as Anthropic has it.
+
+    Parameters:
+        raw: The array as it was sent.
+        screening: Judges the fields that are not honoured.
+
+    Raises:
+        InvalidRequest: ``param`` is a path such as ``messages[2].content[0].type``.
+        MalformedBody: Too many fields, or a string that is not UTF-8.
+    """
+    objects = _OBJECTS.decode(raw, "messages")
+    _bounded(objects, "messages")
+    turns = _Turns(screening)
+    bodies: list[MessageBody] = typed(_MESSAGES, raw, "messages")
+    for index, (body, names) in enumerate(zip(bodies, objects, strict=True)):
+        path = f"messages[{index}]"
+        screening.screen(names, fields.MESSAGE_HONOURED, {}, path + ".")
+        turns.take(body, path)
+    return turns.end()
+
+
+class _Turns:
+    """The conversation so far."""
+
+    def __init__(self, screening: Screening) -> None:
+        self._screening = screening
+        self._turns: list[Message] = []
+        self._called: dict[str, str] = {}
+        """Names of the tools that were called, by the calls' ids."""
+        self._open: set[str] = set()
+        """Ids of the calls that have no result yet."""
+
+    def take(self, body: MessageBody, path: str) -> None:
+        if body.role not in _ROLES:
+            raise InvalidRequest(f"{path}.role must be one of {', '.join(_ROLES)}", param=f"{path}.role")
+        blocks = _blocks(body.content, f"{path}.content", self._screening)
+        for index, block in enumerate(blocks):
+            where = f"{path}.content[{index}]"
+            if block.type not in _ALLOWED[body.role]:
+                message = f"{where}: a message of the role {body.role} has no block of type {block.type}"
+                raise InvalidRequest(message, param=f"{where}.type")
+        if body.role == "assistant":
+            self._assistant(blocks, f"{path}.content")
+            return
+        for index, block in enumerate(blocks):
+            self._said(body.role, block, f"{path}.content[{index}]")
+
+    def end(self) -> tuple[Message, ...]:
+        if self._turns and self._turns[-1].role == "assistant" and self._open:
+            raise InvalidRequest("messages: the last message calls tools and no result follows", param="messages")
+        return tuple(self._turns)
+
+    def _said(self, role: str, block: BlockBody, path: str) -> None:
+        if block.type == "tool_result":
+            self._turns.append(self._result(block, path))
+            return
+        text = _required(block.text, f"{path}.text")
+        last = self._turns[-1] if self._turns else None
+        if role == "system":
+            self._turns.append(Message("system", text))
+        elif last is not None and last.role == "user":
+            self._turns[-1] = Message("user", f"{last.content}\n{text}")
+        else:
+            self._turns.append(Message("user", text))
+
+    def _result(self, block: BlockBody, path: str) -> Message:
+        call = _required(block.tool_use_id, f"{path}.tool_use_id")
+        if call not in self._called:
+            raise InvalidRequest(
+                f"{path}.tool_use_id names no tool_use block of an earlier message", param=f"{path}.tool_use_id"
+            )
+        self._open.discard(call)
+        text = "" if bytes(block.content) == b"null" else _texts(block.content, f"{path}.content", self._screening)
+        content = ERROR_MARK + text if block.is_error else text
+        return Message("tool", content, tool_call_id=call, name=self._called[call])
+
+    def _assistant(self, blocks: Sequence[BlockBody], path: str) -> None:
+        calls = tuple(
+            self._call(block, f"{path}[{index}]") for index, block in enumerate(blocks) if block.type == "tool_use"
+        )
+        for index, block in enumerate(blocks):
+            if block.type == "redacted_thinking":
+                # another server's, which nobody else can read
+                self._screening.leave_out(f"{path}[{index}]")
+        said = Message(
+            "assistant",
+            _joined(blocks, "text", path),
+            tool_calls=calls,
+            reasoning=_joined(blocks, "thinking", path),
+        )
+        if self._turns and self._turns[-1].role == "assistant":
+            last = self._turns.pop()
+            said = Message(
+                "assistant",
+                last.content + said.content,
+                tool_calls=last.tool_calls + said.tool_calls,
+                reasoning=last.reasoning + said.reasoning,
+            )
+        self._turns.append(said)
+
+    def _call(self, block: BlockBody, path: str) -> ToolCall:
+        call = _required(block.id, f"{path}.id")
+        name = _required(block.name, f"{path}.name")
+        arguments = read_schema(block.input, f"{path}.input") or "{}"
+        self._called[call] = name
+        self._open.add(call)
+        return ToolCall(call, name, arguments)
+
+
+def _joined(blocks: Sequence[BlockBody], kind: str, path: str) -> str:
+    # without line breaks: an answer that comes back is then the text that the model wrote
+    return "".join(
+        _required(block.text if kind == "text" else block.thinking, f"{path}[{index}].{kind}")
+        for index, block in enumerate(blocks)
+        if block.type == kind
+    )
+
+
+def _texts(raw: msgspec.Raw, path: str, screening: Screening) -> str:
+    """A text, or text blocks joined by line breaks."""
+    blocks = _blocks(raw, path, screening)
+    for index, block in enumerate(blocks):
+        if block.type != "text":
+            raise InvalidRequest(f"{path}[{index}].type must be text", param=f"{path}[{index}].type")
+    return "\n".join(_required(block.text, f"{path}[{index}].text") for index, block in enumerate(blocks))
+
+
+def _blocks(raw: msgspec.Raw, path: str, screening: Screening) -> Sequence[BlockBody]:
+    first = memoryview(raw)[0]
+    if first == _STRING:
+        return (BlockBody(type="text", text=typed(_TEXT, raw, path)),)
+    if first != _ARRAY:
+        raise InvalidRequest(f"{path} must be a string or an array of blocks", param=path)
+    objects = _OBJECTS.decode(raw, path)
+    _bounded(objects, path)
+    blocks: list[BlockBody] = typed(_BLOCKS, raw, path)
+    for index, (block, names) in enumerate(zip(blocks, objects, strict=True)):
+        where = f"{path}[{index}]"
+        _check_kind(block.type, where)
+        honoured, rules = fields.BLOCKS[block.type]
+        screening.screen(names, honoured, rules, where + ".")
+    return blocks
+
+
+def _check_kind(kind: str, path: str) -> None:
+    if kind in fields.OTHER_BLOCKS:
+        raise UnsupportedField(f"{path}: blocks of type {kind} are not supported", param=f"{path}.type")
+    if kind not in fields.BLOCKS:
+        raise InvalidRequest(f"{path}.type: {shown(kind)!r} is no type of blocks", param=f"{path}.type")
+
+
+def _required(value: str | None, path: str) -> str:
+    if value is None:
+        raise InvalidRequest(f"{path} is required", param=path)
+    return value
+
+
+def _bounded(objects: Sequence[object], path: str) -> None:
+    if len(objects) > MESSAGES_MAX:
+        raise InvalidRequest(f"{path} may have at most {MESSAGES_MAX} elements", param=path)

@@ -1,0 +1,93 @@
+"""The honoured fields of each body, and a decoded request."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from jackfield.frontends.arrays import INT32_MAX
+from jackfield.types import GenerateRequest
+
+Count: TypeAlias = Annotated[int, Meta(ge=1, le=INT32_MAX)]
+Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+
+
+class ThinkingBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``thinking``."""
+
+    type: str
+    budget_tokens: Count | None = None
+    display: Literal["summarized", "omitted"] | None = None
+
+
+class FormatBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``output_config.format``."""
+
+    type: Literal["json_schema"]
+    schema: msgspec.Raw
+
+
+class OutputBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``output_config``."""
+
+    effort: str | None = None
+    format: FormatBody | None = None
+
+
+class ChoiceBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``tool_choice``."""
+
+    type: Literal["auto", "any", "tool", "none"]
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+
+class MetadataBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``metadata``."""
+
+    user_id: str | None = None
+
+
+class ToolBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``tools[]``."""
+
+    name: str
+    type: str | None = None
+    description: str | None = None
+    input_schema: msgspec.Raw | None = None
+    strict: bool | None = None
+
+
+class PromptBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The honoured fields that both routes have, but for what may be long: that is read apart, within limits."""
+
+    model: str | None = None
+    thinking: ThinkingBody | None = None
+    tool_choice: ChoiceBody | None = None
+    output_config: OutputBody | None = None
+
+
+class MessagesBody(PromptBody, frozen=True, kw_only=True):
+    """The honoured fields of ``/v1/messages``; null counts as absent."""
+
+    max_tokens: Count | None = None
+    temperature: Share | None = None
+    top_p: Share | None = None
+    top_k: Annotated[int, Meta(ge=0, le=INT32_MAX)] | None = None
+    stop_sequences: list[str] | None = None
+    stream: bool | None = None
+    metadata: MetadataBody | None = None
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A decoded request of ``/v1/messages``."""
+
+    request: GenerateRequest
+    max_tokens: int
+    stream: bool
+    shows_thoughts: bool
+    """Whether the text of thoughts is sent; without it they are a block without text."""
+    ignored: tuple[str, ...] = ()
+    """Paths of the fields that were left out."""

@@ -1,0 +1,30 @@
+"""Options of ``[config.anthropic]``."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+KEEPALIVE_MIN_S: Final = 0.05
+"""More comments than this would be traffic of their own."""
+
+KEEPALIVE_MAX_S: Final = 3600.0
+"""Beyond an hour every proxy has long closed the connection."""
+
+
+class AnthropicConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How requests in Anthropic's dialect are read and answered."""
+
+    unknown_fields: Literal["strict", "warn", "ignore"] = "strict"
+    """What becomes of a field that nobody knows or that cannot be honoured. ``strict`` refuses the request (400).
+    ``warn`` leaves out unknown fields and such that only tune, and lists them in the header ``x-jackfield-ignored``;
+    ``ignore`` leaves the same fields out without a word. Fields that change what the answer is are refused all the
+    same."""
+    keepalive_s: float = 15.0
+    """Seconds of silence after which a stream gets an SSE comment, so that proxies keep it open. A request that waits
+    for its first token as long begins its stream with one; an error after that is an event, not a status."""
+
+    def __post_init__(self) -> None:
+        if not KEEPALIVE_MIN_S <= self.keepalive_s <= KEEPALIVE_MAX_S:
+            raise ValueError(f"keepalive_s must be between {KEEPALIVE_MIN_S:g} and {KEEPALIVE_MAX_S:g}")

@@ -1,0 +1,58 @@
+"""Errors in Anthropic's shape."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from jackfield.errors import JackfieldError, http
+from jackfield.ports.frontend import ErrorPayload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jackfield.errors import ErrorSpec
+
+REQUEST_ID_HEADER: Final = "request-id"
+"""Where Anthropic's clients look for the request's id."""
+
+_BY_STATUS: Final[Mapping[int, str]] = {
+    HTTPStatus.NOT_FOUND: "not_found_error",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request_too_large",
+}
+"""What Anthropic calls by a name of its own, and OpenAI ``invalid_request_error``."""
+
+_BY_TYPE: Final[Mapping[str, str]] = {"server_error": "api_error"}
+"""Families of another name; the others are called alike."""
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """``error``."""
+
+    type: str
+    message: str
+
+
+class ErrorBody(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
+    """An error, as the body of an answer and as an event."""
+
+    error: ErrorDetail
+    request_id: str
+
+
+def error_body(error: JackfieldError, request_id: str) -> bytes:
+    """The object that Anthropic's clients read."""
+    return msgspec.json.encode(ErrorBody(ErrorDetail(_kind(http(error)), error.message), request_id))
+
+
+def error_payload(error: JackfieldError, request_id: str) -> ErrorPayload:
+    """*error* as an HTTP answer."""
+    return ErrorPayload(
+        status=http(error).status, body=error_body(error, request_id), headers={REQUEST_ID_HEADER: request_id}
+    )
+
+
+def _kind(spec: ErrorSpec) -> str:
+    return _BY_STATUS.get(spec.status) or _BY_TYPE.get(spec.type, spec.type)

@@ -1,0 +1,153 @@
+"""Routes and handlers."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from jackfield.errors import InternalError, JackfieldError, http
+from jackfield.frontends.event_stream import EventStream
+from jackfield.frontends.exchange import ignored_header, json_answer, read_body
+from jackfield.ports.frontend import ErrorPayload, Operation, Parameter, Route
+from jackfield.questions import Rendered
+from jackfield.types import Finished, Started
+from jackfield_anthropic import fields
+from jackfield_anthropic.answers import Answer
+from jackfield_anthropic.decode import decode_count, decode_messages
+from jackfield_anthropic.errors import REQUEST_ID_HEADER, ErrorBody, error_body, error_payload
+from jackfield_anthropic.shapes import Counted, CountRequest, Event, MessageAnswer, MessageRequest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+
+    from aiohttp import web
+
+    from jackfield.context import RequestContext
+    from jackfield.frontends.outputs import Delta, Output
+    from jackfield.ports.frontend import Gateway
+    from jackfield.types import GenerateEvent
+    from jackfield_anthropic.bodies import Call
+    from jackfield_anthropic.config import AnthropicConfig
+
+_HEADERS = (
+    Parameter(name="anthropic-version", where="header", description="Accepted; every version is answered alike."),
+    Parameter(name="anthropic-beta", where="header", description="Accepted; the body's fields say what is asked."),
+)
+
+
+class AnthropicFrontend:
+    """Anthropic's dialect.
+
+    Parameters:
+        gateway: What serves the requests.
+        config: ``[config.anthropic]``.
+    """
+
+    def __init__(self, gateway: Gateway, config: AnthropicConfig) -> None:
+        self._gateway = gateway
+        self._config = config
+
+    def routes(self) -> Sequence[Route]:
+        """The paths of the dialect."""
+        return (
+            Route("POST", "/v1/messages", self.messages, scope="generate", operation=_MESSAGES),
+            Route("POST", "/v1/messages/count_tokens", self.count, scope="generate", operation=_COUNT),
+        )
+
+    def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:
+        """``{"type": "error", "error": {type, message}, "request_id"}``."""
+        return error_payload(error, request_id)
+
+    async def messages(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``POST /v1/messages``."""
+        call = decode_messages(await read_body(request), self._config.unknown_fields)
+        headers = _headers(context, call.ignored)
+        async with aclosing(self._gateway.generate(context, call.request)) as events:
+            if not call.stream:
+                return json_answer(await _whole(call, events, context), headers)
+            async with EventStream(request, headers, self._config.keepalive_s) as stream:
+                await _stream(stream, call, events, context)
+                await stream.response.write_eof()
+                return stream.response
+
+    async def count(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``POST /v1/messages/count_tokens``."""
+        question, ignored = decode_count(await read_body(request), self._config.unknown_fields)
+        reply = await self._gateway.ask(context, question)
+        if not isinstance(reply, Rendered):
+            raise InternalError("the question was answered with something else")
+        return json_answer(msgspec.json.encode({"input_tokens": reply.tokens}), _headers(context, ignored))
+
+
+async def _begin(
+    call: Call, events: AsyncGenerator[GenerateEvent, None], context: RequestContext
+) -> tuple[Answer, Output]:
+    """The answer, and its first event. That a worker accepts a request is none: a refusal can still be a status."""
+    started: Started | None = None
+    async for event in events:
+        if not isinstance(event, Started):
+            return Answer(call, context.model or call.request.model, started), event
+        started = event
+    raise InternalError("generation ended without a result")
+
+
+async def _next(events: AsyncGenerator[GenerateEvent, None]) -> Output:
+    async for event in events:
+        if not isinstance(event, Started):
+            return event
+    raise InternalError("generation ended without a result")
+
+
+async def _whole(call: Call, events: AsyncGenerator[GenerateEvent, None], context: RequestContext) -> bytes:
+    answer, event = await _begin(call, events, context)
+    deltas: list[Delta] = []
+    while not isinstance(event, Finished):
+        deltas.append(event)
+        event = await _next(events)
+    return answer.whole(deltas, event)
+
+
+async def _stream(
+    stream: EventStream, call: Call, events: AsyncGenerator[GenerateEvent, None], context: RequestContext
+) -> None:
+    try:
+        answer, event = await _begin(call, events, context)
+        data = answer.opening()
+        while not isinstance(event, Finished):
+            await stream.send(data + answer.delta(event))
+            data = b""
+            event = await _next(events)
+        await stream.send(data + answer.closing(event))
+    except JackfieldError as error:
+        if not stream.begun:
+            raise
+        # the status is out: one error event, then the end, and no message_stop that would make it look whole
+        context.code = http(error).code
+        await stream.send(b"event: error\ndata: " + error_body(error, context.request_id) + b"\n\n")
+
+
+def _headers(context: RequestContext, ignored: Sequence[str]) -> Mapping[str, str]:
+    return {REQUEST_ID_HEADER: context.request_id, **ignored_header(ignored)}
+
+
+_MESSAGES = Operation(
+    summary="Answer a conversation, as Anthropic's Messages API.",
+    body=MessageRequest,
+    answer=MessageAnswer,
+    events=Event,
+    error=ErrorBody,
+    parameters=_HEADERS,
+    honoured=tuple(sorted(fields.MESSAGES_HONOURED)),
+    task="generate",
+)
+_COUNT = Operation(
+    summary="Count the tokens of a conversation.",
+    body=CountRequest,
+    answer=Counted,
+    error=ErrorBody,
+    parameters=_HEADERS,
+    honoured=tuple(sorted(fields.COUNT_HONOURED)),
+    task="generate",
+)
