@@ -84,20 +84,22 @@ class CallGrammar:
         """Add a rule of alternatives; gives its name."""
         return self.rule(name, " | ".join(bodies))
 
-    def finish(self, calls: str, *, before: str = "", between: str = "") -> GrammarText:
+    def finish(self, calls: str, *, before: str = "", between: str = "", free: str = "") -> GrammarText:
         """The grammar of whole answers.
 
         Parameters:
             calls: Rule of all calls of one answer.
             before: What stands in front of an answer without calls, such as the mark of a channel; Lark.
             between: What stands between content and calls; Lark.
+            free: All that an answer may be of which nothing is demanded, where that is not free text, then perhaps
+                calls; Lark.
         """
         if self._chat.tool_choice.mode == "required":
             self.rule("start", calls)
         elif self._constraint is not None:
             self.rule("start", f"{calls} | {before} {self._content()}")
         else:
-            self.rule("start", f"{before} free_text? | {before} free_text? {between} {calls}")
+            self.rule("start", free or f"{before} free_text? | {before} free_text? {between} {calls}")
         return GrammarText("lark", "\n".join(self._rules), "tools", tuple(self._marks), tuple(self._schemas))
 
     def _content(self) -> str:
