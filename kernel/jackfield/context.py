@@ -38,6 +38,7 @@ class RequestContext:
         "queue_s",
         "request_id",
         "route",
+        "user",
     )
 
     def __init__(self, request_id: str, route: str, client: str) -> None:
@@ -54,6 +55,8 @@ class RequestContext:
         """Who calls; None where no authenticator is enabled, or before it was asked."""
         self.fingerprint = ""
         """Of the credential that was presented, where somebody knows it: also of one that was refused."""
+        self.user = ""
+        """Mark of the caller's own user, where the request names one; never the name itself."""
         self.model = ""
         """The model's own name, once resolved."""
         self.first_token: float | None = None

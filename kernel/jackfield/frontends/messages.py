@@ -22,12 +22,11 @@ _PARTS: Final = ("image_url", "input_audio", "file", "refusal")
 """Documented kinds of parts, besides text."""
 
 MESSAGE_HONOURED: Final = frozenset(
-    {"role", "content", "name", "reasoning", "reasoning_content", "tool_call_id", "tool_calls"}
+    {"role", "content", "function_call", "name", "reasoning", "reasoning_content", "tool_call_id", "tool_calls"}
 )
 MESSAGE: Final[Rules] = {
     "annotations": Rule(Items, empty),
     "audio": Rule(Table, never),
-    "function_call": Rule(Table, never),
     "refusal": Rule(str, empty),
 }
 """Fields of a message that are not honoured; an answer of ours, sent back as it came, has some of them, empty."""
@@ -73,6 +72,8 @@ class MessageBody(msgspec.Struct, frozen=True):
     reasoning_content: str | None = None
     tool_call_id: str | None = None
     tool_calls: list[CallBody] | None = None
+    function_call: FunctionBody | None = None
+    """What ``tool_calls`` has replaced."""
 
 
 _OBJECTS: Final = NamesDecoder(list[Names])
@@ -95,25 +96,33 @@ def read_messages(raw: msgspec.Raw, screening: Screening) -> tuple[Message, ...]
     messages: list[Message] = []
     for index, (body, names) in enumerate(zip(_bodies(raw), objects, strict=True)):
         path = f"messages[{index}]"
-        role = _role(body.role, path)
+        role = _role(body, path)
         screening.screen(names, MESSAGE_HONOURED, MESSAGE, path + ".")
         messages.append(_message(role, body, names, path, screening))
     return tuple(messages)
 
 
 def _message(role: Role, body: MessageBody, names: Names, path: str, screening: Screening) -> Message:
-    if body.tool_calls and role != "assistant":
-        raise InvalidRequest(f"{path}.tool_calls: only the assistant calls tools", param=f"{path}.tool_calls")
-    if role == "tool" and not body.tool_call_id:
+    if role != "assistant":
+        for field, calls in (("tool_calls", body.tool_calls), ("function_call", body.function_call)):
+            if calls:
+                raise InvalidRequest(f"{path}.{field}: only the assistant calls tools", param=f"{path}.{field}")
+    call_id = _function_id(body.name or "") if body.role == "function" else body.tool_call_id
+    if role == "tool" and not call_id:
         raise InvalidRequest(f"{path}.tool_call_id is required", param=f"{path}.tool_call_id")
     return Message(
         role,
         _content(body, names, path, screening),
         tool_calls=_calls(body, names, path, screening),
-        tool_call_id=body.tool_call_id or "",
+        tool_call_id=call_id or "",
         name=body.name or "",
         reasoning=body.reasoning_content or body.reasoning or "",
     )
+
+
+def _function_id(name: str) -> str:
+    """The id of a call of an older kind, which has none: its answer names the function."""
+    return f"call_{name}"
 
 
 def _bodies(raw: msgspec.Raw) -> list[MessageBody]:
@@ -132,11 +141,13 @@ def _is_role(role: str | None) -> TypeGuard[Role]:
     return role in _ROLES
 
 
-def _role(role: str | None, path: str) -> Role:
-    if _is_role(role):
-        return role
-    if role == "function":
-        raise UnsupportedField(f"{path}.role: function was replaced by tool", param=f"{path}.role")
+def _role(body: MessageBody, path: str) -> Role:
+    if _is_role(body.role):
+        return body.role
+    if body.role == "function":
+        if body.name:
+            return "tool"
+        raise InvalidRequest(f"{path}.name is required", param=f"{path}.name")
     raise InvalidRequest(f"{path}.role must be one of {', '.join(_ROLES)}", param=f"{path}.role")
 
 
@@ -145,7 +156,8 @@ def _content(body: MessageBody, names: Names, path: str, screening: Screening) -
     if isinstance(content, str):
         return content
     if not content:
-        if content is None and (body.tool_calls or (body.role == "assistant" and body.reasoning_content)):
+        said = body.tool_calls or body.function_call or body.reasoning_content or body.reasoning
+        if content is None and body.role == "assistant" and said:
             return ""
         raise InvalidRequest(f"{path}.content must be a string or an array of text parts", param=f"{path}.content")
     _bounded(len(content), f"{path}.content")
@@ -166,6 +178,11 @@ def _text(part: PartBody, path: str) -> str:
 
 
 def _calls(body: MessageBody, names: Names, path: str, screening: Screening) -> tuple[ToolCall, ...]:
+    if body.function_call is not None:
+        if body.tool_calls:
+            raise InvalidRequest(f"{path}.function_call: give one of it and tool_calls", param=f"{path}.function_call")
+        called = body.function_call
+        return (ToolCall(_function_id(called.name), called.name, called.arguments),)
     if not body.tool_calls:
         return ()
     path += ".tool_calls"

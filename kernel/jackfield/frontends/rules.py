@@ -126,7 +126,8 @@ class Rule(Generic[Value]):
     Parameters:
         kind: The type that the reference gives it.
         nothing: Whether a value of that type asks for nothing; null always does.
-        tunes: Whether the answer without it is still the answer that was asked for; mode ``warn`` may leave it out.
+        tunes: Whether the answer without it is still the answer that was asked for; modes ``warn`` and ``ignore`` may
+            leave it out.
     """
 
     __slots__ = ("_decoder", "_nothing", "tunes")
@@ -222,6 +223,11 @@ class Screening:
         """Put *path* on the list, unless nobody wants to know."""
         if self._mode != "ignore":
             self.ignored.append(path)
+
+    def _left_out(self, path: str) -> bool:
+        if self._mode == "warn":
+            self.ignored.append(path)
+        return self._mode != "strict"
 
 
 def shown(name: str) -> str:

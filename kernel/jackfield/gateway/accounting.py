@@ -69,6 +69,8 @@ def _fields(context: RequestContext, method: str, event: RequestEnded) -> dict[s
         fields["key"] = context.fingerprint
     if context.principal is not None:
         fields["principal"] = context.principal.name
+    if context.user:
+        fields["user"] = context.user
     if event.model:
         fields["model"] = event.model
     if event.ttft_s is not None:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import msgspec
 
 from jackfield.types import Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
+from jackfield_openai.best import best
 from jackfield_openai.logprobs import chat_logprobs, text_logprobs
+from jackfield_openai.timings import timings_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,11 +52,16 @@ class Answer:
     __slots__ = (
         "_after",
         "_before",
+        "_functions",
         "_head",
+        "_keep",
         "_logprobs_wanted",
         "_per_prompt",
+        "_reasoning_shown",
         "_start",
         "_tail",
+        "_timings",
+        "_timings_wanted",
         "_usage",
         "_usage_wanted",
         "choices",
@@ -67,12 +74,17 @@ class Answer:
             "created": int(time.time()),
             "model": model,
         }
-        if call.names_tier:
-            self._head["service_tier"] = "default"
+        if call.tier is not None:
+            self._head["service_tier"] = call.tier
         self.choices = call.choices
         """How many there are."""
         self._per_prompt = call.requests[0].n
-        self._logprobs_wanted = call.requests[0].logprobs is not None
+        self._keep = call.keep
+        self._logprobs_wanted = call.scores_kept and call.requests[0].logprobs is not None
+        self._functions = call.functions
+        self._reasoning_shown = call.reasoning_shown
+        self._timings_wanted = call.timings
+        self._timings: Mapping[str, float] | None = None
         self._usage = Usage(0, 0)
         self._usage_wanted = call.include_usage
         self._start = b"data: " + _encode(self._head)[:-1] + b',"choices":['
@@ -108,9 +120,25 @@ class Answer:
         """The event that ends one choice."""
         self._add(finished)
         logprobs = _encode(self._last_logprobs(finished))
-        end = _encode(_end(finished))[1:]
+        end = _encode(self._end(finished))[1:]
         choice = b'{"index":%d%b,"logprobs":%b,%b' % (finished.index, self.no_text, logprobs, end)
+        if self._timings is not None:
+            return self._start + choice + b'],"timings":' + _encode(self._timings) + self._tail[1:]
         return self._start + choice + self._tail
+
+    def used(self, prompt: int, completion: int) -> None:
+        """Chunks from now on say what was used so far, in tokens; what has finished is known better."""
+        known = self._usage
+        self._tail = (
+            b'],"usage":'
+            + _encode(
+                usage_object(
+                    Usage(prompt, max(completion, known.completion_tokens), known.cached_tokens, known.reasoning_tokens)
+                )
+            )
+            + b"}\n\n"
+        )
+        self._after = self.before_logprobs + b'null,"finish_reason":null}' + self._tail
 
     def closing(self) -> bytes:
         """The events after all choices: usage where asked for, end mark."""
@@ -128,12 +156,25 @@ class Answer:
                 self._add(event)
             else:
                 parts[event.index].append(event)
+        sent = [(deltas, end) for deltas, end in zip(parts, ends, strict=True) if end]
+        if self._keep is not None:
+            sent = best(sent, self._per_prompt, self._keep)
         choices = [
-            {"index": index, **self._choice(parts[index], end), **_end(end)} for index, end in enumerate(ends) if end
+            {"index": index, **self._choice(deltas, end), **self._end(end)} for index, (deltas, end) in enumerate(sent)
         ]
-        return _encode(
-            {**self._head, "object": self.whole_object, "choices": choices, "usage": usage_object(self._usage)}
-        )
+        answer = {**self._head, "object": self.whole_object, "choices": choices, "usage": usage_object(self._usage)}
+        if self._timings is not None:
+            answer["timings"] = self._timings
+        return _encode(answer)
+
+    def _end(self, finished: Finished) -> Mapping[str, object]:
+        reason = finished.reason
+        end: dict[str, object] = {
+            "finish_reason": "function_call" if self._functions and reason == "tool_calls" else reason
+        }
+        if finished.stopped_by is not None:
+            end["stop_reason"] = finished.stopped_by
+        return end
 
     def _add(self, finished: Finished) -> None:
         one = finished.usage
@@ -146,6 +187,8 @@ class Answer:
             total.cached_tokens + cached,
             total.reasoning_tokens + one.reasoning_tokens,
         )
+        if self._timings_wanted:
+            self._timings = timings_object(finished)
 
     def _logprobs(self, delta: TextDelta) -> Mapping[str, object]:
         raise NotImplementedError
@@ -184,7 +227,11 @@ class ChatAnswer(Answer):
     def chat_event(self, delta: ReasoningDelta | ToolCallDelta) -> bytes:
         """The event that carries a thought or a part of a call."""
         if isinstance(delta, ReasoningDelta):
+            if not self._reasoning_shown:
+                return b""
             said = b'{"reasoning_content":' + _encode(delta.text)
+        elif self._functions:
+            said = b'{"function_call":' + _encode(function_delta(delta))
         else:
             said = b'{"tool_calls":[' + _encode(_call_delta(delta)) + b"]"
         return b'%b{"index":%d,"delta":%b},"logprobs":null,"finish_reason":null}%b' % (
@@ -209,9 +256,11 @@ class ChatAnswer(Answer):
             "refusal": None,
             "annotations": [],
         }
-        if thoughts:
+        if thoughts and self._reasoning_shown:
             message["reasoning_content"] = thoughts
-        if calls:
+        if calls and self._functions:
+            message["function_call"] = calls[0]["function"]
+        elif calls:
             message["tool_calls"] = calls
         tokens = [token for delta in texts for token in delta.logprobs]
         return {"message": message, "logprobs": chat_logprobs(tokens) if self._logprobs_wanted else None}
@@ -263,18 +312,18 @@ def tool_calls(deltas: Sequence[Delta]) -> list[Mapping[str, object]]:
     ]
 
 
-def _call_delta(delta: ToolCallDelta) -> Mapping[str, object]:
+def function_delta(delta: ToolCallDelta) -> Mapping[str, str]:
+    """A part of a call, without what tells several apart."""
     if not delta.name:
-        return {"index": delta.call, "function": {"arguments": delta.arguments}}
-    function = {"name": delta.name, "arguments": delta.arguments}
+        return {"arguments": delta.arguments}
+    return {"name": delta.name, "arguments": delta.arguments}
+
+
+def _call_delta(delta: ToolCallDelta) -> Mapping[str, object]:
+    function = function_delta(delta)
+    if not delta.name:
+        return {"index": delta.call, "function": function}
     return {"index": delta.call, "id": delta.id, "type": "function", "function": function}
-
-
-def _end(finished: Finished) -> Mapping[str, object]:
-    end: dict[str, object] = {"finish_reason": finished.reason}
-    if finished.stopped_by is not None:
-        end["stop_reason"] = finished.stopped_by
-    return end
 
 
 def usage_object(usage: Usage) -> Mapping[str, object]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from jackfield.chat import JsonValue
+from jackfield.chat import JsonValue  # noqa: TC001 -- msgspec reads it
 from jackfield.frontends.arrays import INT32_MAX, Token
 from jackfield.frontends.sampling import SamplingBody
 from jackfield.pooled import PoolRequest
@@ -19,10 +19,34 @@ Choices: TypeAlias = Annotated[int, Meta(ge=1, le=CHOICES_MAX)]
 Alternatives: TypeAlias = Annotated[int, Meta(ge=0, le=TOP_LOGPROBS_MAX)]
 
 
+Budget: TypeAlias = Annotated[int, Meta(ge=-1, le=INT32_MAX)]
+"""Tokens of thoughts; -1 is no limit."""
+Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+Tier: TypeAlias = Literal["auto", "default", "flex", "priority", "scale"]
+
+
 class StreamOptions(msgspec.Struct, frozen=True):
     """``stream_options``."""
 
     include_usage: bool | None = None
+    continuous_usage_stats: bool | None = None
+    """vLLM's: every chunk says what was used so far."""
+
+
+class ReasoningBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``reasoning``: the form of OpenAI's Responses and of routers."""
+
+    effort: Effort | None = None
+    max_tokens: Budget | None = None
+    enabled: bool | None = None
+    exclude: bool | None = None
+
+
+class ThinkingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``thinking``: the form of DeepSeek's, GLM's and Kimi's own servers."""
+
+    type: Literal["enabled", "disabled", "auto"]
+    budget_tokens: Budget | None = None
 
 
 class SharedBody(SamplingBody, frozen=True, kw_only=True):
@@ -43,6 +67,9 @@ class SharedBody(SamplingBody, frozen=True, kw_only=True):
     cache_salt: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    timings_per_token: bool | None = None
+    """llama-server's: whether the end of the answer says where the time went."""
+    user: str | None = None
 
 
 class ChatBody(SharedBody, frozen=True, kw_only=True):
@@ -53,13 +80,21 @@ class ChatBody(SharedBody, frozen=True, kw_only=True):
     logprobs: bool | None = None
     top_logprobs: Alternatives | None = None
     parallel_tool_calls: bool | None = None
-    reasoning_effort: str | None = None
-    reasoning_budget_tokens: Annotated[int, Meta(ge=-1, le=INT32_MAX)] | None = None
-    """llama-server's; -1 is no limit."""
+    reasoning_effort: Effort | None = None
+    reasoning: ReasoningBody | None = None
+    thinking: ThinkingBody | None = None
+    enable_thinking: bool | None = None
+    include_reasoning: bool | None = None
+    reasoning_budget_tokens: Budget | None = None
+    thinking_budget_tokens: Budget | None = None
+    thinking_token_budget: Budget | None = None
+    thinking_budget: Budget | None = None
     chat_template_kwargs: dict[str, JsonValue] | None = None
+    add_generation_prompt: bool | None = None
     continue_final_message: bool | None = None
-    service_tier: str | None = None
-    """Judged by its rule; read here because a set one is answered."""
+    service_tier: Tier | None = None
+    prompt_cache_key: str | None = None
+    safety_identifier: str | None = None
 
 
 class CompletionBody(SharedBody, frozen=True, kw_only=True):
@@ -71,6 +106,7 @@ class CompletionBody(SharedBody, frozen=True, kw_only=True):
     """OpenAI allows 5; evaluation harnesses and other servers go further."""
     echo: bool | None = None
     best_of: Choices | None = None
+    suffix: str | None = None
 
 
 class EmbeddingBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,14 +125,28 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool
     include_usage: bool
     """Whether the stream ends with a usage chunk; without a stream it says nothing."""
-    names_tier: bool = False
-    """Whether the client set ``service_tier``; the answer then says which one served it."""
+    continuous_usage: bool = False
+    """Whether every chunk says what was used so far."""
+    tier: str | None = None
+    """``service_tier``, where the client set it; the answer then says which one served it."""
+    timings: bool = False
+    """Whether the end of the answer says where the time went."""
+    keep: int | None = None
+    """How many of each prompt's answers are sent, the best ones; None sends all."""
+    scores_kept: bool = True
+    """Whether log probabilities are sent where they are computed; false where they only find the best answers."""
+    functions: bool = False
+    """Whether tools were given as ``functions``, so that calls are answered as ``function_call``."""
+    reasoning_shown: bool = True
+    """Whether thoughts are sent."""
+    user: str = ""
+    """Whom the client names as its own user."""
     ignored: tuple[str, ...] = ()
     """Paths of the fields that were left out; only mode ``warn`` has any."""
 
     @property
     def choices(self) -> int:
-        """How many answers there will be."""
+        """How many answers are computed."""
         return len(self.requests) * self.requests[0].n
 
 

@@ -16,10 +16,11 @@ KEEPALIVE_MAX_S: Final = 3600.0
 class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How requests in OpenAI's dialect are read and answered."""
 
-    unknown_fields: Literal["strict", "warn"] = "strict"
+    unknown_fields: Literal["strict", "warn", "ignore"] = "strict"
     """What becomes of a field that nobody knows or that cannot be honoured. ``strict`` refuses the request (400).
     ``warn`` leaves out unknown fields and such that only tune, and lists them in the header ``x-jackfield-ignored``;
-    fields that change what the answer is (``tools``, ``modalities``, ``echo``, …) are refused all the same."""
+    ``ignore`` leaves them out and lists nothing. Fields that change what the answer is (``modalities``, ``audio``, …)
+    are refused all the same."""
     keepalive_s: float = 15.0
     """Seconds of silence after which a stream gets an SSE comment, so that proxies keep it open. A request that waits
     for its first token as long begins its stream with one; an error after that is an event, not a status."""

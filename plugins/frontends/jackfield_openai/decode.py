@@ -6,25 +6,29 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from jackfield.chat import ChatPrompt, Thinking
-from jackfield.errors import InvalidRequest
+from jackfield.chat import ChatPrompt
+from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import exceeds, typed
 from jackfield.frontends.messages import read_messages
 from jackfield.frontends.prompts import read_prompts
 from jackfield.frontends.rules import Mode, Names, NamesDecoder, Screening, present
 from jackfield.frontends.sampling import read_bias, read_sampling
-from jackfield.frontends.tools import read_tool_choice, read_tools
+from jackfield.frontends.users import cache_scope
 from jackfield.pooled import INPUTS_MAX, PoolRequest
 from jackfield.sampling import BREAKERS_MAX
-from jackfield.types import STOP_MAX, GenerateRequest, TextPrompt
+from jackfield.types import STOP_MAX, GenerateRequest, InfillPrompt, TextPrompt
 from jackfield_openai import fields
 from jackfield_openai.bodies import Call, ChatBody, CompletionBody, EmbeddingBody, EmbeddingCall, SharedBody
 from jackfield_openai.constraints import read_constraint
+from jackfield_openai.functions import read_callable
+from jackfield_openai.reasoning import read_thinking, reasoning_shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
+    from jackfield.chat import Message
+    from jackfield.frontends.prompts import RawPrompt
     from jackfield.frontends.rules import Rules
     from jackfield.types import Prompt
 
@@ -53,33 +57,31 @@ def decode_chat(data: bytes, mode: Mode) -> Call:
     """
     given, screening = _screened(data, mode, fields.CHAT_HONOURED, fields.CHAT)
     body = typed(_CHAT, data)
-    prompt = ChatPrompt(
-        read_messages(_required(given, "messages"), screening),
-        tools=read_tools(given.get("tools")),
-        tool_choice=read_tool_choice(given.get("tool_choice")),
-        parallel_tool_calls=body.parallel_tool_calls is not False,
-        thinking=_thinking(body),
-        template_kwargs=body.chat_template_kwargs or {},
-        continue_final=bool(body.continue_final_message),
-    )
     _stream_options(body, given, screening)
     request = _request(
         body,
-        prompt,
+        _conversation(body, given, screening),
         given,
         screening,
         max_tokens=_limit(body.max_tokens, body.max_completion_tokens),
         logprobs=_alternatives(asked=bool(body.logprobs), top=body.top_logprobs),
     )
-    return _call(body, (request,), screening, names_tier=body.service_tier is not None)
+    if body.service_tier in {"flex", "priority"} and body.priority is not None:
+        raise InvalidRequest("service_tier and priority contradict; give one of them", param="service_tier")
+    return msgspec.structs.replace(
+        _call(body, (_scoped(request, body.prompt_cache_key),), screening),
+        tier=body.service_tier,
+        functions="functions" in given,
+        reasoning_shown=reasoning_shown(body),
+        user=body.safety_identifier or body.user or "",
+    )
 
 
 def decode_completion(data: bytes, mode: Mode) -> Call:
     """Decode a body of ``/v1/completions``; parameters and errors as in ``decode_chat``."""
     given, screening = _screened(data, mode, fields.COMPLETION_HONOURED, fields.COMPLETION)
     body = typed(_COMPLETION, data)
-    prompts = read_prompts(_required(given, "prompt"), "prompt")
-    _best_of(body, screening)
+    prompts = _gaps(read_prompts(_required(given, "prompt"), "prompt"), body)
     _stream_options(body, given, screening)
     first = _request(
         body,
@@ -90,10 +92,10 @@ def decode_completion(data: bytes, mode: Mode) -> Call:
         logprobs=body.logprobs,
         echo=bool(body.echo),
     )
-    if len(prompts) * first.n > INPUTS_MAX:
+    if len(prompts) * max(first.n, body.best_of or 1) > INPUTS_MAX:
         raise InvalidRequest(f"prompt: one request may have at most {INPUTS_MAX} answers in all", param="prompt")
     others = (msgspec.structs.replace(first, prompt=prompt) for prompt in prompts[1:])
-    return _call(body, (first, *others), screening)
+    return _best_of(body, _call(body, (first, *others), screening))
 
 
 def decode_embedding(data: bytes, mode: Mode) -> EmbeddingCall:
@@ -164,14 +166,15 @@ def _request(
     )
 
 
-def _call(
-    body: SharedBody, requests: Sequence[GenerateRequest], screening: Screening, *, names_tier: bool = False
-) -> Call:
+def _call(body: SharedBody, requests: Sequence[GenerateRequest], screening: Screening) -> Call:
+    options = body.stream_options
     return Call(
         requests=tuple(requests),
         stream=bool(body.stream),
-        include_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
-        names_tier=names_tier,
+        include_usage=options is not None and bool(options.include_usage),
+        continuous_usage=options is not None and bool(options.continuous_usage_stats),
+        timings=bool(body.timings_per_token),
+        user=body.user or "",
         ignored=tuple(screening.ignored),
     )
 
@@ -183,16 +186,56 @@ def _stream_options(body: SharedBody, given: Given, screening: Screening) -> Non
         screening.screen(inner, fields.STREAM_OPTIONS_HONOURED, fields.STREAM_OPTIONS, "stream_options.")
 
 
-def _thinking(body: ChatBody) -> Thinking:
-    effort = body.reasoning_effort
-    budget = body.reasoning_budget_tokens
-    if budget is not None and budget >= 0:
-        return Thinking(
-            enabled=None if budget else False, effort=effort, budget=budget, param="reasoning_budget_tokens"
+def _conversation(body: ChatBody, given: Given, screening: Screening) -> ChatPrompt:
+    tools, choice = read_callable(given)
+    messages = read_messages(_required(given, "messages"), screening)
+    return ChatPrompt(
+        messages,
+        tools=tools,
+        tool_choice=choice,
+        # function_call has room for one
+        parallel_tool_calls=body.parallel_tool_calls is not False and not ("functions" in given and tools),
+        thinking=read_thinking(body),
+        template_kwargs=body.chat_template_kwargs or {},
+        continue_final=_continues(body, messages),
+    )
+
+
+def _continues(body: ChatBody, messages: Sequence[Message]) -> bool:
+    """Whether the answer goes on with the last message: as asked; else, as in llama-server, with the assistant's."""
+    last = messages[-1] if messages else None
+    if body.continue_final_message and body.add_generation_prompt:
+        raise InvalidRequest(
+            "continue_final_message and add_generation_prompt contradict; give one of them",
+            param="continue_final_message",
         )
-    if effort is None:
-        return Thinking()
-    return Thinking(enabled=effort != "none", effort=None if effort == "none" else effort)
+    asked = body.continue_final_message
+    if asked is None:
+        begun = last is not None and last.role == "assistant" and bool(last.content) and not last.tool_calls
+        asked = begun and not body.add_generation_prompt
+    if body.add_generation_prompt is False and not asked:
+        raise UnsupportedField(
+            "add_generation_prompt can only be false where the last message is continued", param="add_generation_prompt"
+        )
+    return asked
+
+
+def _gaps(prompts: Sequence[RawPrompt], body: CompletionBody) -> Sequence[Prompt]:
+    """*prompts*, or with a ``suffix`` what stands before the gap that is to be filled."""
+    if not body.suffix:
+        return prompts
+    if body.echo:
+        raise InvalidRequest("echo and suffix contradict; give one of them", param="echo")
+    texts = [prompt.text for prompt in prompts if isinstance(prompt, TextPrompt)]
+    if len(texts) < len(prompts):
+        raise InvalidRequest("suffix needs a prompt of text", param="suffix")
+    return [InfillPrompt(text, body.suffix) for text in texts]
+
+
+def _scoped(request: GenerateRequest, key: str | None) -> GenerateRequest:
+    if not key:
+        return request
+    return msgspec.structs.replace(request, cache_salt=cache_scope(request.cache_salt, key))
 
 
 def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
@@ -217,10 +260,16 @@ def _alternatives(*, asked: bool, top: int | None) -> int | None:
     return None
 
 
-def _best_of(body: CompletionBody, screening: Screening) -> None:
-    n = body.n or 1
-    if body.best_of is None or body.best_of == n:
-        return
-    if body.best_of < n:
+def _best_of(body: CompletionBody, call: Call) -> Call:
+    """*call*, computing more answers than are sent where ``best_of`` asks for that."""
+    n, best_of = body.n or 1, body.best_of
+    if best_of is None or best_of == n:
+        return call
+    if best_of < n:
         raise InvalidRequest("best_of must not be less than n", param="best_of")
-    screening.unsupported("best_of", tunes=True)
+    if call.stream:
+        raise InvalidRequest("best_of cannot be streamed: which answers are best is known at the end", param="best_of")
+    requests = tuple(
+        msgspec.structs.replace(request, n=best_of, logprobs=request.logprobs or 0) for request in call.requests
+    )
+    return msgspec.structs.replace(call, requests=requests, keep=n, scores_kept=body.logprobs is not None)

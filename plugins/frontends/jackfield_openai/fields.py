@@ -89,25 +89,40 @@ GENERATING: Final = frozenset(
         "stop_token_ids",
         "stream",
         "stream_options",
+        "timings_per_token",
+        "user",
     }
 )
 """Honoured in chats and completions."""
 
 CHAT_HONOURED: Final = GENERATING | {
+    "add_generation_prompt",
     "chat_template_kwargs",
     "continue_final_message",
+    "enable_thinking",
+    "function_call",
+    "functions",
+    "include_reasoning",
     "max_completion_tokens",
     "messages",
     "parallel_tool_calls",
+    "prompt_cache_key",
+    "reasoning",
     "reasoning_budget_tokens",
     "reasoning_effort",
+    "safety_identifier",
+    "service_tier",
+    "thinking",
+    "thinking_budget",
+    "thinking_budget_tokens",
+    "thinking_token_budget",
     "tool_choice",
     "tools",
     "top_logprobs",
 }
-COMPLETION_HONOURED: Final = GENERATING | {"prompt", "best_of", "echo"}
+COMPLETION_HONOURED: Final = GENERATING | {"prompt", "best_of", "echo", "suffix"}
 EMBEDDING_HONOURED: Final = frozenset({"model", "input", "encoding_format", "dimensions"})
-STREAM_OPTIONS_HONOURED: Final = frozenset({"include_usage"})
+STREAM_OPTIONS_HONOURED: Final = frozenset({"continuous_usage_stats", "include_usage"})
 
 _LOCAL: Final[Rules] = {
     # llama-server's
@@ -117,6 +132,8 @@ _LOCAL: Final[Rules] = {
     "n_keep": Rule(int, _zero, tunes=True),
     "n_probs": Rule(int, _zero),
     "post_sampling_probs": Rule(bool, _false),
+    "return_progress": Rule(bool, _false, tunes=True),
+    "return_tokens": Rule(bool, _false),
     "samplers": Rule(Items | str, never, tunes=True),
     # vLLM's and SGLang's
     "allowed_token_ids": Rule(Items, empty),
@@ -126,6 +143,7 @@ _LOCAL: Final[Rules] = {
     "include_stop_str_in_output": Rule(bool, _false),
     "length_penalty": Rule(float, _one, tunes=True),
     "prompt_logprobs": Rule(int, never),
+    "return_token_ids": Rule(bool, _false),
     "skip_special_tokens": Rule(bool, _true),
     "spaces_between_special_tokens": Rule(bool, _true, tunes=True),
     "structural_tag": Rule(str | Table, never),
@@ -133,32 +151,28 @@ _LOCAL: Final[Rules] = {
 }
 """What the clients of other local servers send, often with its default."""
 
-_BOTH: Final[Rules] = {**_LOCAL, "user": Rule(str, anything)}
-
 CHAT: Final[Rules] = {
-    **_BOTH,
-    "add_generation_prompt": Rule(bool, _true),
+    **_LOCAL,
     "audio": Rule(Table, never),
     "echo": Rule(bool, _false),
-    "function_call": Rule(str | Table, _one_of("none", "auto")),
-    "functions": Rule(Items, empty),
     "metadata": Rule(dict[str, str], anything),
     "modalities": Rule(list[str], _text_only),
     "moderation": Rule(Table, never),
     "prediction": Rule(Table, never, tunes=True),
-    "prompt_cache_key": Rule(str, anything),
     "prompt_cache_options": Rule(_CacheOptions, _usual_cache, tunes=True),
     # an upper bound on how long a prefix may stay cached: keeping it for less honours it
     "prompt_cache_retention": Rule(str, _one_of("in_memory", "in-memory", "24h"), tunes=True),
-    "safety_identifier": Rule(str, anything),
-    "service_tier": Rule(str, _one_of("auto", "default"), tunes=True),
+    "reasoning_budget_message": Rule(str, empty),
+    "reasoning_format": Rule(str, _one_of("auto", "deepseek")),
+    "separate_reasoning": Rule(bool, _true),
     "store": Rule(bool, _false, tunes=True),
+    "stream_reasoning": Rule(bool, _true),
     "verbosity": Rule(str, _one_of("medium"), tunes=True),
     "web_search_options": Rule(Table, never),
 }
 """Fields of ``/v1/chat/completions`` that are not honoured."""
 
-COMPLETION: Final[Rules] = {**_BOTH, "suffix": Rule(str, empty)}
+COMPLETION: Final[Rules] = _LOCAL
 """Fields of ``/v1/completions`` that are not honoured."""
 
 EMBEDDING: Final[Rules] = {"user": Rule(str, anything)}

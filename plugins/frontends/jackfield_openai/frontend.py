@@ -156,12 +156,16 @@ async def _stream(
     try:
         event = await _next(events)
         answer = kind(call, context.model or call.requests[0].model)
-        data = answer.opening()
+        data = b""
         left = answer.choices
-        stream.response.headers.update(processing(context))
+        if not stream.begun:
+            stream.response.headers.update(processing(context))
+        opening = True
         while True:
             if call.continuous_usage:
                 answer.used(context.prompt_tokens, context.completion_tokens)
+            if opening:
+                data, opening = answer.opening(), False
             data += answer.event(event)
             left -= isinstance(event, Finished)
             if not left:

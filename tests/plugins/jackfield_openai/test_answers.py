@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 texts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), max_size=20)
 
 
-def call(*, include_usage: bool = False, names_tier: bool = False) -> Call:
+def call(*, include_usage: bool = False, tier: str | None = None) -> Call:
     """A call that asks for a stream."""
     request = GenerateRequest(model="alias", prompt=TextPrompt("x"))
-    return Call(requests=(request,), stream=True, include_usage=include_usage, names_tier=names_tier)
+    return Call(requests=(request,), stream=True, include_usage=include_usage, tier=tier)
 
 
 def stream(answer: Answer, deltas: Sequence[str], reason: FinishReason = "stop") -> list[str]:
@@ -138,6 +138,6 @@ def test_no_two_answers_share_an_id(kind: type[Answer]) -> None:
 
 def test_a_set_service_tier_is_answered() -> None:
     """OpenAI's answers say which tier served them where the request named one."""
-    whole = msgspec.json.decode(ChatAnswer(call(names_tier=True), "demo").whole([finished(1)]))
+    whole = msgspec.json.decode(ChatAnswer(call(tier="default"), "demo").whole([finished(1)]))
     assert whole["service_tier"] == "default"
     assert "service_tier" not in msgspec.json.decode(ChatAnswer(call(), "demo").whole([finished(1)]))

@@ -128,12 +128,16 @@ LOCAL = {
     "repeat_last_n",
     "repeat_penalty",
     "repetition_penalty",
+    "return_progress",
+    "return_token_ids",
+    "return_tokens",
     "samplers",
     "skip_special_tokens",
     "spaces_between_special_tokens",
     "stop_token_ids",
     "structural_tag",
     "structured_outputs",
+    "timings_per_token",
     "top_k",
     "top_n_sigma",
     "typical_p",
@@ -143,7 +147,24 @@ LOCAL = {
 }
 """What other local servers have, for chats and completions."""
 LOCAL_COMPLETION = LOCAL | {"response_format"}
-LOCAL_CHAT = LOCAL | {"add_generation_prompt", "chat_template_kwargs", "continue_final_message", "echo"}
+LOCAL_CHAT = LOCAL | {
+    "add_generation_prompt",
+    "chat_template_kwargs",
+    "continue_final_message",
+    "echo",
+    "enable_thinking",
+    "include_reasoning",
+    "reasoning",
+    "reasoning_budget_message",
+    "reasoning_budget_tokens",
+    "reasoning_format",
+    "separate_reasoning",
+    "stream_reasoning",
+    "thinking",
+    "thinking_budget",
+    "thinking_budget_tokens",
+    "thinking_token_budget",
+}
 
 Value = object
 
@@ -223,7 +244,6 @@ def test_null_asks_for_nothing_in_a_completion(name: str) -> None:
         ("echo", False),
         ("frequency_penalty", 0),
         ("frequency_penalty", 0.0),
-        ("function_call", "none"),
         ("function_call", "auto"),
         ("functions", []),
         ("grammar", ""),
@@ -253,26 +273,28 @@ def test_null_asks_for_nothing_in_a_completion(name: str) -> None:
         ("modalities", ["text"]),
         ("n", 1),
         ("parallel_tool_calls", True),
-        ("parallel_tool_calls", False),
         ("presence_penalty", 0),
-        ("prompt_cache_key", "abc"),
         ("prompt_cache_options", {}),
         ("prompt_cache_options", {"mode": "implicit", "ttl": "30m"}),
         ("prompt_cache_retention", "in_memory"),
         ("prompt_cache_retention", "24h"),
-        ("reasoning_effort", "none"),
         ("response_format", {"type": "text"}),
         ("response_format", {"type": "text", "json_schema": None}),
         ("safety_identifier", "abc"),
         ("service_tier", "auto"),
         ("service_tier", "default"),
+        ("reasoning_format", "auto"),
+        ("include_reasoning", True),
+        ("thinking", {"type": "auto"}),
+        ("reasoning", {}),
+        ("reasoning_budget_tokens", -1),
+        ("return_progress", False),
         ("store", False),
         ("structured_outputs", {}),
         ("structured_outputs", {"json_object": False, "regex": None, "disable_any_whitespace": False}),
         ("stream_options", {}),
         ("stream_options", {"include_usage": False}),
         ("stream_options", {"include_obfuscation": False}),
-        ("tool_choice", "none"),
         ("tool_choice", "auto"),
         ("tools", []),
         ("top_logprobs", 0),
@@ -313,17 +335,20 @@ def test_a_completion_field_that_asks_for_nothing_is_accepted(name: str, value: 
 
 ALWAYS_REFUSED_IN_A_CHAT: list[tuple[str, Value, str]] = [
     ("audio", {"voice": "alloy", "format": "wav"}, "audio"),
-    ("function_call", {"name": "f"}, "function_call"),
-    ("functions", [{"name": "f"}], "functions"),
     ("allowed_token_ids", [1], "allowed_token_ids"),
     ("bad_words", ["x"], "bad_words"),
-    ("chat_template_kwargs", {"enable_thinking": False}, "chat_template_kwargs"),
-    ("continue_final_message", True, "continue_final_message"),
     ("echo", True, "echo"),
     ("guided_whitespace_pattern", "[ ]?", "guided_whitespace_pattern"),
     ("include_stop_str_in_output", True, "include_stop_str_in_output"),
     ("n_probs", 3, "n_probs"),
     ("prompt_logprobs", 0, "prompt_logprobs"),
+    ("add_generation_prompt", False, "add_generation_prompt"),
+    ("reasoning_budget_message", "enough", "reasoning_budget_message"),
+    ("reasoning_format", "none", "reasoning_format"),
+    ("return_token_ids", True, "return_token_ids"),
+    ("return_tokens", True, "return_tokens"),
+    ("separate_reasoning", False, "separate_reasoning"),
+    ("tools", [{"type": "web_search"}], "tools[0].type"),
     ("skip_special_tokens", False, "skip_special_tokens"),
     ("use_beam_search", True, "use_beam_search"),
     ("modalities", ["text", "audio"], "modalities"),
@@ -333,18 +358,7 @@ ALWAYS_REFUSED_IN_A_CHAT: list[tuple[str, Value, str]] = [
     ("structured_outputs", {"structural_tag": "{}"}, "structured_outputs.structural_tag"),
     ("structured_outputs", {"json": {}, "disable_any_whitespace": True}, "structured_outputs.disable_any_whitespace"),
     ("structured_outputs", {"whitespace_pattern": ""}, "structured_outputs.whitespace_pattern"),
-    ("tool_choice", "required", "tool_choice"),
-    ("tool_choice", {"type": "function", "function": {"name": "f"}}, "tool_choice"),
-    ("tools", [{"type": "function", "function": {"name": "f"}}], "tools"),
     ("web_search_options", {}, "web_search_options"),
-    ("messages", [{"role": "tool", "content": "4", "tool_call_id": "c"}], "messages[0].role"),
-    ("messages", [{"role": "function", "content": "4", "name": "f"}], "messages[0].role"),
-    (
-        "messages",
-        [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "tool_calls": [{"id": "c"}]}],
-        "messages[1].tool_calls",
-    ),
-    ("messages", [{"role": "assistant", "content": "a", "function_call": {"name": "f"}}], "messages[0].function_call"),
     ("messages", [{"role": "assistant", "content": "a", "audio": {"id": "x"}}], "messages[0].audio"),
     ("messages", [{"role": "assistant", "content": "a", "refusal": "no"}], "messages[0].refusal"),
     (
@@ -385,12 +399,10 @@ ONLY_TUNING_IN_A_CHAT: list[tuple[str, Value, str]] = [
     ("prediction", {"type": "content", "content": "x"}, "prediction"),
     ("prompt_cache_options", {"mode": "explicit"}, "prompt_cache_options"),
     ("prompt_cache_retention", "forever", "prompt_cache_retention"),
-    ("reasoning_effort", "high", "reasoning_effort"),
-    ("service_tier", "priority", "service_tier"),
+    ("return_progress", True, "return_progress"),
     ("store", True, "store"),
     ("stream_options", {"include_obfuscation": True}, "stream_options.include_obfuscation"),
     ("verbosity", "low", "verbosity"),
-    ("messages", [{"role": "user", "content": "hi", "name": "ann"}], "messages[0].name"),
     (
         "messages",
         [
@@ -415,7 +427,7 @@ def test_a_chat_field_that_only_tunes_is_refused_or_listed(name: str, value: Val
     assert call.requests[0] == PLAIN_CHAT
 
 
-@pytest.mark.parametrize(("name", "value"), [("suffix", "end"), ("use_beam_search", True)])
+@pytest.mark.parametrize(("name", "value"), [("return_tokens", True), ("use_beam_search", True)])
 @pytest.mark.parametrize("mode", ["strict", "warn"])
 def test_a_completion_field_that_changes_the_answer_is_refused_in_both_modes(
     name: str, value: Value, mode: str
@@ -426,15 +438,19 @@ def test_a_completion_field_that_changes_the_answer_is_refused_in_both_modes(
     assert refused.value.param == name
 
 
-def test_as_many_are_computed_as_are_returned() -> None:
-    """``best_of`` may say what ``n`` says; more only tunes, less contradicts it."""
+def test_more_may_be_computed_than_are_returned() -> None:
+    """``best_of`` may say what ``n`` says, or more; less contradicts it, and a stream cannot wait for the best."""
     assert completion(n=3, best_of=3).requests[0].n == 3
-    with pytest.raises(UnsupportedField) as refused:
-        completion(best_of=3)
-    assert refused.value.param == "best_of"
-    assert completion("warn", best_of=3).ignored == ("best_of",)
+    assert completion(n=3, best_of=3).keep is None
+    call = completion(n=2, best_of=5, prompt=["a", "b"])
+    assert [request.n for request in call.requests] == [5, 5]
+    assert (call.keep, call.scores_kept, call.requests[0].logprobs) == (2, False, 0)
+    assert completion(best_of=3, logprobs=2).scores_kept
     with pytest.raises(InvalidRequest, match="less than n") as wrong:
-        completion("warn", best_of=2, n=3)
+        completion(best_of=2, n=3)
+    assert wrong.value.param == "best_of"
+    with pytest.raises(InvalidRequest, match="streamed") as wrong:
+        completion(best_of=2, stream=True)
     assert wrong.value.param == "best_of"
 
 
