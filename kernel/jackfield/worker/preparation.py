@@ -97,6 +97,7 @@ class Preparation:
             shown=Shown(
                 logprobs=request.logprobs,
                 echo=self._echo(request, tokens) if request.echo else None,
+                tokens=self._shown_tokens(request.shown_tokens),
                 prompt_end=prompt_end,
             ),
             standing=self._standing(message.tenant, request),
@@ -142,6 +143,15 @@ class Preparation:
             first = next(index for index, piece in enumerate(pieces) if piece)
             pieces[first] = pieces[first][1:]
         return tuple(pieces)
+
+    def _shown_tokens(self, names: tuple[str, ...]) -> dict[int, bytes]:
+        """Control tokens that have one of these *names*."""
+        shown: dict[int, bytes] = {}
+        for name in names:
+            tokens = self._tokenizer.encode(name, add_bos=False, parse_special=True)
+            if len(tokens) == 1 and self._tokenizer.name(tokens[0]) == name.encode():
+                shown[tokens[0]] = name.encode()
+        return shown
 
     # --- what answers must look like ---------------------------------------------------------------------------------
 

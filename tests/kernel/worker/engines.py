@@ -18,8 +18,9 @@ from jackfield.ports.scheduler import StepPlan
 from jackfield.sampling import SamplingParams
 from jackfield.testing.kits.loaded_model import generating
 from jackfield.types import Finished, GenerateRequest, TextDelta, TextPrompt
+from jackfield.worker.compiling import Costly
+from jackfield.worker.constraints import NamedConstraintEngine
 from jackfield.worker.engine.loop import EngineLoop
-from jackfield.worker.engine.sequence import PreparedRequest
 from jackfield.worker.preparation import Preparation
 from jackfield.worker.stores import Caching
 from jackfield_fcfs.scheduler import FcfsScheduler
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
 
     from jackfield.channel.messages import SequenceEvent
     from jackfield.ports.backend import OptionValue, Runner
+    from jackfield.ports.constraint import ConstraintEngine
     from jackfield.ports.kv_store import KVStore
     from jackfield.ports.scheduler import Scheduler, SchedulerView
     from jackfield.types import TokenLogprob
+    from jackfield.worker.engine.sequence import PreparedRequest
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 DEMO = Path(jackfield.__file__).parent / "models" / "demo.gguf"
@@ -139,6 +142,7 @@ class Engine:
         runner: The model.
         scheduler: First come, first served, if none.
         stores: Below the device.
+        constraints: Compiles what answers must look like.
         context_shift: Whether answers outgrow the context.
     """
 
@@ -148,6 +152,7 @@ class Engine:
         scheduler: Scheduler | None = None,
         stores: Mapping[str, KVStore] | None = None,
         *,
+        constraints: ConstraintEngine | None = None,
         context_shift: bool = False,
     ) -> None:
         stores = stores or {}
@@ -164,7 +169,13 @@ class Engine:
             context_shift=context_shift,
             caching=Caching(stores, kept, "shared"),
         )
-        self._preparation = Preparation(runner, 100, sharing="shared", context_shift=context_shift)
+        self._preparation = Preparation(
+            runner,
+            100,
+            sharing="shared",
+            context_shift=context_shift,
+            constraints=None if constraints is None else NamedConstraintEngine("constraints", constraints),
+        )
         self._thread = threading.Thread(target=self.loop.run)
         self._thread.start()
 
@@ -199,8 +210,7 @@ class Engine:
 
     def _prepared(self, asked: GenerateRequest, asker: Asker) -> PreparedRequest:
         prepared = self._preparation.prepare(Submit(1, asked), asker)  # type: ignore[arg-type]  # a recipient will do
-        assert isinstance(prepared, PreparedRequest)
-        return prepared
+        return prepared.finish() if isinstance(prepared, Costly) else prepared
 
     def between_steps(self, call: Callable[[], object]) -> None:
         """Have *call* called by the loop, and wait for that."""

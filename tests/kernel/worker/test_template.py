@@ -62,7 +62,10 @@ def test_chatml() -> None:
         ("{{ {'b': 'ä', 'a': [1]} | tojson(ensure_ascii=True, sort_keys=True) }}", '{"a": [1], "b": "\\u00e4"}'),
         ("{{ {'b': 'ä', 'a': [1, 2]} | tojson(separators=(',', ':')) }}", '{"b":"ä","a":[1,2]}'),
         ("{{ messages | map(attribute='role') | tojson }}", '["user"]'),
-        ("{% macro m(x) %}{{ varargs | join }}{{ kwargs.items() | list }}{% endmacro %}{{ m(1, 2, y=3) }}", "2[('y', 3)]"),
+        (
+            "{% macro m(x) %}{{ varargs | join }}{{ kwargs.items() | list }}{% endmacro %}{{ m(1, 2, y=3) }}",
+            "2[('y', 3)]",
+        ),
         ("{{ [1, 2, 3][::-1] }}{{ 'abc'[1:] }}{{ messages[0].items() | list | length }}", "[3, 2, 1]bc2"),
         ("{% macro m(x) %}<{{ x }}>{% endmacro %}{% set y %}{{ m(1) }}!{% endset %}{{ m(y) }}", "<<1>!>"),
     ],

@@ -87,6 +87,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """How many likely tokens are listed for each token; None gives no log probabilities."""
     echo: tuple[bytes, ...] | None = None
     """The bytes that each token of the prompt is shown as; None shows no prompt."""
+    tokens: Mapping[int, bytes] = {}
+    """Control tokens that are shown, by their names."""
     prompt_end: str = ""
     """Of a rendered conversation the end of its text; whoever reads the answer is told."""
 

@@ -246,12 +246,16 @@ class Stepper:
         sequence.tokens.append(token)
         sequence.generated += 1
         ends = sequence.request.ends
+        shown = sequence.request.shown.tokens.get(token)
         if token in ends.end_tokens or token in ends.stop_tokens:
-            sequence.output.end(1, scored)
+            if shown is None:
+                sequence.output.end(1, scored)
+            else:
+                sequence.output.draw(shown, scored, last=True)
             self._endings.finish(sequence, "stop", None if token in ends.end_tokens else token)
             return
         last = complete or sequence.generated >= ends.max_tokens
-        stop = sequence.output.draw(self._piece(token), scored, last=last)
+        stop = sequence.output.draw(shown or self._piece(token), scored, last=last)
         if stop is not None:
             self._endings.finish(sequence, "stop", stop)
         elif last:
