@@ -224,11 +224,6 @@ class Screening:
         if self._mode != "ignore":
             self.ignored.append(path)
 
-    def _left_out(self, path: str) -> bool:
-        if self._mode == "warn":
-            self.ignored.append(path)
-        return self._mode != "strict"
-
 
 def shown(name: str) -> str:
     """A client's own field name, cut to a length that is safe to repeat."""

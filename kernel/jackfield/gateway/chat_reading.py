@@ -86,8 +86,9 @@ class ChatReading:
             yield from self._text(answer, TextDelta(delta.text[: starts[0]], 0, delta.index))
         for entry, start, end in zip(delta.logprobs, starts, ends, strict=True):
             answer.unshown.append(entry)
-            if start < end:
-                yield from self._text(answer, TextDelta(delta.text[start:end], 1, delta.index))
+            if start == end:
+                continue  # a part of the character that the next one ends
+            yield from self._text(answer, TextDelta(delta.text[start:end], 1, delta.index))
             if not answer.reader.holding:
                 answer.unshown.clear()
 

@@ -226,8 +226,9 @@ class GeneratorReader:
             whole = kept + text
             shown = whole.rstrip(SPACE)
             kept = whole[len(shown) :]
-            self._taken = []
             self.say(shown)
+            # it is held back, unless it is in front of everything and will be dropped
+            self._taken = [kept] if kept and self._said else []
 
         self.reasoning = False
         mark = yield from self.until(marks, pass_on)
