@@ -16,6 +16,7 @@ from jackfield.errors import InvalidRequest, Unauthenticated
 from jackfield.ports.backend import Backend, Batch, ModelInfo, ModelSpec, RunnerLimits, TokenScores
 from jackfield.ports.check import Check, CheckResult
 from jackfield.ports.constraint import Choice, Constraint, ConstraintEngine, Matcher
+from jackfield.ports.dialect import ChatDialect, ChatReader, ContentPiece, Opening, Piece, Traits
 from jackfield.ports.frontend import ErrorPayload, Frontend, Gateway, Route
 from jackfield.ports.identity import Authenticator, Credential, Principal, fingerprint
 from jackfield.ports.kv_store import KVStore, StateKey, StoreUsage
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from aiohttp import web
 
+    from jackfield.chat import ChatFormat, ChatPrompt
     from jackfield.context import RequestContext
     from jackfield.errors import JackfieldError
     from jackfield.hookspecs import ProcessKind
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from jackfield.ports.backend import BackendFactory, Progress, Runner, Sampler
     from jackfield.ports.check import CheckFactory
     from jackfield.ports.constraint import ConstraintEngineFactory
+    from jackfield.ports.dialect import DialectFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.kv_store import KVStoreFactory
@@ -340,6 +343,41 @@ class Nowhere:
         """Nothing to give back."""
 
 
+class Verbatim:
+    """A reader of a dialect: all that comes is content."""
+
+    holding = False
+    reasoning = False
+    malformed = False
+
+    def feed(self, text: str) -> Sequence[Piece]:
+        """As it comes."""
+        return [ContentPiece(text)] if text else []
+
+    def end(self, *, cut: bool) -> Sequence[Piece]:
+        """Nothing was held back."""
+        return ()
+
+
+class Plain:
+    """A dialect of models that only talk."""
+
+    traits = Traits(tools=False)
+
+    def open(self, chat: ChatPrompt, constraint: Constraint | None) -> Opening:
+        """The template reads nothing but messages."""
+        return Opening(variables={"messages": [message.content for message in chat.messages]}, constraint=constraint)
+
+    def reader(self, chat: ChatPrompt, prompt_end: str) -> ChatReader:
+        """One for each answer."""
+        return Verbatim()
+
+
+def plain(chat_format: ChatFormat, *, named: bool) -> ChatDialect | None:
+    """A factory of dialects: only where it is named."""
+    return Plain() if named else None
+
+
 class Forgetful:
     """A record store."""
 
@@ -422,6 +460,12 @@ def jackfield_kv_stores(instance: PluginInstance) -> Mapping[str, KVStoreFactory
 def jackfield_record_stores(instance: PluginInstance) -> Mapping[str, RecordStoreFactory]:
     """A class is a factory."""
     return {instance.name: Forgetful}
+
+
+@hookimpl
+def jackfield_dialects(instance: PluginInstance) -> Mapping[str, DialectFactory]:
+    """It gets the model's template."""
+    return {instance.name: plain}
 
 
 @hookimpl

@@ -108,7 +108,10 @@ class ChatReader(Protocol):
         """Take in what comes next; give what is certain now.
 
         Whatever is no call after all is content; so is what is left of a call that turns out to be malformed.
-        Must not raise. Deadline: 20 µs for a token's text. Failure policy: closed; the request fails.
+        Must not raise.
+
+        Process and thread: gateway, event loop thread. Deadline: 20 µs for a token's text. Failure policy: closed; the
+        request fails.
         """
         ...
 
@@ -117,6 +120,8 @@ class ChatReader(Protocol):
 
         Parameters:
             cut: Whether a limit ended it: a call that is not complete is then given up, and is not malformed.
+
+        Process and thread: gateway, event loop thread. Deadline: 100 µs. Failure policy: closed; the request fails.
         """
         ...
 

@@ -53,6 +53,7 @@ KITS: Final = (
     KitEntry(("jackfield_constraints",), "constraint", "ConstraintKit", factories="constraints"),
     KitEntry(("jackfield_kv_stores",), "kv_store", "KVStoreKit", factories="kv_stores"),
     KitEntry(("jackfield_record_stores",), "records", "RecordStoreKit", factories="record_stores"),
+    KitEntry(("jackfield_dialects",), "dialect", "DialectKit", "dialect", "dialects"),
     KitEntry(("jackfield_frontends",), "frontend", "FrontendKit", "frontend", "frontends"),
     KitEntry(("jackfield_authenticators",), "authenticator", "AuthenticatorKit", "authenticator", "authenticators"),
     KitEntry(("jackfield_observers",), "observer", "ObserverKit", factories="observers"),
