@@ -10,6 +10,7 @@ from jackfield.chat import TOOLS_MAX, Tool, ToolChoice
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import exceeds, typed
 from jackfield.frontends.malformed import not_of_kind
+from jackfield.frontends.rules import is_null
 
 
 class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -17,7 +18,7 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     description: str | None = None
-    parameters: msgspec.Raw = msgspec.Raw(b"null")
+    parameters: msgspec.Raw | None = None
     strict: bool | None = None
 
 
@@ -88,9 +89,9 @@ def _tool(spec: ToolSpec, path: str) -> Tool:
     )
 
 
-def read_schema(raw: msgspec.Raw, path: str) -> str:
-    """A JSON Schema of arguments as text; empty where it is null or an empty object."""
-    if bytes(raw) == b"null":
+def read_schema(raw: msgspec.Raw | None, path: str) -> str:
+    """A JSON Schema of arguments as text; empty where it is absent, null or an empty object."""
+    if raw is None or is_null(raw):
         return ""
     try:
         return bytes(raw).decode() if _TABLE.decode(raw) else ""
