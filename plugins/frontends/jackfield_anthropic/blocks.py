@@ -10,7 +10,7 @@ from jackfield.chat import Message, ToolCall
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import typed
 from jackfield.frontends.messages import MESSAGES_MAX
-from jackfield.frontends.rules import Names, NamesDecoder, shown
+from jackfield.frontends.rules import Names, NamesDecoder, is_null, shown
 from jackfield.frontends.tools import read_schema
 from jackfield_anthropic import fields
 
@@ -46,9 +46,9 @@ class BlockBody(msgspec.Struct, frozen=True, kw_only=True):
     thinking: str | None = None
     id: str | None = None
     name: str | None = None
-    input: msgspec.Raw = msgspec.Raw(b"{}")
+    input: msgspec.Raw | None = None
     tool_use_id: str | None = None
-    content: msgspec.Raw = msgspec.Raw(b"null")
+    content: msgspec.Raw | None = None
     is_error: bool | None = None
 
 
@@ -151,7 +151,11 @@ class _Turns:
                 f"{path}.tool_use_id names no tool_use block of an earlier message", param=f"{path}.tool_use_id"
             )
         self._open.discard(call)
-        text = "" if bytes(block.content) == b"null" else _texts(block.content, f"{path}.content", self._screening)
+        text = (
+            ""
+            if block.content is None or is_null(block.content)
+            else _texts(block.content, f"{path}.content", self._screening)
+        )
         content = ERROR_MARK + text if block.is_error else text
         return Message("tool", content, tool_call_id=call, name=self._called[call])
 
@@ -182,6 +186,8 @@ class _Turns:
     def _call(self, block: BlockBody, path: str) -> ToolCall:
         call = _required(block.id, f"{path}.id")
         name = _required(block.name, f"{path}.name")
+        if block.input is None or is_null(block.input):
+            raise InvalidRequest(f"{path}.input is required", param=f"{path}.input")
         arguments = read_schema(block.input, f"{path}.input") or "{}"
         self._called[call] = name
         self._open.add(call)

@@ -1,0 +1,135 @@
+"""The honoured fields of each body, and decoded requests."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from jackfield.chat import JsonValue
+from jackfield.frontends.arrays import INT32_MAX
+from jackfield.frontends.sampling import Seed
+from jackfield.pooled import PoolRequest
+from jackfield.types import TOP_LOGPROBS_MAX, GenerateRequest
+
+Alternatives: TypeAlias = Annotated[int, Meta(ge=0, le=TOP_LOGPROBS_MAX)]
+Length: TypeAlias = Annotated[int, Meta(ge=-2, le=INT32_MAX)]
+KeepAlive: TypeAlias = float | str
+Think: TypeAlias = bool | str
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """``options``, the honoured ones; null counts as absent. Ranges are checked by ``SamplingParams``."""
+
+    temperature: float | None = None
+    top_k: Annotated[int, Meta(ge=-1, le=INT32_MAX)] | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    repeat_last_n: int | None = None
+    repeat_penalty: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    mirostat: Literal[0, 1, 2] | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
+    seed: Seed | None = None
+    num_predict: Length | None = None
+    num_ctx: Annotated[int, Meta(ge=0, le=INT32_MAX)] | None = None
+    stop: str | list[str] | None = None
+
+
+class ModelBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What all bodies have, but for what may be long: that is read apart, within limits."""
+
+    model: str | None = None
+    keep_alive: KeepAlive | None = None
+
+
+class GeneratingBody(ModelBody, frozen=True, kw_only=True):
+    """What chats and completions have."""
+
+    stream: bool | None = None
+    think: Think | None = None
+    logprobs: bool | None = None
+    top_logprobs: Alternatives | None = None
+
+
+class GenerateBody(GeneratingBody, frozen=True, kw_only=True):
+    """The honoured fields of ``/api/generate``."""
+
+    prompt: str | None = None
+    suffix: str | None = None
+    system: str | None = None
+    raw: bool | None = None
+
+
+class EmbedBody(ModelBody, frozen=True, kw_only=True):
+    """The honoured fields of ``/api/embed``."""
+
+    dimensions: Annotated[int, Meta(ge=0, le=INT32_MAX)] | None = None
+
+
+class EmbeddingsBody(ModelBody, frozen=True, kw_only=True):
+    """The honoured fields of ``/api/embeddings``."""
+
+    prompt: str | None = None
+
+
+class ShowBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The honoured fields of ``/api/show``."""
+
+    model: str | None = None
+    name: str | None = None
+    """What ``model`` was called before."""
+
+
+class FunctionBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The function that was called."""
+
+    name: str
+    arguments: dict[str, JsonValue] = {}
+    index: int | None = None
+
+
+class CallBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of an earlier answer."""
+
+    function: FunctionBody
+    id: str = ""
+
+
+class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One message."""
+
+    role: str
+    content: str | None = None
+    thinking: str | None = None
+    tool_calls: list[CallBody] | None = None
+    tool_name: str | None = None
+    tool_call_id: str | None = None
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A decoded chat or completion."""
+
+    model: str
+    """As the gateway knows it."""
+    request: GenerateRequest | None
+    """None where nothing is asked of the model but to be there."""
+    stream: bool
+    scored: bool
+    """Whether log probabilities are wanted."""
+    ignored: tuple[str, ...] = ()
+    """Paths of the fields that were left out."""
+
+
+class EmbedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A decoded request for embeddings."""
+
+    model: str
+    request: PoolRequest | None
+    """None where there is no input."""
+    ignored: tuple[str, ...] = ()
+    """As in ``Call``."""

@@ -1,0 +1,70 @@
+"""What each route does, for the server's description of itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jackfield.ports.frontend import Operation, Parameter
+from jackfield_ollama import fields, shapes
+from jackfield_ollama.bodies import ShowBody
+from jackfield_ollama.errors import ErrorBody
+
+_LINES: Final = "application/x-ndjson"
+
+CHAT: Final = Operation(
+    summary="Answer a conversation, as Ollama.",
+    body=shapes.ChatRequest,
+    answer=shapes.ChatReply,
+    events=shapes.ChatReply,
+    events_content=_LINES,
+    error=ErrorBody,
+    honoured=tuple(sorted(fields.CHAT_HONOURED)),
+    task="generate",
+)
+GENERATE: Final = Operation(
+    summary="Answer or continue a text, as Ollama.",
+    body=shapes.GenerateRequest,
+    answer=shapes.GenerateReply,
+    events=shapes.GenerateReply,
+    events_content=_LINES,
+    error=ErrorBody,
+    honoured=tuple(sorted(fields.GENERATE_HONOURED)),
+    task="generate",
+)
+EMBED: Final = Operation(
+    summary="Vectors of texts, as Ollama.",
+    body=shapes.EmbedRequest,
+    answer=shapes.EmbedReply,
+    error=ErrorBody,
+    honoured=tuple(sorted(fields.EMBED_HONOURED)),
+    task="embed",
+)
+EMBEDDINGS: Final = Operation(
+    summary="The vector of a text, not scaled, as Ollama.",
+    body=shapes.EmbeddingsRequest,
+    answer=shapes.EmbeddingsReply,
+    error=ErrorBody,
+    honoured=tuple(sorted(fields.EMBEDDINGS_HONOURED)),
+    task="embed",
+)
+TAGS: Final = Operation(summary="The models, as Ollama lists them.", answer=shapes.Tags, error=ErrorBody)
+SHOW: Final = Operation(
+    summary="One model, as Ollama shows it.",
+    body=ShowBody,
+    answer=shapes.Shown,
+    error=ErrorBody,
+    honoured=tuple(sorted(fields.SHOW_HONOURED)),
+)
+PS: Final = Operation(summary="The loaded models, as Ollama lists them.", answer=shapes.Processes, error=ErrorBody)
+VERSION: Final = Operation(summary="The version of Ollama whose API this is.", answer=shapes.Version, error=ErrorBody)
+PROBE: Final = Operation(summary="Whether somebody speaks Ollama's API.", answer_content="text/plain", error=ErrorBody)
+REFUSED: Final = Operation(
+    summary="Refused: models are configured in plugins.toml.", answer=ErrorBody, error=ErrorBody, status=400
+)
+REFUSED_BLOB: Final = Operation(
+    summary="Refused: models are configured in plugins.toml.",
+    answer=ErrorBody,
+    error=ErrorBody,
+    status=400,
+    parameters=(Parameter(name="digest", where="path", required=True),),
+)
