@@ -60,25 +60,36 @@ class ToolBody(msgspec.Struct, frozen=True, kw_only=True):
     strict: bool | None = None
 
 
-class PromptBody(msgspec.Struct, frozen=True, kw_only=True):
+class PromptFields(msgspec.Struct, frozen=True, kw_only=True):
     """The honoured fields that both routes have, but for what may be long: that is read apart, within limits."""
 
-    model: str | None = None
     thinking: ThinkingBody | None = None
     tool_choice: ChoiceBody | None = None
     output_config: OutputBody | None = None
 
 
-class MessagesBody(PromptBody, frozen=True, kw_only=True):
-    """The honoured fields of ``/v1/messages``; null counts as absent."""
+class PromptBody(PromptFields, frozen=True, kw_only=True):
+    """``/v1/messages/count_tokens``; null counts as absent."""
 
-    max_tokens: Count | None = None
+    model: str | None = None
+
+
+class MessagesFields(PromptFields, frozen=True, kw_only=True):
+    """The honoured fields that ``/v1/messages`` has besides."""
+
     temperature: Share | None = None
     top_p: Share | None = None
     top_k: Annotated[int, Meta(ge=0, le=INT32_MAX)] | None = None
     stop_sequences: list[str] | None = None
     stream: bool | None = None
     metadata: MetadataBody | None = None
+
+
+class MessagesBody(MessagesFields, frozen=True, kw_only=True):
+    """``/v1/messages``; null counts as absent."""
+
+    model: str | None = None
+    max_tokens: Count | None = None
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jackfield.frontends.rules import Rules
     from jackfield.ports.constraint import Constraint
-    from jackfield_anthropic.bodies import OutputBody
+    from jackfield_anthropic.bodies import OutputBody, PromptFields
 
 Given: TypeAlias = "Mapping[str, msgspec.Raw]"
 """The fields of an object that are not null, as they were sent."""
@@ -109,7 +109,7 @@ def _model(name: str | None) -> str:
     return name
 
 
-def _prompt(body: PromptBody, given: Given, screening: Screening) -> ChatPrompt:
+def _prompt(body: PromptFields, given: Given, screening: Screening) -> ChatPrompt:
     if "messages" not in given:
         raise InvalidRequest("messages is required", param="messages")
     messages = read_messages(given["messages"], screening)
@@ -126,7 +126,7 @@ def _prompt(body: PromptBody, given: Given, screening: Screening) -> ChatPrompt:
     )
 
 
-def _thinking(body: PromptBody) -> Thinking:
+def _thinking(body: PromptFields) -> Thinking:
     effort = body.output_config and body.output_config.effort
     asked = body.thinking
     if asked is None or asked.type == "adaptive":
@@ -145,9 +145,11 @@ def _thinking(body: PromptBody) -> Thinking:
 
 
 def _sampling(body: MessagesBody) -> SamplingParams:
-    given = {"temperature": body.temperature, "top_p": body.top_p}
-    shares = {name: value for name, value in given.items() if value is not None}
-    return SamplingParams(**shares, top_k=body.top_k or 0)
+    return SamplingParams(
+        temperature=1.0 if body.temperature is None else body.temperature,
+        top_p=1.0 if body.top_p is None else body.top_p,
+        top_k=body.top_k or 0,
+    )
 
 
 def _shape(output: OutputBody | None) -> Constraint | None:

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from jackfield_anthropic.blocks import BlockBody
-from jackfield_anthropic.bodies import Count, MessagesBody, PromptBody, ToolBody
+from jackfield_anthropic.bodies import Count, MessagesFields, PromptFields, ToolBody
 
 
 class MessageParam(msgspec.Struct, frozen=True):
@@ -17,7 +17,7 @@ class MessageParam(msgspec.Struct, frozen=True):
     content: str | list[BlockBody]
 
 
-class CountRequest(PromptBody, frozen=True, kw_only=True):
+class CountRequest(PromptFields, frozen=True, kw_only=True):
     """``/v1/messages/count_tokens``."""
 
     model: str
@@ -26,7 +26,7 @@ class CountRequest(PromptBody, frozen=True, kw_only=True):
     tools: list[ToolBody] | None = None
 
 
-class MessageRequest(MessagesBody, frozen=True, kw_only=True):
+class MessageRequest(MessagesFields, frozen=True, kw_only=True):
     """``/v1/messages``."""
 
     model: str

@@ -40,14 +40,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     stop: str | list[str] | None = None
 
 
-class ModelBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What all bodies have, but for what may be long: that is read apart, within limits."""
+class KeptFields(msgspec.Struct, frozen=True, kw_only=True):
+    """What all bodies have, but for the model, and for what may be long: that is read apart, within limits."""
 
-    model: str | None = None
     keep_alive: KeepAlive | None = None
 
 
-class GeneratingBody(ModelBody, frozen=True, kw_only=True):
+class GeneratingFields(KeptFields, frozen=True, kw_only=True):
     """What chats and completions have."""
 
     stream: bool | None = None
@@ -56,7 +55,13 @@ class GeneratingBody(ModelBody, frozen=True, kw_only=True):
     top_logprobs: Alternatives | None = None
 
 
-class GenerateBody(GeneratingBody, frozen=True, kw_only=True):
+class ChatBody(GeneratingFields, frozen=True, kw_only=True):
+    """``/api/chat``."""
+
+    model: str | None = None
+
+
+class GenerateFields(GeneratingFields, frozen=True, kw_only=True):
     """The honoured fields of ``/api/generate``."""
 
     prompt: str | None = None
@@ -65,16 +70,34 @@ class GenerateBody(GeneratingBody, frozen=True, kw_only=True):
     raw: bool | None = None
 
 
-class EmbedBody(ModelBody, frozen=True, kw_only=True):
+class GenerateBody(GenerateFields, frozen=True, kw_only=True):
+    """``/api/generate``."""
+
+    model: str | None = None
+
+
+class EmbedFields(KeptFields, frozen=True, kw_only=True):
     """The honoured fields of ``/api/embed``."""
 
     dimensions: Annotated[int, Meta(ge=0, le=INT32_MAX)] | None = None
 
 
-class EmbeddingsBody(ModelBody, frozen=True, kw_only=True):
+class EmbedBody(EmbedFields, frozen=True, kw_only=True):
+    """``/api/embed``."""
+
+    model: str | None = None
+
+
+class EmbeddingsFields(KeptFields, frozen=True, kw_only=True):
     """The honoured fields of ``/api/embeddings``."""
 
     prompt: str | None = None
+
+
+class EmbeddingsBody(EmbeddingsFields, frozen=True, kw_only=True):
+    """``/api/embeddings``."""
+
+    model: str | None = None
 
 
 class ShowBody(msgspec.Struct, frozen=True, kw_only=True):

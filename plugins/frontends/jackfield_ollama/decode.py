@@ -18,12 +18,11 @@ from jackfield.types import GenerateRequest, InfillPrompt, TextPrompt
 from jackfield_ollama import fields
 from jackfield_ollama.bodies import (
     Call,
+    ChatBody,
     EmbedBody,
     EmbedCall,
     EmbeddingsBody,
     GenerateBody,
-    GeneratingBody,
-    ModelBody,
     ShowBody,
 )
 from jackfield_ollama.messages import read_messages
@@ -38,13 +37,13 @@ if TYPE_CHECKING:
     from jackfield.ports.constraint import Constraint
     from jackfield.ports.frontend import ModelCard
     from jackfield.types import Prompt
-    from jackfield_ollama.bodies import Think
+    from jackfield_ollama.bodies import GeneratingFields, KeptFields, Think
 
 Given: TypeAlias = "Mapping[str, msgspec.Raw]"
 """The fields of a body that are not null, as they were sent."""
 
 _NAMES: Final = NamesDecoder(Names)
-_CHAT: Final = msgspec.json.Decoder(GeneratingBody)
+_CHAT: Final = msgspec.json.Decoder(ChatBody)
 _GENERATE: Final = msgspec.json.Decoder(GenerateBody)
 _EMBED: Final = msgspec.json.Decoder(EmbedBody)
 _EMBEDDINGS: Final = msgspec.json.Decoder(EmbeddingsBody)
@@ -141,12 +140,12 @@ def _screened(data: bytes, mode: Mode, honoured: frozenset[str], rules: Rules) -
     return present(names), screening
 
 
-def _keep(body: ModelBody, screening: Screening) -> None:
+def _keep(body: KeptFields, screening: Screening) -> None:
     if unloads(body.keep_alive):
         screening.unsupported("keep_alive", tunes=True)
 
 
-def _nothing(body: GeneratingBody, card: ModelCard, screening: Screening) -> Call:
+def _nothing(body: GeneratingFields, card: ModelCard, screening: Screening) -> Call:
     """A request without a prompt asks that the model be loaded, or, with ``keep_alive`` 0, unloaded."""
     if unloads(body.keep_alive):
         raise UnsupportedField("keep_alive: models stay loaded here; leave it out", param="keep_alive")
@@ -159,7 +158,7 @@ def _nothing(body: GeneratingBody, card: ModelCard, screening: Screening) -> Cal
     )
 
 
-def _call(body: GeneratingBody, card: ModelCard, prompt: Prompt, given: Given, screening: Screening) -> Call:
+def _call(body: GeneratingFields, card: ModelCard, prompt: Prompt, given: Given, screening: Screening) -> Call:
     _keep(body, screening)
     drawing = read_options(given.get("options"), screening, card.context)
     request = GenerateRequest(
@@ -203,7 +202,7 @@ def _thinking(think: Think | None) -> Thinking:
     return Thinking(enabled=True, effort=think, param="think")
 
 
-def _alternatives(body: GeneratingBody) -> int | None:
+def _alternatives(body: GeneratingFields) -> int | None:
     if body.logprobs:
         return body.top_logprobs or 0
     if body.top_logprobs:

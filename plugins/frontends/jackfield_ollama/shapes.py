@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from jackfield.chat import JsonValue
 from jackfield.frontends.tools import ToolSpec
-from jackfield_ollama.bodies import EmbedBody, EmbeddingsBody, GenerateBody, GeneratingBody, MessageBody, Options
+from jackfield_ollama.bodies import (
+    EmbeddingsFields,
+    EmbedFields,
+    GenerateFields,
+    GeneratingFields,
+    MessageBody,
+    Options,
+)
+
+Tools: TypeAlias = list[ToolSpec]
 
 
-class ChatRequest(GeneratingBody, frozen=True, kw_only=True):
+class ChatRequest(GeneratingFields, frozen=True, kw_only=True):
     """``/api/chat``."""
 
     model: str
     messages: list[MessageBody] | None = None
-    tools: list[ToolSpec] | None = None
+    tools: Tools | None = None
     format: Literal["", "json"] | dict[str, JsonValue] | None = None
     options: Options | None = None
 
 
-class GenerateRequest(GenerateBody, frozen=True, kw_only=True):
+class GenerateRequest(GenerateFields, frozen=True, kw_only=True):
     """``/api/generate``."""
 
     model: str
@@ -29,7 +38,7 @@ class GenerateRequest(GenerateBody, frozen=True, kw_only=True):
     options: Options | None = None
 
 
-class EmbedRequest(EmbedBody, frozen=True, kw_only=True):
+class EmbedRequest(EmbedFields, frozen=True, kw_only=True):
     """``/api/embed``."""
 
     model: str
@@ -37,7 +46,7 @@ class EmbedRequest(EmbedBody, frozen=True, kw_only=True):
     options: Options | None = None
 
 
-class EmbeddingsRequest(EmbeddingsBody, frozen=True, kw_only=True):
+class EmbeddingsRequest(EmbeddingsFields, frozen=True, kw_only=True):
     """``/api/embeddings``."""
 
     model: str
