@@ -8,4 +8,8 @@ from jackfield.ports.dialect import ThinkingMarks
 
 OPEN: Final = "<tool_call>"
 CLOSE: Final = "</tool_call>"
+FUNCTION: Final = "<function="
+FUNCTION_END: Final = "</function>"
+PARAMETER: Final = "<parameter="
+PARAMETER_END: Final = "</parameter>"
 THINK: Final = ThinkingMarks("<think>", "</think>")
