@@ -14,19 +14,18 @@ from jackfield.tasks import refuse_many_answers, refuse_other_tasks
 from jackfield.types import PROMPT_END, GenerateRequest, Started, TemplatePrompt, TextPrompt, TokenPrompt
 from jackfield.worker.answering import Answering
 from jackfield.worker.biases import refuse_if_nothing_is_left, resolve_biases
-from jackfield.worker.compiling import Costly
-from jackfield.worker.engine.constraining import forcing
 from jackfield.worker.engine.prefix.scope import scope_of
-from jackfield.worker.engine.sequence import Draws, Ends, Form, PreparedRequest, Shown, Standing
+from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Shown, Standing
+from jackfield.worker.forms import Forms
 from jackfield.worker.prompts import PromptReader
 from jackfield.worker.rendering import PromptRenderer
 
 if TYPE_CHECKING:
     from jackfield.channel.messages import Submit
     from jackfield.ports.backend import Runner
-    from jackfield.ports.constraint import Matcher
     from jackfield.questions import Question, Reply
     from jackfield.sampling import SamplingParams
+    from jackfield.worker.compiling import Costly
     from jackfield.worker.constraints import NamedConstraintEngine
     from jackfield.worker.engine.prefix.scope import Sharing
     from jackfield.worker.links import RequestHandle
@@ -63,7 +62,7 @@ class Preparation:
         self._tokenizer = runner.tokenizer
         self._default_max_tokens = default_max_tokens
         self._context_shift = context_shift
-        self._constraints = constraints
+        self._forms = Forms(runner.tokenizer, constraints)
         self._reader = PromptReader(runner.tokenizer, runner.limits.context)
         self._bos = self._tokenizer.encode("", add_bos=True, parse_special=False)
         self.renderer = PromptRenderer(self._tokenizer, self._reader)
@@ -102,7 +101,7 @@ class Preparation:
             ),
             standing=self._standing(message.tenant, request),
         )
-        return self._formed(prepared, request)
+        return self._forms.formed(prepared, request)
 
     def _standing(self, tenant: str, request: GenerateRequest) -> Standing:
         scope = scope_of(self._sharing, tenant, request.cache_salt) if request.cache_prompt else None
@@ -153,27 +152,6 @@ class Preparation:
                 shown[tokens[0]] = name.encode()
         return shown
 
-    # --- what answers must look like ---------------------------------------------------------------------------------
-
-    def _formed(self, prepared: PreparedRequest, request: GenerateRequest) -> PreparedRequest | Costly[PreparedRequest]:
-        """*prepared* with what its answers must look like; to be finished later where that must be compiled."""
-        constraint = request.constraint
-        if constraint is None:
-            return prepared
-        engine = self._constraints
-        if engine is None:
-            raise UnsupportedField(
-                "no enabled plugin compiles schemas and grammars; one that hands over jackfield_constraints is needed",
-                param=constraint.param,
-            )
-        kept = engine.kept(constraint, request.n)
-        if kept is not None:
-            return _with_form(prepared, request, kept)
-        return Costly(
-            prepared.standing.tenant,
-            lambda: _with_form(prepared, request, engine.compiled(constraint, request.n)),
-        )
-
     # --- ends and draws ----------------------------------------------------------------------------------------------
 
     def _ends(self, request: GenerateRequest, prompt: list[int]) -> Ends:
@@ -208,14 +186,6 @@ class Preparation:
             banned=tuple(sorted(banned)),
             banned_draws=request.min_tokens or None,
         )
-
-
-def _with_form(prepared: PreparedRequest, request: GenerateRequest, matchers: tuple[Matcher, ...]) -> PreparedRequest:
-    """Tokens are not forced where the sampler must see them, or their probabilities are asked for."""
-    seen = request.logprobs is not None or request.min_tokens or request.logit_bias
-    form = Form(matchers=matchers, forcing=not seen and forcing(request.sampling))
-    prepared.draws = msgspec.structs.replace(prepared.draws, form=form)
-    return prepared
 
 
 def _seeded(sampling: SamplingParams) -> SamplingParams:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jackfield.sampling import SamplingParams
     from jackfield.worker.engine.clock import StepClock
     from jackfield.worker.engine.sequence import Sequence
+    from jackfield.worker.engine.thoughts import ThinkingMatcher
 
 _BITS: Final = 32
 """Tokens in a word of a mask."""
@@ -57,7 +58,7 @@ class Masks:
         self._vocabulary = runner.tokenizer.vocabulary
         self._end_tokens = runner.tokenizer.end_tokens
         self._clock = clock
-        self._jobs: queue.SimpleQueue[list[Matcher] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[list[Matcher | ThinkingMatcher] | None] = queue.SimpleQueue()
         self._outcomes: queue.SimpleQueue[Failures] = queue.SimpleQueue()
         self._places: dict[int, int] = {}
         self._failures: Failures = {}
@@ -70,7 +71,10 @@ class Masks:
         jobs = {
             sequence.id: sequence.matcher
             for sequence, count in chunks
-            if sequence.matcher is not None and count == sequence.pending and sequence.request.ends.max_tokens
+            if sequence.matcher is not None
+            and sequence.masked
+            and count == sequence.pending
+            and sequence.request.ends.max_tokens
         }
         if jobs:
             if self._thread is None:

@@ -12,6 +12,7 @@ from jackfield.sampling import SEED_MAX, SamplingParams
 from jackfield.worker.engine.output import Output
 from jackfield.worker.engine.prefix.finding import NOTHING
 from jackfield.worker.engine.prefix.tokens import packed
+from jackfield.worker.engine.thoughts import ThinkingMatcher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as Several
@@ -62,7 +63,7 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
 class Form(msgspec.Struct, frozen=True, kw_only=True):
     """What a request's answers must look like."""
 
-    matchers: tuple[Matcher, ...]
+    matchers: tuple[Matcher | ThinkingMatcher, ...]
     """One for each answer."""
     forcing: bool
     """Whether tokens that can only come next are taken over without being drawn."""
@@ -282,6 +283,12 @@ class Sequence:
     def pending(self) -> int:
         """Tokens known but not computed."""
         return len(self.tokens) - self.computed
+
+    @property
+    def masked(self) -> bool:
+        """Whether its next token is drawn from what a mask allows."""
+        matcher = self.matcher
+        return matcher is not None and (not isinstance(matcher, ThinkingMatcher) or matcher.masking)
 
     @property
     def cells(self) -> int:

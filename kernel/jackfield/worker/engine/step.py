@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jackfield.worker.engine.prefix.cache import PrefixCache
     from jackfield.worker.engine.sequence import Sequence
     from jackfield.worker.engine.table import SequenceTable
+    from jackfield.worker.engine.thoughts import ThinkingMatcher
 
 log = structlog.get_logger("jackfield.engine")
 
@@ -181,7 +182,7 @@ class Stepper:
         if matcher is None:
             token = sampler.sample(row)
         else:
-            token = sampler.sample(row, self._masks.of(sequence))
+            token = sampler.sample(row, self._masks.of(sequence) if sequence.masked else None)
             matcher.accept(token)
         if request.shown.logprobs is None:
             return token, None
@@ -201,7 +202,7 @@ class Stepper:
 
     def _stuck(self, sequence: Sequence, error: NothingToDraw) -> None:
         """Nothing may be drawn. Where that is only because the end may not come yet, a constrained answer ends."""
-        if sequence.matcher is not None and self._masks.may_end(sequence):
+        if sequence.masked and self._masks.may_end(sequence):
             sequence.output.end(0)
             self._endings.finish(sequence, "stop")
         else:
@@ -222,7 +223,7 @@ class Stepper:
         except (BackendFault, InvalidRequest) as error:
             self._endings.fail(sequence, error)
 
-    def _force(self, sequence: Sequence, matcher: Matcher) -> None:
+    def _force(self, sequence: Sequence, matcher: Matcher | ThinkingMatcher) -> None:
         """Take the tokens that can only come next. They are computed together in the next step, and never drawn."""
         form = sequence.request.draws.form
         if sequence.slot == NO_SLOT or form is None or not form.forcing:

@@ -24,7 +24,7 @@ class StopMatcher:
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = tuple(stops)
-        self._borders = tuple(_borders(stop) for stop in stops)
+        self._borders = tuple(borders(stop) for stop in stops)
         self._matched = [0] * len(stops)
         self._held = ""
 
@@ -114,7 +114,7 @@ def _goes_on(half: bytes, byte: bytes) -> bool:
     return True
 
 
-def _borders(pattern: str) -> tuple[int, ...]:
+def borders(pattern: Sequence[object]) -> tuple[int, ...]:
     """For each prefix, the length of its longest proper prefix that is also a suffix (the KMP failure function)."""
     borders = [0] * len(pattern)
     matched = 0
