@@ -12,6 +12,8 @@
     │   │   └── MalformedBody          not JSON, or not an object
     │   ├── ModelNotFound              no model or alias of that name
     │   ├── RouteNotFound              no frontend serves that path
+    │   ├── RecordNotFound             no stored response, file or batch of that id
+    │   ├── NoRoomLeft                 the record store is full, and nothing may give way
     │   ├── MethodNotAllowed           the path exists, the method does not
     │   ├── BodyTooLarge               the body exceeds ``kernel.body_limit_bytes``
     │   ├── Unauthenticated            no authenticator gave a principal
@@ -109,6 +111,14 @@ class ModelNotFound(ClientError):
 
 class RouteNotFound(ClientError):
     """No enabled frontend serves the path."""
+
+
+class RecordNotFound(ClientError):
+    """The caller has kept no such response, file or batch, or it has expired."""
+
+
+class NoRoomLeft(ClientError):
+    """The record store is full, and nothing in it may give way."""
 
 
 class MethodNotAllowed(ClientError):
@@ -271,6 +281,8 @@ HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
     MalformedBody: ErrorSpec(400, "invalid_request_error", "malformed_body", False),
     ModelNotFound: ErrorSpec(404, "invalid_request_error", "model_not_found", False),
     RouteNotFound: ErrorSpec(404, "invalid_request_error", "unknown_url", False),
+    RecordNotFound: ErrorSpec(404, "invalid_request_error", "not_found", False),
+    NoRoomLeft: ErrorSpec(400, "invalid_request_error", "store_full", False),
     MethodNotAllowed: ErrorSpec(405, "invalid_request_error", "method_not_allowed", False),
     BodyTooLarge: ErrorSpec(413, "invalid_request_error", "request_too_large", False),
     Unauthenticated: ErrorSpec(401, "authentication_error", "invalid_api_key", False),

@@ -1,0 +1,128 @@
+"""Responses that run without a client: their events so far, and who waits for more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from jackfield.errors import InvalidRequest, QueueFull
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from jackfield_openai.responses.answer import ResponseAnswer
+
+RUNNING_MAX: Final = 32
+"""Most responses that run in the background of one gateway."""
+
+ENDED_MAX: Final = 8
+"""Of how many that have ended the events are still there."""
+
+EVENTS_MAX: Final = 8 << 20
+"""Most bytes of events that are kept of one response; the oldest go."""
+
+
+class Run:
+    """One response in the background. Gateway's event loop.
+
+    Parameters:
+        answer: What it becomes.
+    """
+
+    def __init__(self, answer: ResponseAnswer) -> None:
+        self.answer = answer
+        self.task: asyncio.Task[None] | None = None
+        self._events: list[bytes] = []
+        self._dropped = 0
+        self._size = 0
+        self._ended = False
+        self._changed = asyncio.Event()
+
+    def add(self, events: bytes) -> None:
+        """More events."""
+        added = [event + b"\n\n" for event in events.split(b"\n\n") if event]
+        self._events += added
+        self._size += len(events)
+        while self._size > EVENTS_MAX and len(self._events) > 1:
+            self._size -= len(self._events.pop(0))
+            self._dropped += 1
+        self._tell()
+
+    def end(self) -> None:
+        """There will be no more."""
+        self._ended = True
+        self._tell()
+
+    async def follow(self, after: int) -> AsyncGenerator[bytes, None]:
+        """The events behind number *after*, as they come.
+
+        Raises:
+            InvalidRequest: They are not there any more.
+        """
+        place = after + 1
+        while True:
+            if place < self._dropped:
+                raise InvalidRequest("these events are gone; begin later", param="starting_after")
+            changed = self._changed
+            events = self._events[place - self._dropped :]
+            if events:
+                place += len(events)
+                yield b"".join(events)
+            elif self._ended:
+                return
+            else:
+                await changed.wait()
+
+    async def cancel(self) -> None:
+        """End it, and wait until it has ended."""
+        if self.task is not None:
+            self.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(asyncio.gather(self.task, return_exceptions=True))
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class Background:
+    """All responses that run without a client, by tenant and id. Gateway's event loop."""
+
+    def __init__(self) -> None:
+        self._runs: OrderedDict[tuple[str, str], Run] = OrderedDict()
+
+    def start(self, tenant: str, answer: ResponseAnswer, work: Callable[[Run], Awaitable[None]]) -> Run:
+        """Run *work* in a task of its own.
+
+        Raises:
+            QueueFull: As many run as may.
+        """
+        self.check_room()
+        run = Run(answer)
+        self._runs[tenant, str(answer.response["id"])] = run
+        run.task = asyncio.get_running_loop().create_task(self._worked(run, work))
+        return run
+
+    def check_room(self) -> None:
+        """Raise ``QueueFull`` where as many run as may."""
+        if sum(not run.answer.ended for run in self._runs.values()) >= RUNNING_MAX:
+            raise QueueFull("too many responses run in the background")
+
+    def find(self, tenant: str, response_id: str) -> Run | None:
+        """One that runs, or has ended not long ago."""
+        return self._runs.get((tenant, response_id))
+
+    def forget(self, tenant: str, response_id: str) -> None:
+        """It was deleted."""
+        self._runs.pop((tenant, response_id), None)
+
+    async def _worked(self, run: Run, work: Callable[[Run], Awaitable[None]]) -> None:
+        try:
+            await work(run)
+        finally:
+            run.end()
+            ended = [key for key, other in self._runs.items() if other.answer.ended]
+            for key in ended[: max(0, len(ended) - ENDED_MAX)]:
+                del self._runs[key]

@@ -1,0 +1,101 @@
+"""Pages of items, and where a stream begins: the queries of ``GET`` requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from jackfield.errors import InvalidRequest, UnknownField
+from jackfield.frontends.rules import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+LIMIT_MAX: Final = 100
+LIMIT: Final = 20
+_NUMBER_MAX: Final = 12
+"""Most digits of a number in a query."""
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of a list is wanted."""
+
+    limit: int
+    after: str
+    newest_first: bool
+
+
+class _Id(msgspec.Struct, frozen=True):
+    id: str
+
+
+_ID: Final = msgspec.json.Decoder(_Id)
+
+
+def read_page(query: Mapping[str, str], *, most: int = LIMIT_MAX) -> Page:
+    """``limit``, ``after`` and ``order``; raises ``InvalidRequest``."""
+    check_names(query, {"limit", "after", "order", "include"})
+    limit = number(query, "limit", LIMIT)
+    if not 1 <= limit <= most:
+        raise InvalidRequest(f"limit must be between 1 and {most}", param="limit")
+    order = query.get("order", "desc")
+    if order not in {"asc", "desc"}:
+        raise InvalidRequest("order must be asc or desc", param="order")
+    return Page(limit=limit, after=query.get("after", ""), newest_first=order == "desc")
+
+
+def read_start(query: Mapping[str, str]) -> tuple[bool, int]:
+    """Whether events are wanted (``stream``), and the number of the last one that is known; -1 is none."""
+    check_names(query, {"stream", "starting_after", "include", "include_obfuscation"})
+    stream = query.get("stream", "false")
+    if stream not in {"true", "false"}:
+        raise InvalidRequest("stream must be true or false", param="stream")
+    if query.get("include_obfuscation", "false") != "false":
+        raise InvalidRequest("include_obfuscation is not supported", param="include_obfuscation")
+    after = number(query, "starting_after", -1)
+    if "starting_after" in query and stream == "false":
+        raise InvalidRequest("starting_after needs stream to be true", param="starting_after")
+    return stream == "true", after
+
+
+def check_names(query: Mapping[str, str], known: Collection[str]) -> None:
+    """Raise ``UnknownField`` where the query has another parameter."""
+    for name in query:
+        if name not in known:
+            raise UnknownField(f"unknown parameter {shown(name)}", param=shown(name))
+
+
+def number(query: Mapping[str, str], name: str, default: int) -> int:
+    """A whole number in the query; raises ``InvalidRequest``."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= _NUMBER_MAX):
+        raise InvalidRequest(f"{name} must be a whole number", param=name)
+    return int(text)
+
+
+def page_of(items: Sequence[msgspec.Raw], page: Page) -> bytes:
+    """A list object with one page of *items*."""
+    ordered = list(reversed(items)) if page.newest_first else list(items)
+    ids = [_ID.decode(item).id for item in ordered]
+    if page.after:
+        if page.after not in ids:
+            raise InvalidRequest("after names no item of this list", param="after")
+        start = ids.index(page.after) + 1
+        ordered, ids = ordered[start:], ids[start:]
+    return list_object(ordered[: page.limit], ids[: page.limit], more=len(ordered) > page.limit)
+
+
+def list_object(data: Sequence[object], ids: Sequence[str], *, more: bool) -> bytes:
+    """OpenAI's list: one page, its first and last id, and whether there is more."""
+    return msgspec.json.encode(
+        {
+            "object": "list",
+            "data": data,
+            "first_id": ids[0] if ids else None,
+            "last_id": ids[-1] if ids else None,
+            "has_more": more,
+        }
+    )

@@ -1,0 +1,292 @@
+"""Routes and handlers of ``/v1/responses``."""
+
+from __future__ import annotations
+
+import os
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from jackfield.context import RequestContext
+from jackfield.errors import InternalError, InvalidRequest, JackfieldError, RecordNotFound, UnsupportedField, http
+from jackfield.frontends.event_stream import EventStream
+from jackfield.frontends.exchange import ignored_header, json_answer, read_body
+from jackfield.frontends.users import user_mark
+from jackfield.ports.frontend import Route
+from jackfield.questions import Render, Rendered
+from jackfield.types import Finished, GenerateRequest
+from jackfield_openai.responses.answer import ResponseAnswer
+from jackfield_openai.responses.background import Background
+from jackfield_openai.responses.bodies import ResponseCall
+from jackfield_openai.responses.decode import decode_response
+from jackfield_openai.responses.generation import conversation, generate_request, generated, next_output
+from jackfield_openai.responses.history import History, tenant_of
+from jackfield_openai.responses.items import Item, read_items
+from jackfield_openai.responses.listing import page_of, read_page, read_start
+from jackfield_openai.responses.objects import new_id, response_object
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from aiohttp import web
+
+    from jackfield.chat import ChatPrompt
+    from jackfield.ports.frontend import Gateway
+    from jackfield.ports.records import RecordStore
+    from jackfield.types import GenerateEvent
+    from jackfield_openai.config import OpenAIConfig
+    from jackfield_openai.responses.background import Run
+
+_GONE: Final = {"code": "server_error", "message": "the server that ran this response has ended"}
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """A response that is to be made."""
+
+    call: ResponseCall
+    given: tuple[Item, ...]
+    """The items that the request brought."""
+    request: GenerateRequest
+    history: History | None
+    """Where it is kept; None keeps it nowhere."""
+
+
+class Responses:
+    """The handlers.
+
+    Parameters:
+        gateway: What serves the requests.
+        config: ``[config.openai]``.
+    """
+
+    def __init__(self, gateway: Gateway, config: OpenAIConfig) -> None:
+        self._gateway = gateway
+        self._config = config
+        self._background = Background()
+        self._name = os.urandom(8).hex()
+
+    def routes(self) -> Sequence[Route]:
+        """The paths."""
+        return (
+            Route("POST", "/v1/responses", self.create, scope="generate"),
+            Route("POST", "/v1/responses/input_tokens", self.input_tokens, scope="generate"),
+            Route("GET", "/v1/responses/{id}", self.retrieve, scope="generate"),
+            Route("DELETE", "/v1/responses/{id}", self.delete, scope="generate"),
+            Route("POST", "/v1/responses/{id}/cancel", self.cancel, scope="generate"),
+            Route("GET", "/v1/responses/{id}/input_items", self.input_items, scope="generate"),
+        )
+
+    async def create(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``POST /v1/responses``."""
+        call = decode_response(await read_body(request), self._config.unknown_fields)
+        work = await self._work(call, context)
+        context.user = user_mark(call.body.safety_identifier or call.body.user or "")
+        headers = ignored_header(call.ignored)
+        if call.body.background:
+            run = await self._start(work, context)
+            if call.body.stream:
+                return await self._follow(request, run, -1)
+            return json_answer(msgspec.json.encode(run.answer.response), headers)
+        async with aclosing(self._events(work, context)) as events:
+            if not call.body.stream:
+                return json_answer(await self._whole(work, events, context), headers)
+            async with EventStream(request, headers, self._config.keepalive_s) as stream:
+                await self._stream(stream, work, events, context)
+                await stream.response.write_eof()
+                return stream.response
+
+    async def input_tokens(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``POST /v1/responses/input_tokens``: how long the same request's input is."""
+        call = decode_response(await read_body(request), self._config.unknown_fields)
+        _, prompt = await self._prompt(call, context)
+        reply = await self._gateway.ask(context, Render(model=call.model, prompt=prompt))
+        if not isinstance(reply, Rendered):
+            raise InternalError("a worker answered another question")
+        return json_answer(
+            msgspec.json.encode({"object": "response.input_tokens", "input_tokens": reply.tokens}),
+            ignored_header(call.ignored),
+        )
+
+    async def retrieve(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``GET /v1/responses/{id}``: as it is now, or its events."""
+        stream, after = read_start(request.query)
+        run = self._background.find(tenant_of(context), request.match_info["id"])
+        if stream:
+            if run is None:
+                raise InvalidRequest("only responses that run in the background can be followed", param="stream")
+            return await self._follow(request, run, after)
+        if run is not None and not run.answer.ended:
+            return json_answer(msgspec.json.encode(run.answer.response))
+        return json_answer(msgspec.json.encode(await self._kept(request, context)))
+
+    async def delete(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``DELETE /v1/responses/{id}``; one that runs ends."""
+        response_id, tenant = request.match_info["id"], tenant_of(context)
+        run = self._background.find(tenant, response_id)
+        if run is not None:
+            await run.cancel()
+        await self._history(context).delete(response_id)
+        self._background.forget(tenant, response_id)
+        gone = {"id": response_id, "object": "response", "deleted": True}
+        return json_answer(msgspec.json.encode(gone))
+
+    async def cancel(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``POST /v1/responses/{id}/cancel``: end one that runs in the background."""
+        run = self._background.find(tenant_of(context), request.match_info["id"])
+        if run is not None and not run.answer.ended:
+            await run.cancel()
+        kept = await self._kept(request, context)
+        if bytes(kept["background"]) != b"true":
+            raise InvalidRequest("only responses that run in the background can be cancelled", param="response_id")
+        return json_answer(msgspec.json.encode(kept))
+
+    async def input_items(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``GET /v1/responses/{id}/input_items``: what its request brought."""
+        kept = await self._history(context).find(request.match_info["id"])
+        return json_answer(page_of(kept.input, read_page(request.query)))
+
+    async def _kept(self, request: web.Request, context: RequestContext) -> dict[str, msgspec.Raw]:
+        kept = await self._history(context).find(request.match_info["id"])
+        running = bytes(kept.response["status"]) in {b'"queued"', b'"in_progress"'}
+        if running and self._background.find(tenant_of(context), request.match_info["id"]) is None:
+            # the process that ran it was killed; nobody will end it
+            gone = {"status": msgspec.Raw(b'"failed"'), "error": msgspec.Raw(msgspec.json.encode(_GONE))}
+            return {**kept.response, **gone}
+        return kept.response
+
+    # --- making one ---------------------------------------------------------------------------------------------------
+
+    def _records(self) -> RecordStore:
+        records = self._gateway.records
+        if records is None:
+            raise RecordNotFound("this server keeps no responses: no record store is enabled", param="response_id")
+        return records
+
+    def _history(self, context: RequestContext) -> History:
+        return History(self._records(), tenant_of(context))
+
+    async def _work(self, call: ResponseCall, context: RequestContext) -> Work:
+        keeps = self._gateway.records is not None
+        if not keeps and call.body.store:
+            raise UnsupportedField("store: this server keeps nothing: no record store is enabled", param="store")
+        stored = keeps and call.body.store is not False
+        if call.body.background and not stored:
+            raise UnsupportedField("background needs responses to be stored", param="background")
+        given, prompt = await self._prompt(call, context)
+        return Work(
+            call=call,
+            given=given,
+            request=generate_request(call, prompt),
+            history=self._history(context) if stored else None,
+        )
+
+    async def _prompt(self, call: ResponseCall, context: RequestContext) -> tuple[tuple[Item, ...], ChatPrompt]:
+        before: list[Item] = []
+        previous = call.body.previous_response_id
+        if previous is not None:
+            if self._gateway.records is None:
+                raise UnsupportedField(
+                    "previous_response_id: this server keeps nothing: no record store is enabled",
+                    param="previous_response_id",
+                )
+            before = await self._history(context).conversation(previous)
+        given = read_items(call.input, before, new_id)
+        return given, conversation(call, [*before, *given])
+
+    def _events(self, work: Work, context: RequestContext) -> AsyncGenerator[GenerateEvent, None]:
+        shorten = work.call.body.truncation == "auto"
+        return generated(self._gateway, context, work.request, shorten=shorten)
+
+    def _answer(self, work: Work, context: RequestContext) -> ResponseAnswer:
+        model = context.model or work.request.model
+        response = response_object(work.call, model, stored=work.history is not None)
+        return ResponseAnswer(response, logprobs=work.call.logprobs is not None)
+
+    async def _whole(self, work: Work, events: AsyncGenerator[GenerateEvent, None], context: RequestContext) -> bytes:
+        output = await next_output(events)
+        answer = self._answer(work, context)
+        answer.event(output)
+        while not answer.ended:
+            answer.event(await next_output(events))
+        await self._keep(work, answer)
+        return msgspec.json.encode(answer.response)
+
+    async def _stream(
+        self,
+        stream: EventStream,
+        work: Work,
+        events: AsyncGenerator[GenerateEvent, None],
+        context: RequestContext,
+    ) -> None:
+        answer: ResponseAnswer | None = None
+        try:
+            output = await next_output(events)
+            answer = self._answer(work, context)
+            data = answer.opening()
+            while True:
+                data += answer.event(output)
+                if isinstance(output, Finished):
+                    await self._keep(work, answer)
+                    await stream.send(data + answer.closing())
+                    return
+                await stream.send(data)
+                data = b""
+                output = await next_output(events)
+        except JackfieldError as error:
+            if not stream.begun:
+                raise
+            # the status is out: one event that says so, and none that would make the answer look whole
+            context.code = http(error).code
+            answer = answer or self._answer(work, context)
+            said = answer.failed(error)
+            with suppress(JackfieldError):
+                await self._keep(work, answer)
+            await stream.send(said)
+
+    async def _keep(self, work: Work, answer: ResponseAnswer) -> None:
+        if work.history is not None:
+            await work.history.keep(answer.response, work.given)
+
+    # --- in the background --------------------------------------------------------------------------------------------
+
+    async def _start(self, work: Work, context: RequestContext) -> Run:
+        own = RequestContext(context.request_id, context.route, context.client)
+        own.principal, own.user = context.principal, context.user
+        history = self._history(context)
+        answer = self._answer(work, context)
+        self._background.check_room()
+        answer.response["status"] = "queued"
+        await history.keep(answer.response, work.given, gateway=self._name)
+
+        async def make(run: Run) -> None:
+            try:
+                await self._run(run, work, own)
+            except JackfieldError as error:
+                run.add(answer.failed(error))
+            finally:
+                if not answer.ended:
+                    answer.cancelled()
+                await history.keep(answer.response, work.given, new=False)
+                if answer.response["status"] in {"completed", "incomplete"}:
+                    run.add(answer.closing())
+
+        return self._background.start(tenant_of(context), answer, make)
+
+    async def _run(self, run: Run, work: Work, context: RequestContext) -> None:
+        answer = run.answer
+        run.add(answer.opening(queued=True))
+        async with aclosing(self._events(work, context)) as events:
+            while not answer.ended:
+                output = await next_output(events)
+                answer.response["status"] = "in_progress"
+                run.add(answer.event(output))
+
+    async def _follow(self, request: web.Request, run: Run, after: int) -> web.StreamResponse:
+        async with aclosing(run.follow(after)) as events, EventStream(request, {}, self._config.keepalive_s) as stream:
+            async for data in events:
+                await stream.send(data)
+            if not stream.begun:
+                await stream.send(b"")
+            await stream.response.write_eof()
+            return stream.response
