@@ -134,6 +134,8 @@ class Replica:
             context=limits.context if limits else None,
             description=info.description if info else None,
             info=info,
+            limits=limits,
+            chat_template=self.status.chat.template if self.status.chat else None,
         )
 
     def _refusal(self) -> JackfieldError:

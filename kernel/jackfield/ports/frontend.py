@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from jackfield.ports.backend import ModelInfo
+from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.identity import ALL
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """One line from the model file; None until a worker has loaded it."""
     info: ModelInfo | None = None
     """All that is known of it; None until a worker has loaded it."""
+    limits: RunnerLimits | None = None
+    """What it can do at once; None until a worker has loaded it."""
+    chat_template: str | None = None
+    """Jinja source; None where it has none, or until a worker has loaded it."""
 
 
 class Gateway(Protocol):

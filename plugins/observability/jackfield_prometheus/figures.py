@@ -118,3 +118,21 @@ COUNTERS: Final = (
         ("store", "reason"),
     ),
 )
+
+
+def _llamacpp(name: str, documentation: str, value: Callable[[EngineStats], float]) -> Figure:
+    return Figure(f"llamacpp:{name}", documentation, lambda stats: [((), value(stats))])
+
+
+LLAMACPP_GAUGES: Final = (
+    _llamacpp("requests_processing", "Number of requests processing.", lambda stats: stats.running),
+    _llamacpp("requests_deferred", "Number of requests deferred.", lambda stats: stats.waiting),
+)
+"""llama-server's names for what is known here under other ones (its ``tools/server/README.md``, GET /metrics)."""
+
+LLAMACPP_COUNTERS: Final = (
+    _llamacpp("prompt_tokens_total", "Number of prompt tokens processed.", lambda stats: stats.prompt_tokens),
+    _llamacpp("tokens_predicted_total", "Number of generation tokens processed.", lambda stats: stats.generated_tokens),
+    _llamacpp("n_decode_total", "Total number of engine steps.", lambda stats: stats.steps),
+)
+"""The same, of what only grows."""

@@ -95,7 +95,7 @@ class PrometheusObserver:
         self._generation_tokens = self._counter("generation_tokens", "Tokens of answers.", ("model",))
         self._cached_tokens = self._counter("cached_tokens", "Tokens of prompts from the prefix cache.", ("model",))
         self._gaps = BulkHistogram("jackfield_inter_token_seconds", "Between two texts of one answer.", TOKEN_BOUNDS)
-        self._workers = WorkerMetrics()
+        self._workers = WorkerMetrics(llamacpp_names=config.llamacpp_names)
         self._registry.register(self._gaps)
         self._registry.register(self._workers)
         if config.process_metrics:

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from jackfield.lifecycle import WorkerState
-from jackfield_prometheus.figures import COUNTERS, GAUGES
+from jackfield_prometheus.figures import COUNTERS, GAUGES, LLAMACPP_COUNTERS, LLAMACPP_GAUGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +31,15 @@ RESTARTS: Final = "jackfield_worker_restarts"
 class WorkerMetrics(Collector):
     """The latest of every worker. Gateway's event loop.
 
+    Parameters:
+        llamacpp_names: Also show what llama-server has under its names.
+
     Number of series: bounded by the models and stores of the manifest, and by the engine's own reasons.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, llamacpp_names: bool = False) -> None:
+        self._gauges = (*GAUGES, *LLAMACPP_GAUGES) if llamacpp_names else GAUGES
+        self._counters = (*COUNTERS, *LLAMACPP_COUNTERS) if llamacpp_names else COUNTERS
         self._changes: dict[str, WorkerChanged] = {}
         self._stats: dict[str, EngineStats] = {}
 
@@ -51,9 +56,9 @@ class WorkerMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, for the registry."""
-        for figure in GAUGES:
+        for figure in self._gauges:
             yield self._family(GaugeMetricFamily, figure)
-        for figure in COUNTERS:
+        for figure in self._counters:
             yield self._family(CounterMetricFamily, figure)
         yield from self._states()
 

@@ -291,6 +291,24 @@ def test_nothing_but_our_own_metrics_unless_wanted() -> None:
     assert "process_cpu_seconds" in wanted
 
 
+def test_llama_servers_names_where_wanted() -> None:
+    """Dashboards made for llama-server find what is known here."""
+    observer = PrometheusObserver(PrometheusConfig(llamacpp_names=True))
+    stats = EngineStats(
+        running=2, waiting=3, kv_used=0, kv_total=0, steps=7, prompt_tokens=5, generated_tokens=6, preemptions=0,
+        step_s=0.0, own_s=0.0, sampler_s=0.0,
+    )  # fmt: skip
+    observer.observe(WorkerReported(model="demo", stats=stats))
+    wanted = {
+        "llamacpp:requests_processing": 2,
+        "llamacpp:requests_deferred": 3,
+        "llamacpp:n_decode_total": 7,
+        "llamacpp:prompt_tokens_total": 5,
+        "llamacpp:tokens_predicted_total": 6,
+    }
+    assert {name: value(observer, name, model="demo") for name in wanted} == wanted
+
+
 @given(values=st.lists(st.lists(st.floats(0, 100) | st.sampled_from([0.1, 1.0]), max_size=30), max_size=5))
 def test_many_at_once_are_counted_like_one_by_one(values: list[list[float]]) -> None:
     """The bulk histogram gives what prometheus_client's own gives."""

@@ -1,0 +1,141 @@
+"""The honoured fields of each body; where null is allowed, it counts as absent.
+
+Names and defaults are those of llama-server's ``tools/server/README.md`` and ``server-schema.cpp``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from jackfield.chat import JsonValue
+from jackfield.frontends.arrays import INT32_MAX, Token
+from jackfield.frontends.sampling import SamplingBody
+from jackfield.types import CHOICES_MAX, TOP_LOGPROBS_MAX
+
+Limit: TypeAlias = Annotated[int, Meta(ge=-1, le=INT32_MAX)]
+Piece: TypeAlias = str | Token
+Texts: TypeAlias = Annotated[list[str], Meta(min_length=1)]
+
+SAMPLING_DEFAULTS: Final = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.05}
+"""What llama-server draws with where a request says nothing; the other fields are off there as here."""
+
+
+class PromptObject(msgspec.Struct, frozen=True):
+    """A prompt with media."""
+
+    prompt_string: str
+    multimodal_data: list[str] = []
+
+
+PromptField: TypeAlias = str | PromptObject | list[str | Token | PromptObject | list[Piece]]
+"""A text, tokens, both mixed, or an array of such prompts. An array with a number in it is one prompt."""
+
+
+class SharedBody(SamplingBody, frozen=True, kw_only=True):
+    """What ``/completion`` and ``/infill`` have in common."""
+
+    model: str | None = None
+    n_predict: Limit | None = None
+    max_tokens: Limit | None = None
+    """Another name of ``n_predict``."""
+    n_cmpl: Annotated[int, Meta(ge=1, le=CHOICES_MAX)] | None = None
+    stream: bool | None = None
+    stop: list[str] | str | None = None
+    ignore_eos: bool | None = None
+    n_probs: Annotated[int, Meta(ge=0, le=TOP_LOGPROBS_MAX)] | None = None
+    cache_prompt: bool | None = None
+    id_slot: Limit | None = None
+    return_tokens: bool | None = None
+    response_fields: list[str] | None = None
+    sse_ping_interval: Annotated[int, Meta(ge=-1, le=3600)] | None = None
+
+
+class CompletionBody(SharedBody, frozen=True, kw_only=True):
+    """``/completion``, but for what is read apart."""
+
+
+class ExtraFile(msgspec.Struct, frozen=True):
+    """One element of ``input_extra``."""
+
+    text: str
+    filename: str = "tmp"
+
+
+class InfillBody(SharedBody, frozen=True, kw_only=True):
+    """``/infill``, but for what is read apart."""
+
+    input_prefix: str
+    input_suffix: str
+    input_extra: list[ExtraFile] | None = None
+    prompt: str | None = None
+
+
+class TokenizeBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``/tokenize``."""
+
+    content: str | list[Piece] = ""
+    model: str | None = None
+    add_special: bool | None = None
+    parse_special: bool | None = None
+    with_pieces: bool | None = None
+
+
+class DetokenizeBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``/detokenize``."""
+
+    tokens: list[Token] = []
+    model: str | None = None
+
+
+class TemplateBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``/apply-template``, but for what is read apart."""
+
+    model: str | None = None
+    parallel_tool_calls: bool | None = None
+    chat_template_kwargs: dict[str, JsonValue] | None = None
+    continue_final_message: bool | None = None
+
+
+class SlotBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``/slots/{id}``."""
+
+    filename: str | None = None
+    model: str | None = None
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A document as an object."""
+
+    text: str
+
+
+class RerankBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``/rerank`` of Jina and TEI; ``texts`` makes it TEI's."""
+
+    query: str
+    documents: list[str | Document] | None = None
+    texts: list[str] | None = None
+    model: str | None = None
+    top_n: Annotated[int, Meta(ge=1, le=INT32_MAX)] | None = None
+    return_documents: bool | None = None
+    return_text: bool | None = None
+    raw_scores: bool | None = None
+
+
+class CohereRerankBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``/v2/rerank``."""
+
+    query: str
+    documents: list[str]
+    model: str | None = None
+    top_n: Annotated[int, Meta(ge=1, le=INT32_MAX)] | None = None
+
+
+class EmbeddingBody(msgspec.Struct, frozen=True, kw_only=True):
+    """``/embedding``, but for what is read apart."""
+
+    model: str | None = None
+    embd_normalize: int | None = None

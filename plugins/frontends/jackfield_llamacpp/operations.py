@@ -1,0 +1,212 @@
+"""What each route takes and answers, for the server's OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from jackfield.chat import JsonValue
+from jackfield.frontends.arrays import Token
+from jackfield.frontends.sampling import Bias
+from jackfield.ports.frontend import Operation, Parameter
+from jackfield_llamacpp import fields
+from jackfield_llamacpp.bodies import (
+    CohereRerankBody,
+    CompletionBody,
+    DetokenizeBody,
+    EmbeddingBody,
+    InfillBody,
+    PromptField,
+    RerankBody,
+    SlotBody,
+    TemplateBody,
+    TokenizeBody,
+)
+from jackfield_llamacpp.errors import ErrorBody
+from jackfield_llamacpp.pooled import CohereRanking, EmbeddingEntry, JinaRanking, TeiResult
+from jackfield_llamacpp.slots import Alive, Props, SlotSaved, SlotState
+from jackfield_llamacpp.vocabulary import DetokenizeAnswer, TemplateAnswer, TokenizeAnswer
+
+Table: TypeAlias = dict[str, JsonValue]
+_Biases: TypeAlias = dict[str, Bias | bool] | list[tuple[Token | str, Bias | bool]]
+
+
+class CompletionRequest(CompletionBody, frozen=True, kw_only=True):
+    """``/completion``."""
+
+    prompt: PromptField
+    grammar: str | None = None
+    json_schema: Table | None = None
+    logit_bias: _Biases | None = None
+
+
+class InfillRequest(InfillBody, frozen=True, kw_only=True):
+    """``/infill``."""
+
+    grammar: str | None = None
+    json_schema: Table | None = None
+    logit_bias: _Biases | None = None
+
+
+class TemplateRequest(TemplateBody, frozen=True, kw_only=True):
+    """``/apply-template``."""
+
+    messages: Annotated[list[Table], Meta(min_length=1)]
+    tools: list[Table] | None = None
+    tool_choice: str | Table | None = None
+
+
+class EmbeddingRequest(EmbeddingBody, frozen=True, kw_only=True):
+    """``/embedding``; one of ``content`` and ``input``."""
+
+    content: PromptField | None = None
+    input: PromptField | None = None
+
+
+class Logprob(msgspec.Struct):
+    """How likely a token was."""
+
+    id: int
+    token: str
+    bytes: list[int]
+    logprob: float
+
+
+class TokenLogprob(Logprob):
+    """The same, and how likely others were."""
+
+    top_logprobs: list[Logprob]
+
+
+class Timings(msgspec.Struct):
+    """Where the time went."""
+
+    cache_n: int
+    prompt_n: int
+    prompt_ms: float
+    prompt_per_token_ms: float
+    prompt_per_second: float
+    predicted_n: int
+    predicted_ms: float
+    predicted_per_token_ms: float
+    predicted_per_second: float
+
+
+class Completion(msgspec.Struct, kw_only=True):
+    """One answer, or a part of it; ``response_fields`` leaves fields out."""
+
+    index: int | None = None
+    content: str | None = None
+    tokens: list[int] | None = None
+    id_slot: int | None = None
+    stop: bool | None = None
+    model: str | None = None
+    tokens_predicted: int | None = None
+    tokens_evaluated: int | None = None
+    generation_settings: Table | None = None
+    prompt: str | None = None
+    has_new_line: bool | None = None
+    truncated: bool | None = None
+    stop_type: Literal["none", "eos", "limit", "word"] | None = None
+    stopping_word: str | None = None
+    tokens_cached: int | None = None
+    timings: Timings | None = None
+    completion_probabilities: list[TokenLogprob] | None = None
+
+
+_MODEL: Final = Parameter(name="model", description="Its name or an alias; the default model without it.")
+
+
+def _honoured(names: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(names))
+
+
+COMPLETE: Final = Operation(
+    summary="Continue a text",
+    body=CompletionRequest,
+    answer=Completion | list[Completion],
+    events=Completion,
+    error=ErrorBody,
+    honoured=_honoured(fields.COMPLETION_HONOURED),
+    task="generate",
+)
+INFILL: Final = Operation(
+    summary="Fill a gap in a text",
+    body=InfillRequest,
+    answer=Completion | list[Completion],
+    events=Completion,
+    error=ErrorBody,
+    honoured=_honoured(fields.INFILL_HONOURED),
+    task="generate",
+)
+TOKENIZE: Final = Operation(
+    summary="Tokens of a text",
+    body=TokenizeBody,
+    answer=TokenizeAnswer,
+    error=ErrorBody,
+    honoured=_honoured(fields.TOKENIZE_HONOURED),
+)
+DETOKENIZE: Final = Operation(
+    summary="Text of tokens",
+    body=DetokenizeBody,
+    answer=DetokenizeAnswer,
+    error=ErrorBody,
+    honoured=_honoured(fields.DETOKENIZE_HONOURED),
+)
+APPLY_TEMPLATE: Final = Operation(
+    summary="A conversation as the model reads it",
+    body=TemplateRequest,
+    answer=TemplateAnswer,
+    error=ErrorBody,
+    honoured=_honoured(fields.TEMPLATE_HONOURED),
+)
+RERANK: Final = Operation(
+    summary="Say how well documents fit a query (Jina, TEI)",
+    body=RerankBody,
+    answer=JinaRanking | list[TeiResult],
+    error=ErrorBody,
+    honoured=_honoured(fields.RERANK_HONOURED),
+    task="rerank",
+)
+COHERE_RERANK: Final = Operation(
+    summary="Say how well documents fit a query (Cohere)",
+    body=CohereRerankBody,
+    answer=CohereRanking,
+    error=ErrorBody,
+    honoured=_honoured(fields.COHERE_HONOURED),
+    task="rerank",
+)
+EMBED: Final = Operation(
+    summary="Embed texts",
+    body=EmbeddingRequest,
+    answer=list[EmbeddingEntry],
+    error=ErrorBody,
+    honoured=_honoured(fields.EMBEDDING_HONOURED),
+    task="embed",
+)
+PROPS: Final = Operation(summary="Properties of a model", answer=Props, error=ErrorBody, parameters=(_MODEL,))
+CHANGE_PROPS: Final = Operation(summary="Always refused: there is nothing to change", error=ErrorBody)
+LIST_SLOTS: Final = Operation(
+    summary="What each slot does",
+    answer=list[SlotState],
+    error=ErrorBody,
+    parameters=(
+        _MODEL,
+        Parameter(name="fail_on_no_slot", description="1 answers 503 where all slots are busy."),
+    ),
+)
+CHANGE_SLOT: Final = Operation(
+    summary="Save, restore or erase what a slot has computed",
+    body=SlotBody,
+    answer=SlotSaved,
+    error=ErrorBody,
+    parameters=(
+        _MODEL,
+        Parameter(name="id_slot", where="path", kind=int),
+        Parameter(name="action", kind=Literal["save", "restore", "erase"], required=True),
+    ),
+    honoured=_honoured(fields.SLOT_HONOURED),
+)
+HEALTH: Final = Operation(summary="Whether all models serve", answer=Alive, error=ErrorBody)

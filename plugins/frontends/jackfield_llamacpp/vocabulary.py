@@ -1,0 +1,132 @@
+"""``/tokenize``, ``/detokenize`` and ``/apply-template``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from jackfield.chat import ChatPrompt
+from jackfield.errors import InternalError, InvalidRequest
+from jackfield.frontends.messages import read_messages
+from jackfield.frontends.tools import read_tool_choice, read_tools
+from jackfield.questions import Detokenise, Render, Rendered, Text, Tokenise, Tokens
+from jackfield_llamacpp import fields
+from jackfield_llamacpp.bodies import DetokenizeBody, TemplateBody, TokenizeBody
+from jackfield_llamacpp.prompts import TEXTS_MAX, mixed_tokens
+from jackfield_llamacpp.reading import chosen_model, decoded, screened
+
+if TYPE_CHECKING:
+    from jackfield.context import RequestContext
+    from jackfield.frontends.rules import Mode
+    from jackfield.ports.frontend import Gateway
+
+_TOKENIZE: Final = msgspec.json.Decoder(TokenizeBody)
+_DETOKENIZE: Final = msgspec.json.Decoder(DetokenizeBody)
+_TEMPLATE: Final = msgspec.json.Decoder(TemplateBody)
+
+
+class TokenPiece(msgspec.Struct):
+    """A token and its text; bytes where it is no whole text."""
+
+    id: int
+    piece: str | list[int]
+
+
+class TokenizeAnswer(msgspec.Struct):
+    """Token ids, or objects with their texts."""
+
+    tokens: list[int | TokenPiece]
+
+
+class DetokenizeAnswer(msgspec.Struct):
+    """The text of tokens."""
+
+    content: str
+
+
+class TemplateAnswer(msgspec.Struct):
+    """A conversation as the model reads it."""
+
+    prompt: str
+
+
+class Vocabulary:
+    """Questions about a model's vocabulary and template. Event loop thread.
+
+    Parameters:
+        gateway: Whom to ask.
+        default: Model of requests that name none; empty takes the first that generates.
+        mode: What becomes of fields that cannot be honoured.
+    """
+
+    def __init__(self, gateway: Gateway, default: str, mode: Mode) -> None:
+        self._gateway = gateway
+        self._default = default
+        self._mode: Mode = mode
+
+    async def tokenize(self, data: bytes, context: RequestContext) -> TokenizeAnswer:
+        """Texts to tokens; raises as ``screened`` and ``Gateway.ask``."""
+        body = decoded(_TOKENIZE, screened(data, self._mode, fields.TOKENIZE_HONOURED, fields.NOTHING))
+        model = self._model(context, body.model)
+        special, parsed = bool(body.add_special), body.parse_special is not False
+        if isinstance(body.content, list):
+            if body.with_pieces:
+                raise InvalidRequest("with_pieces needs a text as content", param="with_pieces")
+            if sum(isinstance(each, str) for each in body.content) > TEXTS_MAX:
+                raise InvalidRequest(f"content may have at most {TEXTS_MAX} texts", param="content")
+            pieces = tuple(body.content)
+            tokens = await mixed_tokens(
+                self._gateway, context, model, pieces, add_special=special, parse_special=parsed
+            )
+            return TokenizeAnswer(list(tokens))
+        asked = Tokenise(model=model, text=body.content, add_special=special, parse_special=parsed)
+        reply = await self._gateway.ask(context, asked)
+        if not isinstance(reply, Tokens):
+            raise _odd_answer()
+        if not body.with_pieces:
+            return TokenizeAnswer(list(reply.tokens))
+        named = zip(reply.tokens, reply.pieces, strict=True)
+        return TokenizeAnswer([TokenPiece(token, _text_or_bytes(piece)) for token, piece in named])
+
+    async def detokenize(self, data: bytes, context: RequestContext) -> DetokenizeAnswer:
+        """Tokens to text; raises as ``screened`` and ``Gateway.ask``."""
+        body = decoded(_DETOKENIZE, screened(data, self._mode, fields.DETOKENIZE_HONOURED, fields.NOTHING))
+        model = self._model(context, body.model)
+        reply = await self._gateway.ask(context, Detokenise(model=model, tokens=tuple(body.tokens)))
+        if not isinstance(reply, Text):
+            raise _odd_answer()
+        return DetokenizeAnswer(reply.text.decode(errors="replace"))
+
+    async def apply_template(self, data: bytes, context: RequestContext) -> TemplateAnswer:
+        """A conversation to the prompt it becomes; raises as ``screened`` and ``Gateway.ask``."""
+        read = screened(data, self._mode, fields.TEMPLATE_HONOURED, fields.TEMPLATE)
+        if "messages" not in read.given:
+            raise InvalidRequest("messages is required", param="messages")
+        body = decoded(_TEMPLATE, read)
+        prompt = ChatPrompt(
+            read_messages(read.given["messages"], read.screening),
+            tools=read_tools(read.given.get("tools")),
+            tool_choice=read_tool_choice(read.given.get("tool_choice")),
+            parallel_tool_calls=body.parallel_tool_calls is not False,
+            template_kwargs=body.chat_template_kwargs or {},
+            continue_final=bool(body.continue_final_message),
+        )
+        reply = await self._gateway.ask(context, Render(model=self._model(context, body.model), prompt=prompt))
+        if not isinstance(reply, Rendered):
+            raise _odd_answer()
+        return TemplateAnswer(reply.text)
+
+    def _model(self, context: RequestContext, named: str | None) -> str:
+        return chosen_model(self._gateway, context, named, self._default, "generate")
+
+
+def _text_or_bytes(piece: bytes) -> str | list[int]:
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return list(piece)
+
+
+def _odd_answer() -> InternalError:
+    return InternalError("a worker has answered something else")
