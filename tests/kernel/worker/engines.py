@@ -119,6 +119,10 @@ class Asker:
         """All of it."""
         return "".join(event.text for event in self.events if isinstance(event, TextDelta))
 
+    def text_of(self, index: int) -> str:
+        """Of one of several answers."""
+        return "".join(event.text for event in self.events if isinstance(event, TextDelta) and event.index == index)
+
     @property
     def scores(self) -> list[TokenLogprob]:
         """Of every token, wherever in the text it stands."""
