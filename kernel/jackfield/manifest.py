@@ -54,7 +54,10 @@ class InstanceRef(msgspec.Struct, frozen=True):
 DEFAULT_SCHEDULERS: Final = (InstanceRef("fcfs", "fcfs", defaulted=True),)
 """Fill the scheduler socket where no enabled plugin does: without a scheduler nothing runs."""
 
-DEFAULT_DIALECTS: Final = tuple(InstanceRef(name, name, defaulted=True) for name in ("glm", "granite", "hermes"))
+DEFAULT_DIALECTS: Final = tuple(
+    InstanceRef(name, name, defaulted=True)
+    for name in ("command-r", "deepseek", "glm", "granite", "harmony", "mistral", "hermes")
+)
 """Fill the dialect socket where no enabled plugin does: families with marks of their own first, the one that takes any
 template last."""
 
