@@ -13,12 +13,17 @@ from jackfield.frontends.malformed import not_of_kind
 from jackfield.frontends.rules import is_null
 
 
+def null() -> msgspec.Raw:
+    """What stands for a value that is absent. As a plain default it could not be described to clients."""
+    return msgspec.Raw(b"null")
+
+
 class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``tools[].function``."""
 
     name: str
     description: str | None = None
-    parameters: msgspec.Raw | None = None
+    parameters: msgspec.Raw = msgspec.field(default_factory=null)
     strict: bool | None = None
 
 
@@ -89,9 +94,9 @@ def _tool(spec: ToolSpec, path: str) -> Tool:
     )
 
 
-def read_schema(raw: msgspec.Raw | None, path: str) -> str:
-    """A JSON Schema of arguments as text; empty where it is absent, null or an empty object."""
-    if raw is None or is_null(raw):
+def read_schema(raw: msgspec.Raw, path: str) -> str:
+    """A JSON Schema of arguments as text; empty where it is null or an empty object."""
+    if is_null(raw):
         return ""
     try:
         return bytes(raw).decode() if _TABLE.decode(raw) else ""

@@ -11,7 +11,7 @@ from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import typed
 from jackfield.frontends.messages import MESSAGES_MAX
 from jackfield.frontends.rules import Names, NamesDecoder, is_null, shown
-from jackfield.frontends.tools import read_schema
+from jackfield.frontends.tools import null, read_schema
 from jackfield_anthropic import fields
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ class BlockBody(msgspec.Struct, frozen=True, kw_only=True):
     thinking: str | None = None
     id: str | None = None
     name: str | None = None
-    input: msgspec.Raw | None = None
+    input: msgspec.Raw = msgspec.field(default_factory=null)
     tool_use_id: str | None = None
-    content: msgspec.Raw | None = None
+    content: msgspec.Raw = msgspec.field(default_factory=null)
     is_error: bool | None = None
 
 
@@ -186,7 +186,7 @@ class _Turns:
     def _call(self, block: BlockBody, path: str) -> ToolCall:
         call = _required(block.id, f"{path}.id")
         name = _required(block.name, f"{path}.name")
-        if block.input is None or is_null(block.input):
+        if is_null(block.input):
             raise InvalidRequest(f"{path}.input is required", param=f"{path}.input")
         arguments = read_schema(block.input, f"{path}.input") or "{}"
         self._called[call] = name

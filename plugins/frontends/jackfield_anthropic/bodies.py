@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from jackfield.frontends.arrays import INT32_MAX
+from jackfield.frontends.tools import null
 from jackfield.types import GenerateRequest
 
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=INT32_MAX)]
@@ -56,7 +57,7 @@ class ToolBody(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     type: str | None = None
     description: str | None = None
-    input_schema: msgspec.Raw | None = None
+    input_schema: msgspec.Raw = msgspec.field(default_factory=null)
     strict: bool | None = None
 
 

@@ -9,7 +9,7 @@ import msgspec
 from jackfield.chat import TOOLS_MAX, Tool, ToolChoice
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import typed
-from jackfield.frontends.rules import Names, NamesDecoder, shown
+from jackfield.frontends.rules import Names, NamesDecoder, is_null, shown
 from jackfield.frontends.tools import read_schema
 from jackfield_anthropic import fields
 from jackfield_anthropic.bodies import ToolBody
@@ -52,7 +52,7 @@ def read_tools(raw: msgspec.Raw | None, screening: Screening) -> tuple[Tool, ...
 
 
 def _tool(body: ToolBody, path: str) -> Tool:
-    if body.input_schema is None:
+    if is_null(body.input_schema):
         raise InvalidRequest(f"{path}.input_schema is required", param=f"{path}.input_schema")
     return Tool(
         name=body.name,
