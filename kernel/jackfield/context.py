@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from jackfield.ports.identity import Principal
@@ -72,3 +72,28 @@ class RequestContext:
         self.finished: Finished | None = None
         self.code: str | None = None
         """``error.code`` of what went wrong, also after the first byte."""
+
+    def detached(self) -> RequestContext:
+        """A context for the same request, for work that outlives its HTTP request: what that ends does not end it."""
+        other = RequestContext(self.request_id, self.route, self.client)
+        for name in ("arrived", "deadline", "fingerprint", "principal", "user"):
+            setattr(other, name, getattr(self, name))
+        return other
+
+    def learn(self, other: RequestContext) -> None:
+        """Take over what *other*, which was detached from this one, has learnt of the work."""
+        for name in _OF_THE_WORK:
+            setattr(self, name, getattr(other, name))
+
+
+_OF_THE_WORK: Final = (
+    "code",
+    "completion_tokens",
+    "finished",
+    "first_token",
+    "gaps",
+    "model",
+    "prompt_tokens",
+    "queue_s",
+)
+"""What a request's work says of it."""

@@ -101,6 +101,7 @@ class Pipeline:
                         yield read
             finally:
                 link.cancel(number)
+                self._forget(context, link, number)
 
     async def pool(self, context: RequestContext, request: PoolRequest) -> Pooled:
         """See ``Gateway.pool``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
@@ -130,6 +131,12 @@ class Pipeline:
                 raise DeadlineExceeded("the model's worker did not answer in time") from None
             finally:
                 link.cancel(number)
+
+    def _forget(self, context: RequestContext, link: WorkerLink, number: int) -> None:
+        """One that is over; a context that outlives its HTTP request is never released."""
+        still = [each for each in self._open.pop(context, ()) if each != (link, number)]
+        if still:
+            self._open[context] = still
 
     def release(self, context: RequestContext) -> None:
         """Cancel what *context* still has in a worker: its handler has returned, and nobody reads any more."""

@@ -115,6 +115,7 @@ class EmbeddingBody(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Count | None = None
+    user: str | None = None
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,5 +157,7 @@ class EmbeddingCall(msgspec.Struct, frozen=True, kw_only=True):
     request: PoolRequest
     base64: bool
     """Whether vectors are sent as base64 of their little-endian float32, not as numbers."""
+    user: str = ""
+    """As in ``Call``."""
     ignored: tuple[str, ...] = ()
     """As in ``Call``."""

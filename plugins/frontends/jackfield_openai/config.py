@@ -12,6 +12,13 @@ KEEPALIVE_MIN_S: Final = 0.05
 KEEPALIVE_MAX_S: Final = 3600.0
 """Beyond an hour every proxy has long closed the connection."""
 
+RESUME_MAX_S: Final = 3600.0
+"""A client that has been away for an hour asks again."""
+
+RESUME_STREAMS_MAX: Final = 65_536
+RESUME_BYTES_MIN: Final = 65_536
+RESUME_BYTES_MAX: Final = 1 << 30
+
 
 class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How requests in OpenAI's dialect are read and answered."""
@@ -25,6 +32,20 @@ class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Seconds of silence after which a stream gets an SSE comment, so that proxies keep it open. A request that waits
     for its first token as long begins its stream with one; an error after that is an event, not a status."""
 
+    resume_s: float = 0.0
+    """Seconds for which a stream whose client has gone goes on, and for which its events are kept, so that the client
+    can take it up again at ``GET /v1/streams/{id}``. 0 ends it at once."""
+    resume_streams: int = 64
+    """Most streams that are kept at a time; more are streamed without a way to take them up again."""
+    resume_bytes: int = 4194304
+    """Most bytes of events that are kept of one stream; the oldest give way."""
+
     def __post_init__(self) -> None:
+        if not 0 <= self.resume_s <= RESUME_MAX_S:
+            raise ValueError(f"resume_s must be between 0 and {RESUME_MAX_S:g}")
+        if not 1 <= self.resume_streams <= RESUME_STREAMS_MAX:
+            raise ValueError(f"resume_streams must be between 1 and {RESUME_STREAMS_MAX}")
+        if not RESUME_BYTES_MIN <= self.resume_bytes <= RESUME_BYTES_MAX:
+            raise ValueError(f"resume_bytes must be between {RESUME_BYTES_MIN} and {RESUME_BYTES_MAX}")
         if not KEEPALIVE_MIN_S <= self.keepalive_s <= KEEPALIVE_MAX_S:
             raise ValueError(f"keepalive_s must be between {KEEPALIVE_MIN_S:g} and {KEEPALIVE_MAX_S:g}")

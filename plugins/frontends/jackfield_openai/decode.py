@@ -108,7 +108,12 @@ def decode_embedding(data: bytes, mode: Mode) -> EmbeddingCall:
             path = f"input[{index}]" if len(inputs) > 1 else "input"
             raise InvalidRequest(f"{path} must not be empty", param=path)
     request = PoolRequest(model=_model(body.model), task="embed", inputs=inputs, dimensions=body.dimensions)
-    return EmbeddingCall(request=request, base64=body.encoding_format == "base64", ignored=tuple(screening.ignored))
+    return EmbeddingCall(
+        request=request,
+        base64=body.encoding_format == "base64",
+        user=body.user or "",
+        ignored=tuple(screening.ignored),
+    )
 
 
 def _screened(data: bytes, mode: Mode, honoured: frozenset[str], rules: Rules) -> tuple[Given, Screening]:

@@ -121,7 +121,7 @@ CHAT_HONOURED: Final = GENERATING | {
     "top_logprobs",
 }
 COMPLETION_HONOURED: Final = GENERATING | {"prompt", "best_of", "echo", "suffix"}
-EMBEDDING_HONOURED: Final = frozenset({"model", "input", "encoding_format", "dimensions"})
+EMBEDDING_HONOURED: Final = frozenset({"model", "input", "encoding_format", "dimensions", "user"})
 STREAM_OPTIONS_HONOURED: Final = frozenset({"continuous_usage_stats", "include_usage"})
 
 _LOCAL: Final[Rules] = {
@@ -175,7 +175,7 @@ CHAT: Final[Rules] = {
 COMPLETION: Final[Rules] = _LOCAL
 """Fields of ``/v1/completions`` that are not honoured."""
 
-EMBEDDING: Final[Rules] = {"user": Rule(str, anything)}
+EMBEDDING: Final[Rules] = {}
 """Fields of ``/v1/embeddings`` that are not honoured."""
 
 STREAM_OPTIONS: Final[Rules] = {"include_obfuscation": Rule(bool, _false, tunes=True)}

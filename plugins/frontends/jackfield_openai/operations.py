@@ -16,13 +16,14 @@ from jackfield.frontends.arrays import Token
 from jackfield.frontends.messages import MessageBody
 from jackfield.frontends.sampling import Bias
 from jackfield.frontends.tools import NamedFunction
-from jackfield.ports.frontend import Operation
+from jackfield.ports.frontend import Operation, Parameter
 from jackfield.types import FinishReason
 from jackfield_openai import fields
 from jackfield_openai.bodies import ChatBody, CompletionBody, EmbeddingBody
 
 Table: TypeAlias = dict[str, JsonValue]
 Biases: TypeAlias = dict[str, Bias | bool] | list[tuple[Token | str, Bias | bool]]
+ChatFinishReason: TypeAlias = FinishReason | Literal["function_call"]
 Prompt: TypeAlias = str | Annotated[list[Token | str | list[Token]], Meta(min_length=1)]
 
 
@@ -86,6 +87,8 @@ class _ChatExtra(msgspec.Struct, kw_only=True):
     messages: Annotated[list[MessageBody], Meta(min_length=1)]
     tools: list[FunctionTool] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedChoice | None = None
+    functions: list[Function] | None = None
+    function_call: Literal["none", "auto"] | NamedFunction | None = None
 
 
 def _united(name: str, *parts: type[msgspec.Struct]) -> type[msgspec.Struct]:
@@ -142,6 +145,7 @@ class AnswerMessage(msgspec.Struct, kw_only=True):
     refusal: None
     reasoning_content: str | None = None
     tool_calls: list[Call] | None = None
+    function_call: CalledFunction | None = None
 
 
 class Delta(msgspec.Struct, kw_only=True):
@@ -151,6 +155,7 @@ class Delta(msgspec.Struct, kw_only=True):
     content: str | None = None
     reasoning_content: str | None = None
     tool_calls: list[Call] | None = None
+    function_call: CalledFunction | None = None
 
 
 class ChatChoice(msgspec.Struct, kw_only=True):
@@ -158,7 +163,7 @@ class ChatChoice(msgspec.Struct, kw_only=True):
 
     index: int
     message: AnswerMessage
-    finish_reason: FinishReason
+    finish_reason: ChatFinishReason
     logprobs: ChatLogprobs | None
     stop_reason: int | str | None = None
 
@@ -168,7 +173,7 @@ class ChunkChoice(msgspec.Struct, kw_only=True):
 
     index: int
     delta: Delta
-    finish_reason: FinishReason | None
+    finish_reason: ChatFinishReason | None
     logprobs: ChatLogprobs | None
     stop_reason: int | str | None = None
 
@@ -195,6 +200,20 @@ class Usage(msgspec.Struct, kw_only=True):
     completion_tokens_details: CompletionDetails
 
 
+class Timings(msgspec.Struct, kw_only=True):
+    """Where the time went."""
+
+    cache_n: int
+    prompt_n: int
+    prompt_ms: float
+    prompt_per_token_ms: float
+    prompt_per_second: float
+    predicted_n: int
+    predicted_ms: float
+    predicted_per_token_ms: float
+    predicted_per_second: float
+
+
 class ChatCompletion(msgspec.Struct, kw_only=True):
     """Answers to a chat."""
 
@@ -205,6 +224,7 @@ class ChatCompletion(msgspec.Struct, kw_only=True):
     choices: list[ChatChoice]
     usage: Usage
     service_tier: str | None = None
+    timings: Timings | None = None
 
 
 class ChatCompletionChunk(msgspec.Struct, kw_only=True):
@@ -217,6 +237,7 @@ class ChatCompletionChunk(msgspec.Struct, kw_only=True):
     choices: list[ChunkChoice]
     usage: Usage | None = None
     service_tier: str | None = None
+    timings: Timings | None = None
 
 
 class TextLogprobs(msgspec.Struct, kw_only=True):
@@ -247,6 +268,7 @@ class Completion(msgspec.Struct, kw_only=True):
     model: str
     choices: list[TextChoice]
     usage: Usage | None = None
+    timings: Timings | None = None
 
 
 class Embedding(msgspec.Struct, kw_only=True):
@@ -293,6 +315,14 @@ class ModelList(msgspec.Struct, kw_only=True):
 
     object: Literal["list"]
     data: list[Model]
+
+
+class DroppedStream(msgspec.Struct, kw_only=True):
+    """A stream that was cancelled and forgotten."""
+
+    id: str
+    object: Literal["stream"]
+    deleted: bool
 
 
 class Problem(msgspec.Struct, kw_only=True):
@@ -344,3 +374,17 @@ EMBED: Final = Operation(
     honoured=tuple(sorted(fields.EMBEDDING_HONOURED)),
     task="embed",
 )
+
+_STREAM: Final = Parameter(name="id", where="path", required=True, description="From the header x-jackfield-stream")
+RESUME: Final = Operation(
+    summary="Take a stream up again",
+    answer_content="text/event-stream",
+    events=ChatCompletionChunk | Completion,
+    error=ErrorBody,
+    parameters=(
+        _STREAM,
+        Parameter(name="after", kind=int, description="Number of the last event that the client has"),
+        Parameter(name="Last-Event-ID", where="header", description="The same"),
+    ),
+)
+CANCEL: Final = Operation(summary="Cancel a stream", answer=DroppedStream, error=ErrorBody, parameters=(_STREAM,))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
 
 from jackfield.errors import InvalidRequest, JackfieldError, UnsupportedField
+from jackfield.frontends.exchange import IGNORED_HEADER
 from jackfield.pooled import Pooled, PoolRequest
 from jackfield.testing.kits.frontend import HOSTILE_BODIES
 from jackfield.testing.kits.scripted_gateway import VECTOR, ScriptedGateway, row, serve_frontend
@@ -22,7 +23,7 @@ from jackfield.types import TextPrompt, TokenPrompt
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.decode import decode_embedding
 from jackfield_openai.embeddings import SLICE_BYTES, embedding_slices
-from jackfield_openai.frontend import IGNORED_HEADER, OpenAIFrontend
+from jackfield_openai.frontend import OpenAIFrontend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

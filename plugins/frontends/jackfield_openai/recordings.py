@@ -1,0 +1,209 @@
+"""Streams that can be taken up again: what was sent is kept for a while, and what comes is written down meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from jackfield.errors import InvalidRequest, RouteNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from jackfield.ports.identity import Principal
+
+_ID_BYTES: Final = 16
+
+
+class Recording:
+    """The events of one answer, each with a number, 1 for the first. Event loop thread.
+
+    Implements ``jackfield_openai.serving.Sink``. While somebody reads, the answer waits for a slow reader as a plain
+    stream does; while nobody does, the oldest events give way.
+
+    Parameters:
+        owner: Who may read it; None where nobody is asked who calls.
+        most: Bytes that are kept.
+    """
+
+    def __init__(self, owner: Principal | None, most: int) -> None:
+        self.id: Final = os.urandom(_ID_BYTES).hex()
+        self.over = False
+        """Whether nothing more comes."""
+        self.failure: Exception | None = None
+        """What ended it, where that is no event."""
+        self.readers = 0
+        """How many have attached so far; the last one is the one that reads."""
+        self.attached = False
+        self.producer: asyncio.Task[None] | None = None
+        self.expiry: asyncio.TimerHandle | None = None
+        self._owner = _identity(owner)
+        self._most = most
+        self._events: deque[bytes] = deque()
+        self._first = 1
+        self._bytes = 0
+        self._read = 0
+        self._changed = asyncio.Event()
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is an event."""
+        return self._first > 1 or bool(self._events)
+
+    def belongs_to(self, principal: Principal | None) -> bool:
+        """Whether *principal* asked for it."""
+        return self._owner == _identity(principal)
+
+    async def send(self, events: bytes) -> None:
+        """Write down *events*; waits while the reader is too far behind."""
+        for event in events.split(b"\n\n"):
+            if event:
+                await self._keep(event)
+        self._tell()
+
+    async def _keep(self, event: bytes) -> None:
+        number = self._first + len(self._events)
+        numbered = b"id: %d\n%b\n\n" % (number, event)
+        self._events.append(numbered)
+        self._bytes += len(numbered)
+        while self._bytes > self._most and len(self._events) > 1:
+            while self.attached and self._read < self._first:
+                self._tell()
+                await self._changed.wait()
+            self._bytes -= len(self._events.popleft())
+            self._first += 1
+
+    def end(self, failure: Exception | None = None) -> None:
+        """Nothing more comes."""
+        self.over, self.failure = True, failure
+        self._tell()
+
+    def check(self, last: int) -> None:
+        """Raise ``InvalidRequest`` if what follows event *last* is not there any more, or event *last* never was."""
+        if last + 1 < self._first:
+            raise InvalidRequest("the events after that one are not kept any more", param="after")
+        if last >= self._first + len(self._events):
+            raise InvalidRequest("there is no event of that number", param="after")
+
+    async def after(self, last: int) -> AsyncIterator[bytes]:
+        """What follows event *last*, as it comes, until the answer ends or another reader has attached.
+
+        Raises:
+            Exception: What went wrong; after the first event a ``JackfieldError`` is an event, and not raised.
+        """
+        self.readers += 1
+        me = self.readers
+        self.attached, self._read = True, last
+        self._tell()
+        while me == self.readers:
+            ready = list(self._events)[self._read + 1 - self._first :]
+            if ready:
+                # told as read only once it was taken
+                yield b"".join(ready)
+                if me == self.readers:
+                    self._read += len(ready)
+                    self._tell()
+                continue
+            if self.failure is not None:
+                raise self.failure
+            if self.over:
+                return
+            await self._changed.wait()
+
+    def detach(self) -> None:
+        """Nobody reads any more."""
+        self.attached = False
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class Recordings:
+    """All that can be taken up again. Event loop thread.
+
+    Parameters:
+        resume_s: Seconds for which an answer goes on, or is kept, without a reader.
+        most: How many there are at most.
+        most_bytes: Of one.
+    """
+
+    def __init__(self, resume_s: float, most: int, most_bytes: int) -> None:
+        self._resume_s = resume_s
+        self._most = most
+        self._most_bytes = most_bytes
+        self._all: dict[str, Recording] = {}
+
+    def begin(self, owner: Principal | None, produce: Callable[[Recording], Awaitable[None]]) -> Recording | None:
+        """A new recording, which *produce* fills; None where there are as many as there may be."""
+        if len(self._all) >= self._most and not self._forget_oldest():
+            return None
+        recording = Recording(owner, self._most_bytes)
+        self._all[recording.id] = recording
+        self._expire(recording)
+        recording.producer = asyncio.create_task(_produced(recording, produce))
+        return recording
+
+    def find(self, wanted: str, principal: Principal | None) -> Recording:
+        """The recording of that id, which *principal* asked for.
+
+        Raises:
+            RouteNotFound: There is none; that it is somebody else's is not told.
+        """
+        recording = self._all.get(wanted)
+        if recording is None or not recording.belongs_to(principal):
+            raise RouteNotFound("there is no such stream; it may have ended a while ago")
+        return recording
+
+    async def follow(self, recording: Recording, last: int) -> AsyncIterator[bytes]:
+        """As ``Recording.after``; when the reader leaves, the time begins to run."""
+        if recording.expiry is not None:
+            recording.expiry.cancel()
+            recording.expiry = None
+        events = recording.after(last)
+        me = recording.readers + 1
+        try:
+            async for piece in events:
+                yield piece
+        finally:
+            if recording.readers == me:
+                recording.detach()
+                self._expire(recording)
+
+    def drop(self, recording: Recording) -> None:
+        """Cancel what still runs, and forget it."""
+        self._all.pop(recording.id, None)
+        if recording.expiry is not None:
+            recording.expiry.cancel()
+        if recording.producer is not None:
+            recording.producer.cancel()
+        recording.end()
+
+    def _expire(self, recording: Recording) -> None:
+        loop = asyncio.get_running_loop()
+        if recording.id in self._all:
+            recording.expiry = loop.call_later(self._resume_s, self.drop, recording)
+
+    def _forget_oldest(self) -> bool:
+        """Whether one that has ended, and that nobody reads, could make room."""
+        for recording in self._all.values():
+            if recording.over and not recording.attached:
+                self.drop(recording)
+                return True
+        return False
+
+
+async def _produced(recording: Recording, produce: Callable[[Recording], Awaitable[None]]) -> None:
+    try:
+        await produce(recording)
+    except Exception as error:  # noqa: BLE001 -- the reader raises it
+        recording.end(error)
+    else:
+        recording.end()
+
+
+def _identity(principal: Principal | None) -> tuple[str, str] | None:
+    return None if principal is None else (principal.authenticator, principal.id)
