@@ -204,7 +204,7 @@ class DialectKit(Kit):
         for count in range(len(family.call)):
             ended = _read(dialect, ASKED, [family.call[:count]], family.prompt_end)
             _check(ended, ASKED, cut=False)
-            assert ended.names or ended.malformed or ended.content == family.call[:count].strip()
+            assert ended.names or ended.malformed or ended.content.strip() == family.call[:count].strip()
             assert not _read(dialect, ASKED, [family.call[:count]], family.prompt_end, cut=True).malformed
 
     @_KIT_SETTINGS
