@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.errors import InvalidRequest
@@ -28,6 +29,8 @@ class TagForm(NamedTuple):
     """With ``{}`` where the name stands."""
     after: str
     """Up to the next parameter."""
+    marks: tuple[str, ...] = ()
+    """What of both is a mark of the family: a token of its own where the vocabulary has it."""
 
 
 class TaggedGrammar:
@@ -43,6 +46,7 @@ class TaggedGrammar:
         self._form = form
         self._rules = 0
         self._free = ""
+        self._marked_end = form.after.startswith(form.marks)
 
     def parameters(self, tool: Tool) -> str:
         """Lark for all parameters of a call of *tool*: what its schema says where it is strict, any otherwise.
@@ -71,18 +75,18 @@ class TaggedGrammar:
         )
 
     def _parameter(self, tool: Tool, name: str, schema: JsonValue, root: dict[str, JsonValue]) -> str:
-        before = lark_text(self._form.before.format(name))
+        before = self._lark(self._form.before.format(name))
         if isinstance(schema, dict) and "string" in types_of(schema, root):
             value = self._texts(tool, name, schema)
         else:
-            value = f"{self._grammar.json(tool.param, self._alone(schema, root))} {lark_text(self._form.after)}"
+            value = f"{self._grammar.json(tool.param, self._alone(schema, root))} {self._lark(self._form.after)}"
         return self._rule(f"{before} {value}")
 
     def _texts(self, tool: Tool, name: str, schema: dict[str, JsonValue]) -> str:
         """What a string may be. It stands there as it is, so JSON's rules do not describe it."""
         values = [schema["const"]] if "const" in schema else schema.get("enum")
         if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
-            return f"({' | '.join(map(lark_text, values))}) {lark_text(self._form.after)}"
+            return f"({' | '.join(map(lark_text, values))}) {self._lark(self._form.after)}"
         unknown = [key for key in schema if key not in _OF_STRINGS | _NOTES]
         if schema.get("type") != "string" or unknown:
             what = unknown[0] if unknown else "type"
@@ -90,22 +94,32 @@ class TaggedGrammar:
         least, most = schema.get("minLength", 0), schema.get("maxLength", "")
         if not isinstance(least, int) or not isinstance(most, int | str):
             raise InvalidRequest(f"{tool.param}: the lengths of {name!r} are malformed", param=tool.param)
-        return self._text(f"(?s:.{{{least},{most}}})")
+        if self._marked_end and (least or most):
+            raise self._refused(tool, f"the length of {name!r}")
+        return self._text(f"{{{least},{most}}}")
 
     def _any(self) -> str:
         """The rule for a parameter of which nothing is known."""
         if not self._free:
-            before, after = (lark_text(part) for part in self._form.before.split("{}"))
+            before, after = map(self._lark, self._form.before.split("{}"))
             name = self._grammar.rule("parameter_name", "/[A-Za-z0-9_.-]{1,64}/")
-            self._free = self._rule(f"{before} {name} {after} {self._text('(?s:.*)')}")
+            self._free = self._rule(f"{before} {name} {after} {self._text()}")
         return self._free
 
-    def _text(self, pattern: str) -> str:
-        """The rule for text that *pattern* matches, up to the end of its parameter."""
+    def _text(self, length: str = "*") -> str:
+        """Lark for text of some *length*, up to the end of its parameter."""
+        if self._marked_end:
+            return f"free_text? {self._lark(self._form.after)}"
         self._rules += 1
         name = f"value_{self._rules}"
-        self._grammar.rule(f"{name}[suffix={lark_text(self._form.after)}]", f"/{pattern}/")
+        self._grammar.rule(f"{name}[suffix={lark_text(self._form.after)}]", f"/(?s:.){length}/")
         return name
+
+    def _lark(self, text: str) -> str:
+        """Lark for *text*, in which marks may stand."""
+        marks = self._form.marks
+        parts = re.split(f"({'|'.join(map(re.escape, marks))})", text) if marks else [text]
+        return " ".join(self._grammar.mark(part) if part in marks else lark_text(part) for part in parts if part)
 
     def _rule(self, body: str) -> str:
         self._rules += 1
