@@ -59,7 +59,11 @@ class JsonCallReader(GeneratorReader):
         yield from self.space()
         if (yield from self.optional("[")) is None:
             yield from self.call_object()
-            return
+        else:
+            yield from self.calls_in_array()
+
+    def calls_in_array(self) -> Reading[None]:
+        """``{…}, {…}]``: what stands behind the bracket of an array."""
         yield from self.space()
         while (yield from self.optional("]")) is None:
             yield from self.call_object()
