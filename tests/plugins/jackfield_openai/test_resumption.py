@@ -72,10 +72,11 @@ def test_the_remainder_is_identical() -> None:
         response = await client.post(CHAT, json={**BODY, "stream_options": {"include_usage": True}})
         whole = await response.read()
         path = response.headers[STREAM_HEADER]
-        rests = []
+        rests: list[bytes] = []
         for number in range(len(numbered(whole)) + 1):
-            asked = {"headers": {"Last-Event-ID": str(number)}} if number % 2 else {"params": {"after": str(number)}}
-            rests.append(await (await client.get(path, **asked)).read())
+            headers = {"Last-Event-ID": str(number)} if number % 2 else {}
+            params = {} if number % 2 else {"after": str(number)}
+            rests.append(await (await client.get(path, headers=headers, params=params)).read())
         return whole, rests
 
     whole, rests = with_client(ScriptedGateway(answer("Hel", "lo", " you")), scenario)
