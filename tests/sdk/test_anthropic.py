@@ -173,9 +173,9 @@ def test_a_demanded_call(client: Anthropic) -> None:
 
 def test_an_answer_of_a_shape(client: Anthropic) -> None:
     """With pydantic's schema, by the client's own helper."""
-    turns: list[MessageParam] = [{"role": "user", "content": '[say:{"kind":"cat","age":3}]'}]
+    turns: list[MessageParam] = [{"role": "user", "content": '[say:{"kind": "cat", "age": 3}]'}]
     answer = client.messages.parse(model="scripted", max_tokens=100, messages=turns, output_format=Pet)
-    assert isinstance(answer.parsed_output, Pet)
+    assert answer.parsed_output == Pet(kind="cat", age=3)
 
 
 def test_thoughts() -> None:
