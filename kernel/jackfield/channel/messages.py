@@ -88,6 +88,8 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True, tag="worker-status
     limits: RunnerLimits | None = None
     chat: ChatFormat | None = None
     """How the model takes conversations; None where it takes none, or nothing is loaded yet."""
+    shapes: tuple[str, ...] = ()
+    """What answers can be made to look like: kinds of constraints."""
 
 
 class BootGateway(msgspec.Struct, frozen=True, kw_only=True, tag="boot-gateway"):
@@ -177,6 +179,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
     limits: RunnerLimits | None = None
     chat: ChatFormat | None = None
     """Of a worker: how its model takes conversations."""
+    shapes: tuple[str, ...] = ()
+    """Of a worker: what answers can be made to look like, as kinds of constraints."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):

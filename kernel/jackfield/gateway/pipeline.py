@@ -28,6 +28,7 @@ from jackfield.types import Finished, GenerateRequest
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
+    from jackfield.capabilities import Endpoint
     from jackfield.channel.messages import WorkerStatus
     from jackfield.context import RequestContext
     from jackfield.gateway.dialects import Dialects
@@ -67,6 +68,8 @@ class Pipeline:
             name: Replica(name, config, manifest.kernel.queue, dialects) for name, config in manifest.models.items()
         }
         self.draining = False
+        self.endpoints: Sequence[Endpoint] = ()
+        """Routes that ask a model something; the server fills them in when all are known."""
         self.openapi = b"{}"
         """What is served; the server fills it in when all routes are known."""
         self.records: RecordStore | None = None
@@ -78,7 +81,11 @@ class Pipeline:
 
     def models(self, context: RequestContext) -> Sequence[ModelCard]:
         """The models that the caller may use, in manifest order."""
-        return [replica.card(self._started) for replica in self.replicas.values() if _may_use(context, replica)]
+        return [
+            replica.card(self._started, self.endpoints)
+            for replica in self.replicas.values()
+            if _may_use(context, replica)
+        ]
 
     async def generate(self, context: RequestContext, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
         """See ``Gateway.generate``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
@@ -100,7 +107,7 @@ class Pipeline:
                     for read in reading.read(event):
                         yield read
             finally:
-                link.cancel(number)
+                self._ended(context, link, number)
                 self._forget(context, link, number)
 
     async def pool(self, context: RequestContext, request: PoolRequest) -> Pooled:
@@ -112,7 +119,7 @@ class Pipeline:
             try:
                 return await receiver.result()
             finally:
-                link.cancel(number)
+                self._ended(context, link, number)
 
     async def ask(self, context: RequestContext, question: Question) -> Reply:
         """See ``Gateway.ask``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
@@ -130,7 +137,7 @@ class Pipeline:
             except TimeoutError:
                 raise DeadlineExceeded("the model's worker did not answer in time") from None
             finally:
-                link.cancel(number)
+                self._ended(context, link, number)
 
     def _forget(self, context: RequestContext, link: WorkerLink, number: int) -> None:
         """One that is over; a context that outlives its HTTP request is never released."""
@@ -142,6 +149,15 @@ class Pipeline:
         """Cancel what *context* still has in a worker: its handler has returned, and nobody reads any more."""
         for link, number in self._open.pop(context, ()):
             link.cancel(number)
+
+    def _ended(self, context: RequestContext, link: WorkerLink, number: int) -> None:
+        """Nobody reads this one any more. A frontend's own work has a context that no handler releases."""
+        link.cancel(number)
+        left = self._open.get(context)
+        if left is not None and (link, number) in left:
+            left.remove((link, number))
+            if not left:
+                del self._open[context]
 
     def connect(self, model: str) -> WorkerLink:
         """A new link that becomes *model*'s connection; requests on the one before fail."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from jackfield.capabilities import Known, capabilities
 from jackfield.channel.messages import WorkerStatus
 from jackfield.chat import ChatPrompt
 from jackfield.errors import JackfieldError, ModelLoadError, ModelNotReady
@@ -18,6 +19,9 @@ from jackfield.tasks import refuse_many_answers, refuse_other_tasks
 from jackfield.types import GenerateRequest, TemplatePrompt
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jackfield.capabilities import Capabilities, Endpoint
     from jackfield.gateway.dialects import Dialects
     from jackfield.gateway.foreign import NamedDialect
     from jackfield.gateway.worker_link import WorkerLink
@@ -64,7 +68,8 @@ class Replica:
         """Take the supervisor's word; what the model is stays known while its worker is being restarted."""
         before = self.status
         info, limits, chat = status.info or before.info, status.limits or before.limits, status.chat or before.chat
-        self.status = msgspec.structs.replace(status, info=info, limits=limits, chat=chat)
+        shapes = status.shapes or before.shapes
+        self.status = msgspec.structs.replace(status, info=info, limits=limits, chat=chat, shapes=shapes)
         if chat != before.chat:
             self.dialect = self._dialects.choose(self.config.dialect, chat)
         if limits is not None:
@@ -123,8 +128,8 @@ class Replica:
         """For ``/readyz``."""
         return ModelHealth(self.ready, self.status.state, self._reason(), self.status.restarts)
 
-    def card(self, created: int) -> ModelCard:
-        """For clients."""
+    def card(self, created: int, endpoints: Sequence[Endpoint] = ()) -> ModelCard:
+        """For clients; *endpoints* are the routes that ask a model something."""
         limits, info = self.status.limits, self.status.info
         return ModelCard(
             name=self.name,
@@ -136,7 +141,15 @@ class Replica:
             info=info,
             limits=limits,
             chat_template=self.status.chat.template if self.status.chat else None,
+            capabilities=self._capabilities(endpoints),
         )
+
+    def _capabilities(self, endpoints: Sequence[Endpoint]) -> Capabilities | None:
+        status, dialect = self.status, self.dialect
+        if status.info is None or status.limits is None:
+            return None
+        name, traits = (None, None) if dialect is None else (dialect.name, dialect.traits)
+        return capabilities(Known(status.info, status.limits, name, traits, status.shapes), endpoints)
 
     def _refusal(self) -> JackfieldError:
         if self.status.state == WorkerState.FAILED:

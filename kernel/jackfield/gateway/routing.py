@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp import web
 
+from jackfield import capabilities
 from jackfield.errors import JackfieldError, PluginError
 from jackfield.gateway.foreign import NamedFrontend
 from jackfield.ports.frontend import Frontend, Handler, Operation, Route
@@ -49,9 +50,11 @@ class Routes:
         self._claimed: dict[tuple[str, str], Endpoint] = {}
         self._by_route: dict[web.AbstractRoute, Endpoint] = {}
         self._first: Frontend | None = None
+        self.frontends: Final[list[NamedFrontend]] = []
         for name, factory in factories.items():
             frontend, routes = _made(name, factory, gateway)
             self._first = self._first or frontend
+            self.frontends.append(frontend)
             for route in routes:
                 self._claim(name, frontend, route)
 
@@ -86,6 +89,14 @@ class Routes:
         """Every route: its method and what serves it."""
         return [(method, endpoint) for (method, _), endpoint in self._claimed.items()]
 
+    def asking(self) -> Sequence[capabilities.Endpoint]:
+        """The routes that ask a model something, and how."""
+        return [
+            capabilities.Endpoint(f"{method} {endpoint.path}", endpoint.operation.task, endpoint.operation.honoured)
+            for method, endpoint in self.table()
+            if endpoint.operation is not None and endpoint.operation.task is not None
+        ]
+
     @property
     def empty(self) -> bool:
         """Whether no frontend serves anything."""
@@ -101,7 +112,7 @@ class Routes:
         self._claimed[claim] = Endpoint(name, frontend, route.path, route.handler, route.scope, route.operation)
 
 
-def _made(name: str, factory: FrontendFactory, gateway: Gateway) -> tuple[Frontend, Sequence[Route]]:
+def _made(name: str, factory: FrontendFactory, gateway: Gateway) -> tuple[NamedFrontend, Sequence[Route]]:
     try:
         frontend = factory(gateway)
         routes = list(frontend.routes())

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 FINISH_S: Final = 1.0
 """How long ``close`` lets handlers write the error event that ends their stream."""
 
+WORK_END_S: Final = 5.0
+"""How long ``close`` waits for the background work of frontends."""
+
 HEALTH_BOUNDS: Final = Bounds(connections=128, per_address=128, requests=1000, header_s=10.0, idle_s=75.0, write_s=10.0)
 """Probes are few and quick. They have connections of their own, which clients of the API cannot take from them."""
 
@@ -73,6 +76,7 @@ class GatewayServer:
         self._pipeline = Pipeline(kernel.manifest, self._observers, started, dialects)
         self._record_stores = kernel.record_stores()
         self.routes: Final = Routes(kernel.frontends(), self._pipeline)
+        self._pipeline.endpoints = self.routes.asking()
         self._pipeline.openapi = openapi_document(self.routes.table(), authenticated=bool(self.authenticators))
         self._addresses = Addresses(config)
         crowd = Crowd(self._addresses, config.connections_per_address)
@@ -88,6 +92,7 @@ class GatewayServer:
         self._public = Listener(self._edge.application(), self._edge, _bounds(config), crowd, finish_s=FINISH_S)
         self._health: Listener | None = None
         self._attaching: set[asyncio.Task[None]] = set()
+        self._working: list[asyncio.Task[None]] = []
 
     async def start(self, public: Sequence[socket.socket], health: Sequence[socket.socket]) -> None:
         """Listen on these sockets (TCP or ``AF_UNIX``, bound) and serve; they are closed by ``close``.
@@ -103,6 +108,8 @@ class GatewayServer:
         for name, factory in self._record_stores.items():
             self._pipeline.records = NamedRecordStore(name, factory)
             break
+        loop = asyncio.get_running_loop()
+        self._working = [loop.create_task(frontend.run()) for frontend in self.routes.frontends]
         await self._public.start(public)
         local = all(map(is_local, health))
         page = Health(
@@ -157,6 +164,10 @@ class GatewayServer:
     async def close(self) -> None:
         """End now: running requests fail (a stream gets its error event), all sockets are closed."""
         self._pipeline.draining = True
+        for task in self._working:
+            task.cancel()
+        if self._working:
+            await asyncio.wait(self._working, timeout=WORK_END_S)
         self._pipeline.close()
         await self._public.close()
         if self._health is not None:

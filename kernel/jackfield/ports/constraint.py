@@ -9,7 +9,7 @@ for it; what an engine has ``kept`` does not go there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -166,8 +166,17 @@ class Grammar(Protocol):
         ...
 
 
+ConstraintKind: TypeAlias = Literal["json_object", "json_schema", "regex", "choice", "grammar"]
+"""Kinds of ``Constraint``, by their tags."""
+
+KINDS: Final[tuple[ConstraintKind, ...]] = ("json_object", "json_schema", "regex", "choice", "grammar")
+
+
 class ConstraintEngine(Protocol):
-    """Compiles constraints for one vocabulary."""
+    """Compiles constraints for one vocabulary.
+
+    It takes all ``KINDS``, unless it says in an attribute ``kinds`` which; see ``LimitedEngine``.
+    """
 
     def kept(self, constraint: Constraint) -> Grammar | None:
         """What ``compile`` has made of an equal *constraint* before; None where it would have to work for it.
@@ -193,6 +202,16 @@ class ConstraintEngine(Protocol):
         Process and thread: worker, compiling threads, several at the same time. Deadline: 5 s for hostile input, 10 ms
         usually. Failure policy: closed; the request fails.
         """
+        ...
+
+
+@runtime_checkable
+class LimitedEngine(Protocol):
+    """A ``ConstraintEngine`` that does not take all kinds of constraints; it refuses the others."""
+
+    @property
+    def kinds(self) -> tuple[ConstraintKind, ...]:
+        """Those that it takes, for capability records."""
         ...
 
 

@@ -8,10 +8,11 @@ event loop.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
+from jackfield.capabilities import Capabilities
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.identity import ALL
 
@@ -43,6 +44,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of it; None until a worker has loaded it."""
     limits: RunnerLimits | None = None
     """What it can do at once; None until a worker has loaded it."""
+    capabilities: Capabilities | None = None
+    """What it can be asked for; None until a worker has loaded it."""
     chat_template: str | None = None
     """Jinja source; None where it has none, or until a worker has loaded it."""
 
@@ -190,6 +193,19 @@ class Frontend(Protocol):
 
         Process and thread: gateway, event loop thread. Deadline: 1 ms; slower calls are counted, and logged by name at
         most once a minute. Failure policy: open; it is logged by name and the kernel's own shape is used.
+        """
+        ...
+
+
+@runtime_checkable
+class BackgroundWork(Protocol):
+    """What a ``Frontend`` may have besides: work that no request waits for, such as batches."""
+
+    async def run(self) -> None:
+        """Work until cancelled, which happens when the gateway ends; record stores are still open then.
+
+        Process and thread: gateway, event loop thread, once for each frontend. Deadline: 5 s to end once cancelled.
+        Failure policy: open; it is logged by name, and the frontend goes on without it.
         """
         ...
 

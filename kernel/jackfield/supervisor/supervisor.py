@@ -392,4 +392,5 @@ def _status(worker: Slot) -> WorkerStatus:
         info=ready.info if ready is not None else None,
         limits=ready.limits if ready is not None else None,
         chat=ready.chat if ready is not None else None,
+        shapes=ready.shapes if ready is not None else (),
     )

@@ -94,7 +94,14 @@ class InProcessServer:
     async def _connect(self, model: str, connection: socket.socket, host: WorkerHost) -> None:
         self._gateway.attach(model, connection)
         self._gateway.worker_changed(
-            WorkerStatus(model=model, state=WorkerState.READY, info=host.info, limits=host.limits)
+            WorkerStatus(
+                model=model,
+                state=WorkerState.READY,
+                info=host.info,
+                limits=host.limits,
+                chat=host.chat,
+                shapes=host.shapes,
+            )
         )
 
 

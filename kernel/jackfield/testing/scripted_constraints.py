@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from jackfield import PluginInstance
-    from jackfield.ports.constraint import Constraint, ConstraintEngineFactory
+    from jackfield.ports.constraint import Constraint, ConstraintEngineFactory, ConstraintKind
     from jackfield.ports.tokenizer import Tokenizer
 
 _DIRECTIVE: Final = re.compile(r"\[(fault|refuse|crash):(\w+)\]")
@@ -128,6 +128,8 @@ class ChoiceGrammar:
 
 class ChoiceEngine:
     """See ``jackfield.ports.constraint.ConstraintEngine``."""
+
+    kinds: Final[tuple[ConstraintKind, ...]] = ("choice", "grammar")
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._vocabulary = Vocabulary(tokenizer)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from jackfield.errors import BackendFault, InvalidRequest, JackfieldError, PluginError
 from jackfield.logs import traceback_of
 from jackfield.port_calls import CallTimes
+from jackfield.ports.constraint import KINDS, LimitedEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,6 +46,7 @@ class NamedConstraintEngine:
     def __init__(self, name: str, engine: ConstraintEngine) -> None:
         self._name = name
         self._engine = engine
+        self.kinds: Final = engine.kinds if isinstance(engine, LimitedEngine) else KINDS
         self._compiled = CallTimes("ConstraintEngine.compile", name)
         self._counting = threading.Lock()
         self._masks = MatcherTimes(name)

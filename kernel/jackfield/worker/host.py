@@ -95,6 +95,11 @@ class WorkerHost:
         source = tokenizer.chat_template
         return ChatFormat(source, dict(tokenizer.template_tokens)) if source else None
 
+    @property
+    def shapes(self) -> tuple[str, ...]:
+        """What answers can be made to look like: kinds of constraints."""
+        return self._loaded().shapes
+
     def attach(self, connection: socket.socket) -> None:
         """Serve one more gateway over *connection*, which is owned from here on."""
         self._loaded().links.attach(connection)
@@ -105,7 +110,7 @@ class WorkerHost:
         Raises:
             PluginError: The scheduler or the constraint engine broke its contract.
         """
-        runner, links, loop, intake = self._loaded()
+        runner, links, loop, intake, _ = self._loaded()
         interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         intake.start()

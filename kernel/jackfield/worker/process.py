@@ -107,7 +107,7 @@ def _serve(kernel: Kernel, host: WorkerHost, conversation: Conversation, model: 
     conversation.serve(host)
     Reconfiguration(host, model, conversation.send).start(conversation.offers)
     plugins = {instance.name: instance.distribution for instance in kernel.instances}
-    conversation.send(Ready(plugins=plugins, info=host.info, limits=host.limits, chat=host.chat))
+    conversation.send(Ready(plugins=plugins, info=host.info, limits=host.limits, chat=host.chat, shapes=host.shapes))
     log.debug("model ready", model=model, description=host.info.description)
     try:
         host.run()

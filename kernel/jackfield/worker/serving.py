@@ -82,6 +82,8 @@ class Serving(NamedTuple):
     links: GatewayLinks
     loop: Loop
     intake: Requests
+    shapes: tuple[str, ...] = ()
+    """Kinds of constraints that its answers can have."""
 
 
 def assemble(
@@ -120,7 +122,8 @@ def assemble(
         engine = EngineLoop(
             runner, scheduler, links.flush, links.broadcast, context_shift=context_shift, caching=caching
         )
-        return Serving(runner, links, engine, Intake(preparation, engine.submit))
+        shapes = compiling.kinds if compiling is not None else ()
+        return Serving(runner, links, engine, Intake(preparation, engine.submit), shapes)
     raise PluginError(f"the backend loaded {type(runner).__name__}, which has neither decode() nor pool()")
 
 

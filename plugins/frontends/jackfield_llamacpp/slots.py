@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jackfield import __version__
+from jackfield.chat import JsonValue
 from jackfield.errors import InternalError, InvalidRequest, ModelNotReady, Overloaded
 from jackfield.frontends.arrays import INT32_MAX
 from jackfield.questions import ListSequences, SaveSlot, Sequences, SlotDone
@@ -61,7 +62,7 @@ class SlotSaved(msgspec.Struct, omit_defaults=True):
 class Props(msgspec.Struct):
     """Properties of the server, as those of its default model."""
 
-    default_generation_settings: dict[str, object]
+    default_generation_settings: dict[str, JsonValue]
     total_slots: int
     model_alias: str
     model_path: str
@@ -130,7 +131,7 @@ class Slots:
         card = self._card(context, self._model(context, request.query.get("model")))
         if card is None or card.info is None:
             raise ModelNotReady("Loading model")
-        settings: dict[str, object] = {**msgspec.structs.asdict(SamplingParams()), **SAMPLING_DEFAULTS}
+        settings: dict[str, JsonValue] = {**msgspec.structs.asdict(SamplingParams()), **SAMPLING_DEFAULTS}
         return Props(
             default_generation_settings={"n_ctx": card.context, "params": settings},
             total_slots=card.limits.max_sequences if card.limits is not None else 0,

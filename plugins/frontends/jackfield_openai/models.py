@@ -22,6 +22,7 @@ def model_object(card: ModelCard) -> Mapping[str, object]:
         "ready": card.ready,
         "context_length": card.context,
         "description": card.description,
+        "capabilities": card.capabilities,
         **_details(card.info),
     }
 

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from jackfield.capabilities import Capabilities
 from jackfield.chat import JsonValue
 from jackfield.frontends.arrays import Token
 from jackfield.frontends.messages import MessageBody
@@ -306,6 +307,7 @@ class Model(msgspec.Struct, kw_only=True):
     ready: bool
     context_length: int | None
     description: str | None
+    capabilities: Capabilities | None
     tasks: list[str] | None
     modalities: list[str] | None
 

@@ -92,6 +92,7 @@ DEMO = {
     "ready": True,
     "context_length": 512,
     "description": "scripted",
+    "capabilities": None,
     "tasks": ["generate", "embed", "rerank", "classify"],
     "modalities": ["text"],
     "architecture": "scripted",
@@ -114,6 +115,7 @@ LOADING: dict[str, object] = {
     "ready": False,
     "context_length": None,
     "description": None,
+    "capabilities": None,
     **UNKNOWN,
 }
 

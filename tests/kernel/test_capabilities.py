@@ -1,0 +1,41 @@
+"""The record of what a model can be asked for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from jackfield.capabilities import Endpoint, Known, capabilities, endpoint_table
+from jackfield.ports.backend import RunnerLimits
+from jackfield.ports.dialect import Traits
+from jackfield.testing.kits.scripted_gateway import INFO
+
+LIMITS = RunnerLimits(context=64, max_sequences=2, kv_tokens=128, max_batch_tokens=32, deterministic=True)
+CHAT = Endpoint("POST /chat", "generate", ("messages", "model"))
+RANK = Endpoint("POST /rank", "rerank", ("query",))
+
+
+def test_model_with_a_dialect() -> None:
+    traits = Traits(parallel_tool_calls=False, reasoning="optional", efforts=("low",))
+    record = capabilities(Known(INFO, LIMITS, "hermes", traits, ("regex",)), (CHAT, RANK))
+    assert (record.context, record.answers, record.deterministic) == (64, 2, True)
+    assert (record.dialect, record.tools, record.parallel_tool_calls) == ("hermes", True, False)
+    assert (record.reasoning, record.reasoning_efforts) == ("optional", ("low",))
+    assert record.structured_outputs == ("regex",)
+    assert record.endpoints == {"POST /chat": ("messages", "model"), "POST /rank": ("query",)}
+
+
+def test_model_without_a_dialect_calls_nothing() -> None:
+    record = capabilities(Known(INFO, LIMITS), ())
+    assert (record.tools, record.parallel_tool_calls, record.reasoning, record.dialect) == (False, False, "none", None)
+
+
+def test_pooled_model_draws_nothing() -> None:
+    """And is asked only what it can do."""
+    info = msgspec.structs.replace(INFO, tasks=("rerank",))
+    record = capabilities(Known(info, LIMITS, shapes=("regex",)), (CHAT, RANK))
+    assert (record.top_logprobs, record.structured_outputs, record.answers) == (None, (), None)
+    assert record.endpoints == {"POST /rank": ("query",)}
+
+
+def test_table_has_a_row_for_each_route() -> None:
+    assert endpoint_table([CHAT]).splitlines()[2:] == ["| `POST /chat` | generate | `messages`, `model` |"]
