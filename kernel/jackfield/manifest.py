@@ -23,7 +23,18 @@ Where: TypeAlias = "str | Callable[[str], str]"
 """Place of a table, for messages: ``plugins.toml:7``, or a function that knows the place of each key path."""
 T = TypeVar("T", bound=msgspec.Struct)
 
-DEFAULT_ENABLED: Final = ("llama-cpu", "openai", "openapi", "fcfs", "llguidance", "kv-memory", "sqlite", "prometheus")
+DEFAULT_ENABLED: Final = (
+    "llama-cpu",
+    "openai",
+    "anthropic",
+    "ollama",
+    "openapi",
+    "fcfs",
+    "llguidance",
+    "kv-memory",
+    "sqlite",
+    "prometheus",
+)
 """What is on without an ``enabled`` key."""
 
 INSTANCE_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")

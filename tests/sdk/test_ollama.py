@@ -189,7 +189,8 @@ def test_models(client: Client) -> None:
     assert listed.digest == running.digest
     shown = client.show("scripted:latest")
     assert shown.capabilities is not None
-    assert "completion" in shown.capabilities
+    assert {"completion", "tools"} <= set(shown.capabilities)
+    assert shown.template
     assert shown.details is not None
     assert shown.details.family
     assert shown.modelinfo is not None

@@ -52,12 +52,12 @@ def shown_model(card: ModelCard) -> Mapping[str, object]:
     return {
         "modelfile": f"# {card.name} is configured in plugins.toml\n",
         "parameters": "",
-        "template": "",
+        "template": card.chat_template or "",
         "license": "",
         "modified_at": timestamp(card.created),
         "details": _details(card.info),
         "model_info": _facts(card),
-        "capabilities": _capabilities(card.info),
+        "capabilities": _capabilities(card),
     }
 
 
@@ -89,10 +89,14 @@ def _facts(card: ModelCard) -> Mapping[str, object]:
     }
 
 
-def _capabilities(info: ModelInfo | None) -> Sequence[str]:
-    if info is None:
-        return []
-    return [_TASKS[task] for task in info.tasks if task in _TASKS]
+def _capabilities(card: ModelCard) -> Sequence[str]:
+    """In Ollama's words."""
+    known = [_TASKS[task] for task in (card.info.tasks if card.info else ()) if task in _TASKS]
+    can = card.capabilities
+    if can is None:
+        return known
+    more = {"tools": can.tools, "thinking": can.reasoning != "none", "insert": can.infill}
+    return known + [name for name, has in more.items() if has]
 
 
 def _digest(card: ModelCard) -> str:
