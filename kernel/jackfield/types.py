@@ -83,7 +83,7 @@ class InfillPrompt(msgspec.Struct, frozen=True, tag="infill"):
     prefix: str
     suffix: str
     files: tuple[tuple[str, str], ...] = ()
-    """Names and texts of other files, for models that were trained on whole repositories."""
+    """Names and texts of other files, the most useful one last: the first ones are left out where they find no room."""
 
 
 Prompt: TypeAlias = ChatPrompt | TemplatePrompt | TextPrompt | TokenPrompt | InfillPrompt

@@ -83,6 +83,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     n_experts_used: int = 0
     """Experts that compute each token."""
     has_chat_template: bool = False
+    can_infill: bool = False
+    """Whether it was trained to fill gaps in texts: its tokenizer has ``InfillTokens``."""
     embedding_size: int = 0
     """Width of a hidden state, and of an embedding."""
     labels: tuple[str, ...] = ()

@@ -7,8 +7,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class InfillTokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Control tokens with which a gap in a text is shown to a model that was trained to fill it."""
+
+    prefix: int
+    """Stands before what is in front of the gap."""
+    suffix: int
+    """Stands before what is behind it."""
+    middle: int
+    """Stands before what fills it."""
+    repository: int | None = None
+    """Stands before the name of a repository, where the model was trained on whole ones."""
+    file: int | None = None
+    """Stands before the name of a file of it."""
 
 
 class Tokenizer(Protocol):
@@ -32,6 +49,11 @@ class Tokenizer(Protocol):
     @property
     def template_tokens(self) -> Mapping[str, str]:
         """Texts of the special tokens that templates name: ``bos_token``, ``eos_token``."""
+        ...
+
+    @property
+    def infill(self) -> InfillTokens | None:
+        """Its tokens for gaps; None where the model was not trained to fill any."""
         ...
 
     def encode(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:

@@ -11,12 +11,13 @@ import msgspec
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.sampling import SEED_MAX
 from jackfield.tasks import refuse_many_answers, refuse_other_tasks
-from jackfield.types import PROMPT_END, GenerateRequest, Started, TemplatePrompt, TextPrompt, TokenPrompt
+from jackfield.types import PROMPT_END, GenerateRequest, InfillPrompt, Started, TemplatePrompt, TextPrompt, TokenPrompt
 from jackfield.worker.answering import Answering
 from jackfield.worker.biases import refuse_if_nothing_is_left, resolve_biases
 from jackfield.worker.engine.prefix.scope import scope_of
 from jackfield.worker.engine.sequence import Draws, Ends, PreparedRequest, Shown, Standing
 from jackfield.worker.forms import Forms
+from jackfield.worker.infill import InfillWriter
 from jackfield.worker.prompts import PromptReader
 from jackfield.worker.rendering import PromptRenderer
 
@@ -65,6 +66,7 @@ class Preparation:
         self._forms = Forms(runner.tokenizer, constraints)
         self._reader = PromptReader(runner.tokenizer, runner.limits.context)
         self._bos = self._tokenizer.encode("", add_bos=True, parse_special=False)
+        self._infill = InfillWriter(self._tokenizer, self._reader)
         self.renderer = PromptRenderer(self._tokenizer, self._reader)
         self._answering = Answering(self._tokenizer, self._reader, self.renderer)
 
@@ -126,6 +128,8 @@ class Preparation:
             tokens = self._reader.text(prompt.text, param)
         elif isinstance(prompt, TokenPrompt):
             tokens = self._reader.ids(prompt.tokens, param)
+        elif isinstance(prompt, InfillPrompt):
+            tokens = self._infill.tokens(prompt, self._limits.context - self._wanted(request))
         else:
             raise UnsupportedField("the gateway sent a prompt that no worker reads", param=param)
         if not tokens:
@@ -154,8 +158,11 @@ class Preparation:
 
     # --- ends and draws ----------------------------------------------------------------------------------------------
 
+    def _wanted(self, request: GenerateRequest) -> int:
+        return self._default_max_tokens if request.max_tokens is None else request.max_tokens
+
     def _ends(self, request: GenerateRequest, prompt: list[int]) -> Ends:
-        wanted = self._default_max_tokens if request.max_tokens is None else request.max_tokens
+        wanted = self._wanted(request)
         stop_tokens = request.stop_token_ids
         vocabulary = self._tokenizer.vocabulary
         for index, token in enumerate(stop_tokens):

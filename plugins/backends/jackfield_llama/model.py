@@ -11,6 +11,7 @@ from jackfield_llama import library as llama
 from jackfield_llama.logs import printable
 from jackfield_llama.model_file import check_model_file
 from jackfield_llama.runtime import RUNTIME
+from jackfield_llama.tokenizer import infill_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +75,7 @@ def describe(model: llama.Model, path: str) -> ModelInfo:
         n_experts=number("expert_count"),
         n_experts_used=number("expert_used_count"),
         has_chat_template=llama.model_chat_template(model) is not None,
+        can_infill=infill_tokens(llama.model_get_vocab(model)) is not None,
         embedding_size=llama.model_n_embd(model),
     )
 

@@ -6,11 +6,28 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from jackfield.errors import BackendFault, InvalidRequest
+from jackfield.ports.tokenizer import InfillTokens
 from jackfield_llama import library as llama
 from jackfield_llama.pretokens import CHARACTERS_MAX, Cutter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+
+def infill_tokens(vocabulary: llama.Vocabulary) -> InfillTokens | None:
+    """Those for gaps, where the vocabulary has all that are needed."""
+    prefix, suffix = llama.vocab_fim_pre(vocabulary), llama.vocab_fim_suf(vocabulary)
+    middle = llama.vocab_fim_mid(vocabulary)
+    if min(prefix, suffix, middle) < 0:
+        return None
+    repository, file = llama.vocab_fim_rep(vocabulary), llama.vocab_fim_sep(vocabulary)
+    return InfillTokens(
+        prefix=prefix,
+        suffix=suffix,
+        middle=middle,
+        repository=repository if repository >= 0 else None,
+        file=file if file >= 0 else None,
+    )
 
 
 class LlamaTokenizer:
@@ -29,6 +46,7 @@ class LlamaTokenizer:
             "bos_token": self._token_text(llama.vocab_bos(vocabulary)),
             "eos_token": self._token_text(llama.vocab_eos(vocabulary)),
         }
+        self.infill = infill_tokens(vocabulary)
         bos = llama.vocab_bos(vocabulary)
         self._prefix = [bos] if llama.vocab_get_add_bos(vocabulary) and bos >= 0 else []
         self._pieces: list[bytes | None] = [None] * self.vocabulary  # filled as tokens are met: no cost at load time

@@ -59,9 +59,7 @@ def _with_thoughts(fields: dict[str, object]) -> dict[str, object]:
     ("script", "fields", "text"),
     [
         pytest.param("<t>hm</t>\ngreen", {"constraint": COLOURS}, "<t>hm</t>\ngreen", id="thoughts and an answer"),
-        pytest.param(
-            "<t>hm</t>green", {"constraint": COLOURS}, "<t>hm</t>\nred", id="what stands between is written"
-        ),
+        pytest.param("<t>hm</t>green", {"constraint": COLOURS}, "<t>hm</t>\nred", id="what stands between is written"),
         pytest.param("green", {"constraint": COLOURS}, "green", id="no thoughts"),
         pytest.param("<u>green", {"constraint": Choice(("<u>green",))}, "<u>green", id="what looked like thoughts"),
         pytest.param("<t>a</s></t>", {"constraint": COLOURS}, "<t>a</s></t>\ngreen", id="what looked like their end"),

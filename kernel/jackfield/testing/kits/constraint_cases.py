@@ -13,6 +13,8 @@ from jackfield.ports.constraint import Choice, Constraint, GrammarText, JsonObje
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from jackfield.ports.tokenizer import InfillTokens
+
 PARAM: Final = "response_format.where_it_stood"
 """What refusals must name."""
 
@@ -33,6 +35,7 @@ class KitVocabulary:
     end_tokens = frozenset(END_TOKENS)
     chat_template: str | None = None
     template_tokens: Mapping[str, str] = MappingProxyType({})
+    infill: InfillTokens | None = None
 
     def __init__(self) -> None:
         self._pieces = [bytes((byte,)) for byte in range(256)] + list(self.WORDS)

@@ -43,6 +43,7 @@ class ByteTokenizer:
     end_tokens = frozenset({END})
     chat_template: str | None = TEMPLATE
     template_tokens: Mapping[str, str] = {}
+    infill = None
 
     def encode(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
         """The bytes of *text*; there is nothing to put in front, and there are no control tokens."""
