@@ -10,6 +10,7 @@ import structlog
 from jackfield.gateway.rendering import plain_payload
 from jackfield.logs import traceback_of
 from jackfield.port_calls import CallTimes
+from jackfield.ports.frontend import BackgroundWork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,17 @@ class NamedFrontend:
 
     def routes(self) -> Sequence[Route]:
         return self._frontend.routes()
+
+    async def run(self) -> None:
+        """Its ``BackgroundWork``, where it has some; what breaks it is logged."""
+        if not isinstance(self._frontend, BackgroundWork):
+            return
+        try:
+            await self._frontend.run()
+        except Exception as defect:  # noqa: BLE001 -- foreign code; requests are still served
+            structlog.get_logger("jackfield.gateway").error(
+                "the background work of a frontend ended", plugin=self._name, traceback=traceback_of(defect)
+            )
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:
         began = time.perf_counter()

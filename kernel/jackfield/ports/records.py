@@ -32,7 +32,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     expires: float | None = None
     """Unix seconds after which it is gone; None keeps it as long as the store's bounds allow."""
     parent: str = ""
-    """Id of the record that it belongs to and goes with: of a batch's results the batch; empty for none."""
+    """Id of the record, of whatever kind, that it belongs to and goes with: of a batch's results the batch; empty for
+    none."""
     body: bytes = b""
     """What only its frontend reads."""
 

@@ -15,6 +15,7 @@ from jackfield.frontends.users import user_mark
 from jackfield.ports.frontend import ErrorPayload, Route
 from jackfield_openai import operations
 from jackfield_openai.answers import ChatAnswer, CompletionAnswer
+from jackfield_openai.batches.routes import Batches
 from jackfield_openai.decode import decode_chat, decode_completion, decode_embedding
 from jackfield_openai.embeddings import embedding_slices
 from jackfield_openai.errors import error_payload
@@ -49,6 +50,7 @@ class OpenAIFrontend:
         self._gateway = gateway
         self._config = config
         self._responses = Responses(gateway, config)
+        self._batches = Batches(gateway, config)
         self._resumption = Resumption(config) if config.resume_s else None
 
     def routes(self) -> Sequence[Route]:
@@ -61,7 +63,12 @@ class OpenAIFrontend:
             Route("POST", "/v1/completions", self.completion, scope="generate", operation=operations.COMPLETE),
             Route("POST", "/v1/embeddings", self.embeddings, scope="embed", operation=operations.EMBED),
             *self._responses.routes(),
+            *self._batches.routes(),
         )
+
+    async def run(self) -> None:
+        """Work on batches."""
+        await self._batches.queue.run()
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:  # noqa: ARG002 - the port's
         """``{"error": {message, type, param, code}}``."""
