@@ -24,8 +24,12 @@ _ID_BYTES: Final = 12
 class _Answer:
     """One of the request's answers."""
 
-    def __init__(self, reader: ChatReader) -> None:
+    def __init__(self, reader: ChatReader, *, continued: bool) -> None:
         self.reader = reader
+        self.blank = continued
+        """Whether nothing but white space has come of an answer that goes on with a message."""
+        self.space = ""
+        """That white space: readers drop it in front of an answer, but here it parts two words."""
         self.calls = 0
         self.reasoning_tokens = 0
         self.characters = 0
@@ -65,11 +69,17 @@ class ChatReading:
     def _answer(self, index: int) -> _Answer:
         answer = self._answers.get(index)
         if answer is None:
-            answer = self._answers[index] = _Answer(self._dialect.reader(self._chat, self._prompt_end))
+            answer = self._answers[index] = _Answer(
+                self._dialect.reader(self._chat, self._prompt_end), continued=self._chat.continue_final
+            )
         return answer
 
     def _text(self, answer: _Answer, delta: TextDelta) -> Iterator[GenerateEvent]:
         reader = answer.reader
+        if answer.blank:
+            text = delta.text.lstrip()
+            answer.space += delta.text[: len(delta.text) - len(text)]
+            answer.blank = not text
         thought = reader.reasoning
         pieces = reader.feed(delta.text)
         if thought or reader.reasoning:
@@ -94,10 +104,11 @@ class ChatReading:
 
     def _events(self, answer: _Answer, pieces: Sequence[Piece], index: int, tokens: int) -> Iterator[GenerateEvent]:
         for piece in pieces:
+            space, answer.space = answer.space, ""
             if isinstance(piece, ContentPiece):
                 scores = tuple(answer.unshown)
                 answer.unshown.clear()
-                yield TextDelta(piece.text, tokens, index, scores)
+                yield TextDelta(space + piece.text, tokens, index, scores)
             elif isinstance(piece, ReasoningPiece):
                 yield ReasoningDelta(piece.text, tokens, index)
             elif isinstance(piece, CallPiece):

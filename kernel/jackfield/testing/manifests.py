@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from jackfield.manifest import DEFAULT_ENABLED
 from jackfield.testing import scripted
+from jackfield.testing.script import TOOL_TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,11 @@ source = "jackfield:demo"
 aliases = ["default"]
 """
 """The demo model, computed by llama.cpp."""
+
+
+def tool_manifest() -> str:
+    """A scripted model that says what it thinks and calls as Hermes models do; its answers can be told in full."""
+    return scripted_manifest(plugin=f"chat_template = {json.dumps(TOOL_TEMPLATE)}", enabled=("hermes", "llguidance"))
 
 
 def scripted_manifest(

@@ -15,6 +15,8 @@ from jackfield.errors import BackendFault
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jackfield.ports.tokenizer import InfillTokens
+
 END: Final = 256
 """The end-of-generation token; ids below it are bytes."""
 
@@ -22,7 +24,10 @@ VOCABULARY: Final = 257
 
 TEMPLATE: Final = "{% for message in messages %}<{{ message.role }}>{{ message.content }}\n{% endfor %}<assistant>"
 
-_DIRECTIVE: Final = re.compile(r"\[(say|repeat|fail|crash|delay|zero|nan):([^\]]*)\]")
+TOOL_TEMPLATE: Final = TEMPLATE + '{# <tool_call>{"name": "f"}</tool_call> <think> enable_thinking #}'
+"""The same of a model that says what it thinks and calls as Hermes models do."""
+
+_DIRECTIVE: Final = re.compile(r"\[(say|hex|repeat|fail|crash|delay|zero|nan):([^\]]*)\]")
 _LAST_USER: Final = re.compile(r"<user>(.*)\n<assistant>\Z", re.DOTALL)
 
 
@@ -43,6 +48,8 @@ class Script(msgspec.Struct, frozen=True):
         answer = _DIRECTIVE.sub("", text)
         if "say" in directives:
             answer = directives["say"]
+        if "hex" in directives:
+            answer = bytes.fromhex(directives["hex"]).decode()
         if "repeat" in directives:
             times, _, unit = directives["repeat"].partition(":")
             answer = unit * int(times)
@@ -61,12 +68,19 @@ class Script(msgspec.Struct, frozen=True):
 
 
 class ScriptedTokenizer:
-    """Bytes as tokens."""
+    """Bytes as tokens.
+
+    Parameters:
+        chat_template: How it takes conversations. What follows the last ``<user>`` is what the model obeys.
+    """
 
     vocabulary = VOCABULARY
     end_tokens = frozenset({END})
-    chat_template: str | None = TEMPLATE
     template_tokens: Mapping[str, str] = {}
+    infill: InfillTokens | None = None
+
+    def __init__(self, chat_template: str = TEMPLATE) -> None:
+        self.chat_template: str | None = chat_template
 
     def encode(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
         """The bytes of *text*; lone surrogates become question marks."""

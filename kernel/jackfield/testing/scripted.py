@@ -8,6 +8,7 @@ A prompt may carry directives, which the answer obeys and does not repeat:
 
 =====================  ===============================================================================================
 ``[say:TEXT]``         answer with TEXT
+``[hex:BYTES]``        answer with the text of these bytes, so that it may have brackets
 ``[repeat:N:TEXT]``    answer with TEXT, N times
 ``[fail:N]``           the decode that would give token N fails
 ``[crash:N]``          the process ends there, without a word (``SIGKILL`` of itself)
@@ -40,7 +41,7 @@ import msgspec
 from jackfield import hookimpl
 from jackfield.errors import BackendFault, KVExhausted, ModelLoadError, NothingToDraw
 from jackfield.ports.backend import AUTO_CONTEXT_MAX, MemoryEstimate, ModelInfo, Reuse, RunnerLimits, TokenScores
-from jackfield.testing.script import VOCABULARY, Script, ScriptedTokenizer, obey, text_of
+from jackfield.testing.script import TEMPLATE, VOCABULARY, Script, ScriptedTokenizer, obey, text_of
 from jackfield.testing.scripted_pooled import LABELS, VECTOR_SIZE, ScriptedPooledRunner
 from jackfield.testing.scripted_reuse import ScriptedCells
 
@@ -81,6 +82,8 @@ class ScriptedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """What can be done with a prefix that is computed; anything that this kind cannot do is refused."""
     spare_sequences: int = 4
     """Sequences besides those that run; none where ``reuse`` is ``none``."""
+    chat_template: str = TEMPLATE
+    """How the model takes conversations, and so what dialect it has."""
     fail_copy: bool = False
     """Fail whenever a prefix is copied."""
     fail_cut: bool = False
@@ -108,12 +111,15 @@ class ScriptedRunner(ScriptedCells):
         info: What it says it is.
         limits: What it says it can do, and is held to.
         fails: As for ``ScriptedCells``.
+        chat_template: How it takes conversations.
     """
 
-    def __init__(self, info: ModelInfo, limits: RunnerLimits, fails: Container[str] = ()) -> None:
+    def __init__(
+        self, info: ModelInfo, limits: RunnerLimits, fails: Container[str] = (), chat_template: str = TEMPLATE
+    ) -> None:
         super().__init__(limits, fails)
         self.info = info
-        self.tokenizer = ScriptedTokenizer()
+        self.tokenizer = ScriptedTokenizer(chat_template)
         self._logits: dict[int, tuple[int, int]] = {}
         self._scripts: dict[int, tuple[int, Script]] = {}
 
@@ -297,7 +303,7 @@ class ScriptedBackend:
         limits = self._limits(spec, config)
         if "generate" not in info.tasks:
             return ScriptedPooledRunner(info, limits)
-        return ScriptedRunner(info, limits, config.fails)
+        return ScriptedRunner(info, limits, config.fails, config.chat_template)
 
     def _config(self, spec: ModelSpec) -> ScriptedConfig:
         config = self._instance.config(ScriptedConfig, spec.options, key=f"models.{spec.name}.options")

@@ -169,6 +169,18 @@ def test_thoughts_that_the_prompt_has_begun() -> None:
     assert found.read(TextDelta("deep", 1)) == [ReasoningDelta("deep", 1)]
 
 
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [([" there"], " there"), (["\n", " ", "there"], "\n there"), ([" ", "<c>{}</c>", " Hi"], "Hi"), ([" "], "")],
+)
+def test_a_continued_message_keeps_its_spaces(texts: list[str], shown: str) -> None:
+    """What an answer begins with parts it from what was there, unless it begins with something else than text."""
+    request = GenerateRequest(model="m", prompt=CHAT)
+    chat = ChatPrompt((Message("user", "hi"), Message("assistant", "Hello")), continue_final=True)
+    events = read(ChatReading(NamedDialect("small", Dialect()), chat, request), texts)
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == shown
+
+
 letters = st.text(st.sampled_from("ab <c/\n€😀"), max_size=12)
 
 
