@@ -33,6 +33,10 @@ serve: setup ## Serve the demo model on http://127.0.0.1:8080 (SERVE_ARGS for mo
 test: setup ## Run all tests (PYTEST_ARGS for more)
 	$(BIN)/python -Im pytest $(PYTEST_ARGS)
 
+.PHONY: test-full
+test-full: setup ## Run all tests, with ten times as many made-up requests
+	JACKFIELD_CASES=5000 $(BIN)/python -Im pytest $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: setup ## ruff, mypy, pyright and the import contracts
 	$(BIN)/ruff check
