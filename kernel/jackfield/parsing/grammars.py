@@ -91,6 +91,7 @@ class CallGrammar:
             calls: Rule of all calls of one answer.
             before: What stands in front of an answer without calls, such as the mark of a channel; Lark.
             between: What stands between content and calls; Lark.
+            free: An answer without calls, where calls cannot stand behind content; Lark.
             free: All that an answer may be of which nothing is demanded, where that is not free text, then perhaps
                 calls; Lark.
         """

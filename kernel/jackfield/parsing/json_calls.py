@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.parsing.json_text import JsonScanner, NotJson
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 KEPT_MAX: Final = 1 << 20
 """Most characters of a call that are kept until they can be shown."""
+
+_ID: Final = re.compile(r"[!-~]{1,128}\Z")
+_UNITS: Final = re.compile(r'(?:[^"\\]|\\[^u]|\\u[0-9a-fA-F]{4})*')
+"""What of a string can be decoded by itself."""
+_HALF: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
+"""The first half of a character that is written as two."""
+_UNIT_MAX: Final = len(r"\u0000")
 
 
 class CallKeys(NamedTuple):
@@ -139,6 +147,28 @@ class JsonCallReader(GeneratorReader):
             raise Malformed
         return value
 
+    def json_string(self, pass_on: Callable[[str], None]) -> Reading[None]:
+        """Pass a JSON string on, decoded, as it comes; raises ``Malformed`` where it is none."""
+        yield from self.space()
+        yield from self.expect('"')
+        while True:
+            count = self._whole_units()
+            if count:
+                pass_on(_decoded(self.take(count)))
+            if self.text.startswith('"'):
+                self.take(1)
+                return
+            if self.over or len(self.text) > _UNIT_MAX:
+                raise Malformed
+            yield
+
+    def _whole_units(self) -> int:
+        """How many characters can be decoded now: no half of an escape, and of a character."""
+        units = _UNITS.match(self.text)
+        count = 0 if units is None else units.end()
+        more = self.text[count : count + 1] != '"' and not self.over
+        return count - _UNIT_MAX if more and _HALF.search(self.text, max(count - _UNIT_MAX, 0), count) else count
+
     def known(self, name: str) -> str:
         """*name*, if it may be called; raises ``Malformed`` otherwise."""
         if name not in self._names:
@@ -153,7 +183,7 @@ class JsonCallReader(GeneratorReader):
             call.name = self.known((yield from self.string()))
         elif key in self._keys.id and not call.begun:
             value = json.loads((yield from self.kept_value()))
-            call.id = value if isinstance(value, str) else ""
+            call.id = value if isinstance(value, str) and _ID.match(value) else ""
         elif key in self._keys.arguments and not call.argued and call.kept is None:
             yield from self._arguments(call)
         else:
@@ -176,6 +206,15 @@ class JsonCallReader(GeneratorReader):
         if call.begun and call.kept is not None:
             self.argue(as_object(call.kept))
             call.argued, call.kept = True, None
+
+
+def _decoded(text: str) -> str:
+    try:
+        value = str(json.loads(f'"{text}"', strict=False))
+    except ValueError:
+        raise Malformed from None
+    # half of a character alone cannot be sent
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def as_object(text: str) -> str:

@@ -8,13 +8,13 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Final
 
-from jackfield.parsing.reading import GeneratorReader, Malformed
+from jackfield.parsing.reading import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from jackfield.chat import JsonValue
-    from jackfield.parsing.reading import Reading
+    from jackfield.parsing.reading import GeneratorReader, Reading
 
 ARGUMENTS_MAX: Final = 1 << 16
 """Most characters of one call's arguments, which are kept until they end."""
@@ -27,43 +27,34 @@ _NAMES: Final = {"true": True, "false": False, "null": None}
 """Models mix JSON's words in."""
 
 
-class PythonCallReader(GeneratorReader):
-    """Base of readers that meet calls in Python's form.
+def python_calls(reader: GeneratorReader, tool_of: Callable[[str], str]) -> Reading[None]:
+    """``[f(a=1), g()]``; *tool_of* is as in ``python_call``."""
+    yield from reader.space()
+    yield from reader.expect("[")
+    yield from reader.space()
+    while (yield from reader.optional("]")) is None:
+        yield from python_call(reader, tool_of)
+        yield from reader.space()
+        if (yield from reader.expect(",", "]")) == "]":
+            return
+        yield from reader.space()
+
+
+def python_call(reader: GeneratorReader, tool_of: Callable[[str], str]) -> Reading[None]:
+    """``f(a=1)``.
 
     Parameters:
-        prompt_end: The end of the rendered prompt.
-        names: Tools that may be called. A call of another one is malformed.
+        reader: Reads the answer.
+        tool_of: Gives the tool that is meant by ``f``, or raises ``Malformed``.
+
+    Raises:
+        Malformed: It is no call.
     """
-
-    def __init__(self, prompt_end: str, names: Collection[str]) -> None:
-        self._callable = names
-        super().__init__(prompt_end)
-
-    def python_calls(self) -> Reading[None]:
-        """``[f(a=1), g()]``."""
-        yield from self.space()
-        yield from self.expect("[")
-        yield from self.space()
-        while (yield from self.optional("]")) is None:
-            yield from self.python_call(self.named)
-            yield from self.space()
-            if (yield from self.expect(",", "]")) == "]":
-                return
-            yield from self.space()
-
-    def python_call(self, tool_of: Callable[[str], str]) -> Reading[None]:
-        """``f(a=1)``; *tool_of* gives the tool that is meant by ``f``, or raises ``Malformed``."""
-        name = tool_of((yield from self.word("(")).strip())
-        text = yield from python_arguments(self)
-        self.begin_call(name)
-        self.argue(text)
-        self.end_call()
-
-    def named(self, name: str) -> str:
-        """*name*, if it may be called; raises ``Malformed`` otherwise."""
-        if name not in self._callable:
-            raise Malformed
-        return name
+    name = tool_of((yield from reader.word("(")).strip())
+    text = yield from python_arguments(reader)
+    reader.begin_call(name)
+    reader.argue(text)
+    reader.end_call()
 
 
 def python_arguments(reader: GeneratorReader) -> Reading[str]:
@@ -128,14 +119,16 @@ def _value(node: ast.expr) -> JsonValue:
 
 
 def _plain(value: object) -> JsonValue:
-    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+    if isinstance(value, str):  # halves of a character, which JSON's escapes have, are one; alone they cannot be sent
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise Malformed
 
 
 def _key(node: ast.expr | None) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
+        return str(_plain(node.value))
     raise Malformed
 
 
