@@ -90,7 +90,7 @@ def test_a_plugin_package_is_complete(plugin: str, file: str) -> None:
 @PLUGIN
 def test_a_plugin_that_wraps_a_library_maps_its_errors(plugin: str) -> None:
     """In one table, in ``errors.py``."""
-    wraps = {"jackfield_llama", "jackfield_llguidance", "jackfield_openai"}
+    wraps = {"jackfield_anthropic", "jackfield_llama", "jackfield_llguidance", "jackfield_ollama", "jackfield_openai"}
     assert (PLUGINS[plugin] / "errors.py").is_file() == (plugin in wraps)
 
 
