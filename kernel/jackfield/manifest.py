@@ -67,7 +67,10 @@ DEFAULT_SCHEDULERS: Final = (InstanceRef("fcfs", "fcfs", defaulted=True),)
 
 DEFAULT_DIALECTS: Final = tuple(
     InstanceRef(name, name, defaulted=True)
-    for name in ("command-r", "deepseek", "gemma", "glm", "granite", "harmony", "mistral", "phi", "hermes")
+    for name in (
+        *("command-r", "deepseek", "gemma", "glm", "granite", "harmony", "llama3", "mistral", "phi", "hermes"),
+        "json-tools",
+    )
 )
 """Fill the dialect socket where no enabled plugin does: families with marks of their own first, the one that takes any
 template last."""

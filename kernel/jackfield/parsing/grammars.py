@@ -91,16 +91,18 @@ class CallGrammar:
             calls: Rule of all calls of one answer.
             before: What stands in front of an answer without calls, such as the mark of a channel; Lark.
             between: What stands between content and calls; Lark.
-            free: An answer without calls, where calls cannot stand behind content; Lark.
             free: All that an answer may be of which nothing is demanded, where that is not free text, then perhaps
                 calls; Lark.
         """
         if self._chat.tool_choice.mode == "required":
-            self.rule("start", calls)
-        elif self._constraint is not None:
-            self.rule("start", f"{calls} | {before} {self._content()}")
-        else:
-            self.rule("start", free or f"{before} free_text? | {before} free_text? {between} {calls}")
+            return self.whole(calls)
+        if self._constraint is not None:
+            return self.whole(f"{calls} | {before} {self._content()}")
+        return self.whole(free or f"{before} free_text? | {before} free_text? {between} {calls}")
+
+    def whole(self, answer: str) -> GrammarText:
+        """The grammar of whole answers, which *answer* describes; Lark."""
+        self.rule("start", answer)
         return GrammarText("lark", "\n".join(self._rules), "tools", tuple(self._marks), tuple(self._schemas))
 
     def _content(self) -> str:

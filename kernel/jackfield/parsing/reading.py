@@ -119,6 +119,11 @@ class GeneratorReader:
             self._said = True
             self._pieces.append(ContentPiece(text))
 
+    def show(self, text: str) -> None:
+        """*text* is content, and was read to be some: it is so whatever comes behind."""
+        self._taken = []
+        self.say(text)
+
     def think(self, text: str) -> None:
         """*text* was thought."""
         if text:

@@ -56,7 +56,7 @@ def _grammar(chat: ChatPrompt, constraint: Constraint | None) -> Constraint:
     grammar = CallGrammar(chat, constraint)
     call = grammar.any_of("call", [_call(grammar, tool) for tool in chat.callable])
     calls = grammar.rule("calls", f"{call} ({lark_text('; ')} {call})*" if chat.parallel_tool_calls else call)
-    return grammar.finish(calls, free=_FREE)
+    return grammar.finish(calls, free=f"{calls} | {_FREE}")
 
 
 def _call(grammar: CallGrammar, tool: Tool) -> str:
