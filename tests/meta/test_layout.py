@@ -81,10 +81,18 @@ def test_contracts_and_import_order_know_every_plugin() -> None:
 
 
 @PLUGIN
-@pytest.mark.parametrize("file", ["__init__.py", "config.py", "README.md", "py.typed"])
+@pytest.mark.parametrize("file", ["__init__.py", "README.md", "py.typed"])
 def test_a_plugin_package_is_complete(plugin: str, file: str) -> None:
     """Every plugin looks the same inside, like a stranger's."""
     assert (PLUGINS[plugin] / file).is_file()
+
+
+@PLUGIN
+def test_options_are_in_a_module_of_their_own(plugin: str) -> None:
+    """``config.py``, where there are any."""
+    tree = ast.parse((PLUGINS[plugin] / "__init__.py").read_text())
+    hooks = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert (PLUGINS[plugin] / "config.py").is_file() == ("jackfield_config" in hooks)
 
 
 @PLUGIN
@@ -104,8 +112,8 @@ def test_a_plugins_readme_says_what_one_needs(plugin: str) -> None:
     assert "options" in text
     assert "limits" in text
     ref = InstanceRef(name, name)
-    struct = build_kernel(Manifest(enabled=(ref,), kernel=KernelConfig())).config_structs()[name]
-    assert [field for field in struct.__struct_fields__ if f"`{field}`" not in text] == []
+    struct = build_kernel(Manifest(enabled=(ref,), kernel=KernelConfig())).config_structs().get(name)
+    assert [field for field in (struct.__struct_fields__ if struct else ()) if f"`{field}`" not in text] == []
 
 
 @pytest.mark.parametrize("folder", ["kernel", "plugins", *sorted({relative(each.parent) for each in PLUGINS.values()})])
