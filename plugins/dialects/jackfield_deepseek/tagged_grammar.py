@@ -32,13 +32,17 @@ def tagged_calls(grammar: CallGrammar, chat: ChatPrompt, block: str) -> str:
 
 
 class _Tags:
-    """Writes rules of tags. The mark is one token, and what stands around it is not."""
+    """Writes rules of tags.
+
+    Within a tag the mark is one token, and what stands in front of it another. Where the vocabulary does not have the
+    mark, both are one text: a lexeme cannot end before the first byte of a character.
+    """
 
     def __init__(self, grammar: CallGrammar) -> None:
         self._grammar = grammar
-        self._mark = grammar.mark(DSML)
-        for tag in (TAG, TAG_END):
-            grammar.mark(tag)  # so that free text ends where one begins
+        mark = grammar.mark(DSML)
+        self._begin = f"({lark_text('<')} {mark} | {grammar.mark(TAG)})"
+        self._end = f"({lark_text('</')} {mark} | {grammar.mark(TAG_END)})"
         self._free = ""
 
     def calls(self, chat: ChatPrompt, block: str) -> str:
@@ -47,10 +51,10 @@ class _Tags:
         return self._grammar.rule("calls", f"{self._open(f'{block}>', _NEWLINE)} {several} {self._close(f'{block}>')}")
 
     def _open(self, *parts: str) -> str:
-        return f"{lark_text('<')} {self._mark} {lark_text(''.join(parts))}"
+        return f"{self._begin} {lark_text(''.join(parts))}"
 
     def _close(self, *parts: str) -> str:
-        return f"{lark_text('</')} {self._mark} {lark_text(''.join(parts))}"
+        return f"{self._end} {lark_text(''.join(parts))}"
 
     def _call(self, tool: Tool) -> str:
         parameters = self._strict(tool) if tool.strict and tool.parameters else self._any()
