@@ -17,6 +17,7 @@ from jackfield.errors import ErrorRecord, InternalError, JackfieldError
 from jackfield.lifecycle import RequestEvent
 from jackfield.logs import traceback_of
 from jackfield.pooled import PoolRequest
+from jackfield.questions import ListSequences
 from jackfield.types import GenerateRequest
 from jackfield.worker.compiling import CompilingThreads, Costly, Job
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jackfield.channel.messages import Submit
-    from jackfield.questions import Question, Reply
+    from jackfield.questions import Question, Reply, Sequences
     from jackfield.types import Started
     from jackfield.worker.links import RequestHandle
 
@@ -56,9 +57,16 @@ class Intake(Generic[Prepared]):
     Parameters:
         preparation: Does the work.
         submit: Takes prepared requests, from any thread: the loop's inbox.
+        sequences: Has somebody told, by the loop, what runs and waits; None where the loop runs no sequences.
     """
 
-    def __init__(self, preparation: Preparer[Prepared], submit: Callable[[Prepared], None]) -> None:
+    def __init__(
+        self,
+        preparation: Preparer[Prepared],
+        submit: Callable[[Prepared], None],
+        sequences: Callable[[Callable[[Sequences], None]], None] | None = None,
+    ) -> None:
+        self._sequences = sequences
         self._preparation = preparation
         self._submit = submit
         self._queue: queue.SimpleQueue[tuple[RequestHandle, Submit] | None] = queue.SimpleQueue()
@@ -85,6 +93,8 @@ class Intake(Generic[Prepared]):
             handle, message = item
             if isinstance(message.request, GenerateRequest | PoolRequest):
                 self._prepare(handle, partial(self._preparation.prepare, message, handle))
+            elif isinstance(message.request, ListSequences) and self._sequences is not None:
+                self._sequences(partial(self._tell, handle))
             else:
                 self._reply(handle, message.request)
 
@@ -99,8 +109,13 @@ class Intake(Generic[Prepared]):
     def _reply(self, handle: RequestHandle, question: Question) -> None:
         reply = self._done(handle, partial(self._preparation.answer, question))
         if reply is not None:
-            handle.fire(RequestEvent.END)
-            handle.send(reply)
+            self._tell(handle, reply)
+
+    @staticmethod
+    def _tell(handle: RequestHandle, reply: Reply) -> None:
+        """Intake thread, or the loop's."""
+        handle.fire(RequestEvent.CANCEL if handle.cancelled else RequestEvent.END)
+        handle.send(reply)
 
     def _done(self, handle: RequestHandle, work: Callable[[], Done]) -> Done | None:
         """What comes of *work*; None where *handle* was told that nothing does."""

@@ -123,7 +123,7 @@ def assemble(
             runner, scheduler, links.flush, links.broadcast, context_shift=context_shift, caching=caching
         )
         shapes = compiling.kinds if compiling is not None else ()
-        return Serving(runner, links, engine, Intake(preparation, engine.submit), shapes)
+        return Serving(runner, links, engine, Intake(preparation, engine.submit, engine.sequences), shapes)
     raise PluginError(f"the backend loaded {type(runner).__name__}, which has neither decode() nor pool()")
 
 

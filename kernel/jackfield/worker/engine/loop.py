@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jackfield.ports.observer import EngineStats
     from jackfield.ports.reuse import ReusableRunner
     from jackfield.ports.scheduler import Scheduler, StepPlan
+    from jackfield.questions import Sequences
 
 _REPLAN_S: Final = 0.01
 """How long the loop waits for news when sequences exist and the scheduler runs none of them."""
@@ -56,8 +57,8 @@ class EngineLoop:
         context_shift: Whether an answer goes on at the end of the context.
         caching: Who shares computed prefixes, and stores for them, which are closed when ``run`` ends.
 
-    ``submit``, ``wake``, ``stop``, ``busy_s``, ``cache_report`` and ``cache_clear`` may be called by any thread; all
-    else runs in the thread of ``run``.
+    ``submit``, ``wake``, ``stop``, ``busy_s``, ``sequences``, ``cache_report`` and ``cache_clear`` may be called by any
+    thread; all else runs in the thread of ``run``.
     """
 
     def __init__(
@@ -124,6 +125,10 @@ class EngineLoop:
     def cache_clear(self, answer: Callable[[CacheCleared], None]) -> None:
         """Forget all prefixes that nobody reads, between two steps, and tell *answer* how much that was. Any thread."""
         self._run_soon(lambda: answer(clear(self.cache, off=self._cache_off)))
+
+    def sequences(self, answer: Callable[[Sequences], None]) -> None:
+        """Tell *answer* what runs and waits, between two steps. Any thread."""
+        self._run_soon(lambda: answer(self.table.slots.sequences(self.table)))
 
     def _run_soon(self, errand: Errand) -> None:
         self._inbox.submit(errand)

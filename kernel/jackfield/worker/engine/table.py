@@ -10,6 +10,7 @@ from jackfield.errors import PluginError
 from jackfield.lifecycle import RequestEvent
 from jackfield.ports.scheduler import SchedulerView, StepPlan
 from jackfield.worker.engine.sequence import NO_SLOT, Sequence
+from jackfield.worker.engine.slots import SlotBoard
 
 LOOKED_UP: Final = 64
 """Waiting sequences, the oldest, that are looked up in the prefix cache before a step: a long queue costs nothing."""
@@ -38,6 +39,7 @@ class SequenceTable:
         self._cache = cache
         self._cells = cache.cells
         self._sequences: dict[int, Sequence] = {}
+        self.slots = SlotBoard(limits.max_sequences)
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self.held: list[Sequence] = []
@@ -109,6 +111,7 @@ class SequenceTable:
         sequence.life.fire(RequestEvent.SCHEDULED)
         self.waiting.remove(sequence)
         self.running.append(sequence)
+        self.slots.take(sequence)
         if sequence.started is None:
             sequence.started = now
 
@@ -168,6 +171,7 @@ class SequenceTable:
 
     def _release(self, sequence: Sequence, *, leave: bool) -> None:
         self.running.remove(sequence)
+        self.slots.leave(sequence)
         if leave:
             self._cache.leave(sequence)
         else:
