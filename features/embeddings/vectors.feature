@@ -24,3 +24,14 @@ Feature: Vectors of texts
   Scenario: Numbers and base64 say the same
     When I embed "good morning" as numbers and as base64
     Then both are the same vector
+
+  Scenario: Tokens instead of texts
+    When I embed "good morning" with
+      | input | [[103, 111, 111, 100], [104, 105]] |
+    Then there are 2 vectors, in the order of the texts
+    And each vector has length 1
+
+  Scenario: Whose request it is
+    When I embed "good morning" with
+      | user | ann |
+    Then each vector has length 1

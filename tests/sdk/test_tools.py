@@ -125,7 +125,7 @@ def test_a_call_is_forced(demo: OpenAI, choice: object, seed: int) -> None:
     answer = demo.chat.completions.create(
         model="demo",
         messages=[{"role": "user", "content": "Who are you?"}],
-        tools=[WEATHER],
+        tools=[STRICT],
         tool_choice=choice,  # type: ignore[arg-type]  # one of the forms
         parallel_tool_calls=False,
         temperature=1.5,

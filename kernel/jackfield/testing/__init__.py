@@ -19,6 +19,7 @@ pytest_plugins: Final = (
     "jackfield.testing.steps.chat",
     "jackfield.testing.steps.clients",
     "jackfield.testing.steps.command_line",
+    "jackfield.testing.steps.compatibility",
     "jackfield.testing.steps.embeddings",
     "jackfield.testing.steps.errors",
     "jackfield.testing.steps.health",
@@ -26,10 +27,13 @@ pytest_plugins: Final = (
     "jackfield.testing.steps.ollama",
     "jackfield.testing.steps.plugin_files",
     "jackfield.testing.steps.processes",
+    "jackfield.testing.steps.reasoning",
+    "jackfield.testing.steps.responses",
     "jackfield.testing.steps.scheduling",
     "jackfield.testing.steps.servers",
     "jackfield.testing.steps.sharing",
     "jackfield.testing.steps.streaming",
     "jackfield.testing.steps.structured",
+    "jackfield.testing.steps.tools",
 )
 """The modules that pytest loads: fixtures and hooks first, then the steps by subject."""

@@ -67,7 +67,7 @@ class Reply:
     @property
     def text(self) -> str:
         """The text of the chat completion."""
-        return self.completion.choices[0].message.content
+        return self.completion.choices[0].message.content or ""
 
     @property
     def finish_reason(self) -> str:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import base64
 import struct
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
+
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "malformed_tool_call"]
+"""Why a chat's answer ended; the last one is this server's own."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +36,12 @@ class PromptDetails(msgspec.Struct, frozen=True):
     cached_tokens: int
 
 
+class CompletionDetails(msgspec.Struct, frozen=True):
+    """How the answers' tokens divide."""
+
+    reasoning_tokens: int
+
+
 class Usage(msgspec.Struct, frozen=True):
     """Tokens of one request."""
 
@@ -40,13 +49,33 @@ class Usage(msgspec.Struct, frozen=True):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+
+
+class CalledFunction(msgspec.Struct, frozen=True):
+    """What is called; in a stream a part of it."""
+
+    arguments: str
+    name: str | None = None
+
+
+class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A call, or a part of one in a stream."""
+
+    function: CalledFunction
+    id: str | None = None
+    type: Literal["function"] | None = None
+    index: int | None = None
 
 
 class AnswerMessage(msgspec.Struct, frozen=True):
     """The model's turn."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
+    """Null where there are calls only."""
+    reasoning_content: str | None = None
+    tool_calls: list[ToolCall] = []
 
 
 class LikelyToken(msgspec.Struct, frozen=True):
@@ -74,7 +103,7 @@ class ChatChoice(msgspec.Struct, frozen=True):
 
     index: int
     message: AnswerMessage
-    finish_reason: Literal["stop", "length"]
+    finish_reason: FinishReason
     logprobs: ChatLogprobs | None = None
 
 
@@ -87,6 +116,7 @@ class ChatCompletion(msgspec.Struct, frozen=True):
     model: str
     choices: list[ChatChoice]
     usage: Usage
+    service_tier: str | None = None
 
 
 class ChunkDelta(msgspec.Struct, frozen=True):
@@ -94,6 +124,8 @@ class ChunkDelta(msgspec.Struct, frozen=True):
 
     role: str | None = None
     content: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[ToolCall] = []
 
 
 class ChunkChoice(msgspec.Struct, frozen=True):
@@ -101,7 +133,7 @@ class ChunkChoice(msgspec.Struct, frozen=True):
 
     index: int
     delta: ChunkDelta
-    finish_reason: Literal["stop", "length"] | None
+    finish_reason: FinishReason | None
 
 
 class ChatChunk(msgspec.Struct, frozen=True):

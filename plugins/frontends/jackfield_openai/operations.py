@@ -381,7 +381,7 @@ _STREAM: Final = Parameter(name="id", where="path", required=True, description="
 RESUME: Final = Operation(
     summary="Take a stream up again",
     answer_content="text/event-stream",
-    events=ChatCompletionChunk | Completion,
+    events=Table,  # of whichever route began it
     error=ErrorBody,
     parameters=(
         _STREAM,

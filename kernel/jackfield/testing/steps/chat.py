@@ -162,7 +162,7 @@ def tokens_scored(reply: Reply, count: int) -> None:
     assert all(token.logprob <= 0 for token in tokens)
     assert [len(token.top_logprobs) for token in tokens] == [count] * len(tokens)
     spelt = bytes(byte for token in tokens for byte in token.bytes or ())
-    assert choice.message.content in spelt.decode(errors="replace")
+    assert (choice.message.content or "") in spelt.decode(errors="replace")
 
 
 @then(words("all are answered with {text:Text}"))
