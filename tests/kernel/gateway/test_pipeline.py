@@ -666,3 +666,17 @@ def test_what_a_worker_reports_and_was_sent_since_decides() -> None:
         assert bench.link.load == (0, 0)
 
     play(scenario)
+
+
+def test_a_context_that_nobody_releases_is_forgotten_once_its_work_has_ended() -> None:
+    """A frontend's own work has contexts that belong to no handler; the server runs for months."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        work = bench.begin(bench.generate())
+        await asyncio.sleep(0)
+        bench.say(Started(1, 8), Finished("stop", Usage(1, 1), Timings(0, 0, 0)))
+        await work
+        assert not bench.pipeline._open
+
+    asyncio.run(scenario())

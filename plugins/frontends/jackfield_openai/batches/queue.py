@@ -34,10 +34,10 @@ AT_ONCE: Final = 4
 LINES_MAX: Final = 10_000
 """Most lines of one batch."""
 
-LEASE_S: Final = 30.0
+LEASE_S: Final = 15.0
 """How long a batch of a gateway that was killed waits for another one."""
 
-POLL_S: Final = 10.0
+POLL_S: Final = 5.0
 """Between two looks for batches that another gateway has left."""
 
 TRIES: Final = 8
