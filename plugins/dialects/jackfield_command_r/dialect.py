@@ -69,7 +69,8 @@ class ActionDialect:
 class ListDialect:
     """Command R and R+. See ``ChatDialect``."""
 
-    traits: Final = Traits()
+    def __init__(self) -> None:
+        self.traits = Traits()
 
     def open(self, chat: ChatPrompt, constraint: Constraint | None) -> Opening:
         """See ``ChatDialect``."""

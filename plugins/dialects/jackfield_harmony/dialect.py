@@ -28,7 +28,8 @@ def harmony(chat_format: ChatFormat, *, named: bool) -> HarmonyDialect | None:
 class HarmonyDialect:
     """See ``ChatDialect``."""
 
-    traits: Final = Traits(parallel_tool_calls=False, reasoning="always", efforts=_EFFORTS)
+    def __init__(self) -> None:
+        self.traits = Traits(parallel_tool_calls=False, reasoning="always", efforts=_EFFORTS)
 
     def open(self, chat: ChatPrompt, constraint: Constraint | None) -> Opening:
         """See ``ChatDialect``."""

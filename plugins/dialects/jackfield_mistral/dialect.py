@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from jackfield.parsing.grammars import needs_grammar
 from jackfield.ports.dialect import Opening, Traits
@@ -38,7 +38,7 @@ class MistralDialect:
 
     def __init__(self, form: CallForm, *, thinks: bool) -> None:
         self.traits = Traits(reasoning="always" if thinks else "none")
-        self._form = form
+        self._form: Final = form
         self._thinks = thinks
 
     def open(self, chat: ChatPrompt, constraint: Constraint | None) -> Opening:

@@ -107,7 +107,7 @@ def test_efforts() -> None:
     with pytest.raises(InvalidRequest, match="low, medium, high") as refusal:
         HarmonyDialect().open(ChatPrompt(ASKED, thinking=Thinking(effort="extreme", param="reasoning.effort")), None)
     assert refusal.value.param == "reasoning.effort"
-    assert HarmonyDialect.traits.reasoning == "always"
+    assert HarmonyDialect().traits.reasoning == "always"
 
 
 def test_channels() -> None:
