@@ -20,8 +20,8 @@ _DEPTH_MAX: Final = 16
 def parameter_types(tool: Tool) -> dict[str, frozenset[str]]:
     """The types of the parameters that the schema of *tool* names: ``{"city": {"string"}}``. Any thread."""
     try:
-        schema = parameters_of(tool)
-    except (ValueError, RecursionError):  # the worker refuses it where that matters
+        schema: JsonValue = parameters_of(tool)
+    except (ValueError, RecursionError):  # whoever enforces it refuses it
         return {}
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(properties, dict):
@@ -61,7 +61,9 @@ def type_of(value: JsonValue) -> str:
         return "null" if value is None else "boolean"
     if isinstance(value, int | float):
         return "integer" if value == value // 1 else "number"
-    return {str: "string", list: "array", dict: "object"}[type(value)]
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
 
 
 def typed_json(text: str, types: frozenset[str]) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from jackfield.ports.dialect import ArgumentsPiece, CallPiece, ContentPiece, ReasoningPiece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from jackfield.ports.dialect import Piece
 
@@ -295,11 +295,15 @@ def joined(pieces: Sequence[Piece]) -> Sequence[Piece]:
         return pieces
     whole: list[Piece] = []
     for kind, group in groupby(pieces, type):
-        if issubclass(kind, CallPiece):
+        if kind is CallPiece:
             whole += group
         else:
-            whole.append(kind("".join(piece.text for piece in group if not isinstance(piece, CallPiece))))
+            whole.append(_one(kind, group))
     return whole
+
+
+def _one(kind: type[Piece], group: Iterable[Piece]) -> Piece:
+    return kind("".join(piece.text for piece in group if not isinstance(piece, CallPiece)))
 
 
 def _first(text: str, marks: Sequence[str]) -> tuple[int, str | None]:

@@ -34,7 +34,7 @@ def llama3(chat_format: ChatFormat, *, named: bool) -> Llama3Dialect | None:
 class Llama3Dialect:
     """See ``ChatDialect``."""
 
-    traits: Final = Traits()
+    traits = Traits()
 
     def open(self, chat: ChatPrompt, constraint: Constraint | None) -> Opening:
         """See ``ChatDialect``."""
