@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from jackfield.chat import Message, ToolCall
 
@@ -52,9 +53,13 @@ def _renamed(message: Message, ids: Sequence[str]) -> Message:
 def _results(calls: Sequence[ToolCall], results: Sequence[Message], ids: Sequence[str]) -> list[Message]:
     placed: dict[int, Message] = {}
     others: list[Message] = []
+    by_id = _indices(call.id for call in calls)
+    by_name = _indices(call.name for call in calls)
+    anyone = deque(range(len(calls)))
     for result in results:
-        free = [index for index in range(len(calls)) if index not in placed]
-        index = _answered(calls, free, result)
+        named = by_name.get(result.name, _NOBODY)
+        fitting = (by_id.get(result.tool_call_id, _NOBODY),) if result.tool_call_id else (named, anyone)
+        index = next((queue[0] for queue in fitting if _drop(queue, placed)), None)
         if index is None:
             others.append(result)
         else:
@@ -62,12 +67,22 @@ def _results(calls: Sequence[ToolCall], results: Sequence[Message], ids: Sequenc
     return [*(placed[index] for index in sorted(placed)), *others]
 
 
-def _answered(calls: Sequence[ToolCall], free: Sequence[int], result: Message) -> int | None:
-    """Which of the *free* calls *result* is of."""
-    if result.tool_call_id:
-        return next((index for index in free if calls[index].id == result.tool_call_id), None)
-    named = (index for index in free if calls[index].name == result.name)
-    return next(named, free[0] if free else None)
+_NOBODY: Final[deque[int]] = deque()
+
+
+def _indices(keys: Iterable[str]) -> dict[str, deque[int]]:
+    """Where each of *keys* stands."""
+    found: dict[str, deque[int]] = {}
+    for index, key in enumerate(keys):
+        found.setdefault(key, deque()).append(index)
+    return found
+
+
+def _drop(queue: deque[int], placed: Container[int]) -> bool:
+    """Drop the first of *queue* as long as they are *placed*; whether any is left."""
+    while queue and queue[0] in placed:
+        queue.popleft()
+    return bool(queue)
 
 
 def one_call_each(messages: Sequence[Message]) -> list[Message]:

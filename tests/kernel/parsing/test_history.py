@@ -60,3 +60,17 @@ def test_a_result_that_is_missing_leaves_no_gap_and_a_strange_one_is_kept() -> N
     stray = Message("tool", "?", tool_call_id="z")
     shaped = one_call_each(linked([_BOTH, stray, _RAIN], _numbered))
     assert [message.content for message in shaped] == ["Looking.", "rain", "", "?"]
+
+
+def test_two_calls_of_one_id_get_a_result_each() -> None:
+    twice = Message("assistant", tool_calls=(ToolCall("a", "weather"), ToolCall("a", "time")))
+    again = Message("tool", "noon", tool_call_id="a")
+    assert _told(linked([twice, _RAIN, again], _numbered)) == [("c0", "rain"), ("c1", "noon")]
+
+
+def test_very_many_calls_are_put_in_order() -> None:
+    count = 20_000
+    calls = Message("assistant", tool_calls=tuple(ToolCall(str(index), "weather") for index in range(count)))
+    results = [Message("tool", str(index), tool_call_id=str(index)) for index in reversed(range(count))]
+    shaped = one_call_each(linked([calls, *results], _numbered))
+    assert [message.content for message in shaped[1::2]] == [str(index) for index in range(count)]
