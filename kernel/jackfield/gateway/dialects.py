@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import structlog
 
-from jackfield.errors import JackfieldError, ManifestError, UnsupportedField
+from jackfield.errors import InvalidRequest, JackfieldError, ManifestError, UnsupportedField
 from jackfield.gateway.chat_reading import ChatReading
 from jackfield.gateway.foreign import NamedDialect
 from jackfield.parsing.shaping import template_variables
-from jackfield.types import GenerateRequest, TemplatePrompt, ThinkingLimit
+from jackfield.types import STOP_MAX, GenerateRequest, TemplatePrompt, ThinkingLimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,8 +100,19 @@ def _worded(request: GenerateRequest, chat: ChatPrompt, opening: Opening) -> Gen
         constraint=opening.constraint,
         thinking=thinking,
         shown_tokens=opening.shown_tokens,
-        stop=(*request.stop, *opening.stop),
+        stop=_stops(request.stop, opening.stop),
     )
+
+
+def _stops(asked: tuple[str, ...], needed: tuple[str, ...]) -> tuple[str, ...]:
+    stops = (*asked, *(each for each in needed if each not in asked))
+    if len(stops) > STOP_MAX:
+        raise InvalidRequest(
+            f"stop may have at most {STOP_MAX - len(needed)} strings here: the model's own way of calls needs"
+            f" {len(needed)}",
+            param="stop",
+        )
+    return stops
 
 
 def _refuse_without_dialect(chat: ChatPrompt) -> None:

@@ -392,3 +392,39 @@ def test_the_plugin_hands_over_one_frontend_with_its_options() -> None:
     }
     assert isinstance(frontend, OpenAIFrontend)
     assert frontend._config == WARN
+
+
+def test_who_asks_is_marked_for_the_log() -> None:
+    """By a hash; the name itself is nowhere."""
+    gateway = ScriptedGateway()
+    ask(gateway, user="ann@example.org")
+    ask(gateway, user="ann@example.org", safety_identifier="s-1")
+    ask(gateway)
+    marks = [context.user for context in gateway.contexts]
+    assert [len(mark) for mark in marks] == [12, 12, 0]
+    assert marks[0] != marks[1]
+    assert "ann" not in marks[0]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_how_long_it_took(stream: bool) -> None:  # noqa: FBT001 -- pytest passes by name
+    """OpenAI's header, in milliseconds."""
+    _, headers, _ = ask(ScriptedGateway(), stream=stream)
+    assert int(headers["openai-processing-ms"]) >= 0
+
+
+def test_fields_can_be_left_out_without_a_word() -> None:
+    """Mode ``ignore``; what would change the answer is refused all the same."""
+    ignoring = OpenAIConfig(unknown_fields="ignore")
+    status, headers, _ = ask(ScriptedGateway(), ignoring, zzz=1, verbosity="low")
+    assert status == 200
+    assert IGNORED_HEADER not in headers
+    assert ask(ScriptedGateway(), ignoring, modalities=["audio"])[0] == 400
+
+
+def test_a_tier_is_answered() -> None:
+    """With the priority that goes with it."""
+    gateway = ScriptedGateway()
+    _, _, body = ask(gateway, service_tier="flex")
+    assert msgspec.json.decode(body)["service_tier"] == "flex"
+    assert gateway.requests[0].priority == 10
