@@ -30,8 +30,17 @@ def variables(chat: ChatPrompt, *, plans: bool) -> dict[str, JsonValue]:
     shaped["messages"] = [
         template_message(message, f"messages[{index}]", "object") for index, message in enumerate(messages)
     ]
-    shaped["tools"] = shaped["tools"] or []
+    shaped["tools"] = [_described(tool) for tool in shaped["tools"] or []]
     return shaped
+
+
+def _described(tool: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """*tool* with a description of each parameter: templates print it without asking whether there is one."""
+    properties = tool["function"]["parameters"].get("properties")
+    for schema in properties.values() if isinstance(properties, dict) else ():
+        if isinstance(schema, dict):
+            schema.setdefault("description", "")
+    return tool
 
 
 def _planned(message: Message) -> Message:

@@ -49,6 +49,7 @@ class HermesDialect:
     def open(self, chat: ChatPrompt, constraint: Constraint | None) -> Opening:
         """See ``ChatDialect``."""
         variables = template_variables(chat)
+        variables["tools"] = variables["tools"] or []  # Hermes' own templates walk over them without asking
         if chat.thinking.enabled is not None:
             variables[_SWITCH] = chat.thinking.enabled
         grammar = needs_grammar(chat, constraint)

@@ -27,7 +27,8 @@ class Teller:
 
     def __init__(self, template: str) -> None:
         self._prints_tools = "tools" in template
-        self._takes_calls = "tool_calls" in template
+        # those that write no JSON want the arguments as text, which others would print as a string
+        self._takes_calls = "tool_calls" in template and "tojson" in template
         self._takes_system = "system" in template and "system role not supported" not in template.lower()
         self._by_turns = "alternat" in template
 
