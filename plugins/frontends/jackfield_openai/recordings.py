@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from jackfield.errors import InvalidRequest, RouteNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from jackfield.ports.identity import Principal
 
@@ -87,7 +87,7 @@ class Recording:
         if last >= self._first + len(self._events):
             raise InvalidRequest("there is no event of that number", param="after")
 
-    async def after(self, last: int) -> AsyncIterator[bytes]:
+    async def after(self, last: int) -> AsyncGenerator[bytes, None]:
         """What follows event *last*, as it comes, until the answer ends or another reader has attached.
 
         Raises:
@@ -158,7 +158,7 @@ class Recordings:
             raise RouteNotFound("there is no such stream; it may have ended a while ago")
         return recording
 
-    async def follow(self, recording: Recording, last: int) -> AsyncIterator[bytes]:
+    async def follow(self, recording: Recording, last: int) -> AsyncGenerator[bytes, None]:
         """As ``Recording.after``; when the reader leaves, the time begins to run."""
         if recording.expiry is not None:
             recording.expiry.cancel()
