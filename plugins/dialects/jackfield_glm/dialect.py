@@ -67,7 +67,8 @@ class GlmDialect:
 
     def _grammar(self, chat: ChatPrompt, constraint: Constraint | None) -> Constraint:
         grammar = CallGrammar(chat, constraint)
-        form = TagForm(f"{KEY}{{}}{KEY_END}{self._separator}{VALUE}", f"{VALUE_END}{self._separator}")
+        marks = (KEY, KEY_END, VALUE, VALUE_END)
+        form = TagForm(f"{KEY}{{}}{KEY_END}{self._separator}{VALUE}", f"{VALUE_END}{self._separator}", marks)
         tagged = TaggedGrammar(grammar, form)
         body = grammar.any_of("body", [self._body(tagged, tool) for tool in chat.callable])
         call = grammar.rule("call", f"{grammar.mark(OPEN)} {body} {grammar.mark(CLOSE)}")
