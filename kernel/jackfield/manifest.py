@@ -195,6 +195,9 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     prefix_cache: Literal["principal", "shared", "off"] = "principal"
     """Who shares computed prefixes. principal: requests of one principal only, so that nobody can tell by the time of
     an answer what others asked; shared: all of them; off: nobody."""
+    slot_folder: str = ""
+    """Folder where clients of llama-server's routes may save what slots have computed; relative paths start at the
+    folder of ``plugins.toml``. Empty lets nobody."""
     aliases: tuple[str, ...] = ()
     """Other names that clients may use."""
     dialect: str = "auto"

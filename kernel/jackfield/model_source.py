@@ -52,6 +52,13 @@ def model_spec(manifest: Manifest, model: str) -> ModelSpec:
     )
 
 
+def slot_folder(manifest: Manifest, model: str) -> Path | None:
+    """The absolute path of ``[models.NAME] slot_folder``; None where it is empty."""
+    folder = manifest.models[model].slot_folder
+    base = Path(manifest.file).parent if manifest.file else Path.cwd()
+    return (base / Path(folder).expanduser()).absolute() if folder else None
+
+
 def packaged_models() -> tuple[str, ...]:
     """Names of the models that ship with this distribution, sorted."""
     folder = Path(str(resources.files("jackfield") / "models"))

@@ -10,7 +10,7 @@ from jackfield.cache_report import CacheCleared, CacheReport
 from jackfield.chat import ChatFormat
 from jackfield.errors import ManifestError
 from jackfield.manifest import suggestion
-from jackfield.model_source import model_spec
+from jackfield.model_source import model_spec, slot_folder
 from jackfield.worker.constraints import make_engine
 from jackfield.worker.scheduling import SchedulerInUse
 from jackfield.worker.serving import CachingLoop, Serving, assemble
@@ -76,6 +76,7 @@ class WorkerHost:
             context_shift=shift,
             constraints=self._constraints(),
             caching=self._caching(runner),
+            slot_folder=slot_folder(manifest, self._model),
         )
 
     @property

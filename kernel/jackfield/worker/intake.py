@@ -17,7 +17,7 @@ from jackfield.errors import ErrorRecord, InternalError, JackfieldError
 from jackfield.lifecycle import RequestEvent
 from jackfield.logs import traceback_of
 from jackfield.pooled import PoolRequest
-from jackfield.questions import ListSequences
+from jackfield.questions import ListSequences, SaveSlot
 from jackfield.types import GenerateRequest
 from jackfield.worker.compiling import CompilingThreads, Costly, Job
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jackfield.channel.messages import Submit
-    from jackfield.questions import Question, Reply, Sequences
+    from jackfield.questions import Question, Reply, Sequences, SlotDone
     from jackfield.types import Started
     from jackfield.worker.links import RequestHandle
 
@@ -58,6 +58,7 @@ class Intake(Generic[Prepared]):
         preparation: Does the work.
         submit: Takes prepared requests, from any thread: the loop's inbox.
         sequences: Has somebody told, by the loop, what runs and waits; None where the loop runs no sequences.
+        slots: Saves and restores slots for a tenant, which takes a while; None where there are none.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class Intake(Generic[Prepared]):
         preparation: Preparer[Prepared],
         submit: Callable[[Prepared], None],
         sequences: Callable[[Callable[[Sequences], None]], None] | None = None,
+        slots: Callable[[SaveSlot, str], SlotDone] | None = None,
     ) -> None:
+        self._slots = slots
         self._sequences = sequences
         self._preparation = preparation
         self._submit = submit
@@ -95,8 +98,11 @@ class Intake(Generic[Prepared]):
                 self._prepare(handle, partial(self._preparation.prepare, message, handle))
             elif isinstance(message.request, ListSequences) and self._sequences is not None:
                 self._sequences(partial(self._tell, handle))
+            elif isinstance(message.request, SaveSlot) and self._slots is not None:
+                work = partial(self._slots, message.request, message.tenant)
+                self._compiling.put(message.tenant, Job(handle, partial(self._reply, handle, work)))
             else:
-                self._reply(handle, message.request)
+                self._reply(handle, partial(self._preparation.answer, message.request))
 
     def _prepare(self, handle: RequestHandle, work: Callable[[], Prepared | Costly[Prepared]]) -> None:
         """Do *work* for *handle* and pass on what comes of it. Intake thread, or one that compiles."""
@@ -106,8 +112,9 @@ class Intake(Generic[Prepared]):
         elif prepared is not None:
             self._hand_over(handle, prepared)
 
-    def _reply(self, handle: RequestHandle, question: Question) -> None:
-        reply = self._done(handle, partial(self._preparation.answer, question))
+    def _reply(self, handle: RequestHandle, work: Callable[[], Reply]) -> None:
+        """Intake thread, or one for what takes long."""
+        reply = self._done(handle, work)
         if reply is not None:
             self._tell(handle, reply)
 

@@ -13,10 +13,12 @@ from jackfield.worker.links import GatewayLinks
 from jackfield.worker.pooling.loop import PoolLoop
 from jackfield.worker.pooling.preparation import PoolPreparation
 from jackfield.worker.preparation import Preparation
+from jackfield.worker.slot_files import SlotFiles
 from jackfield.worker.stores import NO_STORES, Caching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from jackfield.cache_report import CacheCleared, CacheReport
     from jackfield.channel.messages import Submit
@@ -94,6 +96,7 @@ def assemble(
     context_shift: bool,
     constraints: Callable[[Tokenizer], NamedConstraintEngine] | None = None,
     caching: Caching = NO_STORES,
+    slot_folder: Path | None = None,
 ) -> Serving:
     """Put together what serves *runner*.
 
@@ -104,6 +107,7 @@ def assemble(
         context_shift: Whether an answer goes on at the end of the context.
         constraints: Makes the constraint engine of a model that generates; None where no plugin hands one over.
         caching: Who shares computed prefixes, and stores for them, which are closed when the loop ends.
+        slot_folder: Where slots are saved; None saves none.
 
     Raises:
         ModelLoadError: The model's chat template cannot be used.
@@ -122,8 +126,9 @@ def assemble(
         engine = EngineLoop(
             runner, scheduler, links.flush, links.broadcast, context_shift=context_shift, caching=caching
         )
+        files = SlotFiles(slot_folder, runner.limits.state_layout, caching.sharing, engine)
         shapes = compiling.kinds if compiling is not None else ()
-        return Serving(runner, links, engine, Intake(preparation, engine.submit, engine.sequences), shapes)
+        return Serving(runner, links, engine, Intake(preparation, engine.submit, engine.sequences, files.act), shapes)
     raise PluginError(f"the backend loaded {type(runner).__name__}, which has neither decode() nor pool()")
 
 

@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from jackfield_kv_disk.state_file import VERSION
+from jackfield.state_file import VERSION
 
 SUFFIX: Final = ".kv"
 TEMPORARY: Final = ".tmp"

@@ -7,12 +7,12 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from jackfield import state_file
 from jackfield.errors import ManifestError
 from jackfield.ports.kv_store import StoreUsage
-from jackfield_kv_disk import state_file
+from jackfield.state_file import Damaged
 from jackfield_kv_disk.folder import SUFFIX, TEMPORARY, FolderTaken, FolderUnusable, Found, ModelFolder, reason
 from jackfield_kv_disk.limit import auto_limit
-from jackfield_kv_disk.state_file import Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

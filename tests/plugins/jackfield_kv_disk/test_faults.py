@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jackfield import state_file
 from jackfield.errors import ManifestError
 from jackfield.testing.kits.kv_store_history import key, state
-from jackfield_kv_disk import state_file
 from jackfield_kv_disk.store import RETRY_S
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WORKER = """
 import itertools, os, pathlib, signal, sys
 from jackfield.testing.kits.kv_store_history import key, state
-from jackfield_kv_disk import state_file
+from jackfield import state_file
 from jackfield_kv_disk.store import DiskStore
 
 folder, where = sys.argv[1:3]

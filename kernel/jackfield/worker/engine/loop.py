@@ -15,6 +15,7 @@ from jackfield.worker.engine.endings import Endings
 from jackfield.worker.engine.figures import engine_stats
 from jackfield.worker.engine.prefix.cache import PrefixCache
 from jackfield.worker.engine.prefix.report import cache_report, clear
+from jackfield.worker.engine.prefix.slot_states import SlotStates
 from jackfield.worker.engine.prefix.tiers import Tiers
 from jackfield.worker.engine.sequence import PreparedRequest, Sequence
 from jackfield.worker.engine.step import Stepper
@@ -57,8 +58,8 @@ class EngineLoop:
         context_shift: Whether an answer goes on at the end of the context.
         caching: Who shares computed prefixes, and stores for them, which are closed when ``run`` ends.
 
-    ``submit``, ``wake``, ``stop``, ``busy_s``, ``sequences``, ``cache_report`` and ``cache_clear`` may be called by any
-    thread; all else runs in the thread of ``run``.
+    ``submit``, ``wake``, ``stop``, ``busy_s``, ``sequences``, ``with_slots``, ``cache_report`` and ``cache_clear`` may
+    be called by any thread; all else runs in the thread of ``run``.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class EngineLoop:
         # with reuse "none" no sequence has a scope, and nothing that a plain runner has not is called
         self.cache = PrefixCache(cast("ReusableRunner", runner), Tiers(caching.stores, self._run_soon), caching.kept)
         self.table = SequenceTable(runner.limits, self.cache)
+        self._slot_states = SlotStates(cast("ReusableRunner", runner), self.cache, self.table.slots)
         self.clock = StepClock()
         self._endings = Endings(self.table, self.clock)
         self._stepper = Stepper(
@@ -129,6 +131,10 @@ class EngineLoop:
     def sequences(self, answer: Callable[[Sequences], None]) -> None:
         """Tell *answer* what runs and waits, between two steps. Any thread."""
         self._run_soon(lambda: answer(self.table.slots.sequences(self.table)))
+
+    def with_slots(self, work: Callable[[SlotStates], None]) -> None:
+        """Have *work*, which raises nothing, done between two steps. Any thread."""
+        self._run_soon(lambda: work(self._slot_states))
 
     def _run_soon(self, errand: Errand) -> None:
         self._inbox.submit(errand)

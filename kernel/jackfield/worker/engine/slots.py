@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jackfield.questions import Sequences, SequenceState
 
@@ -11,6 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from jackfield.worker.engine.sequence import Sequence
+
+
+class Computed(NamedTuple):
+    """What was computed in a slot."""
+
+    scope: bytes | None
+    tokens: list[int]
+    length: int
+    """How many of ``tokens``."""
+    holder: int | None = None
+    """The runner's id, while it runs."""
 
 
 class SlotBoard:
@@ -22,6 +33,7 @@ class SlotBoard:
 
     def __init__(self, count: int) -> None:
         self._running: list[Sequence | None] = [None] * count
+        self._left: list[Computed | None] = [None] * count
 
     def take(self, sequence: Sequence) -> None:
         """*sequence* runs."""
@@ -29,7 +41,22 @@ class SlotBoard:
 
     def leave(self, sequence: Sequence) -> None:
         """*sequence* does not run any more."""
-        self._running[self._running.index(sequence)] = None
+        slot = self._running.index(sequence)
+        self._running[slot] = None
+        self._left[slot] = Computed(sequence.scope, sequence.tokens, sequence.computed)
+
+    def computed(self, slot: int) -> Computed | None:
+        """What was computed last in *slot*; None where there is no such slot, or nothing was."""
+        if slot >= len(self._running):
+            return None
+        sequence = self._running[slot]
+        if sequence is None:
+            return self._left[slot]
+        return Computed(sequence.scope, sequence.tokens, sequence.computed, sequence.slot)
+
+    def forget(self, slot: int) -> None:
+        """What was computed last in *slot* is gone."""
+        self._left[slot] = None
 
     def sequences(self, everybody: Iterable[Sequence]) -> Sequences:
         """What runs and waits."""

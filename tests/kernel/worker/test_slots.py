@@ -1,0 +1,174 @@
+"""Saved slots: written, read back, and only by those who had computed them."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.kernel.worker.conversations import asked
+from tests.kernel.worker.test_answering import DEADLINE_S
+
+from jackfield.channel.messages import RequestFailed, Submit
+from jackfield.errors import InvalidRequest
+from jackfield.questions import SaveSlot, SlotDone
+from jackfield.sampling import SamplingParams
+from jackfield.types import Finished, GenerateRequest
+from jackfield.worker import slot_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.kernel.worker.conftest import Peer
+
+    from jackfield.channel.messages import SequenceEvent
+    from jackfield.worker.host import WorkerHost
+
+TEXT = "[say:yes] what was computed once need not be computed again"
+
+
+class Worker:
+    """A worker that saves slots, and a gateway of several tenants."""
+
+    def __init__(self, host: WorkerHost, peer: Peer) -> None:
+        self._host = host
+        self._peer = peer
+        self._number = 0
+
+    def send(self, request: GenerateRequest | SaveSlot, tenant: str) -> SequenceEvent:
+        """The last event that comes back."""
+        self._number += 1
+        self._peer.messages.send(Submit(self._number, request, None, tenant))
+        while True:
+            events = self._peer.events.get(self._number, [])
+            if events and isinstance(events[-1], Finished | SlotDone | RequestFailed):
+                return events[-1]
+            self._peer.receive()
+
+    def begin(self, text: str) -> None:
+        """Ask for a long answer, and wait for its first token."""
+        self._number += 1
+        request = GenerateRequest(model="m", prompt=asked(text), max_tokens=400)
+        self._peer.messages.send(Submit(self._number, request, None, "a"))
+        self._peer.until_text(self._number)
+
+    def cached(self, tenant: str = "a", text: str = TEXT) -> int:
+        """Tokens of a prompt that were not computed."""
+        request = GenerateRequest(model="m", prompt=asked(text), sampling=SamplingParams(temperature=0))
+        end = self.send(request, tenant)
+        assert isinstance(end, Finished), end
+        return end.usage.cached_tokens
+
+    def slot(self, action: str, tenant: str = "a", slot: int = 0, file: str = "one") -> SlotDone:
+        """Do something with a slot, which must go well."""
+        done = self.send(SaveSlot(model="m", slot=slot, action=action, file=file), tenant)  # type: ignore[arg-type]
+        assert isinstance(done, SlotDone), done
+        return done
+
+    def refused(self, action: str, tenant: str = "a", slot: int = 0, file: str = "one") -> str | None:
+        """The field at fault."""
+        done = self.send(SaveSlot(model="m", slot=slot, action=action, file=file), tenant)  # type: ignore[arg-type]
+        assert isinstance(done, RequestFailed), done
+        return done.error.param
+
+    def clear(self) -> None:
+        """Forget all prefixes."""
+        done = threading.Event()
+        self._host.ask_cache(lambda _: done.set(), clear=True)
+        assert done.wait(DEADLINE_S)
+
+
+@pytest.fixture(params=["ranges", "whole", "checkpoints"])
+def worker(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    load: Callable[..., WorkerHost],
+    running: Callable[[WorkerHost], Peer],
+) -> Worker:
+    """One of each kind of reuse."""
+    host = load(slot_folder=str(tmp_path / "slots"), options={"reuse": request.param})
+    return Worker(host, running(host))
+
+
+def test_saved_and_restored(worker: Worker, tmp_path: Path) -> None:
+    """The next request with these tokens is served from it; the file is its owner's alone."""
+    assert worker.cached() == 0
+    saved = worker.slot("save")
+    (file,) = (path for path in (tmp_path / "slots").rglob("*") if path.is_file())
+    assert file.name == "one"
+    assert (saved.size_bytes, file.stat().st_mode & 0o777) == (file.stat().st_size, 0o600)
+    assert saved.tokens > len(TEXT)
+    worker.clear()
+    assert worker.slot("restore").tokens == saved.tokens
+    assert worker.cached(text=f"{TEXT}\n<assistant>yes") == saved.tokens
+    assert worker.cached("b", text=f"{TEXT}\n<assistant>yes") == 0
+
+
+def test_a_tenant_reaches_its_own_alone(worker: Worker) -> None:
+    """Neither slots nor files of others, nor their names."""
+    worker.cached("a")
+    assert worker.refused("save", "b") == worker.refused("erase", "b") == "id_slot"
+    worker.slot("save", "a")
+    assert worker.refused("restore", "b") == "filename"
+    worker.cached("b")
+    worker.slot("save", "b")
+    worker.slot("restore", "a")
+
+
+def test_what_is_not_there(worker: Worker) -> None:
+    """Slots that have computed nothing, slots that do not exist, and files that were never saved."""
+    assert worker.refused("save") == worker.refused("save", slot=99) == worker.refused("erase", slot=1) == "id_slot"
+    assert worker.refused("restore", file="never") == "filename"
+
+
+def test_a_running_slot(worker: Worker) -> None:
+    """It is saved as far as it has come, and not erased."""
+    worker.begin("[delay:20][repeat:400:a]")
+    assert worker.slot("save").tokens > len("[delay:20][repeat:400:a]")
+    assert worker.refused("erase") == "id_slot"
+
+
+def test_no_end_of_files(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may save so many, and over them as often as it likes."""
+    monkeypatch.setattr(slot_files, "FILES_MAX", 2)
+    worker.cached()
+    for file in ("one", "two", "one", "two"):
+        worker.slot("save", file=file)
+    assert worker.refused("save", file="three") == "filename"
+
+
+def test_erased(worker: Worker) -> None:
+    """Nothing is left to be saved, and the prompt is computed again."""
+    worker.cached()
+    assert worker.slot("erase").tokens > len(TEXT)
+    assert worker.refused("save") == "id_slot"
+    assert worker.cached() == 0
+
+
+def test_a_damaged_file_is_refused(worker: Worker, tmp_path: Path) -> None:
+    """As one of another model is."""
+    worker.cached()
+    worker.slot("save")
+    (file,) = (path for path in (tmp_path / "slots").rglob("*") if path.is_file())
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    assert worker.refused("restore") == "filename"
+    file.unlink()
+    file.symlink_to(__file__)
+    assert worker.refused("restore") == "filename"
+
+
+@pytest.mark.parametrize("model", [{}, {"slot_folder": "/nowhere", "prefix_cache": "off"}])
+def test_it_must_be_configured(
+    model: dict[str, object], load: Callable[..., WorkerHost], running: Callable[[WorkerHost], Peer]
+) -> None:
+    """By default nobody writes files."""
+    host = load(**model)
+    assert Worker(host, running(host)).refused("save") == "action"
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "x" * 129, "\0"])
+def test_names_are_plain(name: str) -> None:
+    """No path leads out of the folder."""
+    with pytest.raises(InvalidRequest, match="plain file name"):
+        SaveSlot(model="m", slot=0, action="save", file=name)
