@@ -18,7 +18,7 @@ KEPT_MAX: Final = 1 << 20
 """Most characters of a call that are kept until they can be shown."""
 
 _ID: Final = re.compile(r"[!-~]{1,128}\Z")
-_UNITS: Final = re.compile(r'(?:[^"\\]|\\[^u]|\\u[0-9a-fA-F]{4})*')
+_UNITS: Final = re.compile(r'(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*')
 """What of a string can be decoded by itself."""
 _HALF: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
 """The first half of a character that is written as two."""
@@ -158,7 +158,7 @@ class JsonCallReader(GeneratorReader):
             if self.text.startswith('"'):
                 self.take(1)
                 return
-            if self.over or len(self.text) > _UNIT_MAX:
+            if self.over or len(self.text) >= 2 * _UNIT_MAX:  # half a character, and its other half, would be whole
                 raise Malformed
             yield
 
@@ -208,11 +208,8 @@ class JsonCallReader(GeneratorReader):
             call.argued, call.kept = True, None
 
 
-def _decoded(text: str) -> str:
-    try:
-        value = str(json.loads(f'"{text}"', strict=False))
-    except ValueError:
-        raise Malformed from None
+def _decoded(units: str) -> str:
+    value = str(json.loads(f'"{units}"', strict=False))
     # half of a character alone cannot be sent
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
