@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pytest
 
 from jackfield.chat import ChatFormat, ChatPrompt, Message, Thinking, Tool, ToolCall, ToolChoice
@@ -12,6 +13,8 @@ from jackfield.errors import InvalidRequest
 from jackfield.ports.constraint import JsonObject
 from jackfield.ports.dialect import ArgumentsPiece, CallPiece, ContentPiece, Piece, ReasoningPiece
 from jackfield.testing.marked_vocabulary import MarkedVocabulary
+from jackfield.worker.engine.thought_marks import ThoughtMarks
+from jackfield.worker.engine.thoughts import ThinkingMatcher
 from jackfield.worker.template import ChatTemplate
 from jackfield_harmony.dialect import HarmonyDialect, harmony
 from jackfield_harmony.marks import ALL
@@ -34,6 +37,9 @@ ASKED: Final = (Message("user", "Rain?"),)
 VOCABULARY: Final = MarkedVocabulary(ALL)
 ENGINE: Final = LlguidanceEngine(VOCABULARY, LlguidanceConfig())
 CALL: Final = '<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{"city": "Oslo"}'
+
+THOUGHT: Final = "<|channel|>analysis<|message|>Hm <b>.<|end|><|start|>assistant"
+DEMANDED: Final = ChatPrompt(ASKED, (WEATHER,), ToolChoice("required"))
 
 
 def rendered(chat: ChatPrompt) -> str:
@@ -194,6 +200,43 @@ def test_what_the_content_must_be_begins_behind_the_channel() -> None:
     assert opening.constraint is asked
     assert opening.thinking is not None
     assert opening.thinking.after == "<|start|>assistant<|channel|>final<|message|>"
+
+
+@pytest.mark.parametrize(
+    ("chat", "asked", "text", "fits"),
+    [
+        (DEMANDED, None, f"{THOUGHT}{CALL}", True),
+        (DEMANDED, None, CALL, True),
+        (DEMANDED, None, f"{THOUGHT}<|channel|>final<|message|>No.", False),
+        (DEMANDED, None, "<|channel|>final<|message|>No.", False),
+        (ChatPrompt(ASKED), JsonObject(), f'{THOUGHT}<|channel|>final<|message|>{{"a": 1}}', True),
+        (ChatPrompt(ASKED), JsonObject(), f"{THOUGHT}<|channel|>final<|message|>No.", False),
+        (ChatPrompt(ASKED), JsonObject(), f"{THOUGHT}{CALL}", False),
+    ],
+)
+def test_the_engine_lets_it_think_and_holds_it_to_the_grammar_then(
+    chat: ChatPrompt, asked: Constraint | None, text: str, *, fits: bool
+) -> None:
+    """Thoughts and answers begin with the same mark; what follows it tells them apart."""
+    opening = HarmonyDialect().open(chat, asked)
+    assert opening.thinking is not None
+    assert opening.constraint is not None
+    marks, grammar = ThoughtMarks(VOCABULARY, opening.thinking), ENGINE.compile(opening.constraint)
+    marks.prepare()
+    matcher = ThinkingMatcher(
+        marks, None, grammar.matcher(), grammar.matcher(), begun=False, ends=VOCABULARY.end_tokens
+    )
+    assert all(allowed(matcher, token) for token in VOCABULARY.encode(text, add_bos=False, parse_special=True)) == fits
+
+
+def allowed(matcher: ThinkingMatcher, token: int) -> bool:
+    """Whether *token* may come next; it then has come."""
+    mask = np.zeros(-(-VOCABULARY.vocabulary // 32), np.uint32)
+    matcher.mask(mask)
+    if not mask[token // 32] >> (token % 32) & 1:
+        return False
+    matcher.accept(token)
+    return True
 
 
 def test_thoughts_that_were_ended_do_not_go_on() -> None:
