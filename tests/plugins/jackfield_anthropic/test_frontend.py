@@ -1,0 +1,153 @@
+"""The routes over HTTP, in front of a scripted gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+import msgspec
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from jackfield.errors import HTTP, JackfieldError, ModelNotFound, QueueFull, WorkerDied, http
+from jackfield.questions import Rendered
+from jackfield.testing.kits.scripted_gateway import ScriptedGateway, finished, serve_frontend
+from jackfield.types import Started, TextDelta
+from jackfield_anthropic.config import AnthropicConfig
+from jackfield_anthropic.errors import error_payload
+from jackfield_anthropic.frontend import AnthropicFrontend
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp import web
+
+T = TypeVar("T")
+Client: TypeAlias = "TestClient[web.Request, web.Application]"
+
+BODY: dict[str, object] = {"model": "default", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
+
+
+def with_client(
+    gateway: ScriptedGateway, scenario: Callable[[Client], Awaitable[T]], config: AnthropicConfig | None = None
+) -> T:
+    """Run *scenario* against the frontend on a server of its own."""
+
+    async def run() -> T:
+        application = serve_frontend(lambda port: AnthropicFrontend(port, config or AnthropicConfig()), gateway)
+        async with asyncio.timeout(10), TestClient(TestServer(application)) as client:
+            return await scenario(client)
+
+    return asyncio.run(run())
+
+
+def post(
+    gateway: ScriptedGateway, path: str, config: AnthropicConfig | None = None, **more: object
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body."""
+
+    async def scenario(client: Client) -> tuple[int, dict[str, str], bytes]:
+        response = await client.post(path, json={**BODY, **more})
+        return response.status, {name.lower(): value for name, value in response.headers.items()}, await response.read()
+
+    return with_client(gateway, scenario, config)
+
+
+def test_an_answer_has_the_requests_id_and_the_models_own_name() -> None:
+    """As Anthropic's clients look for them."""
+    status, headers, body = post(ScriptedGateway(), "/v1/messages")
+    assert (status, msgspec.json.decode(body)["model"]) == (200, "demo")
+    assert headers["request-id"]
+
+
+def test_tokens_are_counted() -> None:
+    """By asking, not by computing; ``max_tokens`` is no field of that route."""
+    gateway = ScriptedGateway()
+    gateway.replies = [Rendered("<user>hi", 12)]
+
+    async def scenario(client: Client) -> tuple[int, bytes]:
+        body = {name: value for name, value in BODY.items() if name != "max_tokens"}
+        response = await client.post("/v1/messages/count_tokens", json=body)
+        return response.status, await response.read()
+
+    assert with_client(gateway, scenario) == (200, b'{"input_tokens":12}')
+    assert not gateway.requests
+    assert post(gateway, "/v1/messages/count_tokens")[0] == 400
+
+
+def test_a_refused_count() -> None:
+    """As the gateway says."""
+    gateway = ScriptedGateway()
+    gateway.replies = [ModelNotFound("no such model", param="model")]
+    status, _, body = post(gateway, "/v1/messages/count_tokens", AnthropicConfig(unknown_fields="warn"))
+    assert (status, msgspec.json.decode(body)["error"]["type"]) == (404, "not_found_error")
+
+
+def test_what_was_left_out_is_listed() -> None:
+    """In a header, of whole answers and of streams."""
+    config = AnthropicConfig(unknown_fields="warn")
+    for stream in (False, True):
+        _, headers, _ = post(ScriptedGateway(), "/v1/messages", config, stream=stream, frobnicate=1)
+        assert headers["x-jackfield-ignored"] == "frobnicate"
+
+
+def test_silence_is_filled_with_comments() -> None:
+    """They are no events."""
+    more = asyncio.Event()
+    gateway = ScriptedGateway([Started(7, 64), TextDelta("Hel", 1), more, TextDelta("lo", 1), finished(2)])
+
+    async def scenario(client: Client) -> bytes:
+        response = await client.post("/v1/messages", json={**BODY, "stream": True})
+        early = await response.content.readuntil(b": keep-alive\n\n")
+        more.set()
+        return early + await response.read()
+
+    body = with_client(gateway, scenario, AnthropicConfig(keepalive_s=0.05))
+    assert body.count(b"event: content_block_delta\n") == 2
+    assert body.endswith(b'data: {"type":"message_stop"}\n\n')
+
+
+def test_an_error_in_mid_stream_is_an_event() -> None:
+    """With the request's id; nothing comes after it."""
+    gateway = ScriptedGateway([Started(7, 64), TextDelta("Hel", 1), WorkerDied("the worker ended")])
+    _, headers, body = post(gateway, "/v1/messages", stream=True)
+    last = body.decode().rstrip("\n").split("\n\n")[-1]
+    name, data = last.split("\n")
+    assert name == "event: error"
+    assert msgspec.json.decode(data.removeprefix("data: ")) == {
+        "type": "error",
+        "error": {"type": "api_error", "message": "the worker ended"},
+        "request_id": headers["request-id"],
+    }
+
+
+KINDS = {
+    "invalid_request_error",
+    "authentication_error",
+    "permission_error",
+    "not_found_error",
+    "request_too_large",
+    "rate_limit_error",
+    "timeout_error",
+    "overloaded_error",
+    "api_error",
+}
+"""Anthropic's own."""
+
+
+@pytest.mark.parametrize("kind", HTTP, ids=lambda kind: kind.__name__)
+def test_every_error_has_one_of_anthropics_types(kind: type[JackfieldError]) -> None:
+    """Clients switch on them."""
+    payload = error_payload(kind("the reason"), "req-1")
+    body = msgspec.json.decode(payload.body)
+    assert body["error"]["type"] in KINDS
+    assert (body["type"], body["request_id"], payload.headers["request-id"]) == ("error", "req-1", "req-1")
+
+
+def test_a_full_server_is_overloaded_where_the_operator_says_so() -> None:
+    """529 is Anthropic's own."""
+    error = QueueFull("too much work")
+    assert msgspec.json.decode(error_payload(error, "r").body)["error"]["type"] == "rate_limit_error"
+    error.status = 529
+    assert http(error).status == error_payload(error, "r").status == 529
+    assert msgspec.json.decode(error_payload(error, "r").body)["error"]["type"] == "overloaded_error"
