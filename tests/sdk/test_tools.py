@@ -15,7 +15,11 @@ from jackfield.testing.manifests import DEMO, tool_manifest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
+    from openai.types.chat import (
+        ChatCompletionMessageParam,
+        ChatCompletionToolChoiceOptionParam,
+        ChatCompletionToolParam,
+    )
 
     from jackfield.testing.target import Target
 
@@ -120,13 +124,13 @@ def test_a_result_is_answered(demo: OpenAI) -> None:
     ],
 )
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_call_is_forced(demo: OpenAI, choice: object, seed: int) -> None:
+def test_a_call_is_forced(demo: OpenAI, choice: ChatCompletionToolChoiceOptionParam, seed: int) -> None:
     """Where nothing would be called, and however wildly it is drawn; the arguments satisfy their schema."""
     answer = demo.chat.completions.create(
         model="demo",
         messages=[{"role": "user", "content": "Who are you?"}],
         tools=[STRICT],
-        tool_choice=choice,  # type: ignore[arg-type]  # one of the forms
+        tool_choice=choice,
         parallel_tool_calls=False,
         temperature=1.5,
         seed=seed,
@@ -184,7 +188,7 @@ def test_functions_of_old_clients(demo: OpenAI) -> None:
     answer = demo.chat.completions.create(
         model="demo",
         messages=QUESTION,
-        functions=[WEATHER["function"]],  # type: ignore[list-item]  # the same shape
+        functions=[WEATHER["function"]],
         function_call={"name": "get_weather"},
         temperature=0,
         max_tokens=200,
@@ -199,13 +203,15 @@ def test_thoughts_text_and_calls_are_told_apart(told: OpenAI) -> None:
     """Whatever the model says, whole and streamed."""
     call = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "€[😀]"}}\n</tool_call>'
     text = f"<think>\nHm: [1].\n</think>\n\nI look.\n{call}"
-    asked = {"model": "scripted", "messages": say(text), "tools": [WEATHER]}
-    [choice] = told.chat.completions.create(**asked).choices  # type: ignore[call-overload]  # fields by name
+    [choice] = told.chat.completions.create(model="scripted", messages=say(text), tools=[WEATHER]).choices
     assert choice.message.content == "I look."
-    assert choice.message.reasoning_content == "Hm: [1]."
-    assert json.loads(choice.message.tool_calls[0].function.arguments) == {"city": "€[😀]"}
+    assert choice.message.model_extra == {"reasoning_content": "Hm: [1]."}
+    assert choice.message.tool_calls is not None
+    [made] = choice.message.tool_calls
+    assert made.type == "function"
+    assert json.loads(made.function.arguments) == {"city": "€[😀]"}
     assert choice.finish_reason == "tool_calls"
-    with told.chat.completions.stream(**asked) as stream:
+    with told.chat.completions.stream(model="scripted", messages=say(text), tools=[STRICT]) as stream:
         message = stream.get_final_completion().choices[0].message
     assert message.content == "I look."
     assert message.tool_calls is not None

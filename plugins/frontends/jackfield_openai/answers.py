@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from jackfield.frontends.outputs import Delta, Output
+    from jackfield_openai.best import Told
     from jackfield_openai.bodies import Call
 
 _DONE: Final = b"data: [DONE]\n\n"
@@ -156,7 +157,7 @@ class Answer:
                 self._add(event)
             else:
                 parts[event.index].append(event)
-        sent = [(deltas, end) for deltas, end in zip(parts, ends, strict=True) if end]
+        sent: list[Told] = [(deltas, end) for deltas, end in zip(parts, ends, strict=True) if end]
         if self._keep is not None:
             sent = best(sent, self._per_prompt, self._keep)
         choices = [

@@ -54,7 +54,7 @@ def call(**fields: object) -> Call:
 
 def whole(events: Sequence[Output], **fields: object) -> Mapping[str, object]:
     """The answer in one object, which the official client accepts."""
-    answer = msgspec.json.decode(ChatAnswer(call(**fields), "demo").whole(events))
+    answer = msgspec.json.decode(ChatAnswer(call(**fields), "demo").whole(events), type=dict[str, object])
     ChatCompletion.model_construct(**answer)
     return answer
 
@@ -177,7 +177,7 @@ TIMINGS = {
 @pytest.mark.parametrize("include_usage", [False, True])
 def test_timings_are_at_the_end(include_usage: bool) -> None:  # noqa: FBT001 -- pytest passes by name
     """In llama-server's words, whole and streamed, where they are asked for."""
-    events = [TextDelta("Hi", 1), finished()]
+    events: list[Output] = [TextDelta("Hi", 1), finished()]
     assert whole(events, timings=True)["timings"] == TIMINGS
     found = [chunk.get("timings") for chunk in chunks(events, timings=True, include_usage=include_usage)]
     assert found[:3] == [None, None, TIMINGS]

@@ -88,8 +88,9 @@ def test_the_remainder_is_identical() -> None:
 def test_an_answer_goes_on_without_its_client() -> None:
     """The one that takes it up gets what came meanwhile, and what comes."""
     left, more = asyncio.Event(), asyncio.Event()
-    script = [Started(7, 64), TextDelta("Hel", 1), left, TextDelta("lo", 1), more, TextDelta("!", 1), finished(3)]
-    gateway = ScriptedGateway(script)
+    gateway = ScriptedGateway(
+        [Started(7, 64), TextDelta("Hel", 1), left, TextDelta("lo", 1), more, TextDelta("!", 1), finished(3)]
+    )
 
     async def scenario(client: Client) -> tuple[bytes, bytes]:
         response = await client.post(CHAT, json=BODY)
