@@ -115,7 +115,7 @@ def test_a_tool_is_called_and_answered(demo: OpenAI) -> None:
 def test_an_answer_is_parsed_into_a_class(demo: OpenAI) -> None:
     """With pydantic's schema."""
     answer = demo.responses.create(model="demo", input="A pet?", text=PET, max_output_tokens=400)
-    assert Pet.model_validate_json(answer.output_text)
+    assert len(Pet.model_validate_json(answer.output_text).name) <= 10
 
 
 def test_a_response_in_the_background(demo: OpenAI) -> None:

@@ -13,6 +13,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from jackfield.errors import JackfieldError, QueueFull
 from jackfield.ports.records import Record
@@ -394,6 +395,17 @@ def test_without_a_store_there_are_no_files() -> None:
         return found
 
     assert with_client(scenario, works=False) == [400, 400]
+
+
+def test_pages_and_ids_that_cannot_be_meant() -> None:
+    """Are the client's fault, whatever bytes are in them."""
+
+    async def scenario(client: Client, _: Echo) -> list[int]:
+        paths = ("/v1/files?after=%ff", "/v1/files?after=%00", "/v1/batches?after=%ED%A0%80", "/v1/files?limit=-1")
+        ids = ("/v1/files/%ff", "/v1/batches/%00", "/v1/files/%ED%A0%80/content", "/v1/responses/%ff")
+        return [(await client.get(URL(path, encoded=True))).status for path in (*paths, *ids)]
+
+    assert with_client(scenario, works=False) == [400] * 4 + [404] * 4
 
 
 @given(content=st.binary(max_size=300), boundary=st.text("abc-", min_size=1, max_size=8))

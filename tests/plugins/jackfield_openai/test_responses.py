@@ -287,7 +287,7 @@ def test_any_json_and_no_thoughts() -> None:
 def test_log_probabilities_of_the_text() -> None:
     """With bytes in the whole answer."""
     script: list[Step] = [Started(7, 64), TextDelta("Hi", 1, 0, (TokenLogprob(5, b"Hi", -0.5),)), finished(1)]
-    asked = {"include": ["message.output_text.logprobs"]}
+    asked: Json = {"include": ["message.output_text.logprobs"]}
     _, response = ask(ScriptedGateway(script), **asked)
     likely = {"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": []}
     assert response["output"][0]["content"][0]["logprobs"] == [likely]

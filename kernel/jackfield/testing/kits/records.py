@@ -152,8 +152,13 @@ class RecordStoreKit(Kit):
     def test_any_history(self) -> None:
         """Against a dictionary: tenants, kinds, parents, expiry, order."""
         factory = self.factory()
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
-            lambda: RecordMachine(factory),
+
+        class Played(RecordMachine):
+            def __init__(self) -> None:
+                super().__init__(factory)
+
+        run_state_machine_as_test(
+            Played,
             settings=settings(
                 max_examples=40,
                 stateful_step_count=30,

@@ -62,7 +62,8 @@ class Files:
             bytes=len(content),
             created_at=now,
             expires_at=None if lives_s is None else now + lives_s,
-            filename=filename[:NAME_MAX],
+            # what was no UTF-8 in the form's header cannot be written to JSON either
+            filename=filename[:NAME_MAX].encode(errors="replace").decode(),
             purpose=purpose,
         )
         try:

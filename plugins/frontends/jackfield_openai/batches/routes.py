@@ -13,12 +13,13 @@ from jackfield.frontends.arrays import typed
 from jackfield.frontends.exchange import json_answer, read_body
 from jackfield.ports.frontend import Route
 from jackfield.ports.records import StoreFull
+from jackfield_openai.batches import operations
+from jackfield_openai.batches.bodies import BatchBody
 from jackfield_openai.batches.files import Files
 from jackfield_openai.batches.lines import ENDPOINTS
 from jackfield_openai.batches.multipart import read_form
 from jackfield_openai.batches.queue import BatchQueue
 from jackfield_openai.batches.records import Batch, BatchRecords, Kept
-from jackfield_openai.responses.bodies import Metadata
 from jackfield_openai.responses.history import tenant_of
 from jackfield_openai.responses.listing import check_names, list_object, read_page
 from jackfield_openai.responses.objects import new_id
@@ -44,15 +45,6 @@ LIVES_MAX_S: Final = 30 * 24 * 3600
 _FIELDS: Final = frozenset({"file", "purpose", "expires_after[anchor]", "expires_after[seconds]"})
 
 
-class BatchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The body of ``POST /v1/batches``."""
-
-    input_file_id: str
-    endpoint: str
-    completion_window: str
-    metadata: Metadata | None = None
-
-
 _BODY: Final = msgspec.json.Decoder(BatchBody)
 
 
@@ -72,15 +64,15 @@ class Batches:
     def routes(self) -> Sequence[Route]:
         """The paths."""
         return (
-            Route("POST", "/v1/files", self.upload, scope="generate"),
-            Route("GET", "/v1/files", self.list_files, scope="generate"),
-            Route("GET", "/v1/files/{id}", self.retrieve_file, scope="generate"),
-            Route("GET", "/v1/files/{id}/content", self.content, scope="generate"),
-            Route("DELETE", "/v1/files/{id}", self.delete_file, scope="generate"),
-            Route("POST", "/v1/batches", self.create, scope="generate"),
-            Route("GET", "/v1/batches", self.list_batches, scope="generate"),
-            Route("GET", "/v1/batches/{id}", self.retrieve, scope="generate"),
-            Route("POST", "/v1/batches/{id}/cancel", self.cancel, scope="generate"),
+            Route("POST", "/v1/files", self.upload, scope="generate", operation=operations.UPLOAD),
+            Route("GET", "/v1/files", self.list_files, scope="generate", operation=operations.LIST_FILES),
+            Route("GET", "/v1/files/{id}", self.retrieve_file, scope="generate", operation=operations.SHOW_FILE),
+            Route("GET", "/v1/files/{id}/content", self.content, scope="generate", operation=operations.CONTENT),
+            Route("DELETE", "/v1/files/{id}", self.delete_file, scope="generate", operation=operations.DELETE_FILE),
+            Route("POST", "/v1/batches", self.create, scope="generate", operation=operations.CREATE),
+            Route("GET", "/v1/batches", self.list_batches, scope="generate", operation=operations.LIST_BATCHES),
+            Route("GET", "/v1/batches/{id}", self.retrieve, scope="generate", operation=operations.SHOW_BATCH),
+            Route("POST", "/v1/batches/{id}/cancel", self.cancel, scope="generate", operation=operations.CANCEL),
         )
 
     # --- files --------------------------------------------------------------------------------------------------------

@@ -25,6 +25,10 @@ class _StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     include_obfuscation: bool | None = None
 
 
+def _plain_stream(value: _StreamOptions) -> bool:
+    return not value.include_obfuscation
+
+
 HONOURED: Final = frozenset(
     {
         *SamplingBody.__struct_fields__,
@@ -62,7 +66,7 @@ RESPONSE: Final[Rules] = {
     "prompt": Rule(Table, never),
     "prompt_cache_retention": Rule(str, _one_of("in_memory", "in-memory", "24h"), tunes=True),
     "service_tier": Rule(str, _one_of("auto", "default"), tunes=True),
-    "stream_options": Rule(_StreamOptions, lambda value: not value.include_obfuscation),
+    "stream_options": Rule(_StreamOptions, _plain_stream),
 }
 
 REASONING: Final = frozenset({"effort", "summary"})

@@ -8,6 +8,7 @@ import msgspec
 
 from jackfield.errors import InvalidRequest, UnknownField
 from jackfield.frontends.rules import shown
+from jackfield.ports.records import ID_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -42,7 +43,10 @@ def read_page(query: Mapping[str, str], *, most: int = LIMIT_MAX) -> Page:
     order = query.get("order", "desc")
     if order not in {"asc", "desc"}:
         raise InvalidRequest("order must be asc or desc", param="order")
-    return Page(limit=limit, after=query.get("after", ""), newest_first=order == "desc")
+    after = query.get("after", "")
+    if not (after.isascii() and after.isprintable() and len(after) <= ID_MAX):
+        raise InvalidRequest("after is no id", param="after")
+    return Page(limit=limit, after=after, newest_first=order == "desc")
 
 
 def read_start(query: Mapping[str, str]) -> tuple[bool, int]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jackfield.errors import JackfieldError
     from jackfield.types import TokenLogprob, Usage
-    from jackfield_openai.responses.bodies import ResponseCall
+    from jackfield_openai.responses.bodies import ResponseBody, ResponseCall
 
 Object: TypeAlias = "dict[str, object]"
 ItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete"]
@@ -37,37 +37,43 @@ def response_object(call: ResponseCall, model: str, *, stored: bool) -> Object:
         model: The model's own name.
         stored: Whether it is kept.
     """
-    body = call.body
     return {
         "id": new_id("resp_"),
         "object": "response",
         "created_at": int(time.time()),
         "status": "in_progress",
-        "background": bool(body.background),
         "completed_at": None,
         "error": None,
         "incomplete_details": None,
+        "model": model,
+        "output": [],
+        "service_tier": "default",
+        "store": stored,
+        "usage": None,
+        **_asked(call.body),
+        "text": call.echoed.get("text", {"format": {"type": "text"}}),
+        "tool_choice": call.echoed.get("tool_choice", "auto"),
+        "tools": call.echoed.get("tools", []),
+    }
+
+
+def _asked(body: ResponseBody) -> Object:
+    """The fields that are repeated as they were read."""
+    return {
+        "background": bool(body.background),
         "instructions": body.instructions,
         "max_output_tokens": body.max_output_tokens,
         "max_tool_calls": body.max_tool_calls,
         "metadata": body.metadata or {},
-        "model": model,
-        "output": [],
         "parallel_tool_calls": body.parallel_tool_calls is not False,
         "previous_response_id": body.previous_response_id,
         "prompt_cache_key": body.prompt_cache_key,
         "reasoning": {"effort": body.reasoning and body.reasoning.effort, "summary": None},
         "safety_identifier": body.safety_identifier,
-        "service_tier": "default",
-        "store": stored,
         "temperature": 1.0 if body.temperature is None else body.temperature,
-        "text": call.echoed.get("text", {"format": {"type": "text"}}),
-        "tool_choice": call.echoed.get("tool_choice", "auto"),
-        "tools": call.echoed.get("tools", []),
         "top_logprobs": body.top_logprobs or 0,
         "top_p": 1.0 if body.top_p is None else body.top_p,
         "truncation": body.truncation or "disabled",
-        "usage": None,
         "user": body.user,
     }
 

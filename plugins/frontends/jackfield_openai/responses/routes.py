@@ -16,6 +16,7 @@ from jackfield.frontends.users import user_mark
 from jackfield.ports.frontend import Route
 from jackfield.questions import Render, Rendered
 from jackfield.types import Finished, GenerateRequest
+from jackfield_openai.responses import operations
 from jackfield_openai.responses.answer import ResponseAnswer
 from jackfield_openai.responses.background import Background
 from jackfield_openai.responses.bodies import ResponseCall
@@ -68,13 +69,20 @@ class Responses:
 
     def routes(self) -> Sequence[Route]:
         """The paths."""
+        made = "/v1/responses/{id}"
         return (
-            Route("POST", "/v1/responses", self.create, scope="generate"),
-            Route("POST", "/v1/responses/input_tokens", self.input_tokens, scope="generate"),
-            Route("GET", "/v1/responses/{id}", self.retrieve, scope="generate"),
-            Route("DELETE", "/v1/responses/{id}", self.delete, scope="generate"),
-            Route("POST", "/v1/responses/{id}/cancel", self.cancel, scope="generate"),
-            Route("GET", "/v1/responses/{id}/input_items", self.input_items, scope="generate"),
+            Route("POST", "/v1/responses", self.create, scope="generate", operation=operations.CREATE),
+            Route("POST", "/v1/responses/input_tokens", self.count, scope="generate", operation=operations.COUNT),
+            Route("GET", made, self.retrieve, scope="generate", operation=operations.RETRIEVE),
+            Route("DELETE", made, self.delete, scope="generate", operation=operations.DELETE),
+            Route("POST", f"{made}/cancel", self.cancel, scope="generate", operation=operations.CANCEL),
+            Route(
+                "GET",
+                f"{made}/input_items",
+                self.input_items,
+                scope="generate",
+                operation=operations.ITEMS,
+            ),
         )
 
     async def create(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
@@ -96,7 +104,7 @@ class Responses:
                 await stream.response.write_eof()
                 return stream.response
 
-    async def input_tokens(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+    async def count(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``POST /v1/responses/input_tokens``: how long the same request's input is."""
         call = decode_response(await read_body(request), self._config.unknown_fields)
         _, prompt = await self._prompt(call, context)

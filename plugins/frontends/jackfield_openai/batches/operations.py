@@ -1,0 +1,95 @@
+"""What the routes of ``/v1/files`` and ``/v1/batches`` take and answer, for the server's OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from jackfield.ports.frontend import Operation, Parameter
+from jackfield_openai.batches.bodies import BatchBody
+from jackfield_openai.batches.files import File
+from jackfield_openai.batches.records import Counts
+from jackfield_openai.operations import ErrorBody, Table
+from jackfield_openai.responses.operations import PAGE
+
+
+class Upload(msgspec.Struct, kw_only=True):
+    """The form of an upload."""
+
+    file: bytes
+    purpose: Literal["batch", "user_data"]
+
+
+class DeletedFile(msgspec.Struct, kw_only=True):
+    """A file that is gone."""
+
+    id: str
+    object: Literal["file"]
+    deleted: bool
+
+
+class FileList(msgspec.Struct, kw_only=True):
+    """One page of files."""
+
+    object: Literal["list"]
+    data: list[File]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class BatchObject(msgspec.Struct, kw_only=True):
+    """A batch, and how far it is."""
+
+    id: str
+    object: Literal["batch"]
+    endpoint: str
+    input_file_id: str
+    status: str
+    created_at: int
+    expires_at: int
+    output_file_id: str | None
+    error_file_id: str | None
+    errors: Table | None
+    request_counts: Counts
+    metadata: dict[str, str] | None
+
+
+class BatchList(msgspec.Struct, kw_only=True):
+    """One page of batches."""
+
+    object: Literal["list"]
+    data: list[BatchObject]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+_FILE: Final = Parameter(name="id", where="path", required=True, description="Of the file")
+_BATCH: Final = Parameter(name="id", where="path", required=True, description="Of the batch")
+
+UPLOAD: Final = Operation(
+    summary="Keep a file", body=Upload, body_content="multipart/form-data", answer=File, error=ErrorBody
+)
+LIST_FILES: Final = Operation(
+    summary="List files",
+    answer=FileList,
+    error=ErrorBody,
+    parameters=(*PAGE, Parameter(name="purpose", description="Only those of this purpose")),
+)
+SHOW_FILE: Final = Operation(summary="What is known of a file", answer=File, error=ErrorBody, parameters=(_FILE,))
+CONTENT: Final = Operation(
+    summary="The bytes of a file", answer_content="application/octet-stream", error=ErrorBody, parameters=(_FILE,)
+)
+DELETE_FILE: Final = Operation(summary="Forget a file", answer=DeletedFile, error=ErrorBody, parameters=(_FILE,))
+CREATE: Final = Operation(
+    summary="Compute the requests in a file when nobody else wants the model",
+    body=BatchBody,
+    answer=BatchObject,
+    error=ErrorBody,
+    honoured=tuple(sorted(BatchBody.__struct_fields__)),
+)
+LIST_BATCHES: Final = Operation(summary="List batches", answer=BatchList, error=ErrorBody, parameters=PAGE[:2])
+SHOW_BATCH: Final = Operation(summary="How far a batch is", answer=BatchObject, error=ErrorBody, parameters=(_BATCH,))
+CANCEL: Final = Operation(summary="End a batch", answer=BatchObject, error=ErrorBody, parameters=(_BATCH,))

@@ -1,0 +1,133 @@
+"""What the routes of ``/v1/responses`` take and answer, for the server's OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from jackfield.chat import JsonValue
+from jackfield.ports.frontend import Operation, Parameter
+from jackfield_openai.operations import ErrorBody
+from jackfield_openai.responses import fields
+from jackfield_openai.responses.bodies import ResponseBody
+
+Table: TypeAlias = dict[str, JsonValue]
+
+
+class FunctionTool(msgspec.Struct, kw_only=True):
+    """A function that may be called."""
+
+    type: Literal["function"]
+    name: str
+    description: str | None = None
+    parameters: Table | None = None
+    """A JSON Schema."""
+    strict: bool | None = None
+
+
+class Response(msgspec.Struct, kw_only=True):
+    """A response."""
+
+    id: str
+    object: Literal["response"]
+    created_at: int
+    status: Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
+    model: str
+    output: list[Table]
+    error: Table | None
+    incomplete_details: Table | None
+    usage: Table | None
+    previous_response_id: str | None
+    store: bool
+    metadata: dict[str, str]
+
+
+class ResponseEvent(msgspec.Struct, kw_only=True):
+    """One event of a stream; ``type`` says which, and what else it has."""
+
+    type: str
+    sequence_number: int
+    response: Response | None = None
+    delta: str | None = None
+
+
+class DeletedResponse(msgspec.Struct, kw_only=True):
+    """A response that is gone."""
+
+    id: str
+    object: Literal["response"]
+    deleted: bool
+
+
+class ItemList(msgspec.Struct, kw_only=True):
+    """One page of items."""
+
+    object: Literal["list"]
+    data: list[Table]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class InputTokens(msgspec.Struct, kw_only=True):
+    """How long an input is."""
+
+    object: Literal["response.input_tokens"]
+    input_tokens: int
+
+
+class _Input(msgspec.Struct, kw_only=True):
+    input: str | list[Table]
+    """A text, or items: messages, calls, their outputs, thoughts, references."""
+    tools: list[FunctionTool] | None = None
+    tool_choice: str | Table | None = None
+
+
+def _request() -> type[msgspec.Struct]:
+    found = [each for part in (_Input, ResponseBody) for each in msgspec.structs.fields(part)]
+    required = [(each.name, each.type) for each in found if each.required]
+    others = [(each.name, each.type, each.default) for each in found if not each.required]
+    made: type[msgspec.Struct] = msgspec.defstruct("ResponseRequest", [*required, *others], kw_only=True)
+    return made
+
+
+ResponseRequest: Final = _request()
+
+_ID: Final = Parameter(name="id", where="path", required=True, description="Of the response")
+
+CREATE: Final = Operation(
+    summary="Answer, and remember the conversation",
+    body=ResponseRequest,
+    answer=Response,
+    events=ResponseEvent,
+    error=ErrorBody,
+    honoured=tuple(sorted(fields.HONOURED)),
+    task="generate",
+)
+COUNT: Final = Operation(
+    summary="How many tokens an input has", body=ResponseRequest, answer=InputTokens, error=ErrorBody
+)
+RETRIEVE: Final = Operation(
+    summary="A stored response, or its events",
+    answer=Response,
+    events=ResponseEvent,
+    error=ErrorBody,
+    parameters=(
+        _ID,
+        Parameter(name="stream", kind=bool, description="Whether its events are wanted"),
+        Parameter(name="starting_after", kind=int, description="Number of the last event that the client has"),
+    ),
+)
+DELETE: Final = Operation(
+    summary="Forget a stored response", answer=DeletedResponse, error=ErrorBody, parameters=(_ID,)
+)
+CANCEL: Final = Operation(
+    summary="End a response that runs in the background", answer=Response, error=ErrorBody, parameters=(_ID,)
+)
+PAGE: Final = (
+    Parameter(name="limit", kind=int, description="At most so many"),
+    Parameter(name="after", description="Id that the page before ended with"),
+    Parameter(name="order", kind=Literal["asc", "desc"], description="Oldest or newest first"),
+)
+ITEMS: Final = Operation(summary="What a response was asked", answer=ItemList, error=ErrorBody, parameters=(_ID, *PAGE))
