@@ -91,7 +91,7 @@ def json_object(reply: Reply, datatable: list[list[str]]) -> None:
     """These members, each of its kind, and no others."""
     assert reply.status == HTTPStatus.OK, reply.summary
     for choice in reply.completion.choices:
-        text = choice.message.content
+        text = choice.message.content or ""
         value = msgspec.json.decode(text)
         assert isinstance(value, dict), text
         assert value.keys() == {name for name, _ in datatable}, text
