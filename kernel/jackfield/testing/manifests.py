@@ -29,9 +29,13 @@ aliases = ["default"]
 """The demo model, computed by llama.cpp."""
 
 
-def tool_manifest() -> str:
-    """A scripted model that says what it thinks and calls as Hermes models do; its answers can be told in full."""
-    return scripted_manifest(plugin=f"chat_template = {json.dumps(TOOL_TEMPLATE)}", enabled=("hermes", "llguidance"))
+def tool_manifest(dialect: str = "hermes") -> str:
+    """A scripted model that thinks and calls as models of *dialect* do; its answers can be told in full."""
+    return scripted_manifest(
+        {"scripted": f"dialect = {json.dumps(dialect)}"},
+        plugin=f"chat_template = {json.dumps(TOOL_TEMPLATE)}",
+        enabled=(dialect, "llguidance"),
+    )
 
 
 def scripted_manifest(

@@ -29,6 +29,12 @@ def tool_server(servers: Callable[[str], Target]) -> Target:
     return servers(tool_manifest())
 
 
+@given(words("a server with a scripted model of the family {dialect:Text}"), target_fixture="server")
+def family_server(servers: Callable[[str], Target], dialect: str) -> Target:
+    """It says what it thinks and calls as models of that dialect do."""
+    return servers(tool_manifest(dialect))
+
+
 @given("this tool", target_fixture="tool")
 def tool(docstring: str) -> JsonValue:
     """What later questions come with."""
