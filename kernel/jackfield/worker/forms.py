@@ -102,7 +102,9 @@ class Forms:
         marks = self._marks_of(thinking)
         begun = prepared.shown.prompt_end.rstrip().encode().endswith(marks.begin)
         ends = prepared.ends.stop_tokens | self._tokenizer.end_tokens
-        pairs = list(zip(matchers[::2], matchers[1::2], strict=True)) or [(None, None)] * request.n
+        pairs: list[tuple[Matcher | None, Matcher | None]] = [(None, None)] * request.n
+        if matchers:
+            pairs = list(zip(matchers[::2], matchers[1::2], strict=True))
         return [
             ThinkingMatcher(marks, thinking.budget, answer, None if begun else without, begun=begun, ends=ends)
             for answer, without in pairs

@@ -107,7 +107,7 @@ def test_answers(
 )
 def test_a_prompt_may_have_begun_them(peer: Peer, script: str, fields: dict[str, object], text: str) -> None:
     """As templates of many families do; space behind the mark does not matter."""
-    peer.submit(1, answered(f"[say:<t>{script}]", "<t>"), **_with_thoughts(fields))
+    peer.submit(1, answered(f"[say:<t>{script}]", "<t>"), **_with_thoughts(fields))  # type: ignore[arg-type]
     assert peer.text(1) == text
 
 

@@ -82,6 +82,15 @@ class BackendKit(SamplingPromises, MaskPromises, ReusePromises):
         assert info.description
         assert info.vocabulary == runner.tokenizer.vocabulary
 
+    def test_it_says_whether_it_fills_gaps(self, runner: Runner) -> None:
+        """And has tokens for that, which its vocabulary has."""
+        infill = runner.tokenizer.infill
+        assert runner.info.can_infill is (infill is not None)
+        if infill is not None:
+            tokens = [token for token in msgspec.structs.astuple(infill) if token is not None]
+            assert len(set(tokens)) == len(tokens)
+            assert all(0 <= token < runner.tokenizer.vocabulary for token in tokens)
+
     def test_inspection_agrees_with_loading(self, runner: Runner) -> None:
         """What is shown before a model is loaded is what it turns out to be, its memory included."""
         assert self.backend().inspect(self.sized()) == runner.info
