@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 import msgspec
 
-from jackfield.chat import Message, ToolCall
+from jackfield.chat import Message, Role, ToolCall
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import typed
 from jackfield.frontends.messages import MESSAGES_MAX
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from jackfield.frontends.rules import Screening
 
-_ROLES: Final = ("user", "assistant", "system")
+_ROLES: Final[tuple[Role, ...]] = ("user", "assistant", "system")
 _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "user": frozenset({"text", "tool_result"}),
     "assistant": frozenset({"text", "thinking", "redacted_thinking", "tool_use"}),
@@ -100,49 +100,79 @@ def read_messages(raw: msgspec.Raw, screening: Screening) -> tuple[Message, ...]
     return turns.end()
 
 
+class _Turn:
+    """One turn so far. Its texts are put together once, at the end, however many messages they come from."""
+
+    __slots__ = ("calls", "role", "texts", "thoughts")
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self.texts: list[str] = []
+        self.thoughts: list[str] = []
+        self.calls: list[ToolCall] = []
+
+    def message(self) -> Message:
+        # the assistant's without line breaks: an answer that comes back is then the text that the model wrote
+        between = "" if self.role == "assistant" else "\n"
+        return Message(
+            self.role, between.join(self.texts), tool_calls=tuple(self.calls), reasoning="".join(self.thoughts)
+        )
+
+
 class _Turns:
     """The conversation so far."""
 
     def __init__(self, screening: Screening) -> None:
         self._screening = screening
-        self._turns: list[Message] = []
+        self._turns: list[_Turn | Message] = []
         self._called: dict[str, str] = {}
         """Names of the tools that were called, by the calls' ids."""
         self._open: set[str] = set()
         """Ids of the calls that have no result yet."""
 
     def take(self, body: MessageBody, path: str) -> None:
-        if body.role not in _ROLES:
+        if not _is_role(body.role):
             raise InvalidRequest(f"{path}.role must be one of {', '.join(_ROLES)}", param=f"{path}.role")
-        blocks = _blocks(body.content, f"{path}.content", self._screening)
-        for index, block in enumerate(blocks):
-            where = f"{path}.content[{index}]"
-            if block.type not in _ALLOWED[body.role]:
-                message = f"{where}: a message of the role {body.role} has no block of type {block.type}"
-                raise InvalidRequest(message, param=f"{where}.type")
-        if body.role == "assistant":
-            self._assistant(blocks, f"{path}.content")
+        if memoryview(body.content)[0] == _STRING:
+            # what most messages are
+            self._turn(body.role).texts.append(typed(_TEXT, body.content, f"{path}.content"))
             return
+        blocks = _blocks(body.content, f"{path}.content", self._screening)
+        if body.role == "assistant":
+            self._turn("assistant")
         for index, block in enumerate(blocks):
-            self._said(body.role, block, f"{path}.content[{index}]")
+            self._block(body.role, block, f"{path}.content[{index}]")
 
     def end(self) -> tuple[Message, ...]:
-        if self._turns and self._turns[-1].role == "assistant" and self._open:
-            raise InvalidRequest("messages: the last message calls tools and no result follows", param="messages")
-        return tuple(self._turns)
-
-    def _said(self, role: str, block: BlockBody, path: str) -> None:
-        if block.type == "tool_result":
-            self._turns.append(self._result(block, path))
-            return
-        text = _required(block.text, f"{path}.text")
         last = self._turns[-1] if self._turns else None
-        if role == "system":
-            self._turns.append(Message("system", text))
-        elif last is not None and last.role == "user":
-            self._turns[-1] = Message("user", f"{last.content}\n{text}")
+        if last is not None and last.role == "assistant" and self._open:
+            raise InvalidRequest("messages: the last message calls tools and no result follows", param="messages")
+        return tuple(turn.message() if isinstance(turn, _Turn) else turn for turn in self._turns)
+
+    def _turn(self, role: Role) -> _Turn:
+        """The turn that is *role*'s now; a new one where another has spoken last. System messages stay apart."""
+        last = self._turns[-1] if self._turns else None
+        if isinstance(last, _Turn) and last.role == role != "system":
+            return last
+        turn = _Turn(role)
+        self._turns.append(turn)
+        return turn
+
+    def _block(self, role: Role, block: BlockBody, path: str) -> None:
+        if block.type not in _ALLOWED[role]:
+            message = f"{path}: a message of the role {role} has no block of type {block.type}"
+            raise InvalidRequest(message, param=f"{path}.type")
+        if block.type == "text":
+            self._turn(role).texts.append(_required(block.text, f"{path}.text"))
+        elif block.type == "tool_result":
+            self._turns.append(self._result(block, path))
+        elif block.type == "thinking":
+            self._turn(role).thoughts.append(_required(block.thinking, f"{path}.thinking"))
+        elif block.type == "tool_use":
+            self._turn(role).calls.append(self._call(block, path))
         else:
-            self._turns.append(Message("user", text))
+            # another server's hidden thoughts, which nobody else can read
+            self._screening.leave_out(path)
 
     def _result(self, block: BlockBody, path: str) -> Message:
         call = _required(block.tool_use_id, f"{path}.tool_use_id")
@@ -151,37 +181,9 @@ class _Turns:
                 f"{path}.tool_use_id names no tool_use block of an earlier message", param=f"{path}.tool_use_id"
             )
         self._open.discard(call)
-        text = (
-            ""
-            if block.content is None or is_null(block.content)
-            else _texts(block.content, f"{path}.content", self._screening)
-        )
+        text = "" if is_null(block.content) else _texts(block.content, f"{path}.content", self._screening)
         content = ERROR_MARK + text if block.is_error else text
         return Message("tool", content, tool_call_id=call, name=self._called[call])
-
-    def _assistant(self, blocks: Sequence[BlockBody], path: str) -> None:
-        calls = tuple(
-            self._call(block, f"{path}[{index}]") for index, block in enumerate(blocks) if block.type == "tool_use"
-        )
-        for index, block in enumerate(blocks):
-            if block.type == "redacted_thinking":
-                # another server's, which nobody else can read
-                self._screening.leave_out(f"{path}[{index}]")
-        said = Message(
-            "assistant",
-            _joined(blocks, "text", path),
-            tool_calls=calls,
-            reasoning=_joined(blocks, "thinking", path),
-        )
-        if self._turns and self._turns[-1].role == "assistant":
-            last = self._turns.pop()
-            said = Message(
-                "assistant",
-                last.content + said.content,
-                tool_calls=last.tool_calls + said.tool_calls,
-                reasoning=last.reasoning + said.reasoning,
-            )
-        self._turns.append(said)
 
     def _call(self, block: BlockBody, path: str) -> ToolCall:
         call = _required(block.id, f"{path}.id")
@@ -194,13 +196,8 @@ class _Turns:
         return ToolCall(call, name, arguments)
 
 
-def _joined(blocks: Sequence[BlockBody], kind: str, path: str) -> str:
-    # without line breaks: an answer that comes back is then the text that the model wrote
-    return "".join(
-        _required(block.text if kind == "text" else block.thinking, f"{path}[{index}].{kind}")
-        for index, block in enumerate(blocks)
-        if block.type == kind
-    )
+def _is_role(role: str) -> TypeGuard[Role]:
+    return role in _ROLES
 
 
 def _texts(raw: msgspec.Raw, path: str, screening: Screening) -> str:

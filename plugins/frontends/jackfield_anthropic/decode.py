@@ -127,7 +127,7 @@ def _prompt(body: PromptFields, given: Given, screening: Screening) -> ChatPromp
 
 
 def _thinking(body: PromptFields) -> Thinking:
-    effort = body.output_config and body.output_config.effort
+    effort = body.output_config.effort if body.output_config else None
     asked = body.thinking
     if asked is None or asked.type == "adaptive":
         return Thinking(effort=effort, param="output_config.effort")

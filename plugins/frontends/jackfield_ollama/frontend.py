@@ -99,7 +99,7 @@ class OllamaFrontend:
         """``POST /api/embed``."""
         body = await read_body(request)
         call = decode_embed(body, self._config.unknown_fields, self._gateway.models(context))
-        pooled = call.request and await self._gateway.pool(context, call.request)
+        pooled = await self._gateway.pool(context, call.request) if call.request else None
         took_ns = nanoseconds(time.monotonic() - context.arrived)
         return await sliced_answer(request, embedding_slices(pooled, call.model, took_ns), ignored_header(call.ignored))
 
@@ -107,7 +107,7 @@ class OllamaFrontend:
         """``POST /api/embeddings``, which Ollama has replaced by ``/api/embed``."""
         body = await read_body(request)
         call = decode_embeddings(body, self._config.unknown_fields, self._gateway.models(context))
-        pooled = call.request and await self._gateway.pool(context, call.request)
+        pooled = await self._gateway.pool(context, call.request) if call.request else None
         return _json({"embedding": vector(pooled.rows[0]) if pooled else []}, ignored_header(call.ignored))
 
     async def tags(self, _request: web.Request, context: RequestContext) -> web.StreamResponse:

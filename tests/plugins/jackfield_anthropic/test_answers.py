@@ -83,6 +83,7 @@ def put_together(seen: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             blocks.append(event["content_block"])
         elif event["type"] == "content_block_delta":
             assert event["index"] == opened
+            assert opened is not None
             delta = event["delta"]
             if delta["type"] == "input_json_delta":
                 inputs[opened] = inputs.get(opened, "") + delta["partial_json"]

@@ -34,7 +34,7 @@ def decode(mode: Mode = "strict", **more: object) -> Call:
 
 def prompt(**more: object) -> ChatPrompt:
     """What such a body asks."""
-    asked = decode(**more).request.prompt
+    asked = decode("strict", **more).request.prompt
     assert isinstance(asked, ChatPrompt)
     return asked
 
@@ -42,7 +42,7 @@ def prompt(**more: object) -> ChatPrompt:
 def refused(**more: object) -> str | None:
     """The path that a body is refused with."""
     with pytest.raises(InvalidRequest) as raised:
-        decode(**more)
+        decode("strict", **more)
     return raised.value.param
 
 
@@ -236,6 +236,13 @@ def test_others_hidden_thoughts_are_left_out_and_listed() -> None:
     turns = [USER, {"role": "assistant", "content": [hidden, {"type": "text", "text": "Yes."}]}, USER]
     call = decode(messages=turns)
     assert call.ignored == ("messages[1].content[0]",)
+
+
+def test_many_messages_of_one_role_take_no_longer_than_their_text() -> None:
+    """They are put together once: 8 MB of them would otherwise be copied a thousand times."""
+    text = "x" * 4096
+    [message] = prompt(messages=[{"role": "user", "content": text}] * 2048).messages
+    assert message.content == "\n".join([text] * 2048)
 
 
 JSON = st.recursive(

@@ -131,7 +131,7 @@ def test_what_is_left_out_is_listed() -> None:
     assert chat("ignore", **more).ignored == ()
     for name, value in more.items():
         with pytest.raises(InvalidRequest):
-            chat(**{name: value})
+            chat("strict", **{name: value})
 
 
 @pytest.mark.parametrize("value", [5, -1, 1.5, "5m", "1h30m", "-1", "300", "-1m", None], ids=repr)
@@ -261,7 +261,7 @@ def test_embeddings() -> None:
 def test_what_a_chat_is_refused_for(more: dict[str, object], path: str) -> None:
     """By its path."""
     with pytest.raises(InvalidRequest) as raised:
-        chat(**more)
+        chat("strict", **more)
     assert raised.value.param == path
 
 
@@ -278,9 +278,10 @@ def test_what_a_chat_is_refused_for(more: dict[str, object], path: str) -> None:
 )
 def test_what_a_completion_is_refused_for(more: dict[str, object], path: str) -> None:
     """By its path, in every mode: the answer would be another one."""
-    for mode in ("strict", "warn", "ignore"):
+    modes: tuple[Mode, ...] = ("strict", "warn", "ignore")
+    for mode in modes:
         with pytest.raises(InvalidRequest) as raised:
-            generate(mode, **more)  # type: ignore[arg-type]  # a mode
+            generate(mode, **more)
         assert raised.value.param == path
 
 

@@ -44,7 +44,7 @@ def stream_message(server: Target, text: str) -> Reply:
 @when(words("I send a message that has the model call the tool {name:Text} for {city:Text}"), target_fixture="message")
 def send_with_tool(server: Target, name: str, city: str) -> Reply:
     """The scripted model says what is to be read as a call."""
-    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    schema: JsonValue = {"type": "object", "properties": {"city": {"type": "string"}}}
     call = msgspec.json.encode({"name": name, "arguments": {"city": city}}).decode()
     tools: list[JsonValue] = [{"name": name, "input_schema": schema}]
     return _send(server, f"[say:<tool_call>\n{call}\n</tool_call>]", tools=tools)
@@ -53,7 +53,7 @@ def send_with_tool(server: Target, name: str, city: str) -> Reply:
 @when(words("I count the tokens of the message {text:Text}"), target_fixture="counted")
 def count_message(server: Target, text: str) -> int:
     """Without computing an answer."""
-    body = {"model": server.client.model, "messages": [{"role": "user", "content": text}]}
+    body: JsonValue = {"model": server.client.model, "messages": [{"role": "user", "content": text}]}
     reply = server.run(server.client.request("POST", f"{_PATH}/count_tokens", body))
     assert reply.status == HTTPStatus.OK, reply.summary
     return int(_json(reply)["input_tokens"])
