@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import threading
+from array import array
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tests.kernel.worker.conversations import asked
+from tests.kernel.worker.engines import Engine, question, require_same
+from tests.kernel.worker.engines import load as load_model
 from tests.kernel.worker.test_answering import DEADLINE_S
 
 from jackfield.channel.messages import RequestFailed, Submit
 from jackfield.errors import InvalidRequest
 from jackfield.questions import SaveSlot, SlotDone
 from jackfield.sampling import SamplingParams
-from jackfield.types import Finished, GenerateRequest
+from jackfield.types import Finished, GenerateRequest, TokenPrompt
 from jackfield.worker import slot_files
+from jackfield.worker.engine.prefix.scope import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from tests.kernel.worker.conftest import Peer
 
     from jackfield.channel.messages import SequenceEvent
+    from jackfield.worker.engine.prefix.slot_states import SlotState
     from jackfield.worker.host import WorkerHost
 
 TEXT = "[say:yes] what was computed once need not be computed again"
@@ -172,3 +178,28 @@ def test_names_are_plain(name: str) -> None:
     """No path leads out of the folder."""
     with pytest.raises(InvalidRequest, match="plain file name"):
         SaveSlot(model="m", slot=0, action="save", file=name)
+
+
+@pytest.mark.parametrize("name", ["demo", "base", "recurrent", "hybrid-delta"])
+def test_states_of_real_models(name: str) -> None:
+    """What goes on from a restored slot is what goes on from a computed one."""
+    runner = load_model(name)
+    first = question("The studio has a panel of sockets that every device is plugged into.")
+    with Engine(runner) as engine:
+        (asker,) = engine.ask(first)
+        scope = scope_of("shared", "", "")
+        assert scope is not None
+        taken: list[SlotState] = []
+        engine.between_steps(lambda: engine.loop.with_slots(lambda states: taken.append(states.take(0, scope))))
+        engine.between_steps(lambda: None)
+        tokens = array("i", taken[0].tokens)
+        longer = msgspec.structs.replace(first, prompt=TokenPrompt((*tokens, 40, 41)))
+        (computed,) = engine.ask(msgspec.structs.replace(longer, cache_prompt=False))
+        engine.loop.cache_clear(lambda _: None)
+        engine.between_steps(lambda: engine.loop.with_slots(lambda states: states.put(scope, taken[0])))
+        engine.between_steps(lambda: None)
+        (restored,) = engine.ask(longer)
+    assert asker.cached == 0
+    assert restored.cached == len(tokens)
+    require_same(runner, restored.scores, computed.scores)
+    runner.close()

@@ -31,6 +31,7 @@ IMAGE_TOKENS: Final = 16
 GENERATING: Final = {
     "base": ("llama", {}),
     "draft": ("llama", {"llama.block_count": "1"}),
+    "infill": ("llama", {"llama.block_count": "1"}),
     "mixture": ("llama", {"llama.expert_count": "4", "llama.expert_used_count": "2"}),
     "sliding-window": ("gemma3", {"gemma3.attention.sliding_window": "32"}),
     "recurrent": ("mamba", {"mamba.ssm.state_size": "16"}),
