@@ -10,6 +10,7 @@ from msgspec import Meta
 from jackfield.chat import JsonValue, Thinking, Tool, ToolChoice
 from jackfield.frontends.arrays import INT32_MAX
 from jackfield.frontends.sampling import SamplingBody
+from jackfield.frontends.tools import null
 from jackfield.ports.constraint import Constraint
 from jackfield.sampling import SamplingParams
 from jackfield.types import TOP_LOGPROBS_MAX
@@ -33,7 +34,7 @@ class FormatBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     type: Literal["text", "json_object", "json_schema"]
     name: str | None = None
     description: str | None = None
-    schema: msgspec.Raw = msgspec.Raw(b"null")
+    schema: msgspec.Raw = msgspec.field(default_factory=null)
     strict: bool | None = None
     """Every schema is enforced, whatever it says."""
 

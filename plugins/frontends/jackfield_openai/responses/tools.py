@@ -9,7 +9,7 @@ import msgspec
 from jackfield.chat import TOOLS_MAX, Tool, ToolChoice
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import exceeds, typed
-from jackfield.frontends.tools import read_schema
+from jackfield.frontends.tools import null, read_schema
 
 
 class FlatTool(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -18,7 +18,7 @@ class FlatTool(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     type: str
     name: str = ""
     description: str | None = None
-    parameters: msgspec.Raw = msgspec.Raw(b"null")
+    parameters: msgspec.Raw = msgspec.field(default_factory=null)
     strict: bool | None = None
 
 
