@@ -20,7 +20,7 @@ from jackfield_anthropic.frontend import AnthropicFrontend
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from anthropic.types import MessageParam, ToolParam
+    from anthropic.types import ImageBlockParam, Message, MessageParam, ToolParam
 
     from jackfield.testing.target import Target
 
@@ -135,13 +135,18 @@ def test_asynchronously(url: str) -> None:
     asynchronously(url, scenario)
 
 
+def call_weather(client: Anthropic, *, streamed: bool) -> Message:
+    """An answer that calls a tool."""
+    if not streamed:
+        return client.messages.create(model="scripted", max_tokens=200, messages=ASKED, tools=[WEATHER])
+    with client.messages.stream(model="scripted", max_tokens=200, messages=ASKED, tools=[WEATHER]) as stream:
+        return stream.get_final_message()
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_call_and_its_result(client: Anthropic, streamed: bool) -> None:  # noqa: FBT001 -- pytest passes by name
     """A whole round, with the client's own objects."""
-    with client.messages.stream(model="scripted", max_tokens=200, messages=ASKED, tools=[WEATHER]) as stream:
-        answer = stream.get_final_message()
-    if not streamed:
-        answer = client.messages.create(model="scripted", max_tokens=200, messages=ASKED, tools=[WEATHER])
+    answer = call_weather(client, streamed=streamed)
     [call] = [block for block in answer.content if block.type == "tool_use"]
     assert (answer.stop_reason, call.name, call.input) == ("tool_use", "weather", {"city": "Zürich"})
     turns: list[MessageParam] = [
@@ -223,10 +228,12 @@ def test_a_wrong_value_is_a_bad_request(client: Anthropic) -> None:
 
 def test_an_image_is_refused(client: Anthropic) -> None:
     """By its place."""
-    source = {"type": "base64", "media_type": "image/png", "data": "aGk="}
-    block = {"type": "image", "source": source}
+    block: ImageBlockParam = {
+        "type": "image",
+        "source": {"type": "base64", "media_type": "image/png", "data": "aGk="},
+    }
     with pytest.raises(anthropic.BadRequestError, match=r"messages\[0\]\.content\[0\]: blocks of type image"):
-        client.messages.create(model="scripted", max_tokens=5, messages=[{"role": "user", "content": [block]}])  # type: ignore[typeddict-item]  # a plain dict
+        client.messages.create(model="scripted", max_tokens=5, messages=[{"role": "user", "content": [block]}])
 
 
 def test_an_unknown_model_is_not_found(client: Anthropic) -> None:

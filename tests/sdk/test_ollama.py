@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 from aiohttp.test_utils import TestServer
-from ollama import AsyncClient, Client, ResponseError
+from ollama import AsyncClient, Client, Message, ResponseError
 from pydantic import BaseModel, Field
 
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, finished, serve_frontend
@@ -127,20 +127,20 @@ def test_a_model_is_loaded_already(client: Client) -> None:
 
 def test_a_call_and_its_result(client: Client) -> None:
     """A whole round, with the client's own objects and a Python function as a tool."""
-    turns: list[object] = [{"role": "user", "content": CALL}]
+    turns: list[dict[str, str] | Message] = [{"role": "user", "content": CALL}]
     streamed = [
         call
-        for part in client.chat(model="scripted", messages=turns, tools=[weather], stream=True)  # type: ignore[arg-type]  # dicts and messages
+        for part in client.chat(model="scripted", messages=turns, tools=[weather], stream=True)
         for call in part.message.tool_calls or ()
     ]
-    answer = client.chat(model="scripted", messages=turns, tools=[weather])  # type: ignore[arg-type]  # dicts and messages
+    answer = client.chat(model="scripted", messages=turns, tools=[weather])
     assert answer.message.tool_calls is not None
     [call] = answer.message.tool_calls
     assert (call.function.name, call.function.arguments) == ("weather", {"city": "Zürich"})
     assert [each.function for each in streamed] == [call.function]
     turns += [answer.message, {"role": "tool", "tool_name": "weather", "content": weather("Zürich")}]
     turns.append({"role": "user", "content": "[say:Go out.]"})
-    after = client.chat(model="scripted", messages=turns, tools=[weather])  # type: ignore[arg-type]  # dicts and messages
+    after = client.chat(model="scripted", messages=turns, tools=[weather])
     assert after.message.content == "Go out."
 
 
@@ -208,11 +208,13 @@ def test_embeddings(servers: Callable[[str], Target]) -> None:
         assert len(client.embeddings(model="embedder", prompt="good morning").embedding) == len(answer.embeddings[0])
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_an_unknown_model_is_not_found(client: Client, stream: bool) -> None:  # noqa: FBT001 -- pytest passes by name
-    """404, in Ollama's words."""
+def test_an_unknown_model_is_not_found(client: Client) -> None:
+    """404, in Ollama's words, also of a stream."""
     with pytest.raises(ResponseError, match="model 'nobody' not found") as raised:
-        list(client.chat(model="nobody", messages=HELLO, stream=stream))
+        client.chat(model="nobody", messages=HELLO)
+    assert raised.value.status_code == 404
+    with pytest.raises(ResponseError, match="model 'nobody' not found") as raised:
+        list(client.chat(model="nobody", messages=HELLO, stream=True))
     assert raised.value.status_code == 404
 
 
