@@ -44,10 +44,10 @@ class ThoughtMarks:
         """For each place in the mark that begins thoughts: tokens that go on with it, and not beyond."""
         self._overrunning: list[tuple[int, bytes]] = []
         """Tokens that have the last byte of the mark, and others behind it."""
-        self._rows: dict[int, npt.NDArray[np.uint32]] = {}
+        self._rows: list[npt.NDArray[np.uint32]] = []
 
     def prepare(self) -> None:
-        """Read the vocabulary; 0.1 s for 152,000 tokens."""
+        """Read the vocabulary; 0.3 s for 152,000 tokens."""
         tokenizer, begin, last = self._tokenizer, self.begin, self.end[-1:]
         names = [tokenizer.name(token) for token in range(tokenizer.vocabulary)]
         fitting = [(token, name) for token, name in enumerate(names) if name and name in begin]
@@ -55,6 +55,7 @@ class ThoughtMarks:
             [token for token, name in fitting if begin.startswith(name, place)] for place in range(len(begin))
         ]
         self._overrunning = [(token, name) for token, name in enumerate(names) if last in name[:-1]]
+        self._rows = [self._row(matched) for matched in range(len(self.end))]
         self.prepared = True
 
     def search(self, matched: int, data: bytes) -> tuple[int, bool]:
@@ -73,10 +74,7 @@ class ThoughtMarks:
 
     def thinking(self, matched: int) -> npt.NDArray[np.uint32]:
         """The mask of all tokens that do not run over the end of thoughts, of which *matched* bytes came before."""
-        row = self._rows.get(matched)
-        if row is None:
-            row = self._rows[matched] = self._row(matched)
-        return row
+        return self._rows[matched]
 
     def _row(self, matched: int) -> npt.NDArray[np.uint32]:
         import numpy as np  # a worker has it through its backend's extra; the kernel does not depend on it
