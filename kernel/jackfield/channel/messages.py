@@ -154,8 +154,16 @@ class Reconfigure(msgspec.Struct, frozen=True, kw_only=True, tag="reconfigure"):
     """``Manifest.dump()``."""
 
 
+class Told(msgspec.Struct, frozen=True, kw_only=True, tag="told"):
+    """The answer to a gateway's ``Ask``."""
+
+    ticket: int
+    answer: bytes
+    """The payload of one of ``jackfield.channel.operator``'s answers."""
+
+
 ToChild: TypeAlias = (
-    BootGateway | BootWorker | Attach | WorkerStatus | Drain | Stop | SetLogLevel | AskCache | Reconfigure
+    BootGateway | BootWorker | Attach | WorkerStatus | Drain | Stop | SetLogLevel | AskCache | Reconfigure | Told
 )
 
 # --- control: child → supervisor -------------------------------------------------------------------------------------
@@ -222,7 +230,15 @@ class Reconfigured(msgspec.Struct, frozen=True, kw_only=True, tag="reconfigured"
     """Why it cannot: the old ones hold; names the key."""
 
 
-ToSupervisor: TypeAlias = Progress | Ready | Refused | Heartbeat | LinkLost | CacheAnswered | Reconfigured
+class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
+    """A gateway asks what an operator can ask. Answered with ``Told``."""
+
+    ticket: int
+    question: bytes
+    """The payload of one of ``jackfield.channel.operator``'s questions."""
+
+
+ToSupervisor: TypeAlias = Progress | Ready | Refused | Heartbeat | LinkLost | CacheAnswered | Reconfigured | Ask
 
 HEARTBEAT_INTERVAL_S: Final = 1.0
 

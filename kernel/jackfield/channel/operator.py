@@ -13,15 +13,13 @@ import msgspec
 
 from jackfield.cache_report import CacheAnswer
 from jackfield.channel.messages import Codec
-from jackfield.ports.backend import ModelInfo, RunnerLimits
+from jackfield.ports.operating import ChildKind, ServerState
 
 QUESTION_MAX: Final = 4096
 """Largest question in bytes; a model's name has at most 128 characters."""
 
 ANSWER_MAX: Final = 1024 * 1024
 """Largest answer in bytes: a whole log ring takes a quarter of that, a table of a thousand workers about half."""
-
-ChildKind: TypeAlias = Literal["gateway", "worker"]
 
 # --- questions -------------------------------------------------------------------------------------------------------
 
@@ -64,47 +62,26 @@ class ReadCache(msgspec.Struct, frozen=True, kw_only=True, tag="read-cache"):
     """Of ``AskedWorker``."""
 
 
-Question: TypeAlias = GetState | RestartWorker | ReadLog | AskCaches | ReadCache
+class Reload(msgspec.Struct, frozen=True, tag="reload"):
+    """Read the manifest again, as SIGHUP does: its log level and the scheduler's options hold from now on.
+
+    Answered with the state.
+    """
+
+
+class ChangeLogLevel(msgspec.Struct, frozen=True, kw_only=True, tag="change-log-level"):
+    """All processes log at this level, until the manifest is read again. Answered with the state."""
+
+    level: Literal["debug", "info", "warning", "error"]
+
+
+class ShutDown(msgspec.Struct, frozen=True, tag="shut-down"):
+    """Drain and end, as SIGTERM does. Answered with the state."""
+
+
+Question: TypeAlias = GetState | RestartWorker | ReadLog | AskCaches | ReadCache | Reload | ChangeLogLevel | ShutDown
 
 # --- answers ---------------------------------------------------------------------------------------------------------
-
-
-class ChildState(msgspec.Struct, frozen=True, kw_only=True):
-    """One process of the server."""
-
-    kind: ChildKind
-    model: str = ""
-    """Of a worker."""
-    aliases: Sequence[str] = ()
-    state: str
-    """A ``WorkerState``."""
-    reason: str = ""
-    pid: int | None = None
-    restarts: int = 0
-    uptime_s: float | None = None
-    """Since the process was started; None where there is none."""
-    requests: int = 0
-    """That have not ended, a second ago at most."""
-    memory_bytes: int | None = None
-    """Resident memory; pages of a mapped model file count."""
-    threads: int | None = None
-    info: ModelInfo | None = None
-    limits: RunnerLimits | None = None
-
-
-class ServerState(msgspec.Struct, frozen=True, kw_only=True, tag="state"):
-    """The server and its processes."""
-
-    version: str
-    pid: int
-    started: int
-    """Unix seconds."""
-    api: Sequence[str]
-    """URLs."""
-    health: Sequence[str]
-    stopping: bool = False
-    children: Sequence[ChildState] = ()
-    """The gateway, then the workers in manifest order."""
 
 
 class LogLines(msgspec.Struct, frozen=True, kw_only=True, tag="log-lines"):

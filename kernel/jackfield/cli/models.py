@@ -21,8 +21,8 @@ from jackfield.ports.backend import ModelInfo, RunnerLimits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jackfield.channel.operator import ChildState
     from jackfield.manifest import Manifest
+    from jackfield.ports.operating import ChildState
 
 HEADER: Final = ("NAME", "STATE", "BACKEND", "SOURCE", "ALIASES", "DESCRIPTION")
 

@@ -18,13 +18,13 @@ from jackfield.channel.operator import (
     GetState,
     LogLines,
     ReadCache,
-    ServerState,
     answers,
     questions,
 )
 from jackfield.cli.complete import complete_servers
 from jackfield.cli.errors import warn
 from jackfield.errors import ChannelError, JackfieldError
+from jackfield.ports.operating import ServerState
 from jackfield.runtime_folder import SUFFIX, UnsafeFolder, check, folders, short_path
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from jackfield.cli.servers import ServerUnreachable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jackfield.channel.operator import ChildKind, ChildState
     from jackfield.cli.servers import Operator
+    from jackfield.ports.operating import ChildKind, ChildState
 
 FOLLOW_S: Final = 0.3
 """Between two looks for new lines."""

@@ -16,7 +16,7 @@ from jackfield.cli.tables import duration, print_table, size
 from jackfield.lifecycle import WorkerState
 
 if TYPE_CHECKING:
-    from jackfield.channel.operator import ChildState, ServerState
+    from jackfield.ports.operating import ChildState, ServerState
 
 POLL_S: Final = 0.2
 """Between two looks at a worker that restarts."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from jackfield.pooled import Pooled, PoolRequest
     from jackfield.ports.frontend import ModelCard
     from jackfield.ports.observer import EngineStats
+    from jackfield.ports.operating import Operator
     from jackfield.ports.records import RecordStore
     from jackfield.questions import Question, Reply
     from jackfield.types import GenerateEvent
@@ -68,6 +69,7 @@ class Pipeline:
             name: Replica(name, config, manifest.kernel.queue, dialects) for name, config in manifest.models.items()
         }
         self.draining = False
+        self._operator: Operator | None = None
         self.endpoints: Sequence[Endpoint] = ()
         """Routes that ask a model something; the server fills them in when all are known."""
         self.openapi = b"{}"
@@ -78,6 +80,17 @@ class Pipeline:
         self._observers = observers
         self._started = started
         self._open: dict[RequestContext, list[tuple[WorkerLink, int]]] = {}
+
+    def operates(self, operator: Operator) -> None:
+        """*operator* is what the server's operator can do."""
+        self._operator = operator
+
+    @property
+    def operator(self) -> Operator:
+        """See ``Gateway.operator``."""
+        if self._operator is None:
+            raise AssertionError("the server gives one before it serves")
+        return self._operator
 
     def models(self, context: RequestContext) -> Sequence[ModelCard]:
         """The models that the caller may use, in manifest order."""

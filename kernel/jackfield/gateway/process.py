@@ -24,6 +24,7 @@ from jackfield.channel.messages import (
     Refused,
     SetLogLevel,
     Stop,
+    Told,
     WorkerStatus,
 )
 from jackfield.child_process import EXIT_REFUSED, belong_to_supervisor
@@ -113,6 +114,7 @@ class _GatewayProcess:
         except JackfieldError as error:
             return _refuse(self._control, error)
         self._listen_to_supervisor()
+        self._server.operator.connect(self._control.send)
         plugins = {each.name: each.distribution for each in self._kernel.instances}
         self._control.send(Ready(plugins=plugins, authenticators=self._server.authenticators))
         # what start-up made lives as long as the process: the collector need not walk it again and again
@@ -146,6 +148,8 @@ class _GatewayProcess:
                 self._server.attach(message.model, self._control.take())
             case SetLogLevel():
                 change_level(message.level)
+            case Told():
+                self._server.operator.told(message)
             case Drain():
                 self._drain(message.timeout_s)
             case Stop():

@@ -17,6 +17,7 @@ from jackfield.gateway.identity import Identity
 from jackfield.gateway.listener import Listener
 from jackfield.gateway.observing import Observers
 from jackfield.gateway.openapi import openapi_document
+from jackfield.gateway.operating import GatewayOperator
 from jackfield.gateway.origin import OriginGuard, is_local, refuse_public_bind
 from jackfield.gateway.pipeline import Pipeline
 from jackfield.gateway.records import NamedRecordStore
@@ -62,6 +63,7 @@ class GatewayServer:
     Attributes:
         authenticators: Names of those who say who calls; empty where anybody on this machine may call.
         routes: What is served, by whom, and for which scope.
+        operator: What an operator can ask; to be connected to the supervisor where there is one.
     """
 
     def __init__(self, kernel: Kernel, *, started: int) -> None:
@@ -74,6 +76,8 @@ class GatewayServer:
         self._observers = Observers(kernel.observers())
         dialects = Dialects(kernel.dialects(), kernel.manifest.models)
         self._pipeline = Pipeline(kernel.manifest, self._observers, started, dialects)
+        self.operator: Final = GatewayOperator(kernel)
+        self._pipeline.operates(self.operator)
         self._record_stores = kernel.record_stores()
         self.routes: Final = Routes(kernel.frontends(), self._pipeline)
         self._pipeline.endpoints = self.routes.asking()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jackfield.context import RequestContext
     from jackfield.errors import JackfieldError
     from jackfield.pooled import Pooled, PoolRequest
+    from jackfield.ports.operating import Operator
     from jackfield.ports.records import RecordStore
     from jackfield.questions import Question, Reply
     from jackfield.types import GenerateEvent, GenerateRequest
@@ -86,6 +87,11 @@ class Gateway(Protocol):
         Raises:
             JackfieldError: Whatever refused or broke it.
         """
+        ...
+
+    @property
+    def operator(self) -> Operator:
+        """What the server's operator can do. Only for routes of scope ``admin``."""
         ...
 
     @property

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 from jackfield import __version__
 from jackfield.channel.operator import (
@@ -11,30 +14,40 @@ from jackfield.channel.operator import (
     AskCaches,
     AskedWorker,
     CachesAsked,
-    ChildState,
+    ChangeLogLevel,
     Declined,
     GetState,
     LogLines,
     Question,
     ReadCache,
     ReadLog,
+    Reload,
     RestartWorker,
-    ServerState,
+    ShutDown,
 )
+from jackfield.ports.operating import ChildState, LogLevel, ServerState
 from jackfield.supervisor.inquiries import Inquiries
 from jackfield.supervisor.usage import Usage, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from jackfield.channel.messages import CacheAnswered
-    from jackfield.channel.operator import ChildKind
     from jackfield.log_ring import LogRing
     from jackfield.manifest import Manifest
+    from jackfield.ports.operating import ChildKind
     from jackfield.supervisor.slot import Process, Slot
 
 NAMES_SHOWN: Final = 20
 """Models that a message lists."""
+
+
+class Commands(NamedTuple):
+    """What changes the server as a whole; each is done at once, or begun."""
+
+    reload: Callable[[], None]
+    log_level: Callable[[LogLevel], None]
+    shut_down: Callable[[], None]
 
 
 class Answers:
@@ -47,6 +60,7 @@ class Answers:
         workers: Theirs, in manifest order.
         logs: The log ring of each slot, once there are any.
         stopping: Whether the server is going down.
+        commands: What an operator can have done.
     """
 
     def __init__(
@@ -58,6 +72,7 @@ class Answers:
         workers: Sequence[Slot],
         logs: Mapping[Slot, LogRing],
         stopping: Callable[[], bool],
+        commands: Commands,
     ) -> None:
         self._models = manifest.models
         self._drain_s = manifest.kernel.drain_s
@@ -66,6 +81,7 @@ class Answers:
         self._workers = workers
         self._logs = logs
         self._stopping = stopping
+        self._commands = commands
         self._inquiries = Inquiries()
         self._api: Sequence[str] = ()
         self._health: Sequence[str] = ()
@@ -77,6 +93,11 @@ class Answers:
     def answered(self, child: Process, message: CacheAnswered) -> None:
         """A worker's answer to what an operator has asked it."""
         self._inquiries.answered(child, message)
+
+    def answer_encoded(self, question: bytes) -> bytes:
+        """The answer to *question*, both as payloads."""
+        asked = msgspec.msgpack.decode(question, type=Question)
+        return msgspec.msgpack.encode(self.answer(asked))
 
     def answer(self, question: Question) -> Answer:
         """The answer to *question*, at once."""
@@ -91,6 +112,13 @@ class Answers:
                 return self._ask_caches(model, clear=clear)
             case ReadCache(ticket=ticket):
                 return self._inquiries.read(ticket)
+            case Reload():
+                self._commands.reload()
+            case ChangeLogLevel(level=level):
+                self._commands.log_level(level)
+            case ShutDown():
+                self._commands.shut_down()
+        return self._state()
 
     def _state(self) -> ServerState:
         children = [self._child("gateway", self._gateway), *(self._child("worker", each) for each in self._workers)]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from jackfield.channel.messages import Reconfigured
     from jackfield.manifest import Manifest
+    from jackfield.ports.operating import LogLevel
 
 
 class LiveManifest:
@@ -35,6 +36,10 @@ class LiveManifest:
     def log_level(self) -> Literal["debug", "info", "warning", "error"]:
         """That children log at."""
         return self._manifest.kernel.log_level
+
+    def set_log_level(self, level: LogLevel) -> None:
+        """Children log at *level*, those too that are started later."""
+        self._adopt(replace(self._manifest, kernel=replace(self._manifest.kernel, log_level=level)))
 
     def reread(self) -> Reconfigure:
         """Read it again and take its log level; return what running workers are told of the rest.

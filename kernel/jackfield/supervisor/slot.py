@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from jackfield.channel.messages import Heartbeat, Progress, Ready, Refused, Stop
+from jackfield.channel.messages import Heartbeat, Progress, Ready, Refused, Stop, WorkerStatus
 from jackfield.lifecycle import WORKER, LifeCycle, WorkerEvent, WorkerState
 
 if TYPE_CHECKING:
@@ -356,3 +356,18 @@ class Slot:
         delay = self._backoff.delay(now - self._ready_at if self._ready_at is not None else 0.0)
         self._restart_at = now + delay
         self.reason = f"{how or self.reason}; restarting in {delay:.1f} s"
+
+
+def worker_status(worker: Slot) -> WorkerStatus:
+    """Where *worker* stands, as gateways are told."""
+    ready = worker.ready
+    return WorkerStatus(
+        model=worker.name,
+        state=worker.state,
+        reason=worker.reason,
+        restarts=worker.restarts,
+        info=ready.info if ready is not None else None,
+        limits=ready.limits if ready is not None else None,
+        chat=ready.chat if ready is not None else None,
+        shapes=ready.shapes if ready is not None else (),
+    )

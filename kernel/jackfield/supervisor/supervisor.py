@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from jackfield.channel.messages import (
+    Ask,
     Attach,
     BootGateway,
     BootWorker,
@@ -19,13 +20,14 @@ from jackfield.channel.messages import (
     Reconfigured,
     SetLogLevel,
     Stop,
+    Told,
     WorkerStatus,
 )
 from jackfield.errors import JackfieldError
 from jackfield.lifecycle import WorkerState
 from jackfield.runtime_folder import UnsafeFolder
 from jackfield.supervisor import listeners
-from jackfield.supervisor.answers import Answers
+from jackfield.supervisor.answers import Answers, Commands
 from jackfield.supervisor.backoff import Backoff
 from jackfield.supervisor.child import Child, ChildCommands
 from jackfield.supervisor.children import Children
@@ -33,13 +35,14 @@ from jackfield.supervisor.control_socket import ControlSocket
 from jackfield.supervisor.live_manifest import LiveManifest
 from jackfield.supervisor.report import Addresses
 from jackfield.supervisor.signals import SignalReader, Wish
-from jackfield.supervisor.slot import STOP_GRACE_S, Patience, Slot
+from jackfield.supervisor.slot import STOP_GRACE_S, Patience, Slot, worker_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jackfield.channel.messages import Ready, ToSupervisor
     from jackfield.manifest import Manifest
+    from jackfield.ports.operating import LogLevel
     from jackfield.supervisor.report import Report
     from jackfield.supervisor.slot import Process
 
@@ -152,6 +155,7 @@ class Supervisor:
             workers=self._workers,
             logs=self._children.logs,
             stopping=lambda: self._phase is not _Phase.SERVING,
+            commands=Commands(self._reconfigure, self._change_log_level, self._end_by_operator),
         )
 
     def _gateway_slot(self) -> Slot:
@@ -223,6 +227,16 @@ class Supervisor:
                 worker.child.send(offer)
         self._report.log_level(self._live.log_level)
 
+    def _change_log_level(self, level: LogLevel) -> None:
+        self._live.set_log_level(level)
+        self._children.send(SetLogLevel(level=level))
+        self._report.log_level(level)
+
+    def _end_by_operator(self) -> None:
+        """As a first signal; whoever asks twice is not in a hurry."""
+        if self._phase is _Phase.SERVING:
+            self._shut_down()
+
     def _reconfigured(self, message: Reconfigured) -> None:
         self._live.took_over(message)
         if message.error:
@@ -238,6 +252,8 @@ class Supervisor:
     def _heard(self, child: Child, message: ToSupervisor) -> None:
         if isinstance(message, LinkLost) and child is self._gateway.child:
             self._connect_again(child, message.model)
+        elif isinstance(message, Ask):
+            child.send(Told(ticket=message.ticket, answer=self._answers.answer_encoded(message.question)))
         elif isinstance(message, CacheAnswered):
             self._answers.answered(child, message)
         elif isinstance(message, Reconfigured):
@@ -276,7 +292,7 @@ class Supervisor:
         )
         child.send(boot, [one.fileno() for one in sockets])
         for worker in self._workers:
-            child.send(_status(worker))
+            child.send(worker_status(worker))
             if worker.state is WorkerState.READY:
                 self._connect(child, worker)
         return child
@@ -309,8 +325,8 @@ class Supervisor:
         if gateway is not None:
             if worker.state is WorkerState.READY:
                 self._connect(gateway, worker)
-            gateway.send(_status(worker))
-        self._tell(_status(worker))
+            gateway.send(worker_status(worker))
+        self._tell(worker_status(worker))
 
     def _tell(self, status: WorkerStatus) -> None:
         """Report *status*; what happens before there is a server to speak of, when there is one."""
@@ -380,17 +396,3 @@ class Supervisor:
         for one in (*self._public, *self._health):
             one.close()
         self._public, self._health = [], []
-
-
-def _status(worker: Slot) -> WorkerStatus:
-    ready = worker.ready
-    return WorkerStatus(
-        model=worker.name,
-        state=worker.state,
-        reason=worker.reason,
-        restarts=worker.restarts,
-        info=ready.info if ready is not None else None,
-        limits=ready.limits if ready is not None else None,
-        chat=ready.chat if ready is not None else None,
-        shapes=ready.shapes if ready is not None else (),
-    )

@@ -10,7 +10,7 @@ from jackfield.cache_report import CacheCleared, CacheReport
 from jackfield.channel.messages import AskCache, CacheAnswered, Ready
 from jackfield.channel.operator import AskCaches, CacheRead, CachesAsked, Declined, ReadCache
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
-from jackfield.supervisor.answers import Answers
+from jackfield.supervisor.answers import Answers, Commands
 from jackfield.supervisor.backoff import Backoff
 from jackfield.supervisor.inquiries import INQUIRIES_MAX, Inquiries
 from jackfield.supervisor.slot import Patience, Slot
@@ -130,6 +130,7 @@ def test_models_are_asked_by_name_or_alias_or_all() -> None:
         workers=workers,
         logs={},
         stopping=lambda: False,
+        commands=Commands(lambda: None, lambda _level: None, lambda: None),
     )
     both = answers.answer(AskCaches())
     assert isinstance(both, CachesAsked)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from jackfield.pooled import PoolRequest
     from jackfield.ports.frontend import Frontend, FrontendFactory, Handler
+    from jackfield.ports.operating import Operator
     from jackfield.ports.records import RecordStore
     from jackfield.questions import Question, Reply
     from jackfield.types import FinishReason, GenerateEvent, GenerateRequest
@@ -113,9 +114,17 @@ class ScriptedGateway:
         self.questions: list[Question] = []
         self.replies: list[Reply | JackfieldError] = []
         self.records: RecordStore | None = None
+        self.scripted_operator: Operator | None = None
         self.openapi = b'{"openapi":"3.1.1","info":{"title":"scripted","version":"0"},"paths":{}}'
         self.open = 0
         self.left = 0
+
+    @property
+    def operator(self) -> Operator:
+        """None of its own: whoever needs one gives it."""
+        if self.scripted_operator is None:
+            raise AssertionError("the script has no operator")
+        return self.scripted_operator
 
     def models(self, context: RequestContext) -> Sequence[ModelCard]:
         """The scripted model, and one that is still loading."""
