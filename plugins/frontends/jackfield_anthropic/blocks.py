@@ -106,7 +106,7 @@ class _Turn:
     __slots__ = ("calls", "role", "texts", "thoughts")
 
     def __init__(self, role: Role) -> None:
-        self.role = role
+        self.role: Role = role
         self.texts: list[str] = []
         self.thoughts: list[str] = []
         self.calls: list[ToolCall] = []
