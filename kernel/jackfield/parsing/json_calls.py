@@ -209,6 +209,8 @@ class JsonCallReader(GeneratorReader):
 
 
 def _decoded(units: str) -> str:
+    if "\\" not in units:  # nearly always
+        return units
     value = str(json.loads(f'"{units}"', strict=False))
     # half of a character alone cannot be sent
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
