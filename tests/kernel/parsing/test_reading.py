@@ -60,7 +60,8 @@ def test_any_cut_reads_the_same(text: str, *, cut: bool, prompt_end: str, data: 
 def test_nothing_is_lost(text: str) -> None:
     """Where nothing was called or thought, all is content, but for white space in front."""
     pieces, _ = _read(list(text))
-    if all(isinstance(piece, ContentPiece) for piece in pieces):
+    thought = text.lstrip(" \n").startswith("<t>")
+    if not thought and all(isinstance(piece, ContentPiece) for piece in pieces):
         assert "".join(piece.text for piece in pieces if isinstance(piece, ContentPiece)) == text.lstrip(" \n")
 
 
