@@ -238,7 +238,7 @@ def test_a_batch_is_computed() -> None:
         assert {request.priority for request in gateway.requests} == {PRIORITY_MAX}
         assert gateway.records is not None
         for kind in ("batch_line", "batch_open", "batch_lease"):
-            while await gateway.records.find(kind, None):  # until the scenario's deadline
+            while await gateway.records.find(kind, None):  # noqa: ASYNC110 -- polled under the scenario's deadline
                 await asyncio.sleep(0.01)
         listed = await (await client.get("/v1/batches")).json()
         assert [batch["id"] for batch in listed["data"]] == [made["id"]]
