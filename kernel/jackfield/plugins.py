@@ -267,14 +267,15 @@ class Kernel:
         return answers
 
 
-def build_kernel(manifest: Manifest, calls: PluginCalls | None = None) -> Kernel:
-    """Load, register and check the enabled plugins, and the default scheduler where none of them hands one over.
+def build_kernel(manifest: Manifest, calls: PluginCalls | None = None, *, fill: bool = True) -> Kernel:
+    """Load, register and check the enabled plugins, and default ones for sockets that must not stay empty.
 
     Called at start-up by every process but the supervisor; imports plugin code.
 
     Parameters:
         manifest: What is enabled, and how.
         calls: What the process watches over; by default the kernel's own, which nobody watches.
+        fill: Whether the packaged scheduler and dialects are added where no enabled plugin hands any over.
 
     Raises:
         ManifestError: A name nobody provides, one that two distributions provide, or a table that does not fit.
@@ -283,6 +284,8 @@ def build_kernel(manifest: Manifest, calls: PluginCalls | None = None) -> Kernel
     calls = calls or PluginCalls()
     instances = [_load(ref, manifest, calls) for ref in manifest.enabled]
     kernel = _connect(manifest, instances, calls)
+    if not fill:
+        return kernel
     missing = [*(() if kernel.schedulers() else DEFAULT_SCHEDULERS), *(() if kernel.dialects() else DEFAULT_DIALECTS)]
     if not missing:
         return kernel

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from jackfield.errors import ManifestError, PluginError
-from jackfield.manifest import DEFAULT_ENABLED, InstanceRef, KernelConfig, Manifest
+from jackfield.manifest import DEFAULT_DIALECTS, DEFAULT_ENABLED, InstanceRef, KernelConfig, Manifest
 from jackfield.plugin_modules import API_VERSION, GROUP, installed_plugins
 from jackfield.plugins import build_kernel
 
@@ -320,13 +320,14 @@ def test_two_kernels_in_one_process(site: Site) -> None:
     assert list(other.observers()) == ["b"]
 
 
-def test_the_default_scheduler_fills_the_empty_socket(site: Site) -> None:
+def test_defaults_fill_empty_sockets(site: Site) -> None:
     """And can be told from one that was asked for."""
     site.add("trace", TRACE)
     kernel = kernel_of("trace")
-    assert [(each.name, each.defaulted) for each in kernel.instances] == [("trace", False), ("fcfs", True)]
+    expected = [("trace", False), ("fcfs", True), *((ref.name, True) for ref in DEFAULT_DIALECTS)]
+    assert [(each.name, each.defaulted) for each in kernel.instances] == expected
     assert list(kernel.schedulers()) == ["fcfs"]
-    assert [each.defaulted for each in kernel_of("fcfs").instances] == [False]
+    assert [each.defaulted for each in kernel_of("fcfs", "hermes").instances] == [False, False]
 
 
 def test_hooks_of_an_instance(site: Site) -> None:

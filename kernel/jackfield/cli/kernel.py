@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from jackfield.manifest import Manifest
 
 
-def build_kernel(manifest: Manifest) -> plugins.Kernel:
+def build_kernel(manifest: Manifest, *, fill: bool = True) -> plugins.Kernel:
     """As ``jackfield.plugins.build_kernel``, watched as long as the command runs."""
-    return plugins.build_kernel(manifest, _watched(manifest.kernel.plugin_timeout_s))
+    return plugins.build_kernel(manifest, _watched(manifest.kernel.plugin_timeout_s), fill=fill)
 
 
 @functools.cache

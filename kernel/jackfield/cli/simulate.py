@@ -179,10 +179,8 @@ def _scheduler(manifest: Manifest, name: str) -> Scheduler:
     instance = Path(name).stem if name.endswith(".py") else name
     ref = next((ref for ref in manifest.enabled if ref.name == instance), InstanceRef(instance, name))
     tables = {instance: manifest.config[instance]} if instance in manifest.config else {}
-    kernel = build_kernel(msgspec.structs.replace(manifest, enabled=(ref,), config=tables))
-    owners = [owner.name for owner in kernel.instances]
-    factories = kernel.schedulers()
-    if owners != [instance] or not factories:  # the default one was put beside it
+    factories = build_kernel(msgspec.structs.replace(manifest, enabled=(ref,), config=tables), fill=False).schedulers()
+    if not factories:
         raise ManifestError(f"the plugin {name} hands over no scheduler")
     scheduler: Scheduler = next(iter(factories.values()))()
     return scheduler

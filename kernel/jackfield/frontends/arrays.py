@@ -9,7 +9,7 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta
 
-from jackfield.frontends.malformed import not_of_kind
+from jackfield.frontends.malformed import malformed, not_of_kind
 
 Body = TypeVar("Body")
 
@@ -32,12 +32,14 @@ def typed(decoder: msgspec.json.Decoder[Body], data: bytes | msgspec.Raw, path: 
 
     Raises:
         InvalidRequest: Another type, or out of range; ``param`` is the path of what is at fault.
-        MalformedBody: The body is no object, or a string is not UTF-8.
+        MalformedBody: Not JSON, nested too deeply, or not UTF-8; or the body is no object.
     """
     try:
         return decoder.decode(data)
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
         raise not_of_kind(error, path) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise malformed(error) from error
 
 
 def exceeds(raw: msgspec.Raw, most: int) -> bool:

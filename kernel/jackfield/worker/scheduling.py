@@ -57,7 +57,8 @@ class SchedulerInUse:
         if table == self._table:
             return False
         tables = {self.plugin: table} if table else {}
-        factories = build_kernel(replace(manifest, enabled=(self._ref,), config=tables)).schedulers()
+        alone = replace(manifest, enabled=(self._ref,), config=tables)
+        factories = build_kernel(alone, fill=False).schedulers()
         if self._name not in factories:
             raise PluginError(f"the plugin {self.plugin} hands over no scheduler {self._name} any more")
         self.scheduler.hand_over(_made(self._name, factories[self._name]))

@@ -9,7 +9,6 @@ import msgspec
 from jackfield.errors import JackfieldError, ModelNotFound, http
 from jackfield.frontends.arrays import typed
 from jackfield.frontends.exchange import json_answer, read_body
-from jackfield.frontends.malformed import malformed
 from jackfield.ports.frontend import ErrorPayload, Route
 from jackfield.ports.identity import ADMIN
 from jackfield.questions import ListSequences, Sequences
@@ -86,7 +85,7 @@ class AdminFrontend:
     async def restart(self, request: web.Request, _context: RequestContext) -> web.StreamResponse:
         """``POST /admin/v1/workers/{model}/restart``."""
         data = await read_body(request)
-        wanted = _decoded(_RESTART, data) if data else Restart()
+        wanted = typed(_RESTART, data) if data else Restart()
         return _json(await self._gateway.operator.restart(request.match_info["model"], now=wanted.now))
 
     async def queues(self, _request: web.Request, context: RequestContext) -> web.StreamResponse:
@@ -115,7 +114,7 @@ class AdminFrontend:
 
     async def change_config(self, request: web.Request, _context: RequestContext) -> web.StreamResponse:
         """``PATCH /admin/v1/config``."""
-        change = _decoded(_CHANGE, await read_body(request))
+        change = typed(_CHANGE, await read_body(request))
         return _json(await self._gateway.operator.log_level(change.log_level))
 
     async def reload(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
@@ -140,13 +139,6 @@ class AdminFrontend:
         if not isinstance(reply, Sequences):
             raise ModelNotFound(f"the model {model} has no sequences", param="model")
         return reply
-
-
-def _decoded(decoder: msgspec.json.Decoder[operations.Body], data: bytes) -> operations.Body:
-    try:
-        return typed(decoder, data)
-    except msgspec.DecodeError as error:
-        raise malformed(error) from error
 
 
 def _json(answer: object) -> web.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -18,8 +18,6 @@ from jackfield_admin.records import (
     Restart,
     Running,
 )
-
-Body = TypeVar("Body")
 
 
 class Problem(msgspec.Struct):

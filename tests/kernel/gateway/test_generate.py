@@ -246,6 +246,9 @@ def test_model_cards(served: Served) -> None:
             "context": None,
             "description": None,
             "info": None,
+            "limits": None,
+            "capabilities": None,
+            "chat_template": None,
         }
     ]
     served.worker()

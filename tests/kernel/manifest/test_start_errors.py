@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from jackfield import build_kernel
 from jackfield.errors import JackfieldError
+from jackfield.manifest import DEFAULT_DIALECTS
 from jackfield.manifest_layers import load_manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from jackfield import Kernel
+
+DIALECTS: Final[Mapping[str, bool]] = {ref.name: True for ref in DEFAULT_DIALECTS}
+"""The packaged ones, which nobody has asked for."""
+
+
+def _origins(kernel: Kernel) -> Mapping[str, bool]:
+    """Whether nobody has asked for it, by instance."""
+    return {one.name: one.defaulted for one in kernel.instances}
 
 
 def _build(folder: Path, text: str) -> Kernel:
@@ -100,13 +110,13 @@ def test_the_scheduler_socket_is_never_empty(tmp_path: Path) -> None:
     """Where no enabled plugin hands a scheduler over, the packaged one is added, marked as nobody's wish."""
     kernel = _build(tmp_path, "enabled = []")
     assert list(kernel.schedulers()) == ["fcfs"]
-    assert [(one.name, one.defaulted) for one in kernel.instances] == [("fcfs", True)]
+    assert _origins(kernel) == {"fcfs": True, **DIALECTS}
 
 
 def test_an_asked_for_scheduler_is_not_marked(tmp_path: Path) -> None:
     """And the default is not added beside it."""
     kernel = _build(tmp_path, 'enabled = ["fcfs"]')
-    assert [(one.name, one.defaulted) for one in kernel.instances] == [("fcfs", False)]
+    assert _origins(kernel) == {"fcfs": False, **DIALECTS}
 
 
 def test_a_scheduler_of_another_plugin_fills_the_socket(tmp_path: Path) -> None:
@@ -115,4 +125,25 @@ def test_a_scheduler_of_another_plugin_fills_the_socket(tmp_path: Path) -> None:
         "import jackfield\n@jackfield.hookimpl\ndef jackfield_schedulers(instance):\n    return {'mine': object}\n"
     )
     kernel = _build(tmp_path, 'enabled = ["./mine.py"]')
-    assert [one.name for one in kernel.instances] == ["mine"]
+    assert _origins(kernel) == {"mine": False, **DIALECTS}
+
+
+def test_the_dialect_socket_is_never_empty(tmp_path: Path) -> None:
+    """A model whose template is of no known family is asked by the one that comes last."""
+    kernel = _build(tmp_path, 'enabled = ["fcfs"]')
+    assert list(kernel.dialects()) == list(DIALECTS)
+    assert list(kernel.dialects())[-1] == "json-tools"
+
+
+def test_a_dialect_that_was_asked_for_is_alone(tmp_path: Path) -> None:
+    """None is added beside it."""
+    kernel = _build(tmp_path, 'enabled = ["fcfs", "hermes"]')
+    assert _origins(kernel) == {"fcfs": False, "hermes": False}
+
+
+def test_what_is_looked_at_alone_is_alone(tmp_path: Path) -> None:
+    """Nothing fills a socket where that is not wished."""
+    file = tmp_path / "plugins.toml"
+    file.write_text('enabled = ["openai"]')
+    kernel = build_kernel(load_manifest(file, environ={}), fill=False)
+    assert _origins(kernel) == {"openai": False}
