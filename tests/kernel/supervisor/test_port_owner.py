@@ -15,8 +15,12 @@ from jackfield.supervisor.port_owner import described, owners
 
 LISTEN = """
 import socket, sys
-listener = socket.create_server((sys.argv[1], 0), family=socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
-print(listener.getsockname()[1], flush=True)
+# a port that nobody has at any other address
+with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as everywhere:
+    port = everywhere.getsockname()[1]
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+listener = socket.create_server((sys.argv[1], port), family=family)
+print(port, flush=True)
 sys.stdin.read()
 """
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 URGENT_MAX: Final = 400
 """More urgent questions after which one that is still not answered counts as forgotten."""
 
+ASKERS: Final = 4
+"""Clients that keep asking."""
+
 STEP_TOKENS: Final = 64
 """Tokens that the scripted model computes in a step."""
 
@@ -162,13 +165,13 @@ def ask_in_the_middle(server: Target, opened: OpenStream, prompt: str, priority:
     target_fixture="outpaced",
 )
 def ask_behind(server: Target, prompt: str, priority: int, other: str) -> tuple[Reply, int]:
-    """The answer, and how many of the others were answered before it."""
+    """The answer, and how many of the others were answered while it waited."""
     return server.run(_ask_behind(server.client, prompt, priority, other))
 
 
 async def _ask_behind(client: Client, prompt: str, priority: int, other: str) -> tuple[Reply, int]:
     answered = 0
-    late = asyncio.Event()
+    crowded, late = asyncio.Event(), asyncio.Event()
 
     async def keep_asking() -> None:
         nonlocal answered
@@ -176,10 +179,17 @@ async def _ask_behind(client: Client, prompt: str, priority: int, other: str) ->
             reply = await client.ask(other)
             assert reply.status == HTTPStatus.OK, reply.summary
             answered += 1
+            if answered >= ASKERS:
+                crowded.set()
 
-    others = [asyncio.create_task(keep_asking()) for _ in range(4)]
+    others = [asyncio.create_task(keep_asking()) for _ in range(ASKERS)]
+    # before that there may be nobody to wait for
+    crowd = asyncio.create_task(crowded.wait())
+    await asyncio.wait([crowd, *others], return_when=asyncio.FIRST_COMPLETED)
+    crowd.cancel()
+    earlier = answered
     reply = await client.ask(prompt, priority=priority)
-    before = answered
+    before = answered - earlier
     late.set()
     await asyncio.gather(*others)
     return reply, before
