@@ -68,5 +68,6 @@ Feature: How the next word is chosen
       | frequency_penalty | 3                | frequency_penalty |
       | mirostat          | 3                | mirostat          |
       | logit_bias        | {"5": "much"}    | logit_bias.5      |
-      | logit_bias        | {"999999999": 1} | logit_bias[0]     |
+      | logit_bias        | {"999999": 1}    | logit_bias.999999 |
+      | logit_bias        | [[999999, 1]]    | logit_bias[0][0]  |
       | min_tokens        | -1               | min_tokens        |

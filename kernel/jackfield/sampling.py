@@ -142,6 +142,8 @@ class LogitBias(msgspec.Struct, frozen=True, array_like=True):
     """A token id, or a text: every token that the text consists of gets the bias."""
     bias: float
     """-100 to 100 (OpenAI's range); minus infinity bans the token."""
+    param: str = "logit_bias"
+    """Path of the token in the client's request, for errors."""
 
     def __post_init__(self) -> None:
         if self.bias != -math.inf:

@@ -27,6 +27,9 @@ OFF: Final = -1
 """What some servers' clients write for "off" where this server says 0: vLLM's ``top_k``, llama-server's
 ``top_n_sigma``."""
 
+RANDOM: Final = frozenset({-1, SEED_MAX})
+"""What llama-server's clients write for a seed that the server draws."""
+
 _OBJECT: Final = ord("{")
 _ARRAY: Final = ord("[")
 _ID: Final = re.compile(r"[+-]?[0-9]+")
@@ -77,7 +80,9 @@ def read_sampling(body: SamplingBody) -> SamplingParams:
     for name in ("top_k", "top_n_sigma"):
         if given.get(name) == OFF:
             del given[name]
-    if body.seed is not None:
+    if body.seed in RANDOM:
+        del given["seed"]
+    elif body.seed is not None:
         # folding keeps OpenAI's promise for its whole range: the same seed gives the same draw
         given["seed"] = body.seed % SEED_MAX
     if body.repetition_penalty is not None:
@@ -148,7 +153,7 @@ def _entry(name: str, raw: msgspec.Raw) -> LogitBias:
         token = int(name)
         if not 0 <= token <= INT32_MAX:
             raise InvalidRequest(f"{path} is no token id", param=path)
-    return LogitBias(token, _value(typed(_BIAS, raw, path), path))
+    return LogitBias(token, _value(typed(_BIAS, raw, path), path), path)
 
 
 def _from_pairs(raw: msgspec.Raw) -> tuple[LogitBias, ...]:
@@ -163,7 +168,7 @@ def _from_pairs(raw: msgspec.Raw) -> tuple[LogitBias, ...]:
 def _pair(token: int | str, bias: float | bool, path: str) -> LogitBias:  # noqa: FBT001 -- a bias may be false
     if isinstance(token, str) and not 0 < len(token) <= BIAS_LENGTH_MAX:
         raise InvalidRequest(f"{path}: a text must have 1 to {BIAS_LENGTH_MAX} characters", param=f"{path}[0]")
-    return LogitBias(token, _value(bias, f"{path}[1]"))
+    return LogitBias(token, _value(bias, f"{path}[1]"), f"{path}[0]")
 
 
 def _value(bias: float | bool, path: str) -> float:  # noqa: FBT001 -- a bias may be false

@@ -24,8 +24,8 @@ def resolve_biases(biases: Sequence[LogitBias], tokenizer: Tokenizer) -> dict[in
         InvalidRequest: A token is not in the vocabulary, or a text has none.
     """
     resolved: dict[int, float] = {}
-    for index, entry in enumerate(biases):
-        for token in _tokens(entry.token, index, tokenizer):
+    for entry in biases:
+        for token in _tokens(entry, tokenizer):
             resolved[token] = entry.bias
     return resolved
 
@@ -37,15 +37,16 @@ def refuse_if_nothing_is_left(biases: Mapping[int, float], banned: Collection[in
         raise InvalidRequest("logit_bias leaves no token that may be drawn", param="logit_bias")
 
 
-def _tokens(token: int | str, index: int, tokenizer: Tokenizer) -> Sequence[int]:
+def _tokens(entry: LogitBias, tokenizer: Tokenizer) -> Sequence[int]:
+    token = entry.token
     if isinstance(token, str):
         tokens = tokenizer.encode(token, add_bos=False, parse_special=False)
         if not tokens:
-            raise InvalidRequest("logit_bias: the text has no tokens in this model", param=f"logit_bias[{index}]")
+            raise InvalidRequest("logit_bias: the text has no tokens in this model", param=entry.param)
         return tokens
     if not 0 <= token < tokenizer.vocabulary:
         raise InvalidRequest(
             f"logit_bias: there is no token {token}; they are 0 to {tokenizer.vocabulary - 1}",
-            param=f"logit_bias[{index}]",
+            param=entry.param,
         )
     return (token,)

@@ -144,21 +144,35 @@ def test_two_names_must_not_contradict_each_other() -> None:
     assert refused.value.param == "repetition_penalty"
 
 
+@pytest.mark.parametrize(("seed", "drawn"), [(-1, None), (2**32 - 1, None), (-2, 2**32 - 3), (7, 7), (2**32 + 6, 7)])
+def test_a_seed_that_the_server_draws(seed: int, drawn: int | None) -> None:
+    """llama-server's two words for it; every other seed is one."""
+    assert sampling(seed=seed).seed == drawn
+
+
+def keyed(token: int | str, bias: float) -> LogitBias:
+    """A bias out of an object."""
+    return LogitBias(token, bias, f"logit_bias.{token}")
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
         (None, ()),
-        ({"50256": -100}, (LogitBias(50256, -100.0),)),
-        ({"0": 1, "hello": 2.5}, (LogitBias(0, 1.0), LogitBias("hello", 2.5))),
-        ({" 5": 1}, (LogitBias(" 5", 1.0),)),
-        ({"٣": 1}, (LogitBias("٣", 1.0),)),
-        ({"5": False}, (LogitBias(5, -math.inf),)),
-        ([[5, 1]], (LogitBias(5, 1.0),)),
-        ([["5", 1], [5, -1]], (LogitBias("5", 1.0), LogitBias(5, -1.0))),
-        ([["no", False]], (LogitBias("no", -math.inf),)),
-        ([['[["', 1]], (LogitBias('[["', 1.0),)),
-        ({str(token): -100 for token in range(BIASES_MAX)}, tuple(LogitBias(n, -100.0) for n in range(BIASES_MAX))),
-        ([[f"a{n}", 1] for n in range(BIASES_MAX)], tuple(LogitBias(f"a{n}", 1.0) for n in range(BIASES_MAX))),
+        ({"50256": -100}, (keyed(50256, -100.0),)),
+        ({"0": 1, "hello": 2.5}, (keyed(0, 1.0), keyed("hello", 2.5))),
+        ({" 5": 1}, (keyed(" 5", 1.0),)),
+        ({"٣": 1}, (keyed("٣", 1.0),)),
+        ({"5": False}, (keyed(5, -math.inf),)),
+        ([[5, 1]], (LogitBias(5, 1.0, "logit_bias[0][0]"),)),
+        ([["5", 1], [5, -1]], (LogitBias("5", 1.0, "logit_bias[0][0]"), LogitBias(5, -1.0, "logit_bias[1][0]"))),
+        ([["no", False]], (LogitBias("no", -math.inf, "logit_bias[0][0]"),)),
+        ([['[["', 1]], (LogitBias('[["', 1.0, "logit_bias[0][0]"),)),
+        ({str(token): -100 for token in range(BIASES_MAX)}, tuple(keyed(n, -100.0) for n in range(BIASES_MAX))),
+        (
+            [[f"a{n}", 1] for n in range(BIASES_MAX)],
+            tuple(LogitBias(f"a{n}", 1.0, f"logit_bias[{n}][0]") for n in range(BIASES_MAX)),
+        ),
     ],
 )
 def test_biases(value: object, expected: tuple[LogitBias, ...]) -> None:

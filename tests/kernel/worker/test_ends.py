@@ -91,8 +91,8 @@ def test_ends(
     [
         ({"stop_token_ids": (1, 257)}, "stop_token_ids[1]"),
         ({"stop_token_ids": (-1,)}, "stop_token_ids[0]"),
-        ({"logit_bias": (LogitBias(1, 1), LogitBias(257, 1))}, "logit_bias[1]"),
-        ({"logit_bias": (LogitBias(-1, 1),)}, "logit_bias[0]"),
+        ({"logit_bias": (LogitBias(1, 1), LogitBias(257, 1, "logit_bias.257"))}, "logit_bias.257"),
+        ({"logit_bias": (LogitBias(-1, 1),)}, "logit_bias"),
         ({"logit_bias": (*BANS, LogitBias(END, -math.inf))}, "logit_bias"),
         ({"logit_bias": BANS, "ignore_eos": True}, "logit_bias"),
         ({"logit_bias": BANS, "min_tokens": 1}, "logit_bias"),

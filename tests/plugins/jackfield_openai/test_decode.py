@@ -607,7 +607,7 @@ def test_all_honoured_fields_arrive() -> None:
         stop_token_ids=(3, 4),
         ignore_eos=True,
         min_tokens=2,
-        logit_bias=(LogitBias(17, -5.0),),
+        logit_bias=(LogitBias(17, -5.0, "logit_bias.17"),),
         n=2,
         logprobs=5,
         priority=0,
@@ -661,7 +661,7 @@ def test_equal_limits_are_one_limit() -> None:
     assert chat(max_tokens=5, max_completion_tokens=5).requests[0].max_tokens == 5
 
 
-@pytest.mark.parametrize(("seed", "expected"), [(0, 0), (2**32 - 2, 2**32 - 2), (2**32 - 1, 0), (-1, 2**32 - 2)])
+@pytest.mark.parametrize(("seed", "expected"), [(0, 0), (2**32 - 2, 2**32 - 2), (2**32, 1), (-2, 2**32 - 3)])
 def test_seeds_fold_into_what_samplers_take(seed: int, expected: int) -> None:
     """OpenAI's seeds are 64 bits; equal seeds stay equal."""
     assert chat(seed=seed).requests[0].sampling.seed == expected
