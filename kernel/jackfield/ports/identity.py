@@ -32,11 +32,15 @@ ALL: Final = "*"
 ADMIN: Final = "admin"
 """Scope of whatever changes the server. Such routes need a principal also where no authenticator is enabled."""
 
+SLOTS: Final = "slots"
+"""Scope of whatever writes states of models to the server's disk, or reads them from there."""
+
 SCOPES: Final[Mapping[str, str]] = {
     "generate": "have text generated: chat, completions",
     "embed": "have embeddings computed",
     "rerank": "have texts ranked or classified",
     "models:read": "list models and read what is known of them",
+    SLOTS: "save, restore and erase what slots have computed",
     ADMIN: "change the server",
 }
 """The scopes of Jackfield's own routes, and what they allow. Frontends may use others."""

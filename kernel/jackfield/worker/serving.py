@@ -117,19 +117,17 @@ def assemble(
         links = GatewayLinks()
         pool = PoolLoop(runner, links.flush, links.broadcast)
         return Serving(runner, links, pool, Intake(PoolPreparation(runner), pool.submit))
-    if _generates(runner):
-        compiling = constraints(runner.tokenizer) if constraints is not None else None
-        preparation = Preparation(
-            runner, default_max_tokens, context_shift=context_shift, constraints=compiling, sharing=caching.sharing
-        )
-        links = GatewayLinks()
-        engine = EngineLoop(
-            runner, scheduler, links.flush, links.broadcast, context_shift=context_shift, caching=caching
-        )
-        files = SlotFiles(slot_folder, runner.limits.state_layout, caching.sharing, engine)
-        shapes = compiling.kinds if compiling is not None else ()
-        return Serving(runner, links, engine, Intake(preparation, engine.submit, engine.sequences, files.act), shapes)
-    raise PluginError(f"the backend loaded {type(runner).__name__}, which has neither decode() nor pool()")
+    if not _generates(runner):
+        raise PluginError(f"the backend loaded {type(runner).__name__}, which has neither decode() nor pool()")
+    compiling = constraints(runner.tokenizer) if constraints is not None else None
+    preparation = Preparation(
+        runner, default_max_tokens, context_shift=context_shift, constraints=compiling, sharing=caching.sharing
+    )
+    links = GatewayLinks()
+    engine = EngineLoop(runner, scheduler, links.flush, links.broadcast, context_shift=context_shift, caching=caching)
+    files = SlotFiles(slot_folder, runner.limits.state_layout, caching.sharing, engine)
+    intake = Intake(preparation, engine.submit, engine.sequences, files.act)
+    return Serving(runner, links, engine, intake, compiling.kinds if compiling is not None else ())
 
 
 def _generates(runner: Runner | PooledRunner) -> TypeGuard[Runner]:

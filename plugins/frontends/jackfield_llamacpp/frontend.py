@@ -9,6 +9,7 @@ import msgspec
 from jackfield.errors import UnsupportedField
 from jackfield.frontends.exchange import json_answer, read_body, sliced_answer
 from jackfield.ports.frontend import Route
+from jackfield.ports.identity import SLOTS
 from jackfield_llamacpp import operations
 from jackfield_llamacpp.decode import decode_completion, decode_infill
 from jackfield_llamacpp.errors import error_payload
@@ -57,10 +58,9 @@ class LlamaCppFrontend:
             Route("POST", "/v2/rerank", self.cohere, "rerank", operations.COHERE_RERANK),
             *(Route("POST", path, self.embedding, "embed", operations.EMBED) for path in _EMBEDDING_PATHS),
             Route("GET", "/props", self.props, "models:read", operations.PROPS),
-            Route("POST", "/props", self.change_props, operation=operations.CHANGE_PROPS),
+            Route("POST", "/props", self.change_props, "models:read", operations.CHANGE_PROPS),
             Route("GET", "/slots", self.slots, "models:read", operations.LIST_SLOTS),
-            # others' prompts are in the slots
-            Route("POST", "/slots/{id_slot}", self.slot, operation=operations.CHANGE_SLOT),
+            Route("POST", "/slots/{id_slot}", self.slot, SLOTS, operations.CHANGE_SLOT),
             *(Route("GET", path, self.health, "models:read", operations.HEALTH) for path in _HEALTH_PATHS),
         )
 

@@ -8,8 +8,9 @@ import msgspec
 
 from jackfield import __version__
 from jackfield.chat import JsonValue
-from jackfield.errors import InternalError, InvalidRequest, ModelNotReady, Overloaded
+from jackfield.errors import InternalError, InvalidRequest, ModelNotFound, ModelNotReady, Overloaded
 from jackfield.frontends.arrays import INT32_MAX
+from jackfield.frontends.rules import shown
 from jackfield.questions import ListSequences, SaveSlot, Sequences, SlotDone
 from jackfield.sampling import SamplingParams
 from jackfield_llamacpp import fields
@@ -128,8 +129,11 @@ class Slots:
 
     def props(self, request: web.Request, context: RequestContext) -> Props:
         """Of ``?model=``, or the default model."""
-        card = self._card(context, self._model(context, request.query.get("model")))
-        if card is None or card.info is None:
+        name = self._model(context, request.query.get("model"))
+        card = self._card(context, name)
+        if card is None:
+            raise ModelNotFound(f"the model {shown(name)} does not exist", param="model")
+        if card.info is None:
             raise ModelNotReady("Loading model")
         settings: dict[str, JsonValue] = {**msgspec.structs.asdict(SamplingParams()), **SAMPLING_DEFAULTS}
         return Props(

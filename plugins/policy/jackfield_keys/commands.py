@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from jackfield.ports.identity import ADMIN, ALL, SCOPE, SCOPES
+from jackfield.ports.identity import ADMIN, ALL, SCOPE, SCOPES, SLOTS
 from jackfield.types import PRIORITY_MAX
 from jackfield_keys.durations import duration, expiry
 from jackfield_keys.edit import Grant, KeyFile
@@ -75,7 +75,8 @@ _expires = click.option(
     "scopes",
     multiple=True,
     metavar="SCOPE",
-    help=f"What it may do; repeatable. Known: {', '.join(SCOPES)}; {ALL} is all. Default: all known ones but {ADMIN}.",
+    help=f"What it may do; repeatable. Known: {', '.join(SCOPES)}; {ALL} is all. Default: all known ones but {SLOTS} and"
+    f" {ADMIN}.",
 )
 @click.option("--model", "models", multiple=True, metavar="MODEL", help="A model it may use; repeatable. Default: all.")
 @click.option(
@@ -248,7 +249,7 @@ def _row(record: KeyRecord) -> KeyRow:
 
 
 def _default_scopes() -> tuple[str, ...]:
-    return tuple(scope for scope in SCOPES if scope != ADMIN)
+    return tuple(scope for scope in SCOPES if scope not in {ADMIN, SLOTS})
 
 
 def _distinct(texts: tuple[str, ...]) -> tuple[str, ...]:

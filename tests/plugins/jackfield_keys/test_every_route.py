@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import socket
 from datetime import UTC, datetime, timedelta
@@ -69,12 +70,14 @@ class Gateway:
     def ask(
         self, method: str, path: str, headers: Mapping[str, str], port: int | None = None
     ) -> tuple[int, str, bytes]:
-        """Status, challenge and body."""
+        """Status, challenge, and body without the request's id."""
         connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=DEADLINE_S)
         try:
             connection.request(method, path, b"" if method in {"POST", "PUT", "PATCH"} else None, dict(headers))
             response = connection.getresponse()
-            return response.status, response.getheader("WWW-Authenticate", ""), response.read()
+            request_id = response.getheader("x-request-id", "").encode()
+            body = response.read()
+            return response.status, response.getheader("WWW-Authenticate", ""), body.replace(request_id, b"")
         finally:
             connection.close()
 
@@ -98,12 +101,24 @@ def routes(gateway: Gateway) -> list[tuple[str, str, str | None]]:
         if method == "GET":
             found.append(("HEAD", path, endpoint.scope))
         found += [("OPTIONS", path, None), ("TRACE", path, None)]
-    return [*found, ("GET", "/", None), ("POST", "/nothing/here", None), ("GET", "/v1", None), ("PUT", "/admin", None)]
+    return [
+        *found,
+        ("GET", "/nothing", None),
+        ("POST", "/nothing/here", None),
+        ("GET", "/v1", None),
+        ("PUT", "/admin", None),
+    ]
 
 
 def headers_of(key: str) -> list[Mapping[str, str]]:
     """Both ways to send it."""
     return [{"Authorization": f"Bearer {key}"}, {"X-API-KEY": key}]
+
+
+def message_of(body: bytes) -> str:
+    """What an error says, in whatever shape."""
+    error: str | dict[str, str] = json.loads(body)["error"]
+    return error if isinstance(error, str) else error["message"]
 
 
 def test_there_are_routes_and_each_has_a_scope(gateway: Gateway) -> None:
@@ -115,15 +130,17 @@ def test_there_are_routes_and_each_has_a_scope(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("kind", ["none", "bad", "unknown", "expired", "revoked"])
 def test_nobody_gets_in(gateway: Gateway, kind: str) -> None:
-    """401, with a challenge, and the same answer wherever it is asked."""
-    bodies = set()
+    """401, with a challenge, and the same answer whatever method is asked for, in the shape of the path's API."""
+    bodies: dict[str, set[bytes]] = {}
     for method, path, _ in routes(gateway):
         for headers in [{}] if kind == "none" else headers_of(gateway.keys[kind]):
             status, challenge, body = gateway.ask(method, path, headers)
             assert status == 401, f"{method} {path} with {kind}"
             assert challenge.startswith("Bearer")
-            bodies.add(body)
-    assert len(bodies - {b""}) == 1
+            bodies.setdefault(path, set()).add(body)
+    said = {path: {body for body in each if body} for path, each in bodies.items()}  # HEAD has none
+    assert [path for path, each in said.items() if len(each) != 1] == []
+    assert len({message_of(body) for each in said.values() for body in each}) == 1
 
 
 def test_a_key_without_the_scope_gets_in_nowhere(gateway: Gateway) -> None:
