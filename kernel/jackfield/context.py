@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from jackfield.ports.identity import Principal
     from jackfield.types import Finished
+
+
+class Room(NamedTuple):
+    """How many answers one model takes at a time, those that wait included."""
+
+    most: int
+    left: int
+    """How many more it would have taken then."""
+    reset_s: float
+    """Seconds until there is room for all of them, as was to be expected then."""
 
 
 class RequestContext:
@@ -37,6 +47,8 @@ class RequestContext:
         "prompt_tokens",
         "queue_s",
         "request_id",
+        "revision",
+        "room",
         "route",
         "user",
     )
@@ -59,6 +71,11 @@ class RequestContext:
         """Mark of the caller's own user, where the request names one; never the name itself."""
         self.model = ""
         """The model's own name, once resolved."""
+        self.revision = ""
+        """Mark of the model and of what computes it, once resolved: another one where the same request may have another
+        answer; empty where that is not known."""
+        self.room: Room | None = None
+        """What room the model had when the request was let in; of several requests the last one."""
         self.first_token: float | None = None
         """Monotonic seconds at which the first text arrived from the worker."""
         self.gaps: list[float] = []
@@ -95,5 +112,7 @@ _OF_THE_WORK: Final = (
     "model",
     "prompt_tokens",
     "queue_s",
+    "revision",
+    "room",
 )
 """What a request's work says of it."""

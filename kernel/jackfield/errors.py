@@ -13,6 +13,9 @@
     │   ├── ModelNotFound              no model or alias of that name
     │   ├── RouteNotFound              no frontend serves that path
     │   ├── RecordNotFound             no stored response, file or batch of that id
+    │   ├── KeyNotFound                no key of that name or fingerprint
+    │   ├── NotEnabled                 what the route does needs a plugin that is not enabled
+    │   ├── Conflict                   not in the state that things are in now
     │   ├── NoRoomLeft                 the record store is full, and nothing may give way
     │   ├── MethodNotAllowed           the path exists, the method does not
     │   ├── BodyTooLarge               the body exceeds ``kernel.body_limit_bytes``
@@ -57,6 +60,8 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from jackfield.context import Room
 
 
 class JackfieldError(Exception):
@@ -115,6 +120,18 @@ class RouteNotFound(ClientError):
 
 class RecordNotFound(ClientError):
     """The caller has kept no such response, file or batch, or it has expired."""
+
+
+class KeyNotFound(ClientError):
+    """No key has that name or fingerprint."""
+
+
+class NotEnabled(ClientError):
+    """What the route does needs a plugin that is not enabled; the message says which kind."""
+
+
+class Conflict(ClientError):
+    """It cannot be done in the state that things are in now, such as a name that is taken."""
 
 
 class NoRoomLeft(ClientError):
@@ -184,6 +201,9 @@ class Overloaded(JackfieldError):
 
 class AtCapacity(Overloaded):
     """A bound that the operator has set is reached; the operator chooses the status that says so."""
+
+    room: Room | None = None
+    """What room the model had; None where it is not a model's that is missing."""
 
 
 class QueueFull(AtCapacity):
@@ -282,6 +302,9 @@ HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
     ModelNotFound: ErrorSpec(404, "invalid_request_error", "model_not_found", False),
     RouteNotFound: ErrorSpec(404, "invalid_request_error", "unknown_url", False),
     RecordNotFound: ErrorSpec(404, "invalid_request_error", "not_found", False),
+    KeyNotFound: ErrorSpec(404, "invalid_request_error", "key_not_found", False),
+    NotEnabled: ErrorSpec(404, "invalid_request_error", "not_enabled", False),
+    Conflict: ErrorSpec(409, "invalid_request_error", "conflict", False),
     NoRoomLeft: ErrorSpec(400, "invalid_request_error", "store_full", False),
     MethodNotAllowed: ErrorSpec(405, "invalid_request_error", "method_not_allowed", False),
     BodyTooLarge: ErrorSpec(413, "invalid_request_error", "request_too_large", False),

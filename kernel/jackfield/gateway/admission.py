@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Final, NamedTuple
 
-from jackfield.errors import DeadlineInfeasible, QueueFull
+from jackfield.context import Room
+from jackfield.errors import AtCapacity, DeadlineInfeasible, QueueFull
 from jackfield.gateway.forecast import Forecast
 
 RETRY_MIN_S: Final = 1.0
@@ -55,22 +56,36 @@ class Admission:
             QueueFull: Slots and queue have no room for so many.
             DeadlineInfeasible: It would still be waiting at its deadline.
         """
+        refusal = self._refusal(load, answers, timeout_s)
+        if refusal is not None:
+            refusal.room = self.room(load)
+            raise refusal
+
+    def room(self, load: Load) -> Room:
+        """What room there is besides *load*."""
+        most = self.forecast.slots + self._queue
+        # answers for all slots could only begin after everything that is there
+        reset_s = self._wait_s(load, self.forecast.slots) if load.in_flight else 0.0
+        return Room(most, max(0, most - load.in_flight), reset_s)
+
+    def retry_after(self, load: Load, answers: int = 1) -> float:
+        """Seconds until a request for *answers* may start, clamped."""
+        return min(max(self._wait_s(load, answers), RETRY_MIN_S), RETRY_MAX_S)
+
+    def _refusal(self, load: Load, answers: int, timeout_s: float | None) -> AtCapacity | None:
         if load.in_flight + answers > self.forecast.slots + self._queue:
-            raise QueueFull(
+            return QueueFull(
                 f"{load.in_flight} requests are running or waiting for this model, and its queue is full;"
                 " try again later",
                 retry_after=self.retry_after(load, answers),
             )
         if timeout_s is not None and self._wait_s(load, answers) > timeout_s:
-            raise DeadlineInfeasible(
+            return DeadlineInfeasible(
                 "the requests that wait for this model will take longer than the deadline of this one; "
                 "try again later, or allow it more time",
                 retry_after=self.retry_after(load, answers),
             )
-
-    def retry_after(self, load: Load, answers: int = 1) -> float:
-        """Seconds until a request for *answers* may start, clamped."""
-        return min(max(self._wait_s(load, answers), RETRY_MIN_S), RETRY_MAX_S)
+        return None
 
     def _wait_s(self, load: Load, answers: int) -> float:
         return self.forecast.wait_s(load.in_flight, answers, load.backlog, time.monotonic())

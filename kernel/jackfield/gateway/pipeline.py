@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from jackfield.manifest import Manifest
     from jackfield.pooled import Pooled, PoolRequest
     from jackfield.ports.frontend import ModelCard
+    from jackfield.ports.key_issuer import KeyIssuer
     from jackfield.ports.observer import EngineStats
     from jackfield.ports.operating import Operator
     from jackfield.ports.records import RecordStore
@@ -74,6 +75,8 @@ class Pipeline:
         """Routes that ask a model something; the server fills them in when all are known."""
         self.openapi = b"{}"
         """What is served; the server fills it in when all routes are known."""
+        self.key_issuers: Mapping[str, KeyIssuer] = {}
+        """Whose keys can be changed; the server fills them in when it has its authenticators."""
         self.records: RecordStore | None = None
         """Where frontends keep what outlives a request; made once the event loop runs."""
         self._names = _names(self.replicas)
@@ -202,7 +205,7 @@ class Pipeline:
     def _checked(self, context: RequestContext, request: GenerateRequest | PoolRequest) -> Replica:
         """The model that *request* names, which can do what it asks."""
         replica = self._resolve(context, request.model)
-        context.model = replica.name
+        context.model, context.revision = replica.name, replica.revision
         replica.check(request)
         return replica
 
@@ -210,7 +213,9 @@ class Pipeline:
         """Let so many answers through to the worker of *replica*: the link to it, and how many seconds they have."""
         link = replica.serving()
         timeout_s = _seconds_left(context)
-        replica.admission.admit(link.load, choices, timeout_s)
+        load = link.load
+        replica.admission.admit(load, choices, timeout_s)
+        context.room = replica.admission.room(load._replace(in_flight=load.in_flight + choices))
         return link, timeout_s
 
     def _resolve(self, context: RequestContext, name: str) -> Replica:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from jackfield import __version__
 from jackfield.capabilities import Known, capabilities
 from jackfield.channel.messages import WorkerStatus
 from jackfield.chat import ChatPrompt
@@ -22,12 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jackfield.capabilities import Capabilities, Endpoint
+    from jackfield.chat import ChatFormat
     from jackfield.gateway.dialects import Dialects
     from jackfield.gateway.foreign import NamedDialect
     from jackfield.gateway.worker_link import WorkerLink
     from jackfield.manifest import ModelConfig
     from jackfield.pooled import PoolRequest
+    from jackfield.ports.backend import ModelInfo, RunnerLimits
 
+
+REVISION_DIGITS: Final = 10
+"""Of a revision: enough that no two of a model's life share one."""
 
 POOLED_SLOTS: Final = 1
 """A pooled model serves one request after the other, however many inputs it computes at once."""
@@ -59,6 +66,8 @@ class Replica:
         self.dialect: NamedDialect | None = None
         """Of the model as it was loaded last."""
         self.name = name
+        self.revision = ""
+        """See ``RequestContext.revision``."""
         self.config = config
         self.status = WorkerStatus(model=name, state=WorkerState.STARTING, reason="starting")
         self.link: WorkerLink | None = None
@@ -75,6 +84,8 @@ class Replica:
         if limits is not None:
             generates = info is None or "generate" in info.tasks
             self.admission.forecast.slots = limits.max_sequences if generates else POOLED_SLOTS
+        if info is not None and limits is not None:
+            self.revision = _revision(info, limits, chat, self.dialect.name if self.dialect else "")
 
     @property
     def ready(self) -> bool:
@@ -161,3 +172,11 @@ class Replica:
         if self.status.state == WorkerState.READY and not self.ready:
             return f"the connection to its worker {'was lost' if self.lost else 'is being made'}"
         return self.status.reason
+
+
+def _revision(info: ModelInfo, limits: RunnerLimits, chat: ChatFormat | None, dialect: str) -> str:
+    """A mark of all that an answer depends on besides its request; what memory allows this time is none of it."""
+    file = (info.architecture, info.title, info.description, info.parameters, info.size_bytes, info.vocabulary)
+    runner = (limits.state_layout, limits.context, limits.deterministic)
+    whole = msgspec.json.encode((__version__, file, runner, chat, dialect))
+    return hashlib.sha256(whole).hexdigest()[:REVISION_DIGITS]

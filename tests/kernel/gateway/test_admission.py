@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.chat import ChatPrompt, Message
+from jackfield.context import Room
 from jackfield.errors import DeadlineInfeasible, QueueFull
 from jackfield.gateway.admission import RETRY_MAX_S, RETRY_MIN_S, Admission, Load
 from jackfield.gateway.backlog import Backlog, estimated_tokens
@@ -59,6 +60,16 @@ def test_what_cannot_begin_in_time_is_refused(timeout_s: float | None, *, admitt
         with pytest.raises(DeadlineInfeasible) as refused:
             admission.admit(Load(13), 1, timeout_s)
         assert refused.value.retry_after == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "left", "reset_s"), [(0, 6, 0.0), (1, 5, 0.5), (4, 2, 2.0), (6, 0, 3.0), (9, 0, 4.5)]
+)
+def test_room_is_what_is_left_of_slots_and_queue(in_flight: int, left: int, reset_s: float) -> None:
+    """All of it is free again when everything that is there has ended."""
+    admission = Admission(slots=4, queue=2)
+    admission.forecast.served(Service(2.0))
+    assert admission.room(Load(in_flight)) == Room(6, left, pytest.approx(reset_s))
 
 
 @given(

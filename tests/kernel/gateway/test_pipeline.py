@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from jackfield.channel.framing import FrameDecoder
 from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit, WorkerStatus, to_gateway, to_worker
-from jackfield.context import RequestContext
+from jackfield.chat import ChatFormat
+from jackfield.context import RequestContext, Room
 from jackfield.errors import (
     BackendFault,
     DeadlineExceeded,
@@ -261,8 +262,10 @@ def test_each_answer_takes_a_place() -> None:
         task = bench.begin(bench.generate(msgspec.structs.replace(GENERATE, n=4)))
         await turn()
         assert bench.link.load.in_flight == 4
-        with pytest.raises(QueueFull):
+        assert bench.context.room == Room(6, 2, 0.0)
+        with pytest.raises(QueueFull) as refused:
             await bench.generate(msgspec.structs.replace(GENERATE, n=3))
+        assert refused.value.room == Room(6, 2, 0.0)
         bench.say(Started(3, 9), finished(2))
         assert bench.link.load.in_flight == 3
         second = bench.begin(bench.generate(msgspec.structs.replace(GENERATE, n=3)))
@@ -273,6 +276,28 @@ def test_each_answer_takes_a_place() -> None:
         await asyncio.gather(task, second, return_exceptions=True)
         assert bench.link.load.in_flight == 0
         assert {sent.id for sent in bench.transport.sent if isinstance(sent, Cancel)} == {1, 2}
+
+    play(scenario)
+
+
+def test_the_revision_changes_with_what_answers_depend_on() -> None:
+    """The template, the context; not what memory allows this time, nor that a worker was restarted."""
+
+    async def scenario(bench: Bench) -> None:
+        async def revision(**changes: object) -> str:
+            status = WorkerStatus(model="demo", state="ready", info=INFO, limits=LIMITS)
+            bench.pipeline.worker_changed(msgspec.structs.replace(status, **changes))
+            task = bench.begin(bench.generate())
+            await turn()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return bench.context.revision
+
+        first = await revision()
+        assert len(first) == 10
+        assert await revision(restarts=3, limits=msgspec.structs.replace(LIMITS, kv_tokens=999)) == first
+        assert await revision(limits=msgspec.structs.replace(LIMITS, state_layout="q8_0")) != first
+        assert await revision(chat=ChatFormat("{{ messages }}")) != first
 
     play(scenario)
 
