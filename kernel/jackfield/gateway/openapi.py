@@ -7,12 +7,13 @@ OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.1) takes.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from jackfield import __version__
 from jackfield.errors import PluginError
+from jackfield.gateway.openapi_answers import HEADERS, Node, answers
 from jackfield.ports.identity import ADMIN
 
 if TYPE_CHECKING:
@@ -21,20 +22,12 @@ if TYPE_CHECKING:
     from jackfield.gateway.routing import Endpoint
     from jackfield.ports.frontend import Operation, Parameter
 
-Node: TypeAlias = "dict[str, object]"
-"""A JSON object of the document."""
-
 _VARIABLE: Final = re.compile(r"\{([^{}:]*)(?::[^{}]*)?\}")
 _WORD: Final = re.compile(r"[A-Za-z0-9]+")
 
 _SCHEMES: Final[Mapping[str, Node]] = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-}
-
-_ERRORS: Final[Mapping[str, str]] = {
-    "4XX": "The request cannot be served as it is.",
-    "5XX": "The server cannot serve it now.",
 }
 
 
@@ -51,12 +44,13 @@ class _Schemas:
         return self._found[repr(kind)]
 
 
-def openapi_document(table: Sequence[tuple[str, Endpoint]], *, authenticated: bool) -> bytes:
+def openapi_document(table: Sequence[tuple[str, Endpoint]], *, authenticated: bool, overload_status: int) -> bytes:
     """The document as JSON.
 
     Parameters:
         table: Every route: its method and what serves it.
         authenticated: Whether callers have to say who they are.
+        overload_status: ``kernel.overload_status``.
 
     Raises:
         PluginError: A frontend describes a route with a type that no schema can describe; the message names both.
@@ -69,12 +63,15 @@ def openapi_document(table: Sequence[tuple[str, Endpoint]], *, authenticated: bo
     paths: dict[str, Node] = {}
     for method, endpoint in table:
         path = paths.setdefault(_VARIABLE.sub(r"{\1}", endpoint.path), {})
-        path[method.lower()] = _operation(method, endpoint, schemas, authenticated=authenticated)
+        secured = authenticated or endpoint.scope == ADMIN
+        node = _operation(method, endpoint, schemas, secured=secured)
+        node["responses"] = answers(endpoint, schemas.of, secured=secured, overload_status=overload_status)
+        path[method.lower()] = node
     document = {
         "openapi": "3.1.1",
         "info": {"title": "Jackfield", "version": __version__},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": schemas.components, "securitySchemes": _SCHEMES},
+        "components": {"schemas": schemas.components, "headers": HEADERS, "securitySchemes": _SCHEMES},
     }
     return msgspec.json.encode(document)
 
@@ -94,11 +91,11 @@ def _kinds(operation: Operation | None) -> Iterable[object]:
     for kind in (operation.body, operation.answer, operation.events, operation.error):
         if kind is not None:
             yield kind
-    for parameter in operation.parameters:
+    for parameter in (*operation.parameters, *operation.headers):
         yield parameter.kind
 
 
-def _operation(method: str, endpoint: Endpoint, schemas: _Schemas, *, authenticated: bool) -> Node:
+def _operation(method: str, endpoint: Endpoint, schemas: _Schemas, *, secured: bool) -> Node:
     described = endpoint.operation
     node: Node = {
         "operationId": "_".join([method.lower(), *_WORD.findall(_VARIABLE.sub(r"\1", endpoint.path))]),
@@ -110,12 +107,13 @@ def _operation(method: str, endpoint: Endpoint, schemas: _Schemas, *, authentica
     if parameters:
         node["parameters"] = parameters
     if described is not None and described.body is not None:
-        content = {described.body_content: {"schema": schemas.of(described.body)}}
-        node["requestBody"] = {"required": True, "content": content}
+        content: Node = {"schema": schemas.of(described.body)}
+        if described.example is not None:
+            content["example"] = described.example
+        node["requestBody"] = {"required": True, "content": {described.body_content: content}}
         if described.honoured:
             node["x-honoured"] = described.honoured
-    node["responses"] = _responses(described, schemas)
-    if authenticated or endpoint.scope == ADMIN:
+    if secured:
         node["security"] = [{name: [endpoint.scope]} for name in _SCHEMES]
     return node
 
@@ -140,28 +138,4 @@ def _parameter(parameter: Parameter, schemas: _Schemas) -> Node:
     }
     if parameter.description:
         node["description"] = parameter.description
-    return node
-
-
-def _responses(described: Operation | None, schemas: _Schemas) -> Node:
-    if described is None:
-        return {"default": {"description": "Not described."}}
-    answer: Node = {"description": described.summary}
-    content: Node = {}
-    if described.answer is not None:
-        content[described.answer_content] = {"schema": schemas.of(described.answer)}
-    elif described.answer_content != "application/json":
-        content[described.answer_content] = {}
-    if described.events is not None:
-        # OpenAPI 3.1 has no word for the schema of one event of a stream
-        content[described.events_content] = {"schema": {"type": "string"}, "x-event": schemas.of(described.events)}
-    if content:
-        answer["content"] = content
-    return {str(described.status): answer, **{status: _error(status, described, schemas) for status in _ERRORS}}
-
-
-def _error(status: str, described: Operation, schemas: _Schemas) -> Node:
-    node: Node = {"description": _ERRORS[status]}
-    if described.error is not None:
-        node["content"] = {"application/json": {"schema": schemas.of(described.error)}}
     return node

@@ -23,6 +23,7 @@ from jackfield.gateway.pipeline import Pipeline
 from jackfield.gateway.records import NamedRecordStore
 from jackfield.gateway.routing import Routes
 from jackfield.open_files import open_files_limit
+from jackfield.ports.identity import ADMIN
 
 if TYPE_CHECKING:
     import socket
@@ -78,10 +79,13 @@ class GatewayServer:
         self._pipeline = Pipeline(kernel.manifest, self._observers, started, dialects)
         self.operator: Final = GatewayOperator(kernel)
         self._pipeline.operates(self.operator)
+        self._pipeline.key_issuers = self._identity.key_issuers
         self._record_stores = kernel.record_stores()
         self.routes: Final = Routes(kernel.frontends(), self._pipeline)
         self._pipeline.endpoints = self.routes.asking()
-        self._pipeline.openapi = openapi_document(self.routes.table(), authenticated=bool(self.authenticators))
+        self._pipeline.openapi = openapi_document(
+            self.routes.table(), authenticated=bool(self.authenticators), overload_status=config.overload_status
+        )
         self._addresses = Addresses(config)
         crowd = Crowd(self._addresses, config.connections_per_address)
         self._edge = Edge(
@@ -109,6 +113,8 @@ class GatewayServer:
             raise ManifestError("kernel.listen: the socket is reachable from other machines", param="kernel.listen")
         if self.routes.empty:
             self._log.warning("no frontend is enabled: only the health port answers")
+        elif self.routes.need(ADMIN) and not self.authenticators:
+            self._log.warning("nobody can use the routes for administrators: no authenticator is enabled")
         for name, factory in self._record_stores.items():
             self._pipeline.records = NamedRecordStore(name, factory)
             break

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jackfield.context import RequestContext
     from jackfield.errors import JackfieldError
     from jackfield.pooled import Pooled, PoolRequest
+    from jackfield.ports.key_issuer import KeyIssuer
     from jackfield.ports.operating import Operator
     from jackfield.ports.records import RecordStore
     from jackfield.questions import Question, Reply
@@ -103,6 +104,12 @@ class Gateway(Protocol):
         ...
 
     @property
+    def key_issuers(self) -> Mapping[str, KeyIssuer]:
+        """The enabled authenticators whose keys can be changed, by name, in the order they are asked. Only for routes of
+        scope ``admin``."""
+        ...
+
+    @property
     def records(self) -> RecordStore | None:
         """Where to keep what outlives a request; None where no enabled plugin keeps anything."""
         ...
@@ -149,6 +156,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body: object | None = None
     """Type of the JSON body; None where there is none."""
     body_content: str = "application/json"
+    example: object | None = None
+    """A body as it can be sent to a model named ``demo``."""
     answer: object | None = None
     """Type of the JSON answer; None where it is not JSON, or has no body."""
     answer_content: str = "application/json"
@@ -159,6 +168,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """Of an answer that is no error."""
     error: object | None = None
     """Type of the body of errors, which may come with any 4xx or 5xx."""
+    headers: tuple[Parameter, ...] = ()
+    """Headers of an answer that is no error."""
     parameters: tuple[Parameter, ...] = ()
     honoured: tuple[str, ...] = ()
     """Fields of the body that do something; others are accepted only where they ask for nothing."""

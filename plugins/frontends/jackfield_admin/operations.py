@@ -40,7 +40,12 @@ PLUGINS: Final = Operation(summary="The enabled plugins", answer=Plugins, error=
 MODELS: Final = Operation(summary="The models, and what is known of them", answer=Models, error=ErrorBody)
 WORKERS: Final = Operation(summary="The server and its processes", answer=ServerState, error=ErrorBody)
 RESTART: Final = Operation(
-    summary="Restart a model's worker", body=Restart, answer=ServerState, error=ErrorBody, honoured=("now",)
+    summary="Restart a model's worker",
+    body=Restart,
+    example={"now": False},
+    answer=ServerState,
+    error=ErrorBody,
+    honoured=("now",),
 )
 QUEUES: Final = Operation(summary="What each model has to do", answer=Queues, error=ErrorBody)
 SEQUENCES: Final = Operation(summary="What runs and waits", answer=Running, error=ErrorBody)
@@ -54,6 +59,7 @@ CONFIG: Final = Operation(summary="Every setting, and where it comes from", answ
 CHANGE_CONFIG: Final = Operation(
     summary="Change what can change live, until the manifest is read again",
     body=ConfigurationChange,
+    example={"log_level": "info"},
     answer=ServerState,
     error=ErrorBody,
     honoured=("log_level",),

@@ -132,9 +132,11 @@ def _headers(context: RequestContext, ignored: Sequence[str]) -> Mapping[str, st
     return {REQUEST_ID_HEADER: context.request_id, **ignored_header(ignored)}
 
 
+_EXAMPLE = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
 _MESSAGES = Operation(
     summary="Answer a conversation, as Anthropic's Messages API.",
     body=MessageRequest,
+    example={**_EXAMPLE, "max_tokens": 16},
     answer=MessageAnswer,
     events=Event,
     error=ErrorBody,
@@ -145,6 +147,7 @@ _MESSAGES = Operation(
 _COUNT = Operation(
     summary="Count the tokens of a conversation.",
     body=CountRequest,
+    example=_EXAMPLE,
     answer=Counted,
     error=ErrorBody,
     parameters=_HEADERS,

@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 
-from jackfield.errors import JackfieldError, PluginError
+from jackfield.errors import JackfieldError, PluginError, http
 from jackfield.gateway.openapi import openapi_document
 from jackfield.gateway.routing import Endpoint
 from jackfield.ports.frontend import ErrorPayload, Operation, Parameter
@@ -19,14 +19,16 @@ class Body(msgspec.Struct):
     text: str
 
 
-class Silent:
+class Small:
     """A frontend without routes."""
 
     def routes(self) -> tuple[()]:
         return ()
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:
-        return ErrorPayload(status=500, body=b"")
+        return ErrorPayload(
+            status=http(error).status, body=msgspec.json.encode({"oh": error.message, "id": request_id})
+        )
 
 
 async def _unused(*_: object) -> None:
@@ -34,7 +36,7 @@ async def _unused(*_: object) -> None:
 
 
 def endpoint(path: str, operation: Operation | None, scope: str = "generate") -> Endpoint:
-    return Endpoint("small", Silent(), path, _unused, scope, operation)  # type: ignore[arg-type]
+    return Endpoint("small", Small(), path, _unused, scope, operation)  # type: ignore[arg-type]
 
 
 def test_operation_becomes_openapi() -> None:
@@ -49,7 +51,9 @@ def test_operation_becomes_openapi() -> None:
             Parameter(name="id", where="path", kind=int),
         ),
     )
-    document = json.loads(openapi_document([("POST", endpoint("/do/{id:[0-9]+}", operation))], authenticated=True))
+    document = json.loads(
+        openapi_document([("POST", endpoint("/do/{id:[0-9]+}", operation))], authenticated=True, overload_status=529)
+    )
     described = document["paths"]["/do/{id}"]["post"]
     assert described["operationId"] == "post_do_id"
     assert described["security"] == [{"bearer": ["generate"]}, {"x-api-key": ["generate"]}]
@@ -61,11 +65,16 @@ def test_operation_becomes_openapi() -> None:
     content = described["responses"]["200"]["content"]
     assert content["application/json"] == {"schema": {"type": "array", "items": reference}}
     assert content["text/event-stream"]["x-event"] == reference
-    assert described["responses"]["4XX"]["content"]["application/json"]["schema"] == reference
+    answers = described["responses"]
+    assert set(answers) == {"200", "400", "401", "403", "404", "408", "413", "429", "500", "503", "529"}
+    assert answers["403"]["content"]["application/json"]["schema"] == reference
+    assert set(answers["403"]["content"]["application/json"]["example"]) == {"oh", "id"}
 
 
 def test_route_without_a_word_has_its_path() -> None:
-    document = json.loads(openapi_document([("GET", endpoint("/files/{name:.+}", None))], authenticated=False))
+    document = json.loads(
+        openapi_document([("GET", endpoint("/files/{name:.+}", None))], authenticated=False, overload_status=429)
+    )
     described = document["paths"]["/files/{name}"]["get"]
     assert [each["name"] for each in described["parameters"]] == ["name"]
     assert "security" not in described
@@ -73,11 +82,11 @@ def test_route_without_a_word_has_its_path() -> None:
 
 def test_admin_routes_always_need_a_key() -> None:
     table = [("GET", endpoint("/admin", Operation(summary="All"), "admin"))]
-    document = json.loads(openapi_document(table, authenticated=False))
+    document = json.loads(openapi_document(table, authenticated=False, overload_status=429))
     assert document["paths"]["/admin"]["get"]["security"]
 
 
 def test_types_that_cannot_be_described_name_the_plugin() -> None:
     table = [("GET", endpoint("/odd", Operation(summary="Odd", answer=complex)))]
     with pytest.raises(PluginError, match="small: GET /odd"):
-        openapi_document(table, authenticated=False)
+        openapi_document(table, authenticated=False, overload_status=429)

@@ -1,121 +1,92 @@
-"""Requests made from the server's own document, and others near them: no 5xx, no answer that the document denies.
+"""Requests made from the server's own document, and others near them.
 
-``JACKFIELD_CASES`` says how many in all; ``make test-full`` asks for more.
+No 5xx, nothing that the document denies, and nothing at all for strangers. ``JACKFIELD_CASES`` says how many in all;
+``make test-full`` asks for more. ``JACKFIELD_SEED`` makes the same ones again.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
-from jsonschema import Draft202012Validator
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from tests.plugins.jackfield_openapi.served import MODELS
 
-from jackfield.gateway import failures
-from jackfield.testing.background import BackgroundLoop
-from jackfield.testing.inprocess import InProcessServer
-from jackfield.testing.manifests import scripted_manifest
-from jackfield_keys.edit import Grant, KeyFile
+from jackfield.ports.identity import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tests.plugins.jackfield_openapi.served import Answer, Served
+
 CASES: Final = int(os.environ.get("JACKFIELD_CASES", "500"))
-DEADLINE_S: Final = 30.0
-
-FRONTENDS: Final = ("openapi", "llamacpp", "admin", "keys")
-"""Besides ``openai``."""
-
-MODELS: Final = {"scripted": "context = 128"}
-"""Answers end soon, whatever limits are asked for."""
-
-UNAVAILABLE: Final = 503
-"""A model that is not there for a moment, and ``/health`` of such: no fault of the server's."""
-
-
-class Served:
-    """A server with keys, and its document."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self.url = url
-        self.session = requests.Session()
-        self.key = {"Authorization": f"Bearer {key}"}
-        self.document: dict[str, Any] = self.session.get(
-            f"{url}/openapi.json", headers=self.key, timeout=DEADLINE_S
-        ).json()
-
-    def operations(self, *, closed: bool) -> list[Any]:
-        """All operations; *closed* ones are asked for what they have, of a model that is there, and so get further."""
-        document = json.loads(json.dumps(self.document))
-        for schema in document["components"]["schemas"].values() if closed else ():
-            if "properties" in schema:
-                schema.setdefault("additionalProperties", False)
-                if "model" in schema["properties"]:
-                    schema["properties"]["model"] = {"enum": list(MODELS)}
-        return [found.ok() for found in schemathesis.openapi.from_dict(document).get_all_operations()]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("server")
-    key = KeyFile(folder / "keys.toml", "keys.toml").create(Grant("fuzz", "", ("*",), None, None))[0]
-    with BackgroundLoop() as loop, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(failures, "BURST", 1_000_000)
-        server = InProcessServer(scripted_manifest(MODELS, enabled=FRONTENDS), folder, loop)
-        served = Served(server.target.url, key)
-        yield served
-        served.session.close()
-        server.close()
-
-
-def send(served: Served, case: Any, headers: Mapping[str, str]) -> requests.Response:
-    """*case* over HTTP, with these headers besides its own."""
-    parts = case.as_transport_kwargs(base_url=served.url)
-    own = {name: value for name, value in parts.pop("headers", {}).items() if name.lower() not in _CREDENTIALS}
-    parts.pop("cookies", None)
-    return served.session.request(**parts, headers={**own, **headers}, timeout=DEADLINE_S)
-
+SEED: Final = int(os.environ.get("JACKFIELD_SEED", random.randrange(1 << 32)))
 
 _ACCEPTED: Final = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
 
 _CREDENTIALS: Final = frozenset({"authorization", "x-api-key", "host", "origin"})
 
-
-def check(served: Served, case: Any) -> None:
-    """One request, with a key and without."""
-    stranger = send(served, case, {})
-    assert stranger.status_code == 401, (stranger.status_code, stranger.text[:300])
-    response = send(served, case, served.key)
-    assert response.status_code < 500 or response.status_code == UNAVAILABLE, response.text[:500]
-    described = case.operation.definition.raw["responses"]
-    status = str(response.status_code)
-    said = described.get(status) or described.get(f"{status[0]}XX") or described["default"]
-    kind = response.headers["Content-Type"].partition(";")[0]
-    if "content" not in said:
-        return
-    assert kind in said["content"], (kind, response.text[:300])
-    schema = said["content"][kind].get("schema")
-    if kind == "application/json" and schema is not None:
-        whole = {**schema, "components": served.document["components"]}
-        errors = list(Draft202012Validator(whole).iter_errors(response.json()))
-        assert not errors, (errors[0].message, list(errors[0].absolute_path), response.text[:500])
+_WITH_BODY: Final = 4
+"""An operation with a body gets so many times the cases of one without."""
 
 
+def operations(served: Served, *, closed: bool) -> Iterator[Any]:
+    """All operations; *closed* ones are asked for what they have, of a model that is there, and so get further."""
+    document = json.loads(json.dumps(served.document))
+    for schema in document["components"]["schemas"].values() if closed else ():
+        if "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+            if "model" in schema["properties"]:
+                schema["properties"]["model"] = {"enum": list(MODELS)}
+    for found in schemathesis.openapi.from_dict(document).get_all_operations():
+        yield found.ok()
+
+
+def send(served: Served, case: Any, headers: Mapping[str, str]) -> Answer:
+    """*case* over HTTP, with these headers besides its own."""
+    parts = case.as_transport_kwargs(base_url=served.url)
+    own = {name: value for name, value in parts.pop("headers", {}).items() if name.lower() not in _CREDENTIALS}
+    parts.pop("cookies", None)
+    path = parts.pop("url").removeprefix(served.url)
+    return served.send(parts.pop("method"), path, {**own, **headers}, **parts)
+
+
+def check(served: Served, case: Any) -> Answer:
+    """One request: with a key, without, with a wrong one, and with one that may do everything else."""
+    operation = case.operation.definition.raw
+    scope = operation["security"][0]["bearer"][0]
+    strangers = [({}, 401), ({"Authorization": "Bearer sk-nobody-has-this-key"}, 401)]
+    if scope != ALL:
+        strangers.append((served.other_scopes[scope], 403))
+    headers, status = strangers[hash(case.id) % len(strangers)]
+    stranger = send(served, case, headers)
+    assert stranger.status_code == status, (stranger.status_code, stranger.text[:300])
+    assert not served.problems(operation, stranger), (served.problems(operation, stranger), stranger.text[:300])
+    answer = send(served, case, served.key)
+    assert answer.status_code < 500, (answer.status_code, answer.text[:500])
+    problems = served.problems(operation, answer)
+    assert not problems, (problems, answer.text[:500])
+    return answer
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [True, False], ids=["known fields", "any fields"])
+@pytest.mark.timeout(1800)
 def test_any_request(served: Served, *, closed: bool) -> None:
     """Every operation gets its share."""
-    operations = served.operations(closed=closed)
-    assert len(operations) > 10
-    each = -(-CASES // len(operations) // 2)
+    found = list(operations(served, closed=closed))
+    assert len(found) > 60
+    weights = [_WITH_BODY if "requestBody" in each.definition.raw else 1 for each in found]
     failed: dict[str, str] = {}
-    for operation in operations:
+    for operation, weight in zip(found, weights, strict=True):
 
+        @seed(SEED)
         @settings(
-            max_examples=each,
+            max_examples=max(1, round(CASES * weight / sum(weights) / 2)),
             deadline=None,
             database=None,
             phases=[Phase.generate, Phase.shrink],
@@ -123,17 +94,19 @@ def test_any_request(served: Served, *, closed: bool) -> None:
         )
         @given(case=operation.as_strategy())
         def any_case(case: Any) -> None:
-            check(served, case)
+            try:
+                check(served, case)
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{case.as_curl_command()[:1000]}") from error
 
         try:
             any_case()
         except AssertionError as error:
             failed[operation.label] = str(error)
-    assert not failed
+    assert not failed, f"JACKFIELD_SEED={SEED}\n" + "\n\n".join(f"{label}: {why}" for label, why in failed.items())
 
 
 def test_the_document_says_who_may_ask_what(served: Served) -> None:
     """No operation is open to strangers."""
-    operations = [each for path in served.document["paths"].values() for each in path.values()]
-    assert all(operation["security"] for operation in operations)
+    assert all(operation["security"] for _, _, operation in served.operations())
     assert json.dumps(served.document["components"]["securitySchemes"])

@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING
 import jsonschema
 import msgspec
 import pytest
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+from tests.plugins.jackfield_openapi.served import example_for
 
 from jackfield.testing.background import BackgroundLoop
 from jackfield.testing.inprocess import InProcessServer
 from jackfield.testing.manifests import scripted_manifest
+from jackfield_ollama.operations import REFUSED
 from jackfield_openapi.page import render_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.plugins.jackfield_openapi.served import Served
 
     from jackfield.testing.client import Reply
 
@@ -41,28 +46,79 @@ def get(server: InProcessServer, path: str) -> Reply:
     return server.target.run(server.target.client.request("GET", path))
 
 
-def test_every_route_is_described(server: InProcessServer) -> None:
-    """With its scope, its body and its answer."""
-    reply = get(server, "/openapi.json")
-    assert reply.headers["Content-Type"].startswith("application/json")
-    document = json.loads(reply.body)
-    assert document["openapi"] == "3.1.1"
-    assert {"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/v1/models/{id}"} <= set(
-        document["paths"]
-    )
-    chat = document["paths"]["/v1/chat/completions"]["post"]
-    assert "messages" in chat["x-honoured"]
-    body = chat["requestBody"]["content"]["application/json"]["schema"]
-    assert body == {"$ref": "#/components/schemas/ChatRequest"}
-    assert {"200", "4XX", "5XX"} == set(chat["responses"])
-    assert "security" not in chat
+def test_it_is_openapi(served: Served) -> None:
+    """Of version 3.1, by the specification's own schema, and every type in it is a schema."""
+    assert served.document["openapi"] == "3.1.1"
+    OPENAPI_31_VALIDATOR.validate(served.document)
+    for schema in served.document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
 
 
-def test_all_references_are_there(server: InProcessServer) -> None:
-    text = get(server, "/openapi.json").body.decode()
-    document = json.loads(text)
-    for name in re.findall(r'"#/components/schemas/([^"]+)"', text):
-        jsonschema.Draft202012Validator.check_schema(document["components"]["schemas"][name])
+def test_all_references_are_there(served: Served) -> None:
+    references = set(re.findall(r'"#/components/(\w+)/([^"]+)"', json.dumps(served.document)))
+    assert len(references) > 50
+    for kind, name in references:
+        assert name in served.document["components"][kind], (kind, name)
+
+
+def test_every_operation_is_told_apart(served: Served) -> None:
+    names = [operation["operationId"] for _, _, operation in served.operations()]
+    assert len(names) == len(set(names))
+
+
+def test_every_route_is_described(served: Served) -> None:
+    """With its parts, a summary, its answer, what it may be refused with, and an example of its body."""
+    for path, method, operation in served.operations():
+        where = f"{method} {path}"
+        assert operation["summary"], where
+        assert {"400", "401", "403", "408", "429", "500", "503"} <= set(operation["responses"]), where
+        told = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"}
+        assert told == set(re.findall(r"{(\w+)}", path)), where
+        if told:
+            assert "404" in operation["responses"], where
+        body = operation.get("requestBody", {}).get("content", {})
+        if body:
+            assert "413" in operation["responses"], where
+        if "application/json" in body:
+            content = body["application/json"]
+            assert not served.wrong(content["schema"], content["example"]), where
+
+
+def test_errors_are_shown_as_they_are(served: Served) -> None:
+    """In each dialect's own shape."""
+    for path, method, operation in served.operations():
+        for status, answer in operation["responses"].items():
+            content = answer.get("content", {}).get("application/json", {})
+            # some routes of Ollama's are only ever refused: there it is the answer itself
+            if status >= "4" and operation["summary"] != REFUSED.summary:
+                assert not served.wrong(content["schema"], content["example"]), (path, method, status)
+    shapes = {
+        operation["tags"][0]: operation["responses"]["403"]["content"]["application/json"]["example"]
+        for _, _, operation in served.operations()
+    }
+    assert set(shapes["openai"]["error"]) == {"message", "type", "param", "code"}
+    assert shapes["anthropic"]["type"] == "error"
+    assert isinstance(shapes["ollama"]["error"], str)
+    assert shapes["llamacpp"]["error"]["code"] == 403
+
+
+def test_examples_can_be_sent(served: Served) -> None:
+    """To a model of their task; what they name besides is not there."""
+    missing = {"/v1/batches": 400, "/slots/{id_slot}": 400}
+    sent = 0
+    for path, method, operation in served.operations():
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if body is None or operation["tags"] == ["admin"]:
+            continue
+        example = example_for(operation, body["example"])
+        answer = served.send(
+            method, path.replace("{id_slot}", "0"), served.key, json=example, params={"action": "save"}
+        )
+        allowed = {missing.get(path, 200), 400 if path == "/infill" else 200}
+        assert answer.status_code in allowed, (path, answer.text)
+        assert not served.problems(operation, answer), path
+        sent += 1
+    assert sent > 20
 
 
 def test_only_enabled_plugins_are_described(loop: BackgroundLoop, tmp_path: Path) -> None:

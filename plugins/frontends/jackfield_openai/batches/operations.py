@@ -86,6 +86,7 @@ DELETE_FILE: Final = Operation(summary="Forget a file", answer=DeletedFile, erro
 CREATE: Final = Operation(
     summary="Compute the requests in a file when nobody else wants the model",
     body=BatchBody,
+    example={"input_file_id": "file-1", "endpoint": "/v1/chat/completions", "completion_window": "24h"},
     answer=BatchObject,
     error=ErrorBody,
     honoured=tuple(sorted(BatchBody.__struct_fields__)),

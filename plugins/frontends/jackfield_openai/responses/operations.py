@@ -94,11 +94,13 @@ def _request() -> type[msgspec.Struct]:
 
 ResponseRequest: Final = _request()
 
+_EXAMPLE: Final = {"model": "demo", "input": "Hello", "max_output_tokens": 16}
 _ID: Final = Parameter(name="id", where="path", required=True, description="Of the response")
 
 CREATE: Final = Operation(
     summary="Answer, and remember the conversation",
     body=ResponseRequest,
+    example=_EXAMPLE,
     answer=Response,
     events=ResponseEvent,
     error=ErrorBody,
@@ -106,7 +108,11 @@ CREATE: Final = Operation(
     task="generate",
 )
 COUNT: Final = Operation(
-    summary="How many tokens an input has", body=ResponseRequest, answer=InputTokens, error=ErrorBody
+    summary="How many tokens an input has",
+    body=ResponseRequest,
+    example=_EXAMPLE,
+    answer=InputTokens,
+    error=ErrorBody,
 )
 RETRIEVE: Final = Operation(
     summary="A stored response, or its events",

@@ -1,0 +1,157 @@
+"""What a described route may answer: its own answer, and the errors it can meet as its frontend really renders them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+
+from jackfield.errors import (
+    AtCapacity,
+    AuthenticationThrottled,
+    BodyTooLarge,
+    CredentialMissing,
+    DeadlineExceeded,
+    InsufficientScope,
+    InternalError,
+    InvalidRequest,
+    ModelNotFound,
+    ModelNotReady,
+    RecordNotFound,
+    TooManyConnections,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from jackfield.errors import JackfieldError
+    from jackfield.gateway.routing import Endpoint
+    from jackfield.ports.frontend import ErrorPayload, Operation, Parameter
+
+Node: TypeAlias = "dict[str, object]"
+"""A JSON object of the document."""
+
+Describe: TypeAlias = "Callable[[object], Mapping[str, object]]"
+"""The schema of a type."""
+
+REQUEST_ID: Final = "req_0123456789abcdef01234567"
+"""Of the examples."""
+
+HEADERS: Final[Mapping[str, Node]] = {
+    "x-request-id": {
+        "description": "The request's id: the client's own, where it sent a usable one.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which it may succeed.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+    "x-should-retry": {
+        "description": "`false` where the same request will always fail.",
+        "schema": {"const": "false"},
+    },
+    "WWW-Authenticate": {
+        "description": "How to say who calls (RFC 6750).",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^Bearer "},
+    },
+}
+"""What the kernel adds to answers."""
+
+_MEANINGS: Final[Mapping[int, str]] = {
+    400: "The request cannot be served as it is.",
+    401: "The request does not say who calls, or not in a way that is valid.",
+    403: "The caller may not do this.",
+    404: "What the request names is not there.",
+    408: "The request's time was over before it was answered.",
+    413: "The body is too large.",
+    429: "There is too much to do for this; it may succeed later.",
+    500: "The server is at fault.",
+    503: "It cannot be served right now; it may succeed later.",
+    529: "There is too much to do for this; it may succeed later.",
+}
+
+
+def answers(endpoint: Endpoint, describe: Describe, *, secured: bool, overload_status: int) -> Node:
+    """The ``responses`` of one route.
+
+    Parameters:
+        endpoint: It.
+        describe: Gives schemas.
+        secured: Whether callers have to say who they are.
+        overload_status: ``kernel.overload_status``.
+    """
+    described = endpoint.operation
+    if described is None:
+        return {"default": {"description": "Not described."}}
+    found: Node = {str(described.status): _own(described, describe)}
+    for error in _errors(endpoint, secured=secured, overload_status=overload_status):
+        payload = endpoint.frontend.render_error(error, REQUEST_ID)
+        status = overload_status if isinstance(error, AtCapacity) else payload.status
+        found.setdefault(str(status), _error(status, payload, described, describe))
+    return found
+
+
+def _own(described: Operation, describe: Describe) -> Node:
+    own = {each.name: _header(each, describe) for each in described.headers}
+    node: Node = {"description": described.summary, "headers": {**_headers("x-request-id"), **own}}
+    content: Node = {}
+    if described.answer is not None:
+        content[described.answer_content] = {"schema": describe(described.answer)}
+    elif described.answer_content != "application/json":
+        content[described.answer_content] = {}
+    if described.events is not None:
+        # OpenAPI 3.1 has no word for the schema of one event of a stream
+        content[described.events_content] = {"schema": {"type": "string"}, "x-event": describe(described.events)}
+    if content:
+        node["content"] = content
+    return node
+
+
+def _errors(endpoint: Endpoint, *, secured: bool, overload_status: int) -> Iterable[JackfieldError]:
+    described = endpoint.operation
+    yield InvalidRequest("temperature must be between 0 and 100", param="temperature")
+    if secured:
+        yield CredentialMissing("this server needs an API key")
+        yield AuthenticationThrottled("too many bad credentials have come from this address")
+    yield InsufficientScope(f"this key lacks the scope {endpoint.scope}")
+    if described is not None and (described.task is not None or described.honoured):
+        yield ModelNotFound("the model nobody does not exist", param="model")
+    elif "{" in endpoint.path or (described is not None and described.parameters):
+        yield RecordNotFound("nothing of that id is there")
+    yield DeadlineExceeded("the request's deadline passed before it was answered")
+    if described is not None and described.body is not None:
+        yield BodyTooLarge("the request body is larger than this server accepts")
+    crowded = TooManyConnections("this server has as many connections as it may have")
+    crowded.status = overload_status
+    yield crowded
+    yield InternalError("an internal error happened; the server's log has more under this request's id")
+    yield ModelNotReady("the model is loading")
+
+
+def _error(status: int, payload: ErrorPayload, described: Operation, describe: Describe) -> Node:
+    names = ["x-request-id", "x-should-retry", "Retry-After"]
+    if status == HTTPStatus.UNAUTHORIZED:
+        names.append("WWW-Authenticate")
+    content: Node = {}
+    if described.error is not None:
+        content["schema"] = describe(described.error)
+    if payload.content_type == "application/json" and payload.body:
+        content["example"] = msgspec.Raw(payload.body)
+    node: Node = {"description": _MEANINGS.get(status, "It failed."), "headers": _headers(*names)}
+    if content:
+        node["content"] = {payload.content_type: content}
+    return node
+
+
+def _headers(*names: str) -> Node:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _header(header: Parameter, describe: Describe) -> Node:
+    node: Node = {"required": header.required, "schema": describe(header.kind)}
+    if header.description:
+        node["description"] = header.description
+    return node
