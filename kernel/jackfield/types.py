@@ -43,6 +43,9 @@ SHOWN_TOKENS_MAX: Final = 64
 CACHE_SALT_MAX: Final = 1024
 """Longest ``cache_salt``, in characters (vLLM's limit)."""
 
+SECONDS_MAX: Final = 1e9
+"""Longest time that a request may name, in seconds: more than anything waits."""
+
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "malformed_tool_call"]
 """Why generation ended: an end-of-generation token or stop string, or a token limit. Of answers that called tools, or
@@ -65,6 +68,8 @@ class TextPrompt(msgspec.Struct, frozen=True, tag="text"):
     """Raw text, tokenised as it is (with the model's BOS where the model wants one)."""
 
     text: str
+    parse_special: bool = False
+    """Read control tokens written in the text as such."""
 
 
 class TokenPrompt(msgspec.Struct, frozen=True, tag="tokens"):
@@ -84,6 +89,8 @@ class InfillPrompt(msgspec.Struct, frozen=True, tag="infill"):
     suffix: str
     files: tuple[tuple[str, str], ...] = ()
     """Names and texts of other files, the most useful one last: the first ones are left out where they find no room."""
+    begun: str = ""
+    """What of the gap is already filled, from its start on."""
 
 
 Prompt: TypeAlias = ChatPrompt | TemplatePrompt | TextPrompt | TokenPrompt | InfillPrompt
@@ -99,6 +106,20 @@ class ThinkingLimit(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.budget is not None:
             in_range("reasoning budget", self.budget, 0, BUDGET_MAX)
+
+
+class LineLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """At which line an answer ends, for editors that have room for a few. The reason is then ``length``."""
+
+    after_s: float | None = None
+    """The first line end so many seconds after the first token is the last one."""
+    indent: int = 0
+    """Before the first line, but the one it begins in, that is indented by fewer spaces and tabs."""
+
+    def __post_init__(self) -> None:
+        if self.after_s is not None:
+            in_range("seconds until the last line", self.after_s, 0, SECONDS_MAX)
+        in_range("indent", self.indent, 0, 2**31 - 1)
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generate"):
@@ -132,6 +153,14 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generate")
     """How thoughts stand in the answer; the gateway fills it in where the model's dialect says that it thinks."""
     shown_tokens: tuple[str, ...] = ()
     """Control tokens that are shown as text, by name; those that the model does not have are no error."""
+    token_ids: bool = False
+    """Whether each text comes with its tokens also where no log probabilities are asked for; those are None then."""
+    progress: bool = False
+    """Whether to tell how far the prompt is computed."""
+    lines: LineLimits | None = None
+    """At which line an answer ends; None at none."""
+    slot: int | None = None
+    """The slot that the first answer is to be computed in, which it gets where that is free; None leaves it open."""
     priority: int | None = None
     """Lower goes first, as in vLLM; schedulers that know no priorities ignore it. -100 to 100; None takes what the
     caller has by default, 0 where nobody is asked who calls."""
@@ -201,6 +230,22 @@ class Started(msgspec.Struct, frozen=True, tag="started", array_like=True):
     """The limit that applies after all caps."""
     prompt_end: str = ""
     """Of a rendered conversation its end, ``PROMPT_END`` characters: what the template has begun for the answer."""
+    index: int = 0
+    """The first of its answers, where several requests are served together."""
+
+
+class PromptProgress(msgspec.Struct, frozen=True, tag="progress", array_like=True):
+    """How far a prompt is computed: when it begins, and after each step that computes of it. Only for those who ask."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    """That need not be computed."""
+    computed_tokens: int
+    """Including those."""
+    elapsed_s: float
+    """Seconds since it began."""
+    index: int = 0
+    """Which of the ``n`` answers."""
 
 
 class TopLogprob(msgspec.Struct, frozen=True, array_like=True):
@@ -219,7 +264,7 @@ class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
     piece: bytes
     """As in ``TopLogprob``."""
     logprob: float | None
-    """None for the first token of an echoed prompt, which nothing predicts."""
+    """None for the first token of an echoed prompt, which nothing predicts, and where only token ids are wanted."""
     top: tuple[TopLogprob, ...] = ()
     """The most likely tokens, most likely first."""
     offset: int = 0
@@ -250,6 +295,8 @@ class Finished(msgspec.Struct, frozen=True, tag="finished", array_like=True):
     """The stop token id or stop string that ended it; None where an end-of-generation token or a limit did."""
     logprobs: tuple[TokenLogprob, ...] = ()
     """Of the last tokens, where they have no text and log probabilities were asked for: the one that ended it."""
+    slot: int = -1
+    """Where it was computed, as ``SequenceState.slot`` counts."""
 
 
 class ReasoningDelta(msgspec.Struct, frozen=True, tag="reasoning", array_like=True):
@@ -275,6 +322,6 @@ class ToolCallDelta(msgspec.Struct, frozen=True, tag="call", array_like=True):
     """Which of the ``n`` answers."""
 
 
-GenerateEvent: TypeAlias = Started | TextDelta | ReasoningDelta | ToolCallDelta | Finished
+GenerateEvent: TypeAlias = Started | PromptProgress | TextDelta | ReasoningDelta | ToolCallDelta | Finished
 """What ``Gateway.generate`` yields: one ``Started``, any number of deltas, one ``Finished`` for each answer; thoughts
-and calls only for a ``ChatPrompt``. Failure raises."""
+and calls only for a ``ChatPrompt``, progress only where it is asked for. Failure raises."""

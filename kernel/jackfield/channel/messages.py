@@ -23,7 +23,7 @@ from jackfield.pooled import Pooled, PoolRequest
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.observer import EngineStats
 from jackfield.questions import Question, Reply
-from jackfield.types import Finished, GenerateRequest, Started, TextDelta
+from jackfield.types import Finished, GenerateRequest, PromptProgress, Started, TextDelta
 
 Message = TypeVar("Message")
 
@@ -60,7 +60,7 @@ class RequestFailed(msgspec.Struct, frozen=True, tag="failed", array_like=True):
     error: ErrorRecord
 
 
-SequenceEvent: TypeAlias = Started | TextDelta | Finished | Pooled | Reply | RequestFailed
+SequenceEvent: TypeAlias = Started | PromptProgress | TextDelta | Finished | Pooled | Reply | RequestFailed
 
 
 class Events(msgspec.Struct, frozen=True, tag="events", array_like=True):

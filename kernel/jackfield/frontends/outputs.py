@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from jackfield.errors import ClientError, InternalError, QueueFull
-from jackfield.types import Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
+from jackfield.types import Finished, PromptProgress, ReasoningDelta, Started, TextDelta, ToolCallDelta
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from jackfield.types import GenerateEvent, GenerateRequest
 
 Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
-Output: TypeAlias = Delta | Finished
-"""What has something to show."""
+Output: TypeAlias = Delta | Finished | PromptProgress
+"""What has something to show; progress only where it was asked for."""
 
 AT_ONCE: Final = 8
 """Most prompts of one call that are computed at once: as many as a model runs by default, so that one client's long
@@ -52,10 +52,10 @@ class _SideBySide:
         self._left = len(requests) * self._each
         self._running = min(AT_ONCE, len(requests))
         # a bound, so that a client that reads slowly holds the generators back
-        self._events: asyncio.Queue[Output | Exception] = asyncio.Queue(AT_ONCE)
+        self._events: asyncio.Queue[Output | Started | Exception] = asyncio.Queue(AT_ONCE)
 
     async def events(self) -> AsyncGenerator[GenerateEvent, None]:
-        """All events, as they come."""
+        """All events, as they come; one ``Started`` for each request."""
         tasks = [asyncio.create_task(self._serve()) for _ in range(self._running)]
         try:
             while self._left:
@@ -96,8 +96,6 @@ class _SideBySide:
         left = self._each
         async with aclosing(self._gateway.generate(self._context, request)) as events:
             async for event in events:
-                if isinstance(event, Started):
-                    continue
                 left -= isinstance(event, Finished)
                 await self._events.put(msgspec.structs.replace(event, index=first + event.index))
         if left:

@@ -11,7 +11,7 @@ import msgspec
 from jackfield.channel.messages import RequestFailed
 from jackfield.errors import ChannelError, JackfieldError
 from jackfield.pooled import Pooled
-from jackfield.types import Finished, Started, TextDelta, Usage
+from jackfield.types import Finished, PromptProgress, Started, TextDelta, Usage
 
 if TYPE_CHECKING:
     from jackfield.channel.messages import SequenceEvent
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PACKED_AT: Final = 64
 """Untaken deltas that are merged and packed: a client that does not read costs the bytes of its text and not an object
 a token, and with 20 log probabilities a token 400 bytes and not 3,500."""
+
+PROGRESS_KEPT: Final = 64
+"""Most news of a prompt's progress that wait to be taken."""
 
 _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(TextDelta).decode
@@ -69,18 +72,30 @@ class Receiver:
     Parameters:
         context: Learns the time to the first token, the gaps and the result.
         choices: How many answers were asked for.
-        scored: Whether log probabilities were.
+        scored: Whether tokens were, with or without log probabilities.
 
     Event loop thread: the worker link puts in, one ``Gateway.generate`` takes out.
     """
 
-    __slots__ = ("_accepted", "_choices", "_context", "_failure", "_ready", "_scored", "_started", "_wake", "remaining")
+    __slots__ = (
+        "_accepted",
+        "_choices",
+        "_context",
+        "_failure",
+        "_progress",
+        "_ready",
+        "_scored",
+        "_started",
+        "_wake",
+        "remaining",
+    )
 
     def __init__(self, context: RequestContext, choices: int = 1, *, scored: bool = False) -> None:
         self._context = context
         self._scored = scored
         self._accepted = False
         self._started: Started | None = None
+        self._progress: list[PromptProgress] = []
         self._choices = [_Choice() for _ in range(choices)]
         self._ready: dict[int, _Choice] = {}
         """Choices with something to take, in the order they got it."""
@@ -108,6 +123,8 @@ class Receiver:
             self._context.prompt_tokens += event.prompt_tokens
         elif isinstance(event, Finished):
             self._put_finished(event)
+        elif isinstance(event, PromptProgress):
+            self._put_progress(event)
         else:
             raise ChannelError("a worker gave a generation the result of a pooled request")
         self._notify()
@@ -134,6 +151,8 @@ class Receiver:
         if self._started is not None:
             started, self._started = self._started, None
             return started
+        if self._progress:
+            return self._progress.pop(0)
         for index, choice in self._ready.items():
             event: GenerateEvent | None = choice.take()
             if event is None:
@@ -159,6 +178,12 @@ class Receiver:
             choice.last_text = now
         choice.keep(delta)
         self._ready[delta.index] = choice
+
+    def _put_progress(self, progress: PromptProgress) -> None:
+        self._open_choice(progress.index)
+        if len(self._progress) >= PROGRESS_KEPT:  # whoever reads so slowly is told the latest
+            self._progress.pop()
+        self._progress.append(progress)
 
     def _put_finished(self, finished: Finished) -> None:
         choice = self._open_choice(finished.index)
@@ -205,7 +230,7 @@ class ReplyReceiver:
         """
         if isinstance(event, RequestFailed):
             self.fail(event.error.thaw())
-        elif not isinstance(event, Started | TextDelta | Finished | Pooled):
+        elif not isinstance(event, Started | PromptProgress | TextDelta | Finished | Pooled):
             if not self._reply.done():
                 self._reply.set_result(event)
         else:

@@ -121,7 +121,7 @@ class WorkerLink(asyncio.Protocol):
         """
         number = self._send(context, request, timeout_s)
         self._backlog.sent(number, request.prompt)
-        receiver = Receiver(context, request.n, scored=request.logprobs is not None)
+        receiver = Receiver(context, request.n, scored=request.token_ids or request.logprobs is not None)
         return number, self._opened(number, receiver, timeout_s)
 
     def submit_pool(

@@ -56,6 +56,7 @@ class InfillWriter:
             marks.suffix,
             *self._text(prompt.suffix, "suffix"),
             marks.middle,
+            *self._text(prompt.begun, "prompt"),
         ]
         return [*self._bos, *self._files(marks, prompt.files, room - len(gap) - len(self._bos)), *gap]
 

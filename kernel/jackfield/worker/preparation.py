@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jackfield.errors import InvalidRequest, UnsupportedField
-from jackfield.sampling import SEED_MAX
+from jackfield.sampling import SEED_MAX, in_range
 from jackfield.tasks import refuse_many_answers, refuse_other_tasks
 from jackfield.types import PROMPT_END, GenerateRequest, InfillPrompt, Started, TemplatePrompt, TextPrompt, TokenPrompt
 from jackfield.worker.answering import Answering
@@ -100,6 +100,8 @@ class Preparation:
                 echo=self._echo(request, tokens) if request.echo else None,
                 tokens=self._shown_tokens(request.shown_tokens),
                 prompt_end=prompt_end,
+                token_ids=request.token_ids,
+                progress=request.progress,
             ),
             standing=self._standing(message.tenant, request),
         )
@@ -107,7 +109,9 @@ class Preparation:
 
     def _standing(self, tenant: str, request: GenerateRequest) -> Standing:
         scope = scope_of(self._sharing, tenant, request.cache_salt) if request.cache_prompt else None
-        return Standing(tenant=tenant, priority=request.priority or 0, scope=scope)
+        if request.slot is not None:
+            in_range("id_slot", request.slot, 0, self._limits.max_sequences - 1)
+        return Standing(tenant=tenant, priority=request.priority or 0, scope=scope, slot=request.slot)
 
     @staticmethod
     def announce(prepared: PreparedRequest) -> Started:
@@ -125,7 +129,7 @@ class Preparation:
             text = self.renderer.text(prompt)
             tokens, end = self.renderer.tokens(text), text[-PROMPT_END:]
         elif isinstance(prompt, TextPrompt):
-            tokens = self._reader.text(prompt.text, param)
+            tokens = self._reader.text(prompt.text, param, parse_special=prompt.parse_special)
         elif isinstance(prompt, TokenPrompt):
             tokens = self._reader.ids(prompt.tokens, param)
         elif isinstance(prompt, InfillPrompt):
@@ -175,6 +179,7 @@ class Preparation:
             end_tokens=frozenset() if request.ignore_eos else self._tokenizer.end_tokens,
             stop_tokens=frozenset(stop_tokens),
             stops=request.stop,
+            lines=request.lines,
             min_tokens=request.min_tokens,
             keep=len(self._bos) if prompt[: len(self._bos)] == self._bos else 0,
         )

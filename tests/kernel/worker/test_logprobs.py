@@ -13,6 +13,7 @@ from jackfield.testing.script import END
 from jackfield.testing.scripted import DUE, FALLBACK
 from jackfield.types import Finished, TextDelta, TextPrompt, TokenLogprob, TokenPrompt
 from jackfield.worker.engine.output import Output
+from jackfield.worker.engine.sequence import Ends
 
 if TYPE_CHECKING:
     from tests.kernel.worker.conftest import Peer, Serve
@@ -199,7 +200,7 @@ def test_any_tokens_show_their_text_with_their_entries(
 ) -> None:
     """However bytes fall, texts join to the whole, entries keep their order, and none comes before its text."""
     recipient = Shown()
-    output = Output(recipient, 3, stops, unsearched)
+    output = Output(recipient, 3, ends(stops, unsearched))
     scores = [TokenLogprob(number, piece, -1.0) for number, piece in enumerate(tokens)]
     output.echo(tokens[:prompt], scores[:prompt])
     drawn = list(zip(tokens, scores, strict=True))[prompt:]
@@ -231,7 +232,7 @@ def test_any_tokens_show_their_text_with_their_entries(
 def test_offsets_are_those_of_the_characters_that_tokens_begin_in(tokens: list[bytes], stops: list[str]) -> None:
     """Whatever a stop string holds back or cuts off, and whatever is no text."""
     recipient = Shown()
-    output = Output(recipient, 0, stops, 0)
+    output = Output(recipient, 0, ends(stops))
     for number, piece in enumerate(tokens, 1):
         if output.draw(piece, TokenLogprob(number, piece, -1.0), last=number == len(tokens)) is not None:
             break
@@ -241,6 +242,11 @@ def test_offsets_are_those_of_the_characters_that_tokens_begin_in(tokens: list[b
         if entry.piece:
             assert entry.offset == character[begin]
         begin += len(entry.piece)
+
+
+def ends(stops: list[str], unsearched: int = 0) -> Ends:
+    """Of an answer that stop strings end, once so many tokens were drawn."""
+    return Ends(max_tokens=100, end_tokens=frozenset(), stops=tuple(stops), min_tokens=unsearched)
 
 
 def characters(data: bytes) -> list[int]:

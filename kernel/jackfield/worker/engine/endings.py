@@ -36,7 +36,8 @@ class Endings:
         usage = Usage(len(request.prompt), sequence.generated, request.cached or 0)
         # a stop string takes its tokens' text away, and with it what is known of them
         logprobs = () if isinstance(stopped_by, str) else sequence.output.left()
-        request.recipient.post(Finished(reason, usage, _timings(sequence), sequence.index, stopped_by, logprobs))
+        slot = self._table.slots.of(sequence)
+        request.recipient.post(Finished(reason, usage, _timings(sequence), sequence.index, stopped_by, logprobs, slot))
         self._clock.answered(sequence.generated)
         self._end(sequence, RequestEvent.END)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from jackfield.types import TextDelta
+from jackfield.worker.engine.lines import Lines
 from jackfield.worker.engine.text import TextStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from jackfield.types import TokenLogprob
-    from jackfield.worker.engine.sequence import Recipient
+    from jackfield.worker.engine.sequence import Ends, Recipient
 
 
 class Output:
@@ -22,21 +24,23 @@ class Output:
     Parameters:
         recipient: Gets the text.
         index: Which of the request's answers it is.
-        stops: Strings that end it.
-        unsearched: So many drawn tokens go by before a stop string is looked for.
+        ends: Where it ends; stop strings are looked for once ``min_tokens`` were drawn.
 
     A token's log probability leaves with the first of its characters: it waits while the text is held back, and is
     dropped with text that a stop string cuts off. A token without text (a control token, half a character) leaves with
     the next text, or with the end. Intake thread makes it, engine loop thread uses it.
     """
 
-    __slots__ = ("_index", "_recipient", "_scores", "_shown", "_stream", "_tokens", "_unsearched")
+    __slots__ = ("_index", "_lines", "_recipient", "_scores", "_shown", "_stream", "_tokens", "_unsearched", "over")
 
-    def __init__(self, recipient: Recipient, index: int, stops: Sequence[str], unsearched: int) -> None:
+    def __init__(self, recipient: Recipient, index: int, ends: Ends) -> None:
         self._recipient = recipient
         self._index = index
-        self._stream = TextStream(stops)
-        self._unsearched = unsearched
+        self._stream = TextStream(ends.stops)
+        self._unsearched = ends.min_tokens
+        self._lines = Lines(ends.lines) if ends.lines is not None else None
+        self.over = False
+        """Whether its last line was drawn."""
         self._tokens = 0
         self._shown = 0
         self._scores: list[TokenLogprob] = []
@@ -77,8 +81,12 @@ class Output:
         if last and stop is None:
             rest, stop = stream.flush()
             text += rest
+        if self._lines is not None:
+            text, self.over = self._lines.feed(text, time.monotonic())
         if text:
             self._show(text)
+        if self.over:
+            self._scores.clear()
         return stop
 
     def end(self, tokens: int, score: TokenLogprob | None = None) -> None:

@@ -30,6 +30,11 @@ def score(runner: Runner, row: int, token: int, top: int) -> TokenLogprob:
     )
 
 
+def unscored(runner: Runner, token: int) -> TokenLogprob:
+    """*token* for those who want to know nothing else of it."""
+    return TokenLogprob(token, runner.tokenizer.name(token), None)
+
+
 def echo_scored(runner: Runner, sequence: Sequence, first_row: int, count: int) -> None:
     """Show as much of *sequence*'s prompt as its last *count* tokens, now computed, say the probabilities of.
 

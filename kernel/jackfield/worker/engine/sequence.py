@@ -9,6 +9,7 @@ import msgspec
 
 from jackfield.ports.constraint import Matcher
 from jackfield.sampling import SEED_MAX, SamplingParams
+from jackfield.types import LineLimits
 from jackfield.worker.engine.output import Output
 from jackfield.worker.engine.prefix.finding import NOTHING
 from jackfield.worker.engine.prefix.tokens import packed
@@ -56,6 +57,8 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
     """Strings that do."""
     min_tokens: int = 0
     """Tokens that must have been drawn before anything but ``max_tokens`` ends it."""
+    lines: LineLimits | None = None
+    """Lines that do."""
     keep: int = 0
     """Tokens at the start of the prompt that a shift at the end of the context must leave (BOS)."""
 
@@ -92,6 +95,10 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """Control tokens that are shown, by their names."""
     prompt_end: str = ""
     """Of a rendered conversation the end of its text; whoever reads the answer is told."""
+    token_ids: bool = False
+    """Whether each text comes with its tokens where it has no log probabilities."""
+    progress: bool = False
+    """Whether whoever asked is told how far the prompt is computed."""
 
 
 NOTHING_ELSE: Final = Shown()
@@ -106,6 +113,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Lower goes first."""
     scope: bytes | None = None
     """Who shares computed prefixes with it: 32 bytes; None shares nothing."""
+    slot: int | None = None
+    """The slot that the first answer takes where that is free."""
 
 
 NOBODY: Final = Standing()
@@ -231,6 +240,7 @@ class Sequence:
         "started",
         "suspect",
         "tokens",
+        "told",
         "unscored",
     )
 
@@ -244,7 +254,7 @@ class Sequence:
         """How many of ``tokens``, from the start, are of the prompt."""
         self.generated = 0
         """Tokens drawn so far."""
-        self.output = Output(request.recipient, index, request.ends.stops, request.ends.min_tokens)
+        self.output = Output(request.recipient, index, request.ends)
         self.computed = 0
         """Tokens whose KV cells exist; while it waits, those that the prefix cache would give it."""
         self._uncached(request)
@@ -252,6 +262,8 @@ class Sequence:
         """Tokens of the prompt whose log probabilities were shown."""
         self.unscored = request.shown.echo is not None and request.shown.logprobs is not None
         """Whether the prompt's log probabilities are wanted and not all shown."""
+        self.told = -1
+        """How much of the prompt whoever asked was told is computed; -1 before it begins."""
         self.slot = NO_SLOT
         self.sampler: Sampler | None = None
         self.matcher = request.draws.form.matchers[index] if request.draws.form is not None else None

@@ -36,8 +36,14 @@ class SlotBoard:
         self._left: list[Computed | None] = [None] * count
 
     def take(self, sequence: Sequence) -> None:
-        """*sequence* runs."""
-        self._running[self._running.index(None)] = sequence
+        """*sequence* runs: where it wants to, if that is free."""
+        wanted = sequence.request.standing.slot if not sequence.index else None
+        free = wanted is not None and wanted < len(self._running) and self._running[wanted] is None
+        self._running[wanted if free and wanted is not None else self._running.index(None)] = sequence
+
+    def of(self, sequence: Sequence) -> int:
+        """Where *sequence* runs."""
+        return self._running.index(sequence)
 
     def leave(self, sequence: Sequence) -> None:
         """*sequence* does not run any more."""
@@ -53,6 +59,10 @@ class SlotBoard:
         if sequence is None:
             return self._left[slot]
         return Computed(sequence.scope, sequence.tokens, sequence.computed, sequence.slot)
+
+    def put(self, slot: int, computed: Computed) -> None:
+        """*computed* was put back into *slot*, where nothing runs."""
+        self._left[slot] = computed
 
     def forget(self, slot: int) -> None:
         """What was computed last in *slot* is gone."""

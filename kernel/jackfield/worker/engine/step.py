@@ -12,9 +12,10 @@ from jackfield.lifecycle import RequestEvent, RequestState
 from jackfield.ports.backend import Batch
 from jackfield.worker.engine.calls import bounded, calls
 from jackfield.worker.engine.constraining import Masks
-from jackfield.worker.engine.scoring import echo_scored, score
+from jackfield.worker.engine.scoring import echo_scored, score, unscored
 from jackfield.worker.engine.sequence import NO_SLOT
 from jackfield.worker.engine.starting import Starter
+from jackfield.worker.engine.telling import prompt_went_on, prompts_begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,8 @@ class Stepper:
     def step(self, chunks: list[Chunk]) -> None:
         """Compute *chunks*, or as much of them as a step may hold. What a call drew is sent before the next begins."""
         chunks = self._starter.start(bounded(chunks))
+        if prompts_begin(chunks):
+            self._flush()
         for number, call in enumerate(calls(chunks, deterministic=self._deterministic, tile_rows=self._tile_rows)):
             if number:
                 self._flush()
@@ -143,6 +146,7 @@ class Stepper:
             if left > 0:
                 self._clock.prompt_tokens += min(left, count)
                 self._cache.prefilled(sequence)
+                prompt_went_on(sequence)
         self._cache.stepped(self._batch.rows - prefill_rows, prefill_rows, seconds)
 
     def _draw(self, chunks: list[Chunk], rows: list[int]) -> None:
@@ -185,7 +189,7 @@ class Stepper:
             token = sampler.sample(row, self._masks.of(sequence) if sequence.masked else None)
             matcher.accept(token)
         if request.shown.logprobs is None:
-            return token, None
+            return token, unscored(self._runner, token) if request.shown.token_ids else None
         return token, score(self._runner, row, token, request.shown.logprobs)
 
     def _sampler(self, sequence: Sequence) -> Sampler:
@@ -257,7 +261,9 @@ class Stepper:
             return
         last = complete or sequence.generated >= ends.max_tokens
         stop = sequence.output.draw(shown or self._piece(token), scored, last=last)
-        if stop is not None:
+        if sequence.output.over:
+            self._endings.finish(sequence, "length")
+        elif stop is not None:
             self._endings.finish(sequence, "stop", stop)
         elif last:
             self._endings.finish(sequence, "stop" if complete else "length")
