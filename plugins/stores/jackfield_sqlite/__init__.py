@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import msgspec
 
     from jackfield import PluginInstance
+    from jackfield.ports.check import Check, CheckFactory
     from jackfield.ports.records import RecordStore, RecordStoreFactory
 
 JACKFIELD_API = (0, 1)
@@ -36,3 +37,17 @@ def jackfield_record_stores(instance: PluginInstance) -> Mapping[str, RecordStor
         return SqliteStore(path, config, option=f"config.{instance.name}.file")
 
     return {instance.name: make}
+
+
+@hookimpl
+def jackfield_checks(instance: PluginInstance) -> Mapping[str, CheckFactory]:
+    """Whether the file can be used."""
+    config = instance.config(SqliteConfig)
+
+    def make() -> Check:
+        from jackfield_sqlite.checks import FileCheck
+
+        path = instance.path(config.file) if config.file else None
+        return FileCheck(path, config, option=f"config.{instance.name}.file")
+
+    return {f"{instance.name} file": make}

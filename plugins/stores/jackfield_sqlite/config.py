@@ -21,6 +21,9 @@ class SqliteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     server ends. Only the server's user may read it: conversations stand in it."""
     max_bytes: int = 256 << 20
     """Most bytes of all records together, at least 65,536; the file takes a little more."""
+    max_tenant_bytes: int = 128 << 20
+    """Most bytes of one tenant's records, at least 65,536: one that keeps much makes its own records give way, and
+    nobody else's."""
     max_records: int = 10_000
     """Most records of one kind that one tenant may have."""
     give_way: tuple[str, ...] = ("response",)
@@ -30,8 +33,9 @@ class SqliteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Days after which a record goes, whatever it is; 0 keeps it as long as there is room."""
 
     def __post_init__(self) -> None:
-        if self.max_bytes < BYTES_MIN:
-            raise ValueError(f"max_bytes must be at least {BYTES_MIN}")
+        for name in ("max_bytes", "max_tenant_bytes"):
+            if getattr(self, name) < BYTES_MIN:
+                raise ValueError(f"{name} must be at least {BYTES_MIN}")
         if self.max_records < 1:
             raise ValueError("max_records must be at least 1")
         if not 0 <= self.keep_days <= DAYS_MAX:

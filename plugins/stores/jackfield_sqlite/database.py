@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import ManifestError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 BUSY_S: Final = 4.0
 """How long a call waits for another process's: less than the port's deadline."""
 
-_APPLICATION: Final = 1246447174
+APPLICATION: Final = 1246447174
 """SQLite's ``application_id`` of our files; the schema sets both."""
-_VERSION: Final = 1
+VERSION: Final = 1
 _TABLE: Final = "SELECT count(*) FROM sqlite_master"
 
 _SCHEMA: Final = """
@@ -73,7 +75,7 @@ def open_database(path: Path | None, option: str) -> sqlite3.Connection:
         _prepared(connection, option)
     except sqlite3.Error as error:
         connection.close()
-        raise ManifestError(f"{option} cannot be used: {error}; move the file away", param=option) from error
+        raise ManifestError(f"{option} cannot be used: {_reason(error)}", param=option) from error
     except BaseException:
         connection.close()
         raise
@@ -90,17 +92,49 @@ def _prepared(connection: sqlite3.Connection, option: str) -> None:
     # after a crash nothing may be lost that a client was told is kept
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    # what is deleted is overwritten, and stands in no other file meanwhile
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
     if new:
         connection.executescript(_SCHEMA)
+
+
+def empty_log(connection: sqlite3.Connection) -> bool:
+    """Bring everything from the write-ahead log to its place and cut the log: deleted bodies stand in it until then.
+
+    Returns:
+        Whether it is empty; False while another process reads or writes.
+    """
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
+
+
+def refusal(application: int, version: int) -> str | None:
+    """Why a database with these marks is not to be touched; None where it is ours."""
+    if application != APPLICATION:
+        return "is another program's database"
+    if version != VERSION:
+        return f"has format {version}, and this version reads {VERSION}; move the file away"
+    return None
 
 
 def _check_ours(connection: sqlite3.Connection, option: str) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application != _APPLICATION:
-        raise ManifestError(f"{option} is another program's database", param=option)
-    if version != _VERSION:
-        raise ManifestError(f"{option} has format {version}, this version reads {_VERSION}; move it away", param=option)
+    if (why := refusal(application, version)) is not None:
+        raise ManifestError(f"{option} {why}", param=option)
+
+
+def _reason(error: sqlite3.Error) -> str:
+    """What is the matter, and what to do."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the rest says more than anybody needs
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return "another program has locked it"
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+        return "the file and its folder must be writable for the server's user"
+    if code == sqlite3.SQLITE_FULL:
+        return "the disk is full"
+    return f"{error}; move the file away"
 
 
 def _private(path: Path, option: str) -> None:
@@ -109,9 +143,24 @@ def _private(path: Path, option: str) -> None:
         found = os.fstat(descriptor)
     finally:
         os.close(descriptor)
+    for each in (found, *_beside(path)):
+        if (why := openness(each)) is not None:
+            raise ManifestError(f"{option} {why}", param=option)
+
+
+def openness(found: os.stat_result) -> str | None:
+    """Why a file is not to be trusted with conversations; None where it is its user's alone."""
     if not stat.S_ISREG(found.st_mode):
-        raise ManifestError(f"{option} is no file", param=option)
+        return "is no file"
     if found.st_uid != os.geteuid():
-        raise ManifestError(f"{option} belongs to another user", param=option)
+        return "belongs to another user"
     if stat.S_IMODE(found.st_mode) & 0o077:
-        raise ManifestError(f"{option} may be read by others; its mode must be 0600", param=option)
+        return "may be read by others; its mode must be 0600"
+    return None
+
+
+def _beside(path: Path) -> Iterator[os.stat_result]:
+    """What SQLite has left beside the file, where it has."""
+    for ending in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            yield path.with_name(path.name + ending).lstat()

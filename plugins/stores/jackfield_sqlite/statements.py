@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
 from jackfield.ports.records import PAGE_MAX, Record, StoreFull
+from jackfield_sqlite.database import empty_log
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,7 +35,10 @@ _REMOVE_GONE: Final = _REMOVE.format("gone <= ?")
 _OLDEST_OF: Final = _REMOVE.format(
     "rowid = (SELECT rowid FROM records WHERE kind = ? AND tenant = ? ORDER BY created, id LIMIT 1)"
 )
-_OLDEST: Final = _REMOVE.format("rowid = (SELECT rowid FROM records WHERE kind IN ({}) ORDER BY created, id LIMIT 1)")
+_OLDEST: Final = _REMOVE.format(
+    "rowid = (SELECT rowid FROM records WHERE tenant = ? AND kind IN ({}) ORDER BY created, id LIMIT 1)"
+)
+_LARGEST: Final = "SELECT tenant FROM sums WHERE kind IN ({}) GROUP BY tenant ORDER BY sum(bytes) DESC LIMIT 1"
 
 
 class Statements:
@@ -50,12 +54,14 @@ class Statements:
         self._connection = connection
         self._config = config
         self._clock = clock
+        self._uncleaned = False
+        """Whether bodies that were deleted may still stand in the write-ahead log."""
 
     def put(self, record: Record, when: Literal["new", "there", "always"]) -> bool:
         """See ``RecordStore``."""
         size = len(record.body) + OVERHEAD
-        if size > self._config.max_bytes:
-            raise StoreFull(f"a record of {size} bytes is more than the store may hold")
+        if size > min(self._config.max_bytes, self._config.max_tenant_bytes):
+            raise StoreFull(f"a record of {size} bytes is more than you may keep")
         with self._transaction():
             there = self._there(record)
             if when != "always" and there != (when == "there"):
@@ -81,7 +87,10 @@ class Statements:
     def delete(self, kind: str, record_id: str, tenant: str) -> bool:
         """See ``RecordStore``."""
         with self._transaction():
-            return self._connection.execute(_REMOVE_ONE, (kind, tenant, record_id)).rowcount > 0
+            removed = self._connection.execute(_REMOVE_ONE, (kind, tenant, record_id)).rowcount > 0
+            self._uncleaned |= removed
+        self._clean()
+        return removed
 
     def find(
         self, kind: str, tenant: str | None, *, parent: str, after: str, limit: int, newest_first: bool
@@ -147,11 +156,27 @@ class Statements:
             if record.kind not in self._config.give_way:
                 raise StoreFull(f"there are {self._config.max_records} records of this kind; delete some")
             self._connection.execute(_OLDEST_OF, (record.kind, record.tenant))
-        ways = self._config.give_way
-        oldest = _OLDEST.format(", ".join("?" * len(ways)))
+        while self._bytes_of(record.tenant) + size > self._config.max_tenant_bytes:
+            if not self._drop_oldest_of(record.tenant):
+                raise StoreFull(f"your records would take more than {self._config.max_tenant_bytes} bytes; delete some")
         while self._bytes() + size > self._config.max_bytes:
-            if not self._connection.execute(oldest, ways).rowcount:
+            largest = self._largest()
+            if largest is None or not self._drop_oldest_of(largest):
                 raise StoreFull("the record store is full")
+
+    def _drop_oldest_of(self, tenant: str) -> bool:
+        ways = self._config.give_way
+        return self._connection.execute(_OLDEST.format(_marks(ways)), (tenant, *ways)).rowcount > 0
+
+    def _largest(self) -> str | None:
+        """The tenant whose records of those that may give way take most; None where nobody has any."""
+        ways = self._config.give_way
+        found = self._connection.execute(_LARGEST.format(_marks(ways)), ways).fetchone()
+        return None if found is None else str(found[0])
+
+    def _bytes_of(self, tenant: str) -> int:
+        found = self._connection.execute("SELECT coalesce(sum(bytes), 0) FROM sums WHERE tenant = ?", (tenant,))
+        return int(found.fetchone()[0])
 
     def _records(self, kind: str, tenant: str) -> int:
         found = self._connection.execute("SELECT records FROM sums WHERE kind = ? AND tenant = ?", (kind, tenant))
@@ -165,6 +190,14 @@ class Statements:
         now = self._clock()
         if self._connection.execute("SELECT 1 FROM records WHERE gone <= ? LIMIT 1", (now,)).fetchone():
             self._connection.execute(_REMOVE_GONE, (now,))
+            self._uncleaned = True
+        if not self._connection.in_transaction:
+            self._clean()
+
+    def _clean(self) -> None:
+        """Leave nothing of what was deleted on the disk; while another process is in the way, that is put off."""
+        if self._uncleaned:
+            self._uncleaned = not empty_log(self._connection)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -173,10 +206,16 @@ class Statements:
         try:
             self._expire()
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            # a full disk may have ended it already
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _record(row: tuple[str, str, str, float, float | None, str, bytes]) -> Record:

@@ -94,6 +94,36 @@ def test_the_oldest_gives_way_when_there_is_no_room() -> None:
     assert run(scenario, config=SqliteConfig(max_bytes=BYTES_MIN)) == ["r001", "r002", "r003"]
 
 
+def test_who_keeps_most_gives_way() -> None:
+    """When there is no room: a tenant that floods the store does not cost others their conversations."""
+    size = BYTES_MIN // 4 - OVERHEAD
+
+    async def scenario(store: SqliteStore) -> tuple[list[str], list[str]]:
+        await store.put(response(0, tenant="quiet", size=size))
+        for number in range(1, 8):
+            await store.put(response(number, tenant="loud", size=size))
+        return await ids(store, tenant="quiet"), await ids(store, tenant="loud")
+
+    assert run(scenario, config=SqliteConfig(max_bytes=BYTES_MIN)) == (["r000"], ["r005", "r006", "r007"])
+
+
+def test_a_tenant_has_a_bound_of_its_own() -> None:
+    """Its own records give way, or are refused; others have their room."""
+    size = BYTES_MIN // 2 - OVERHEAD
+
+    async def scenario(store: SqliteStore) -> list[str]:
+        await store.put(response(0, tenant="other", kind="file", size=size))
+        for number in range(1, 5):
+            await store.put(response(number, size=size))
+        await store.put(response(5, kind="file", size=size))
+        with pytest.raises(StoreFull, match="delete some"):
+            await store.put(response(6, kind="file", size=size + 1))
+        await store.put(response(7, tenant="other", kind="file", size=size))
+        return await ids(store)
+
+    assert run(scenario, config=SqliteConfig(max_tenant_bytes=BYTES_MIN)) == ["r004"]
+
+
 def test_files_never_give_way() -> None:
     """What would be too much is refused, and nothing was lost for it."""
 
@@ -170,6 +200,95 @@ asyncio.run(main())
     assert len(run(ids, path, kept)) == 20
 
 
+def test_what_was_deleted_is_gone_from_the_disk(tmp_path: Path) -> None:
+    """Every byte, in the file and in the log beside it, as soon as the answer is there; so is what has expired."""
+    mark = b"a secret of somebody's"
+    clock = Clock()
+
+    def written() -> bytes:
+        return b"".join(entry.read_bytes() for entry in tmp_path.iterdir())
+
+    async def scenario(store: SqliteStore) -> None:
+        for number in range(40):
+            expires = NOW + 10 if number % 2 else None
+            await store.put(response(number, body=mark * (1 + 50 * number), expires=expires))
+        assert mark in written()
+        for number in range(0, 40, 2):
+            await store.delete("response", f"r{number:03}", "t")
+        clock.now = NOW + 20
+        assert await ids(store) == []
+        assert mark not in written()
+
+    run(scenario, tmp_path / "records.db", clock=clock)
+
+
+def test_files_beside_it_are_private_too(tmp_path: Path) -> None:
+    """While the store is open; one that others could read is refused."""
+    path = tmp_path / "records.db"
+
+    def modes() -> set[int]:
+        return {entry.stat().st_mode & 0o777 for entry in tmp_path.iterdir()}
+
+    async def scenario(store: SqliteStore) -> set[int]:
+        await store.put(response(0))
+        return modes()
+
+    assert run(scenario, path) == {0o600}
+    beside = tmp_path / "records.db-wal"
+    beside.touch()
+    beside.chmod(0o644)
+    with pytest.raises(ManifestError, match="0600"):
+        SqliteStore(path, SqliteConfig(), option=OPTION)
+
+
+def test_a_full_disk_is_an_error_that_passes(tmp_path: Path) -> None:
+    """What does not fit is not kept; what was kept is there, and once there is room it goes on."""
+
+    async def scenario(store: SqliteStore) -> list[str]:
+        await store.put(response(0))
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        for _ in range(2):
+            with pytest.raises(sqlite3.OperationalError, match="full"):
+                await store.put(response(1, size=100_000))
+            assert await ids(store) == ["r000"]
+        store._connection.execute("PRAGMA max_page_count = 100000")
+        await store.put(response(1, size=100_000))
+        return await ids(store)
+
+    assert run(scenario, tmp_path / "records.db") == ["r000", "r001"]
+
+
+def test_a_commit_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither half a record nor a transaction that all later ones would fail over."""
+
+    class Broken:
+        """A connection whose first commit fails."""
+
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self._connection = connection
+            self.broken = True
+
+        def execute(self, statement: str, values: tuple[str | float | bytes | None, ...] = ()) -> sqlite3.Cursor:
+            """As the connection does."""
+            if statement == "COMMIT" and self.broken:
+                self.broken = False
+                raise sqlite3.OperationalError("disk I/O error")
+            return self._connection.execute(statement, values)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._connection, name)
+
+    async def scenario(store: SqliteStore) -> list[str]:
+        store._statements._connection = Broken(store._connection)  # type: ignore[assignment]  # as much as is used
+        with pytest.raises(sqlite3.OperationalError, match="I/O"):
+            await store.put(response(0))
+        await store.put(response(1))
+        return await ids(store)
+
+    assert run(scenario, tmp_path / "records.db") == ["r001"]
+
+
 def test_two_processes_write_at_the_same_time(tmp_path: Path) -> None:
     """Two stores on one file, each with a thread: nothing is lost, and only one is the first."""
     path = tmp_path / "records.db"
@@ -199,6 +318,9 @@ def test_more_calls_than_may_wait_are_refused() -> None:
         return sum(await asyncio.gather(*blocked))
 
     assert run(scenario) == WAITING_MAX
+
+
+_HELD: list[sqlite3.Connection] = []
 
 
 def damaged(path: Path) -> None:
@@ -237,16 +359,28 @@ def shared(path: Path) -> None:
     path.chmod(0o644)
 
 
+def locked(path: Path) -> None:
+    """One that another program never lets go."""
+    run(lambda store: store.put(response(0)), path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("BEGIN EXCLUSIVE")
+    _HELD.append(connection)
+
+
 def linked(path: Path) -> None:
     """A link to somewhere else."""
     path.symlink_to(path.parent / "elsewhere")
 
 
 @pytest.mark.parametrize(
-    "make", [damaged, foreign, text, newer, shared, linked, os.mkdir], ids=lambda make: make.__name__
+    "make", [damaged, foreign, text, newer, shared, linked, locked, os.mkdir], ids=lambda make: make.__name__
 )
-def test_a_file_that_cannot_be_used_stops_the_start(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_a_file_that_cannot_be_used_stops_the_start(
+    tmp_path: Path, make: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the option's name, and the file is as it was."""
+    monkeypatch.setattr("jackfield_sqlite.database.BUSY_S", 0.05)
     path = tmp_path / "records.db"
     make(path)
     before = path.read_bytes() if path.is_file() else b""
@@ -255,9 +389,34 @@ def test_a_file_that_cannot_be_used_stops_the_start(tmp_path: Path, make: Callab
     assert refusal.value.param == OPTION
     assert str(tmp_path) not in refusal.value.message
     assert (path.read_bytes() if path.is_file() else b"") == before
+    while _HELD:
+        _HELD.pop().close()
 
 
-@pytest.mark.parametrize("config", [{"max_bytes": 1}, {"max_records": 0}, {"keep_days": -1.0}])
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (sqlite3.SQLITE_READONLY, "writable"),
+        (sqlite3.SQLITE_CANTOPEN, "writable"),
+        (sqlite3.SQLITE_FULL, "disk is full"),
+        (sqlite3.SQLITE_BUSY, "locked"),
+        (sqlite3.SQLITE_CORRUPT, "move the file away"),
+    ],
+)
+def test_why_a_database_cannot_be_opened(tmp_path: Path, code: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is said so that somebody can do something about it."""
+    error = sqlite3.OperationalError("SQLite's words")
+    error.sqlite_errorcode = code
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("jackfield_sqlite.database._prepared", fail)
+    with pytest.raises(ManifestError, match=said):
+        SqliteStore(tmp_path / "records.db", SqliteConfig(), option=OPTION)
+
+
+@pytest.mark.parametrize("config", [{"max_bytes": 1}, {"max_tenant_bytes": 1}, {"max_records": 0}, {"keep_days": -1.0}])
 def test_options_that_make_no_sense(config: dict[str, float]) -> None:
     """Are refused by name."""
     with pytest.raises(ValueError, match=next(iter(config))):
