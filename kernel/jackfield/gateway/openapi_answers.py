@@ -103,10 +103,20 @@ def _own(described: Operation, describe: Describe) -> Node:
     elif described.answer_content != "application/json":
         content[described.answer_content] = {}
     if described.events is not None:
-        # OpenAPI 3.1 has no word for the schema of one event of a stream
-        content[described.events_content] = {"schema": {"type": "string"}, "x-event": describe(described.events)}
+        content[described.events_content] = _stream(described, describe)
     if content:
         node["content"] = content
+    return node
+
+
+def _stream(described: Operation, describe: Describe) -> Node:
+    """OpenAPI 3.1 has no word for the schema of one event."""
+    event = describe(described.events)
+    if described.error is not None:
+        event = {"anyOf": [event, describe(described.error)]}
+    node: Node = {"schema": {"type": "string"}, "x-event": event}
+    if described.events_end:
+        node["x-end"] = described.events_end
     return node
 
 

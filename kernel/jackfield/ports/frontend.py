@@ -105,8 +105,10 @@ class Gateway(Protocol):
 
     @property
     def key_issuers(self) -> Mapping[str, KeyIssuer]:
-        """The enabled authenticators whose keys can be changed, by name, in the order they are asked. Only for routes of
-        scope ``admin``."""
+        """The enabled authenticators whose keys can be changed, by name, in the order they are asked.
+
+        Only for routes of scope ``admin``.
+        """
         ...
 
     @property
@@ -162,8 +164,10 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """Type of the JSON answer; None where it is not JSON, or has no body."""
     answer_content: str = "application/json"
     events: object | None = None
-    """Type of each event, where the answer can be a stream."""
+    """Type of each event, where the answer can be a stream; one that breaks may end with an ``error`` instead."""
     events_content: str = "text/event-stream"
+    events_end: str = ""
+    """What a whole stream of server-sent events ends with, where that is no event of this type: ``[DONE]``."""
     status: int = 200
     """Of an answer that is no error."""
     error: object | None = None

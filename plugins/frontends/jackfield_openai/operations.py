@@ -1,7 +1,6 @@
 """What each route takes and answers, for the server's OpenAPI document.
 
-Bodies are the decoders' own, with the fields that are read apart; answers are the shapes of OpenAI's API description
-2.3.0 as ``answers``, ``embeddings`` and ``models`` encode them.
+Bodies are the decoders' own, with the fields that are read apart.
 """
 
 from __future__ import annotations
@@ -11,20 +10,26 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from jackfield.capabilities import Capabilities
-from jackfield.chat import JsonValue
 from jackfield.frontends.arrays import Token
 from jackfield.frontends.messages import MessageBody
 from jackfield.frontends.sampling import Bias
 from jackfield.frontends.tools import NamedFunction
 from jackfield.ports.frontend import Operation, Parameter
-from jackfield.types import FinishReason
 from jackfield_openai import fields
 from jackfield_openai.bodies import ChatBody, CompletionBody, EmbeddingBody
+from jackfield_openai.shapes import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    Completion,
+    DroppedStream,
+    EmbeddingList,
+    ErrorBody,
+    Model,
+    ModelList,
+    Table,
+)
 
-Table: TypeAlias = dict[str, JsonValue]
 Biases: TypeAlias = dict[str, Bias | bool] | list[tuple[Token | str, Bias | bool]]
-ChatFinishReason: TypeAlias = FinishReason | Literal["function_call"]
 Prompt: TypeAlias = str | Annotated[list[Token | str | list[Token]], Meta(min_length=1)]
 
 
@@ -101,247 +106,6 @@ def _united(name: str, *parts: type[msgspec.Struct]) -> type[msgspec.Struct]:
     return made
 
 
-class Logprob(msgspec.Struct, kw_only=True):
-    """How likely a token was."""
-
-    token: str
-    logprob: float
-    bytes: list[int]
-
-
-class TokenLogprob(Logprob, kw_only=True):
-    """The same, and how likely others were."""
-
-    top_logprobs: list[Logprob]
-
-
-class ChatLogprobs(msgspec.Struct, kw_only=True):
-    """Log probabilities of a chat's answer."""
-
-    content: list[TokenLogprob]
-    refusal: None
-
-
-class CalledFunction(msgspec.Struct, kw_only=True):
-    """The function that is called; ``arguments`` is JSON text, or a part of it."""
-
-    arguments: str
-    name: str | None = None
-
-
-class Call(msgspec.Struct, kw_only=True):
-    """A call, or a part of one."""
-
-    function: CalledFunction
-    id: str | None = None
-    type: Literal["function"] | None = None
-    index: int | None = None
-
-
-class AnswerMessage(msgspec.Struct, kw_only=True):
-    """The model's message."""
-
-    role: Literal["assistant"]
-    content: str | None
-    refusal: None
-    reasoning_content: str | None = None
-    tool_calls: list[Call] | None = None
-    function_call: CalledFunction | None = None
-
-
-class Delta(msgspec.Struct, kw_only=True):
-    """A part of the model's message."""
-
-    role: Literal["assistant"] | None = None
-    content: str | None = None
-    reasoning_content: str | None = None
-    tool_calls: list[Call] | None = None
-    function_call: CalledFunction | None = None
-
-
-class ChatChoice(msgspec.Struct, kw_only=True):
-    """One answer."""
-
-    index: int
-    message: AnswerMessage
-    finish_reason: ChatFinishReason
-    logprobs: ChatLogprobs | None
-    stop_reason: int | str | None = None
-
-
-class ChunkChoice(msgspec.Struct, kw_only=True):
-    """A part of one answer."""
-
-    index: int
-    delta: Delta
-    finish_reason: ChatFinishReason | None
-    logprobs: ChatLogprobs | None
-    stop_reason: int | str | None = None
-
-
-class PromptDetails(msgspec.Struct, kw_only=True):
-    """Of the prompt's tokens."""
-
-    cached_tokens: int
-
-
-class CompletionDetails(msgspec.Struct, kw_only=True):
-    """Of the answers' tokens."""
-
-    reasoning_tokens: int
-
-
-class Usage(msgspec.Struct, kw_only=True):
-    """How many tokens it took."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_details: PromptDetails
-    completion_tokens_details: CompletionDetails
-
-
-class Timings(msgspec.Struct, kw_only=True):
-    """Where the time went."""
-
-    cache_n: int
-    prompt_n: int
-    prompt_ms: float
-    prompt_per_token_ms: float
-    prompt_per_second: float
-    predicted_n: int
-    predicted_ms: float
-    predicted_per_token_ms: float
-    predicted_per_second: float
-
-
-class ChatCompletion(msgspec.Struct, kw_only=True):
-    """Answers to a chat."""
-
-    id: str
-    object: Literal["chat.completion"]
-    created: int
-    model: str
-    choices: list[ChatChoice]
-    usage: Usage
-    service_tier: str | None = None
-    timings: Timings | None = None
-
-
-class ChatCompletionChunk(msgspec.Struct, kw_only=True):
-    """A part of the answers to a chat."""
-
-    id: str
-    object: Literal["chat.completion.chunk"]
-    created: int
-    model: str
-    choices: list[ChunkChoice]
-    usage: Usage | None = None
-    service_tier: str | None = None
-    timings: Timings | None = None
-
-
-class TextLogprobs(msgspec.Struct, kw_only=True):
-    """Four lists with one entry a token."""
-
-    tokens: list[str]
-    token_logprobs: list[float | None]
-    top_logprobs: list[dict[str, float] | None]
-    text_offset: list[int]
-
-
-class TextChoice(msgspec.Struct, kw_only=True):
-    """One answer, or a part of it."""
-
-    index: int
-    text: str
-    finish_reason: FinishReason | None
-    logprobs: TextLogprobs | None
-    stop_reason: int | str | None = None
-
-
-class Completion(msgspec.Struct, kw_only=True):
-    """Answers to prompts, or a part of them."""
-
-    id: str
-    object: Literal["text_completion"]
-    created: int
-    model: str
-    choices: list[TextChoice]
-    usage: Usage | None = None
-    timings: Timings | None = None
-
-
-class Embedding(msgspec.Struct, kw_only=True):
-    """One vector: numbers, or base64 of their little-endian float32."""
-
-    object: Literal["embedding"]
-    index: int
-    embedding: list[float] | str
-
-
-class EmbeddingUsage(msgspec.Struct, kw_only=True):
-    """How many tokens were read."""
-
-    prompt_tokens: int
-    total_tokens: int
-
-
-class EmbeddingList(msgspec.Struct, kw_only=True):
-    """Vectors, in the order of the inputs."""
-
-    object: Literal["list"]
-    data: list[Embedding]
-    model: str
-    usage: EmbeddingUsage
-
-
-class Model(msgspec.Struct, kw_only=True):
-    """A model, and what is known of it."""
-
-    id: str
-    object: Literal["model"]
-    created: int
-    owned_by: str
-    aliases: list[str]
-    ready: bool
-    context_length: int | None
-    description: str | None
-    capabilities: Capabilities | None
-    tasks: list[str] | None
-    modalities: list[str] | None
-
-
-class ModelList(msgspec.Struct, kw_only=True):
-    """The models that the caller may use."""
-
-    object: Literal["list"]
-    data: list[Model]
-
-
-class DroppedStream(msgspec.Struct, kw_only=True):
-    """A stream that was cancelled and forgotten."""
-
-    id: str
-    object: Literal["stream"]
-    deleted: bool
-
-
-class Problem(msgspec.Struct, kw_only=True):
-    """What went wrong."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class ErrorBody(msgspec.Struct, kw_only=True):
-    """Body of every error."""
-
-    error: Problem
-
-
 ChatRequest: Final = _united("ChatRequest", _ChatExtra, ChatBody, Shaping)
 CompletionRequest: Final = _united(
     "CompletionRequest", msgspec.defstruct("_Prompted", [("prompt", Prompt)]), CompletionBody, Shaping
@@ -356,6 +120,7 @@ CHAT: Final = Operation(
     example={"model": "demo", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 16},
     answer=ChatCompletion,
     events=ChatCompletionChunk,
+    events_end="[DONE]",
     error=ErrorBody,
     honoured=tuple(sorted(fields.CHAT_HONOURED)),
     task="generate",
@@ -366,6 +131,7 @@ COMPLETE: Final = Operation(
     example={"model": "demo", "prompt": "Once upon a time", "max_tokens": 16},
     answer=Completion,
     events=Completion,
+    events_end="[DONE]",
     error=ErrorBody,
     honoured=tuple(sorted(fields.COMPLETION_HONOURED)),
     task="generate",
@@ -385,6 +151,7 @@ RESUME: Final = Operation(
     summary="Take a stream up again",
     answer_content="text/event-stream",
     events=Table,  # of whichever route began it
+    events_end="[DONE]",
     error=ErrorBody,
     parameters=(
         _STREAM,

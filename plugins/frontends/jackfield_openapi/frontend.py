@@ -38,6 +38,7 @@ class Description(msgspec.Struct, frozen=True):
     openapi: str
     info: dict[str, msgspec.Raw]
     paths: dict[str, msgspec.Raw]
+    components: dict[str, msgspec.Raw]
 
 
 class OpenAPIFrontend:

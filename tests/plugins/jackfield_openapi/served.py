@@ -75,6 +75,7 @@ class Served:
         self._session = requests.Session()
         self.url = self._server.target.url
         self.document: dict[str, Any] = self.send("GET", "/openapi.json", self.key).json()
+        self._closed = closed(self.document["components"])
 
     def close(self) -> None:
         """End it."""
@@ -115,7 +116,7 @@ class Served:
 
     def _headers(self, said: Mapping[str, Any], answer: Answer) -> Iterable[str]:
         for name, reference in said["headers"].items():
-            described = self._resolved(reference)
+            described = self.resolved(reference)
             value = answer.headers.get(name)
             if value is not None:
                 read = value if described["schema"].get("type") != "integer" else int(value)
@@ -137,7 +138,8 @@ class Served:
             if not re.match(r"data: |event: |id: |:|\{| *$", line):
                 yield f"no line of a stream: {line[:80]}"
 
-    def _resolved(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+    def resolved(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+        """*node*, or what it refers to."""
         reference = node.get("$ref")
         if reference is None:
             return node
@@ -147,12 +149,21 @@ class Served:
         return found
 
     def wrong(self, schema: Mapping[str, Any], value: object, name: str = "") -> list[str]:
-        """What of *value* is not as *schema* says; *name* is its path."""
-        whole = {**schema, "components": self.document["components"]}
+        """What of *value* is not as *schema* says, or not said at all; *name* is its path."""
+        whole = {**schema, "components": self._closed}
         return [
             f"{name}{list(error.absolute_path)}: {error.message[:300]}"
             for error in Draft202012Validator(whole).iter_errors(value)
         ]
+
+
+def closed(components: Mapping[str, Any]) -> dict[str, Any]:
+    """*components*, whose objects may have no other fields than are documented."""
+    copy: dict[str, Any] = json.loads(json.dumps(components))
+    for schema in copy["schemas"].values():
+        if "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+    return copy
 
 
 def example_for(operation: Mapping[str, Any], example: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from tests.plugins.jackfield_openapi.served import MODELS
+from tests.plugins.jackfield_openapi.served import MODELS, closed, example_for
 
 from jackfield.ports.identity import ALL
 
@@ -34,16 +34,31 @@ _WITH_BODY: Final = 4
 """An operation with a body gets so many times the cases of one without."""
 
 
-def operations(served: Served, *, closed: bool) -> Iterator[Any]:
-    """All operations; *closed* ones are asked for what they have, of a model that is there, and so get further."""
+def operations(served: Served, *, near: bool) -> Iterator[Any]:
+    """All operations.
+
+    Parameters:
+        served: Has them.
+        near: Whether bodies are the documented examples, with other documented fields besides: most are accepted.
+    """
     document = json.loads(json.dumps(served.document))
-    for schema in document["components"]["schemas"].values() if closed else ():
-        if "properties" in schema:
-            schema.setdefault("additionalProperties", False)
-            if "model" in schema["properties"]:
-                schema["properties"]["model"] = {"enum": list(MODELS)}
+    if near:
+        document["components"] = closed(document["components"])
+        for path, method, operation in served.operations():
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if content is not None:
+                body = document["paths"][path][method]["requestBody"]["content"]["application/json"]
+                body["schema"] = _like(served, content["schema"], example_for(operation, content["example"]))
     for found in schemathesis.openapi.from_dict(document).get_all_operations():
         yield found.ok()
+
+
+def _like(served: Served, schema: Mapping[str, Any], example: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What *schema* takes besides *example*."""
+    whole = closed({"schemas": {"body": served.resolved(schema)}})["schemas"]["body"]
+    wanted = {name: {"const": value} for name, value in example.items()}
+    known = {name: {"enum": list(MODELS)} for name in whole["properties"].keys() & {"model"}}
+    return {**whole, "properties": {**whole["properties"], **known, **wanted}, "required": list(example)}
 
 
 def send(served: Served, case: Any, headers: Mapping[str, str]) -> Answer:
@@ -74,11 +89,11 @@ def check(served: Served, case: Any) -> Answer:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("closed", [True, False], ids=["known fields", "any fields"])
+@pytest.mark.parametrize("near", [True, False], ids=["near examples", "anything"])
 @pytest.mark.timeout(1800)
-def test_any_request(served: Served, *, closed: bool) -> None:
+def test_any_request(served: Served, *, near: bool) -> None:
     """Every operation gets its share."""
-    found = list(operations(served, closed=closed))
+    found = list(operations(served, near=near))
     assert len(found) > 60
     weights = [_WITH_BODY if "requestBody" in each.definition.raw else 1 for each in found]
     failed: dict[str, str] = {}
@@ -97,7 +112,8 @@ def test_any_request(served: Served, *, closed: bool) -> None:
             try:
                 check(served, case)
             except AssertionError as error:
-                raise AssertionError(f"{error}\n{case.as_curl_command()[:1000]}") from error
+                asked = f"{case.formatted_path} {case.query} {case.body!r:.1000}"
+                raise AssertionError(f"{error}\n{asked}") from error
 
         try:
             any_case()

@@ -10,8 +10,8 @@ from jackfield.ports.frontend import Operation, Parameter
 from jackfield_openai.batches.bodies import BatchBody
 from jackfield_openai.batches.files import File
 from jackfield_openai.batches.records import Counts
-from jackfield_openai.operations import ErrorBody, Table
 from jackfield_openai.responses.operations import PAGE
+from jackfield_openai.shapes import ErrorBody, Table
 
 
 class Upload(msgspec.Struct, kw_only=True):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
 import msgspec
 
-from jackfield.chat import JsonValue
 from jackfield.ports.frontend import Operation, Parameter
-from jackfield_openai.operations import ErrorBody
 from jackfield_openai.responses import fields
 from jackfield_openai.responses.bodies import ResponseBody
-
-Table: TypeAlias = dict[str, JsonValue]
+from jackfield_openai.responses.shapes import Response, ResponseEvent
+from jackfield_openai.shapes import ErrorBody, Table
 
 
 class FunctionTool(msgspec.Struct, kw_only=True):
@@ -24,32 +22,6 @@ class FunctionTool(msgspec.Struct, kw_only=True):
     parameters: Table | None = None
     """A JSON Schema."""
     strict: bool | None = None
-
-
-class Response(msgspec.Struct, kw_only=True):
-    """A response."""
-
-    id: str
-    object: Literal["response"]
-    created_at: int
-    status: Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
-    model: str
-    output: list[Table]
-    error: Table | None
-    incomplete_details: Table | None
-    usage: Table | None
-    previous_response_id: str | None
-    store: bool
-    metadata: dict[str, str]
-
-
-class ResponseEvent(msgspec.Struct, kw_only=True):
-    """One event of a stream; ``type`` says which, and what else it has."""
-
-    type: str
-    sequence_number: int
-    response: Response | None = None
-    delta: str | None = None
 
 
 class DeletedResponse(msgspec.Struct, kw_only=True):
