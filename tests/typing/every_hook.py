@@ -6,19 +6,21 @@ What must not pass is here too: an ignored error that stops being one is an erro
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, assert_type
 
 import click
 import msgspec
 
 from jackfield import PluginInstance, hookimpl
-from jackfield.errors import InvalidRequest, Unauthenticated
+from jackfield.errors import InvalidRequest, KeyNotFound, Unauthenticated
 from jackfield.ports.backend import Backend, Batch, ModelInfo, ModelSpec, RunnerLimits, TokenScores
 from jackfield.ports.check import Check, CheckResult
 from jackfield.ports.constraint import Choice, Constraint, ConstraintEngine, Matcher
 from jackfield.ports.dialect import ChatDialect, ChatReader, ContentPiece, Opening, Piece, Traits
 from jackfield.ports.frontend import ErrorPayload, Frontend, Gateway, Route
 from jackfield.ports.identity import Authenticator, Credential, Principal, fingerprint
+from jackfield.ports.key_issuer import IssuedKey, KeyGrant, KeyIssuer, NewKey
 from jackfield.ports.kv_store import KVStore, StateKey, StoreUsage
 from jackfield.ports.observer import Exposition, Observer, RequestEnded
 from jackfield.ports.records import Record, StoreFull
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from jackfield.ports.dialect import DialectFactory
     from jackfield.ports.frontend import FrontendFactory
     from jackfield.ports.identity import AuthenticatorFactory
+    from jackfield.ports.key_issuer import Judge
     from jackfield.ports.kv_store import KVStoreFactory
     from jackfield.ports.observer import ObservedEvent, ObserverFactory
     from jackfield.ports.pooled import PooledRunner
@@ -308,6 +311,31 @@ class OneToken:
         raise Unauthenticated("this token is unknown")
 
 
+class FewKeys(OneToken):
+    """An authenticator that is a key issuer too."""
+
+    async def issued(self) -> Sequence[IssuedKey]:
+        """None."""
+        return ()
+
+    async def issue(self, grant: KeyGrant) -> NewKey:
+        """A name is all that is kept."""
+        made = IssuedKey(
+            name=grant.name, fingerprint="000000", state="active", scopes=grant.scopes, created=datetime.now(UTC)
+        )
+        return NewKey(key=Secret("x"), issued=made)
+
+    async def revoke(self, which: str, judge: Judge) -> Sequence[IssuedKey]:
+        """Nobody is refused."""
+        judge((), await self.issued())
+        return ()
+
+    async def rotate(self, which: str, judge: Judge, *, grace_s: float, expires: datetime | None) -> NewKey:
+        """Never."""
+        assert_type(expires, datetime | None)
+        raise KeyNotFound(which)
+
+
 class Nowhere:
     """A KV store."""
 
@@ -525,9 +553,12 @@ def what_fits(gateway: Gateway, info: ModelInfo, limits: RunnerLimits) -> None:
     exposition: Exposition = Page()
     frontend: Frontend = Hello(gateway)
     authenticator: Authenticator = OneToken(Secret("x"))
+    issuer: KeyIssuer = FewKeys(Secret("x"))
     check: Check = Fine()
     store: KVStore = Nowhere()
-    print(backend, scheduler, constraints, observer, exposition, frontend, authenticator, check, store, reusable)
+    print(
+        backend, scheduler, constraints, observer, exposition, frontend, authenticator, issuer, check, store, reusable
+    )
 
 
 def what_does_not_fit(kernel: Kernel, gateway: Gateway) -> None:

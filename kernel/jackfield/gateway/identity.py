@@ -24,8 +24,10 @@ from jackfield.errors import (
 )
 from jackfield.gateway.credentials import credential_of
 from jackfield.gateway.failures import Failures
+from jackfield.gateway.key_issuers import NamedKeyIssuer
 from jackfield.logs import traceback_of
 from jackfield.ports.identity import ADMIN, DEADLINE_S, Principal
+from jackfield.ports.key_issuer import KeyIssuer
 from jackfield.secret import HIDDEN
 
 if TYPE_CHECKING:
@@ -60,6 +62,11 @@ class Identity:
     def names(self) -> tuple[str, ...]:
         """Names of the authenticators, in the order they are asked; empty where anybody may call."""
         return tuple(name for name, _ in self._authenticators)
+
+    @property
+    def key_issuers(self) -> Mapping[str, KeyIssuer]:
+        """Those of them whose keys can be changed, by name, in the order they are asked."""
+        return {name: NamedKeyIssuer(name, each) for name, each in self._authenticators if isinstance(each, KeyIssuer)}
 
     async def admit(self, headers: CIMultiDictProxy[str], context: RequestContext, scope: str | None) -> None:
         """Find out who calls and whether they may; ``context.principal`` is set then.

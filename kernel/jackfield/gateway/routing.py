@@ -97,6 +97,10 @@ class Routes:
             if endpoint.operation is not None and endpoint.operation.task is not None
         ]
 
+    def need(self, scope: str) -> bool:
+        """Whether any route is for principals with *scope*."""
+        return any(endpoint.scope == scope for endpoint in self._claimed.values())
+
     @property
     def empty(self) -> bool:
         """Whether no frontend serves anything."""

@@ -45,6 +45,9 @@ SCOPES: Final[Mapping[str, str]] = {
 }
 """The scopes of Jackfield's own routes, and what they allow. Frontends may use others."""
 
+USUAL_SCOPES: Final = tuple(scope for scope in SCOPES if scope not in {ADMIN, SLOTS})
+"""Of a key that nobody has named any for."""
+
 SCOPE: Final = re.compile(r"\*\Z|[a-z][a-z0-9_.-]*(:[a-z][a-z0-9_.-]*)?\Z")
 """What a scope looks like: ``generate``, ``models:read``, ``*``."""
 

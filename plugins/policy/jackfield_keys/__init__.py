@@ -30,13 +30,13 @@ def jackfield_config() -> type[KeysConfig]:
 
 @hookimpl
 def jackfield_authenticators(instance: PluginInstance) -> Mapping[str, AuthenticatorFactory]:
-    """One authenticator, under the instance's name."""
+    """One authenticator, which is a key issuer too, under the instance's name."""
     file = instance.config(KeysConfig).file
 
     def make() -> Authenticator:
-        from jackfield_keys.authenticator import KeysAuthenticator  # only a gateway needs it
+        from jackfield_keys.issuer import KeysIssuer  # only a gateway needs it
 
-        return KeysAuthenticator(instance.name, instance.path(file), file)
+        return KeysIssuer(instance.name, instance.path(file), file)
 
     return {instance.name: make}
 

@@ -63,6 +63,12 @@ class KeysAuthenticator:
             raise CredentialExpired("the API key has expired", fingerprint=fingerprint)
         return entry.principal
 
+    async def follow(self) -> None:
+        """Have the file looked at now: what it says when this is called holds when it returns."""
+        if self._looking is not None:
+            await asyncio.shield(self._looking)  # it may have begun before the file was changed
+        await self._look(0.0)
+
     async def _look(self, pause_s: float) -> None:
         """Have the file looked at if the last time is *pause_s* ago; everybody who comes meanwhile waits for it."""
         if self._looking is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from jackfield.ports.identity import ADMIN, ALL, SCOPE, SCOPES, SLOTS
+from jackfield.ports.identity import ADMIN, ALL, SCOPE, SCOPES, SLOTS, USUAL_SCOPES
 from jackfield.types import PRIORITY_MAX
 from jackfield_keys.durations import duration, expiry
 from jackfield_keys.edit import Grant, KeyFile
@@ -75,8 +75,8 @@ _expires = click.option(
     "scopes",
     multiple=True,
     metavar="SCOPE",
-    help=f"What it may do; repeatable. Known: {', '.join(SCOPES)}; {ALL} is all. Default: all known ones but {SLOTS} and"
-    f" {ADMIN}.",
+    help=f"What it may do; repeatable. Known: {', '.join(SCOPES)}; {ALL} is all."
+    f" Default: all known ones but {SLOTS} and {ADMIN}.",
 )
 @click.option("--model", "models", multiple=True, metavar="MODEL", help="A model it may use; repeatable. Default: all.")
 @click.option(
@@ -114,7 +114,7 @@ def create(  # noqa: PLR0913 - one parameter per option
     """  # noqa: D301  \b is click's mark against wrapping
     _check_name(name)
     _check_scopes(scopes)
-    grant = Grant(name, owner, _distinct(scopes) or _default_scopes(), _distinct(models) or None, expires, priority)
+    grant = Grant(name, owner, _distinct(scopes) or USUAL_SCOPES, _distinct(models) or None, expires, priority)
     try:
         key, record = file.create(grant)
     except ValueError as error:  # the record's own check
@@ -246,10 +246,6 @@ def _row(record: KeyRecord) -> KeyRow:
         expires=record.expires,
         revoked=record.revoked,
     )
-
-
-def _default_scopes() -> tuple[str, ...]:
-    return tuple(scope for scope in SCOPES if scope not in {ADMIN, SLOTS})
 
 
 def _distinct(texts: tuple[str, ...]) -> tuple[str, ...]:

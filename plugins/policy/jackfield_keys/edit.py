@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 import tomlkit
 from tomlkit.items import AoT, Table
 
-from jackfield.errors import JackfieldError
+from jackfield.errors import Conflict, KeyNotFound, ManifestError
 from jackfield_keys.key import digest_of, new_key
-from jackfield_keys.records import KeyRecord, parse
-from jackfield_keys.store import locked, read, replace
+from jackfield_keys.records import KEYS_MAX, KeyRecord, parse
+from jackfield_keys.store import FILE_BYTES_MAX, locked, read, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,14 @@ _HEADER: Final = """\
 version = 1
 
 """
+
+
+Agree: TypeAlias = Callable[[Sequence[KeyRecord], Sequence[KeyRecord]], None]
+"""Told, while the file is locked, which keys a change is about, and all others; what it raises refuses the change."""
+
+
+def anyway(_affected: Sequence[KeyRecord], _others: Sequence[KeyRecord]) -> None:
+    """Whoever may write the file may do everything."""
 
 
 class Grant(NamedTuple):
@@ -67,48 +75,62 @@ class KeyFile:
 
         Raises:
             ManifestError: The file cannot be used, or *grant* cannot be written.
-            JackfieldError: The name is taken.
+            Conflict: The name is taken, or there are as many keys as there may be.
+            ValueError: *grant* cannot be a key's; says why.
         """
         with self._editing(make=True) as edit:
             taken = next((each for each in edit.records if each.name == grant.name and each.revoked is None), None)
             if taken is not None:
-                raise JackfieldError(
+                raise Conflict(
                     f"there is a key {grant.name} ({taken.fingerprint}, {taken.state(_now())}); rotate or revoke it, or"
-                    " choose another name"
+                    " choose another name",
+                    param="name",
                 )
             return edit.add(grant)
 
-    def revoke(self, which: str) -> Sequence[KeyRecord]:
+    def revoke(self, which: str, agree: Agree = anyway) -> Sequence[KeyRecord]:
         """Refuse the keys called *which*, or the one with that fingerprint, from now on.
+
+        Parameters:
+            which: Name or fingerprint.
+            agree: Asked about those that are not refused yet, if there are any.
 
         Returns:
             Those that were not refused before; empty where all were.
 
         Raises:
             ManifestError: The file cannot be used.
-            JackfieldError: There is no such key.
+            KeyNotFound: There is no such key.
         """
         now = _now()
         with self._editing() as edit:
             found = [each for each in edit.records if which in (each.name, each.fingerprint)]
             if not found:
                 raise self._unknown(which)
-            return [edit.revoke(each, now) for each in found if each.state(now) != "revoked"]
+            good = [each for each in found if each.state(now) != "revoked"]
+            if good:
+                agree(good, edit.but(good))
+            return [edit.revoke(each, now) for each in good]
 
-    def rotate(self, which: str, grace: timedelta, expires: datetime | None) -> tuple[str, KeyRecord, KeyRecord]:
+    def rotate(
+        self, which: str, grace: timedelta, expires: datetime | None, agree: Agree = anyway
+    ) -> tuple[str, KeyRecord, KeyRecord]:
         """Give the holder of a key a new one.
 
         Parameters:
             which: Name or fingerprint of the present key.
             grace: How long the old one stays good.
             expires: Of the new one; None takes the old one's lifetime, if that has one.
+            agree: Asked about the old one.
 
         Returns:
             The new key, its record, and the old one's.
 
         Raises:
             ManifestError: The file cannot be used.
-            JackfieldError: There is no such key, or it was revoked or rotated.
+            KeyNotFound: There is no such key.
+            Conflict: It was revoked or rotated, or there are as many keys as there may be.
+            OverflowError: The end of the grace, or the new expiry, lies beyond all dates.
         """
         now = _now()
         with self._editing() as edit:
@@ -118,8 +140,9 @@ class KeyFile:
                 raise (
                     self._unknown(which)
                     if not found
-                    else JackfieldError(f"{which} was {found[-1].state(now)} and cannot be rotated; create a new key")
+                    else Conflict(f"{which} was {found[-1].state(now)} and cannot be rotated; create a new key")
                 )
+            agree([old], edit.but([old]))
             lifetime = old.expires - old.created if old.expires is not None else None
             expires = expires if expires is not None or lifetime is None else now + lifetime
             revoked = edit.revoke(old, now + grace)
@@ -136,8 +159,8 @@ class KeyFile:
             if edit.changed:
                 replace(self._path, edit.text(), self._shown)
 
-    def _unknown(self, which: str) -> JackfieldError:
-        return JackfieldError(f"{self._shown}: there is no key called {which}, and none with that fingerprint")
+    def _unknown(self, which: str) -> KeyNotFound:
+        return KeyNotFound(f"{self._shown}: there is no key called {which}, and none with that fingerprint")
 
 
 class _Edit:
@@ -149,7 +172,16 @@ class _Edit:
         self._document = tomlkit.parse(text)
         self.changed = False
 
+    def but(self, some: Sequence[KeyRecord]) -> Sequence[KeyRecord]:
+        """All records but *some*."""
+        left_out = {each.digest for each in some}
+        return [each for each in self.records if each.digest not in left_out]
+
     def add(self, grant: Grant) -> tuple[str, KeyRecord]:
+        if len(self.records) >= KEYS_MAX:
+            raise Conflict(
+                f"there are {KEYS_MAX} keys, which is all there may be; whoever has the file may remove old ones"
+            )
         key = new_key()
         while digest_of(key).hex()[:6] in {each.fingerprint for each in self.records}:
             key = new_key()
@@ -179,6 +211,8 @@ class _Edit:
     def text(self) -> str:
         """The whole document; what it would say is checked first."""
         text = tomlkit.dumps(self._document)
+        if len(text.encode()) > FILE_BYTES_MAX:
+            raise ManifestError(f"{self._shown}: it would be larger than {FILE_BYTES_MAX} bytes, which nobody reads")
         if list(parse(text, self._shown)) != self.records:
             raise AssertionError("the changed key file would not say what it must")
         return text

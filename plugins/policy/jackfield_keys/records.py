@@ -60,9 +60,10 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("digest must be sha256: and 64 hexadecimal digits")
         if not self.scopes or not all(SCOPE.match(scope) for scope in self.scopes):
             raise ValueError("scopes must be a list of words such as generate or models:read")
-        texts = (self.owner, *self.scopes, *(self.models or ()))
-        if any(len(text) > TEXT_MAX or not text.isprintable() for text in texts) or "" in (self.models or ()):
-            raise ValueError(f"owner, scopes and models must be printable texts of at most {TEXT_MAX} characters")
+        for field, texts in (("owner", (self.owner,)), ("scopes", self.scopes), ("models", self.models or ())):
+            empty = "" in texts and field != "owner"
+            if empty or any(len(text) > TEXT_MAX or not text.isprintable() for text in texts):
+                raise ValueError(f"{field} must be printable texts of at most {TEXT_MAX} characters")
         if not -PRIORITY_MAX <= self.priority <= PRIORITY_MAX:
             raise ValueError(f"priority must be between {-PRIORITY_MAX} and {PRIORITY_MAX}")
 

@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from jackfield.errors import JackfieldError, ManifestError
+from jackfield.errors import ManifestError, Overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ def locked(path: Path, shown: str) -> Iterator[None]:
 
     Raises:
         ManifestError: Neither can be opened.
-        JackfieldError: Somebody else has been writing for ``LOCK_S``.
+        Overloaded: Somebody else has been writing for ``LOCK_S``.
     """
     deadline = time.monotonic() + LOCK_S
     while True:
@@ -99,7 +99,7 @@ def locked(path: Path, shown: str) -> Iterator[None]:
         try:
             while not _try_lock(descriptor):
                 if time.monotonic() > deadline:
-                    raise JackfieldError(f"{shown}: another command has been writing for {LOCK_S:g} s; try again")
+                    raise Overloaded(f"another command has been writing the key file for {LOCK_S:g} s; try again")
                 time.sleep(_LOCK_LOOK_S)
             if _is_current(descriptor, path):
                 yield

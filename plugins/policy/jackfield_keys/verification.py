@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def prepare(folder: Path) -> Mapping[str, Mapping[str, str]]:
-    """Make that file in *folder*; what the plugin's options and the authenticator's kit are then."""
+    """Make that file in *folder*; what the plugin's options and the kits' words are then."""
     file = folder / "keys.toml"
     key, _ = KeyFile(file, file.name).create(Grant("kit", "", ("generate",), None, None))
-    return {"config": {"file": str(file)}, "authenticator": {"credential": key}}
+    return {"config": {"file": str(file)}, "authenticator": {"credential": key}, "issuer": {}}

@@ -8,8 +8,10 @@ import pytest
 
 from jackfield.testing.kits.authenticator import AuthenticatorKit
 from jackfield.testing.kits.commands import CommandsKit
+from jackfield.testing.kits.key_issuer import KeyIssuerKit
 from jackfield_keys.authenticator import KeysAuthenticator
 from jackfield_keys.edit import Grant, KeyFile
+from jackfield_keys.issuer import KeysIssuer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +32,17 @@ class TestAuthenticator(AuthenticatorKit):
     def make_authenticator(self, credential: str, tmp_path: Path) -> AuthenticatorFactory:
         """As the plugin makes it."""
         return lambda: KeysAuthenticator("keys", tmp_path / "keys.toml", "keys.toml")
+
+
+class TestIssuer(KeyIssuerKit):
+    """A file that has one key."""
+
+    @pytest.fixture
+    def make_issuer(self, tmp_path: Path) -> AuthenticatorFactory:
+        """As the plugin makes it."""
+        path = tmp_path / "keys.toml"
+        KeyFile(path, path.name).create(Grant("ci", "", ("generate",), None, None))
+        return lambda: KeysIssuer("keys", path, path.name)
 
 
 class TestCommands(CommandsKit):

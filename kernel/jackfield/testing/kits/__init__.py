@@ -56,6 +56,7 @@ KITS: Final = (
     KitEntry(("jackfield_dialects",), "dialect", "DialectKit", "dialect", "dialects"),
     KitEntry(("jackfield_frontends",), "frontend", "FrontendKit", "frontend", "frontends"),
     KitEntry(("jackfield_authenticators",), "authenticator", "AuthenticatorKit", "authenticator", "authenticators"),
+    KitEntry(("jackfield_authenticators",), "key_issuer", "KeyIssuerKit", "issuer", "authenticators"),
     KitEntry(("jackfield_observers",), "observer", "ObserverKit", factories="observers"),
 )
 """Every kit, in the order in which they are run."""

@@ -253,6 +253,9 @@ def _parts(dialect: ChatDialect, family: DialectNeeds) -> st.SearchStrategy[str]
         *'{}[]()<>:,="',
         "\\",
         "\\u00",
+        "\\ud83c",
+        "\\udfb9",
+        "1e999",
         "\\n",
         "\n",
         " ",
@@ -311,5 +314,6 @@ def _check(said: Said, chat: ChatPrompt, *, cut: bool) -> None:
     assert not isinstance(first, ArgumentsPiece), "arguments of no call"
     complete = said.arguments[: -1 if cut or said.malformed else None]
     for arguments in complete:
-        assert isinstance(json.loads(arguments), dict), f"no JSON object: {arguments}"
+        assert isinstance(msgspec.json.decode(arguments), dict), f"no JSON object: {arguments}"
+    msgspec.json.encode(said.pieces)  # half a character alone cannot be sent
     assert all(isinstance(piece, ContentPiece | ReasoningPiece | CallPiece | ArgumentsPiece) for piece in said.pieces)

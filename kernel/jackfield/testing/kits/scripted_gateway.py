@@ -17,10 +17,11 @@ from jackfield.ports.frontend import ModelCard
 from jackfield.types import Finished, Started, TextDelta, Timings, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from jackfield.pooled import PoolRequest
     from jackfield.ports.frontend import Frontend, FrontendFactory, Handler
+    from jackfield.ports.key_issuer import KeyIssuer
     from jackfield.ports.operating import Operator
     from jackfield.ports.records import RecordStore
     from jackfield.questions import Question, Reply
@@ -100,6 +101,7 @@ class ScriptedGateway:
         questions: Which questions were asked, in order.
         replies: What they are answered with, in order.
         records: Where records are kept; None keeps none.
+        key_issuers: Whose keys can be changed, by name.
         openapi: The document that describes the server.
         open: Requests that are being played right now; back to 0 when a frontend has closed all its generators.
         left: Requests whose generator was closed before its script ended.
@@ -114,6 +116,7 @@ class ScriptedGateway:
         self.questions: list[Question] = []
         self.replies: list[Reply | JackfieldError] = []
         self.records: RecordStore | None = None
+        self.key_issuers: Mapping[str, KeyIssuer] = {}
         self.scripted_operator: Operator | None = None
         self.openapi = b'{"openapi":"3.1.1","info":{"title":"scripted","version":"0"},"paths":{}}'
         self.open = 0
