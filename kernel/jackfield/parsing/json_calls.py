@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from jackfield.parsing.json_text import JsonScanner, NotJson
+from jackfield.parsing.json_text import HalfMender, JsonScanner, NotJson, is_json, mended
 from jackfield.parsing.reading import GeneratorReader, Malformed
 
 if TYPE_CHECKING:
@@ -18,10 +18,14 @@ KEPT_MAX: Final = 1 << 20
 """Most characters of a call that are kept until they can be shown."""
 
 _ID: Final = re.compile(r"[!-~]{1,128}\Z")
-_UNITS: Final = re.compile(r'(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*')
+_UNIT: Final = r"\\u[0-9a-fA-F]{4}"
+_HIGH: Final = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
+_LOW: Final = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+"""Halves of a character that is written as two."""
+_UNITS: Final = re.compile(
+    rf'(?:[^"\\]+|\\["\\/bfnrt]|(?!{_HIGH}){_UNIT}|{_HIGH}(?:{_LOW}|(?!{_LOW})(?={_UNIT}|[^\\]|\\[^u])))*'
+)
 """What of a string can be decoded by itself."""
-_HALF: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
-"""The first half of a character that is written as two."""
 _UNIT_MAX: Final = len(r"\u0000")
 
 
@@ -109,18 +113,19 @@ class JsonCallReader(GeneratorReader):
 
     def json_value(self, pass_on: Callable[[str], None]) -> Reading[None]:
         """Pass one JSON value on, as it comes; raises ``Malformed`` where it is none."""
-        scanner = JsonScanner()
+        scanner, mender = JsonScanner(), HalfMender()
         while True:
             try:
                 count = scanner.feed(self.text)
             except NotJson as error:
-                pass_on(self.take(error.at))
+                pass_on(mender.feed(self.take(error.at)) + mender.end())
                 raise Malformed from None
             if count:
-                pass_on(self.take(count))
+                pass_on(mender.feed(self.take(count)))
             if scanner.done or (self.over and scanner.end()):
                 return
             if self.over:
+                pass_on(mender.end())
                 raise Malformed
             yield
 
@@ -163,11 +168,9 @@ class JsonCallReader(GeneratorReader):
             yield
 
     def _whole_units(self) -> int:
-        """How many characters can be decoded now: no half of an escape, and of a character."""
+        """How many characters can be decoded now: no part of an escape, or of a pair of them."""
         units = _UNITS.match(self.text)
-        count = 0 if units is None else units.end()
-        more = self.text[count : count + 1] != '"' and not self.over
-        return count - _UNIT_MAX if more and _HALF.search(self.text, max(count - _UNIT_MAX, 0), count) else count
+        return 0 if units is None else units.end()
 
     def known(self, name: str) -> str:
         """*name*, if it may be called; raises ``Malformed`` otherwise."""
@@ -220,10 +223,10 @@ def as_object(text: str) -> str:
     """Arguments as a JSON object's text: models write that text into a string at times, or null for none."""
     value = json.loads(text)
     if isinstance(value, str):
-        try:
-            text, value = value, json.loads(value)
-        except (ValueError, RecursionError):
-            raise Malformed from None
+        if not is_json(value):
+            raise Malformed
+        text = mended(value)
+        value = json.loads(text)
     if value is None:
         return "{}"
     if not isinstance(value, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
@@ -13,6 +14,7 @@ _SCALAR: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+
 _SCALAR_SIGNS: Final = frozenset("-+.0123456789abcdefghijklmnopqrstuvwxyzE")
 _SCALAR_MAX: Final = 512
 _PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]+')
+_FRACTION: Final = frozenset(".eE")
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 _ESCAPES: Final = frozenset('"\\/bfnrt')
 
@@ -56,7 +58,7 @@ class JsonScanner:
 
     def end(self) -> bool:
         """The text is over; whether the value is complete."""
-        if self._scalar and not self._stack and _SCALAR.fullmatch(self._scalar):
+        if self._scalar and not self._stack and _is_scalar(self._scalar):
             self.done = True
         return self.done
 
@@ -126,7 +128,7 @@ class JsonScanner:
         return at + 1
 
     def _close_scalar(self, at: int) -> None:
-        if not _SCALAR.fullmatch(self._scalar):
+        if not _is_scalar(self._scalar):
             raise NotJson(at)
         self._scalar = ""
         self._after_value()
@@ -138,3 +140,65 @@ class JsonScanner:
 
 _OPENS: Final = {"}": "{", "]": "["}
 _MAY_CLOSE: Final = {"}": frozenset({"key or }", ", or end"}), "]": frozenset({"value or ]", ", or end"})}
+
+
+def is_json(text: str) -> bool:
+    """Whether *text* is one JSON value that ``JsonScanner`` takes, with white space around it. Any thread."""
+    scanner = JsonScanner()
+    try:
+        rest = text[scanner.feed(text) :]
+    except NotJson:
+        return False
+    return scanner.end() and not rest.strip(_SPACE)
+
+
+def _is_scalar(text: str) -> bool:
+    """Whether it is one, and no number that others could only read as infinite."""
+    if not _SCALAR.fullmatch(text):
+        return False
+    return text[0] in "tfn" or _FRACTION.isdisjoint(text) or math.isfinite(float(text))
+
+
+_ESCAPED: Final = re.compile(
+    r"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(?P<begun>\\(?:u[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?|u[0-9a-fA-F]{0,3})?\Z)"
+    r"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    r"|\\.",
+    re.DOTALL,
+)
+
+
+class HalfMender:
+    r"""Replaces escapes of half a character that stand alone, in JSON that comes in parts: ``\ud83c`` by ``\ufffd``.
+
+    The grammar of JSON has them (RFC 8259, section 8.2), but strict readers, msgspec's among them, take none. Event
+    loop thread of the gateway.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+        """The beginning of an escape, or of a pair of them."""
+
+    def feed(self, text: str) -> str:
+        """*text* as it can be passed on now."""
+        if not self._held and "\\" not in text:  # nearly always
+            return text
+        text, self._held = self._held + text, ""
+        return _ESCAPED.sub(self._mended, text)
+
+    def end(self) -> str:
+        """What is left where the text breaks off."""
+        held, self._held = self._held, ""
+        return held
+
+    def _mended(self, found: re.Match[str]) -> str:
+        if found["begun"]:
+            self._held = found[0]
+            return ""
+        return r"\ufffd" if found["half"] else found[0]
+
+
+def mended(text: str) -> str:
+    """The whole of a JSON *text*, mended."""
+    mender = HalfMender()
+    return mender.feed(text) + mender.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from jackfield.parsing.json_text import is_json, mended
 from jackfield.parsing.shaping import parameters_of
 
 if TYPE_CHECKING:
@@ -73,11 +74,10 @@ def typed_json(text: str, types: frozenset[str]) -> str:
     """
     plain = text.strip()
     plain = _PYTHON.get(plain, plain)
-    try:
-        value = json.loads(plain, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+    if not is_json(plain):
         return json.dumps(text, ensure_ascii=False)
-    type_ = type_of(value)
+    plain = mended(plain)
+    type_ = type_of(json.loads(plain))
     fits = type_ in types or (type_ == "integer" and "number" in types)
     # what is of no type that may come is for the tool to refuse, unless the text itself may come
     return plain if fits or "string" not in types else json.dumps(text, ensure_ascii=False)
@@ -85,10 +85,6 @@ def typed_json(text: str, types: frozenset[str]) -> str:
 
 _PYTHON: Final = {"True": "true", "False": "false", "None": "null"}
 """Templates that print values without a filter teach models to write them as Python does."""
-
-
-def _refuse(constant: str) -> JsonValue:
-    raise ValueError(constant)
 
 
 def _referred(reference: str, root: JsonValue) -> JsonValue:

@@ -164,12 +164,13 @@ class GeneratorReader:
             yield
         return len(self._text) >= count
 
-    def space(self) -> Reading[None]:
-        """Take white space."""
+    def space(self) -> Reading[str]:
+        """Take white space, which is given."""
+        parts: list[str] = []
         while True:
-            self.take(len(self._text) - len(self._text.lstrip(SPACE)))
+            parts.append(self.take(len(self._text) - len(self._text.lstrip(SPACE))))
             if self._text or self.over:
-                return
+                return "".join(parts)
             yield
 
     def looking_at(self, *marks: str) -> Reading[str | None]:
@@ -224,34 +225,26 @@ class GeneratorReader:
 
     def content(self, *marks: str) -> Reading[str | None]:
         """As ``until``, as content; white space in front of a mark is dropped."""
-        kept = ""
+        kept = HeldSpace()
 
         def pass_on(text: str) -> None:
-            nonlocal kept
-            whole = kept + text
-            shown = whole.rstrip(SPACE)
-            kept = whole[len(shown) :]
-            self.say(shown)
+            self.say(kept.feed(text))
             # it is held back, unless it is in front of everything and will be dropped
-            self._taken = [kept] if kept and self._said else []
+            self._taken = [" "] if kept and self._said else []
 
         self.reasoning = False
         mark = yield from self.until(marks, pass_on)
         if mark is None:
-            self.say(kept)
+            self.say(kept.take())
             self._taken = []
         else:
-            self._taken = [kept + mark]
+            self._taken = [kept.take() + mark]
         return mark
 
     def thoughts(self, begin: str, end: str) -> Reading[bool]:
         """Thoughts, where the prompt has begun them or the answer begins with them; whether there were any."""
         if not self.prompt_end.rstrip(SPACE).endswith(begin):
-            start = len(self._text) - len(self._text.lstrip(SPACE))
-            while not self.over and not self._text[start:]:
-                yield
-                start = len(self._text) - len(self._text.lstrip(SPACE))
-            space = self.take(start)
+            space = yield from self.space()
             if (yield from self.optional(begin)) is None:
                 self._text, self._taken = space + self._text, []
                 return False
@@ -262,19 +255,43 @@ class GeneratorReader:
         return True
 
     def _thoughts_until(self, end: str) -> Reading[None]:
-        kept, begun = "", False
+        kept, begun = HeldSpace(), False
 
         def pass_on(text: str) -> None:
-            nonlocal kept, begun
-            whole = kept + text
-            shown = whole.rstrip(SPACE)
-            kept = whole[len(shown) :]
+            nonlocal begun
+            shown = kept.feed(text)
             self._taken = []
             if shown:
                 self.think(shown if begun else shown.lstrip(SPACE))
                 begun = True
 
         yield from self.until((end,), pass_on)
+
+
+class HeldSpace:
+    """White space at the end of what came: it is shown once something follows. Event loop thread of the gateway."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def feed(self, text: str) -> str:
+        """What can be shown now, *text* being what comes next."""
+        shown = text.rstrip(SPACE)
+        space = text[len(shown) :]
+        if shown:
+            shown = self.take() + shown
+        if space:
+            self._parts.append(space)
+        return shown
+
+    def take(self) -> str:
+        """All that is held; it is no longer."""
+        whole = "".join(self._parts)
+        self._parts.clear()
+        return whole
 
 
 def held(text: str, marks: Sequence[str]) -> int:

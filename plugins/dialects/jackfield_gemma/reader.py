@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
+from jackfield.parsing.json_text import is_json
 from jackfield.parsing.reading import GeneratorReader, Malformed
 from jackfield.parsing.tagged_calls import escaped
 from jackfield_gemma.marks import CLOSE, OPEN, QUOTE, THINK
@@ -20,8 +21,7 @@ DEPTH_MAX: Final = 64
 
 _WORD: Final = re.compile(r"[A-Za-z0-9+.-]*")
 _WORD_MAX: Final = 512
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_NAMES: Final = {"true": "true", "false": "false", "null": "null", "True": "true", "False": "false", "None": "null"}
+_NAMES: Final = {"True": "true", "False": "false", "None": "null"}
 """The template prints null as Python does, so the model may too."""
 
 
@@ -134,7 +134,7 @@ class Gemma4Reader(GeneratorReader):
                 break
             yield
         word = self.text[:length]
-        value = word if _NUMBER.fullmatch(word) else _NAMES.get(word)
+        value = word if is_json(word) else _NAMES.get(word)
         if value is None:
             raise Malformed
         self.take(length)

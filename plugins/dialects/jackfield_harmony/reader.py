@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.parsing.json_calls import JsonCallReader
-from jackfield.parsing.reading import SPACE, Malformed
+from jackfield.parsing.reading import SPACE, HeldSpace, Malformed
 from jackfield_harmony.marks import CALL, CHANNEL, CONSTRAIN, END, ENDS, FUNCTIONS, MESSAGE, RETURN, START
 
 if TYPE_CHECKING:
@@ -100,13 +100,11 @@ class HarmonyReader(JsonCallReader):
         return end or END
 
     def _think(self) -> Reading[str]:
-        kept, begun = "", False
+        kept, begun = HeldSpace(), False
 
         def pass_on(text: str) -> None:
-            nonlocal kept, begun
-            whole = kept + text
-            shown = whole.rstrip(SPACE)
-            kept = whole[len(shown) :]
+            nonlocal begun
+            shown = kept.feed(text)
             self.end_call()
             if shown and not begun:
                 shown = (_BETWEEN if self._thought else "") + shown.lstrip(SPACE)

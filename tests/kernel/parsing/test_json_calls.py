@@ -116,3 +116,33 @@ def test_any_cut_of_any_string_reads_the_same(text: str) -> None:
     whole = _read(Strings("", ()), f'"{text}', 100)
     assert _read(Strings("", ()), f'"{text}', 1) == whole
     assert all(piece.text.encode() for piece in whole if isinstance(piece, ContentPiece))
+
+
+_UNITS: Final = ("\\ud83c", "\\udfb9", "\\u0041", "\\\\", "ud83c", "\\n", '\\"', "a", "🎹")
+
+
+class Values(JsonCallReader):
+    """One JSON value."""
+
+    def answer(self) -> Reading[None]:
+        """Passed on."""
+        yield from self.json_value(self.argue)
+
+
+@given(units=st.lists(st.sampled_from(_UNITS), max_size=8), step=st.integers(1, 12))
+def test_halves_of_characters(units: list[str], step: int) -> None:
+    """Together they are one; a half alone cannot be sent, so it is replaced, however the text is cut."""
+    text = f'"{"".join(units)}"'
+    value = str(json.loads(text)).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    passed = _read(Values("", ()), text, step)
+    assert [json.loads(piece.text) for piece in passed if isinstance(piece, ArgumentsPiece)] == [value]
+    shown = _read(Strings("", ()), text, step)
+    assert "".join(piece.text for piece in shown if isinstance(piece, ContentPiece)) == value.lstrip()
+
+
+@pytest.mark.parametrize("arguments", ['"{\\"a\\": NaN}"', '{"a": 1e999}', '"{\\"a\\": -1e999}"', '"[1]"', "[1]"])
+def test_arguments_that_nobody_could_read(arguments: str) -> None:
+    """They are malformed: no JSON, infinite, or no object."""
+    reader = Calls("", {"f"})
+    _read(reader, f'{{"name": "f", "arguments": {arguments}}}', 3)
+    assert reader.malformed
