@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -71,20 +72,22 @@ def send(served: Served, case: Any, headers: Mapping[str, str]) -> Answer:
 
 
 def check(served: Served, case: Any) -> Answer:
-    """One request: with a key, without, with a wrong one, and with one that may do everything else."""
+    """One request: with a key, and without, or with a wrong one, or with one that may do everything else."""
     operation = case.operation.definition.raw
     scope = operation["security"][0]["bearer"][0]
     strangers = [({}, 401), ({"Authorization": "Bearer sk-nobody-has-this-key"}, 401)]
     if scope != ALL:
         strangers.append((served.other_scopes[scope], 403))
-    headers, status = strangers[hash(case.id) % len(strangers)]
-    stranger = send(served, case, headers)
-    assert stranger.status_code == status, (stranger.status_code, stranger.text[:300])
-    assert not served.problems(operation, stranger), (served.problems(operation, stranger), stranger.text[:300])
     answer = send(served, case, served.key)
-    assert answer.status_code < 500, (answer.status_code, answer.text[:500])
-    problems = served.problems(operation, answer)
-    assert not problems, (problems, answer.text[:500])
+    headers, status = strangers[len(answer.content) % len(strangers)]
+    stranger = send(served, case, headers)
+    # a path with a line break is not this route's: nobody has it
+    nowhere = answer.status_code == HTTPStatus.NOT_FOUND and "unknown_url" in answer.text
+    assert stranger.status_code == (HTTPStatus.NOT_FOUND if nowhere and status == HTTPStatus.FORBIDDEN else status)
+    assert answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR, (answer.status_code, answer.text[:500])
+    for each in (stranger, answer):
+        problems = served.problems(operation, each)
+        assert not problems, (problems, each.text[:500])
     return answer
 
 
