@@ -51,8 +51,9 @@ if TYPE_CHECKING:
     from jackfield.ports.pooled import PooledRunner
     from jackfield.ports.records import RecordStoreFactory
     from jackfield.ports.reuse import ReusableRunner
+    from jackfield.ports.reviewer import Reviewer
     from jackfield.ports.scheduler import SchedulerFactory
-    from jackfield.ports.tokenizer import Tokenizer
+    from jackfield.ports.tokenizer import InfillTokens, Tokenizer
     from jackfield.sampling import SamplingParams
 
 
@@ -72,6 +73,7 @@ class Letters:
     end_tokens = frozenset({26})
     chat_template: str | None = None
     template_tokens: Mapping[str, str] = {}
+    infill: InfillTokens | None = None
 
     def encode(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
         """Small letters only."""
@@ -309,6 +311,14 @@ class OneToken:
         if credential.value == self._token:
             return Principal(id="one", name="one", fingerprint=fingerprint(credential.value.reveal()))
         raise Unauthenticated("this token is unknown")
+
+
+class KnownHolder(OneToken):
+    """An authenticator that is a reviewer too."""
+
+    async def review(self, principal: Principal) -> Principal:
+        """Nothing has changed."""
+        return principal
 
 
 class FewKeys(OneToken):
@@ -554,10 +564,22 @@ def what_fits(gateway: Gateway, info: ModelInfo, limits: RunnerLimits) -> None:
     frontend: Frontend = Hello(gateway)
     authenticator: Authenticator = OneToken(Secret("x"))
     issuer: KeyIssuer = FewKeys(Secret("x"))
+    reviewer: Reviewer = KnownHolder(Secret("x"))
     check: Check = Fine()
     store: KVStore = Nowhere()
     print(
-        backend, scheduler, constraints, observer, exposition, frontend, authenticator, issuer, check, store, reusable
+        backend,
+        scheduler,
+        constraints,
+        observer,
+        exposition,
+        frontend,
+        authenticator,
+        issuer,
+        reviewer,
+        check,
+        store,
+        reusable,
     )
 
 

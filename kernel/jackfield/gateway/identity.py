@@ -28,6 +28,7 @@ from jackfield.gateway.key_issuers import NamedKeyIssuer
 from jackfield.logs import traceback_of
 from jackfield.ports.identity import ADMIN, DEADLINE_S, Principal
 from jackfield.ports.key_issuer import KeyIssuer
+from jackfield.ports.reviewer import Reviewer
 from jackfield.secret import HIDDEN
 
 if TYPE_CHECKING:
@@ -96,6 +97,32 @@ class Identity:
         context.fingerprint = principal.fingerprint
         if scope is not None and not principal.may(scope):
             raise InsufficientScope(f"this key lacks the scope {scope!r} that the route needs")
+
+    async def review(self, principal: Principal | None) -> Principal | None:
+        """What a caller may by now whose request is over; see ``Gateway.review``."""
+        if principal is None:
+            if self._authenticators:
+                raise CredentialMissing("whoever asked for this had no API key, and now one is needed")
+            return None
+        for name, authenticator in self._authenticators:
+            if name == principal.authenticator:
+                return await self._reviewed(name, authenticator, principal)
+        raise Unauthenticated("nobody can say any more who asked for this: the authenticator is not enabled")
+
+    async def _reviewed(self, name: str, authenticator: Authenticator, principal: Principal) -> Principal:
+        if not isinstance(authenticator, Reviewer):
+            return principal
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                found = await authenticator.review(principal)
+            if found.id != principal.id:
+                raise PluginError("review() returned another principal")
+            return msgspec.structs.replace(found, authenticator=name)
+        except (Unauthenticated, AuthenticatorFailed):
+            raise
+        except Exception as error:
+            self._report(name, error)
+            raise AuthenticatorFailed("who asked for this cannot be checked now") from error
 
     def _count(self, client: str) -> None:
         wait_s = self._failures.note(client)

@@ -18,6 +18,7 @@ from jackfield.errors import (
     PolicyDenied,
     http,
 )
+from jackfield.gateway.accounting import Accounting
 from jackfield.gateway.faults import unexpected
 from jackfield.gateway.replica import Replica
 from jackfield.gateway.worker_link import WorkerLink
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
     from jackfield.channel.messages import WorkerStatus
     from jackfield.context import RequestContext
     from jackfield.gateway.dialects import Dialects
+    from jackfield.gateway.identity import Identity
     from jackfield.gateway.observing import Observers
     from jackfield.manifest import Manifest
     from jackfield.pooled import Pooled, PoolRequest
     from jackfield.ports.frontend import ModelCard
+    from jackfield.ports.identity import Principal
     from jackfield.ports.key_issuer import KeyIssuer
     from jackfield.ports.observer import EngineStats
     from jackfield.ports.operating import Operator
@@ -45,6 +48,9 @@ if TYPE_CHECKING:
 
 ASK_S: Final = 10.0
 """How long a worker may take to answer a question: its intake may have the longest prompt before it."""
+
+OWN_WORK: Final = "none"
+"""Method, in the log, of work that no HTTP request waits for."""
 
 _NAME_SHOWN: Final = 100
 """Characters of an unknown model's name that an error repeats."""
@@ -81,12 +87,28 @@ class Pipeline:
         """Where frontends keep what outlives a request; made once the event loop runs."""
         self._names = _names(self.replicas)
         self._observers = observers
+        self._accounting = Accounting(observers)
+        self._identity: Identity | None = None
         self._started = started
         self._open: dict[RequestContext, list[tuple[WorkerLink, int]]] = {}
 
     def operates(self, operator: Operator) -> None:
         """*operator* is what the server's operator can do."""
         self._operator = operator
+
+    def asks(self, identity: Identity) -> None:
+        """*identity* knows who may what."""
+        self._identity = identity
+
+    async def review(self, principal: Principal | None) -> Principal | None:
+        """See ``Gateway.review``."""
+        if self._identity is None:
+            raise AssertionError("the server gives one before it serves")
+        return await self._identity.review(principal)
+
+    def account(self, context: RequestContext, status: int) -> None:
+        """See ``Gateway.account``."""
+        self._accounting.ended(context, OWN_WORK, status)
 
     @property
     def operator(self) -> Operator:

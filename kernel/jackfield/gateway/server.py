@@ -79,6 +79,7 @@ class GatewayServer:
         self._pipeline = Pipeline(kernel.manifest, self._observers, started, dialects)
         self.operator: Final = GatewayOperator(kernel)
         self._pipeline.operates(self.operator)
+        self._pipeline.asks(self._identity)
         self._pipeline.key_issuers = self._identity.key_issuers
         self._record_stores = kernel.record_stores()
         self.routes: Final = Routes(kernel.frontends(), self._pipeline)

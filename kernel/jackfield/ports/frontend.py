@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jackfield.context import RequestContext
     from jackfield.errors import JackfieldError
     from jackfield.pooled import Pooled, PoolRequest
+    from jackfield.ports.identity import Principal
     from jackfield.ports.key_issuer import KeyIssuer
     from jackfield.ports.operating import Operator
     from jackfield.ports.records import RecordStore
@@ -87,6 +88,30 @@ class Gateway(Protocol):
 
         Raises:
             JackfieldError: Whatever refused or broke it.
+        """
+        ...
+
+    async def review(self, principal: Principal | None) -> Principal | None:
+        """What a caller may by now, for work that goes on when its request is over.
+
+        Parameters:
+            principal: ``RequestContext.principal`` of that request, perhaps of a server that ran before.
+
+        Returns:
+            The principal that the work is to be done for; None where nobody is asked who calls.
+
+        Raises:
+            Unauthenticated: It may nothing any more.
+            AuthenticatorFailed: Nobody can tell at present.
+        """
+        ...
+
+    def account(self, context: RequestContext, status: int) -> None:
+        """Tell observers and the log of work that no HTTP request has waited for.
+
+        Parameters:
+            context: The work's own: made when it began, with a ``route`` that says what it is.
+            status: What the same request over HTTP would have been answered with.
         """
         ...
 

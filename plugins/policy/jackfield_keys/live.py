@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
@@ -15,7 +15,7 @@ from jackfield_keys.records import parse
 from jackfield_keys.store import read, signature
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from jackfield_keys.records import KeyRecord
@@ -47,6 +47,8 @@ class Snapshot(NamedTuple):
     revoked: Mapping[bytes, float]
     """Digest → Unix seconds from which on it is refused; ``FOR_EVER`` once that has come. Nothing ever leaves it: a
     revoked key does not come back, whether an older copy of the file does or the clock is set back."""
+    named: Mapping[str, Sequence[Entry]]
+    """The same entries by their principal's id, the newest first."""
     broken: bool
     """Whether the file could not be used when it was last looked at: no key is good then."""
 
@@ -72,7 +74,7 @@ class LiveKeys:
         self._next_end = float("inf")
         """When the next grace period ends; Unix seconds."""
         self._log = structlog.get_logger("jackfield.keys")
-        self.snapshot = Snapshot({}, {}, broken=True)
+        self.snapshot = Snapshot({}, {}, {}, broken=True)
         self._load()
 
     def refresh(self) -> None:
@@ -94,7 +96,8 @@ class LiveKeys:
         records = parse(text, self._shown)
         before = self.snapshot
         revoked = self._settled(_revocations(records, before.revoked))
-        self.snapshot = Snapshot({each.digest: each for each in map(self._entry, records)}, revoked, broken=False)
+        entries = {each.digest: each for each in map(self._entry, records)}
+        self.snapshot = Snapshot(entries, revoked, _named(entries.values()), broken=False)
         self._seen = seen if time.time_ns() - seen.changed_ns > SETTLED_NS else None
         self._fault = ""
         lost = sorted(
@@ -109,7 +112,7 @@ class LiveKeys:
 
     def _broke(self, reason: str) -> None:
         self._seen = None
-        self.snapshot = self.snapshot._replace(entries={}, broken=True)
+        self.snapshot = self.snapshot._replace(entries={}, named={}, broken=True)
         if reason != self._fault:
             self._fault = reason
             self._log.critical(
@@ -135,6 +138,14 @@ class LiveKeys:
         )
         expires = float("inf") if record.expires is None else record.expires.timestamp()
         return Entry(record.digest_bytes, principal, expires)
+
+
+def _named(entries: Iterable[Entry]) -> Mapping[str, Sequence[Entry]]:
+    """*entries*, which stand in a file oldest first."""
+    named: dict[str, list[Entry]] = {}
+    for entry in entries:
+        named.setdefault(entry.principal.id, []).insert(0, entry)
+    return named
 
 
 def _revocations(records: Sequence[KeyRecord], before: Mapping[bytes, float]) -> Mapping[bytes, float]:

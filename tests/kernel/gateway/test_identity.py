@@ -7,6 +7,7 @@ import http.client
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -660,3 +661,65 @@ def test_a_principal_without_what_it_needs(fields: dict[str, str | int]) -> None
     """Cannot be built."""
     with pytest.raises(ValueError):
         Principal(**{"id": "ann", "name": "ann", "fingerprint": "abc123", **fields})  # type: ignore[arg-type]
+
+
+# --- who called before ------------------------------------------------------------------------------------------------
+
+
+class Reviewing(Judge):
+    """An authenticator that is a reviewer too: what it says of principals is its second answer."""
+
+    def __init__(self, said: Any) -> None:
+        super().__init__()
+        self.said = said
+
+    async def review(self, principal: Principal) -> Any:
+        """Raise what is an exception, wait where it is None, return the rest."""
+        if isinstance(self.said, Exception):
+            raise self.said
+        if self.said is None:
+            await asyncio.Event().wait()
+        return self.said
+
+
+def review(principal: Principal | None, *judges: Authenticator) -> Principal | None:
+    """What the kernel makes of a principal of ``judge-0``."""
+    return asyncio.run(identity.Identity(by(*judges)).review(principal))
+
+
+ANN = msgspec.structs.replace(somebody(), authenticator="judge-0")
+
+
+def test_a_principal_has_the_rights_that_it_has_now() -> None:
+    """The kernel says whose it is."""
+    now = somebody(scopes=("embed",))
+    assert review(ANN, Reviewing(now)) == msgspec.structs.replace(now, authenticator="judge-0")
+
+
+def test_an_authenticator_that_reviews_nobody_lets_them_go_on() -> None:
+    """With the rights that they had; where nobody is asked who calls, nobody is asked later."""
+    assert review(ANN, Judge()) == ANN
+    assert review(None) is None
+
+
+@pytest.mark.parametrize(
+    ("principal", "judges"),
+    [
+        (None, [Judge()]),
+        (ANN, []),
+        (msgspec.structs.replace(ANN, authenticator="judge-7"), [Judge()]),
+        (ANN, [Reviewing(CredentialRevoked("revoked"))]),
+    ],
+)
+def test_who_may_nothing_any_more(principal: Principal | None, judges: list[Judge]) -> None:
+    """Because it was said so, or because nobody is left who could say."""
+    with pytest.raises(Unauthenticated):
+        review(principal, *judges)
+
+
+@pytest.mark.parametrize("said", [RuntimeError("broken"), AuthenticatorFailed("cannot"), somebody("bob"), None])
+def test_a_reviewer_that_fails_lets_nobody_through(said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raising, being slow, or taking one for another."""
+    monkeypatch.setattr(identity, "DEADLINE_S", 0.01)
+    with pytest.raises(AuthenticatorFailed):
+        review(ANN, Reviewing(said))

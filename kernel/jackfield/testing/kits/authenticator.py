@@ -22,6 +22,7 @@ from structlog.testing import capture_logs
 from jackfield.errors import Unauthenticated, http
 from jackfield.plugins import Kernel
 from jackfield.ports.identity import CREDENTIAL_MAX, DEADLINE_S, SCOPE, Credential, Principal
+from jackfield.ports.reviewer import Reviewer
 from jackfield.secret import Secret
 from jackfield.testing.kits.kit import Kit
 
@@ -192,6 +193,28 @@ class AuthenticatorKit(Kit):
 
         answers = asyncio.run(ask(make_authenticator()))
         assert [isinstance(answer, Principal) for answer in answers] == [True, False] * AT_ONCE
+
+    def test_who_is_known_stays_known(self, make_authenticator: AuthenticatorFactory, credential: str) -> None:
+        """What goes on when a request is over is reviewed, by an authenticator that can, also after a restart."""
+        reviewer = self.reviewer(make_authenticator)
+        principal = self.principal(make_authenticator(), credential)
+        assert asyncio.run(reviewer.review(principal)) == principal
+
+    @pytest.mark.parametrize("name", ["nobody", "x" * 100_000, "\0", "\ud800", "../../etc"])
+    def test_who_is_unknown_is_refused(self, make_authenticator: AuthenticatorFactory, name: str) -> None:
+        """One who was somebody once is not let through."""
+        reviewer = self.reviewer(make_authenticator)
+        gone = Principal(id=name, name="gone", fingerprint="000000", scopes=frozenset({"generate"}))
+        with pytest.raises(Unauthenticated):
+            asyncio.run(reviewer.review(gone))
+
+    @staticmethod
+    def reviewer(make_authenticator: AuthenticatorFactory) -> Reviewer:
+        """A new authenticator that can review."""
+        authenticator = make_authenticator()
+        if not isinstance(authenticator, Reviewer):
+            pytest.skip("the authenticator is no reviewer")
+        return authenticator
 
     def test_a_caller_who_leaves_harms_nobody(self, make_authenticator: AuthenticatorFactory, credential: str) -> None:
         """Requests are cancelled at any moment; the next one is judged as ever."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from jackfield.pooled import PoolRequest
     from jackfield.ports.frontend import Frontend, FrontendFactory, Handler
+    from jackfield.ports.identity import Principal
     from jackfield.ports.key_issuer import KeyIssuer
     from jackfield.ports.operating import Operator
     from jackfield.ports.records import RecordStore
@@ -102,6 +103,8 @@ class ScriptedGateway:
         replies: What they are answered with, in order.
         records: Where records are kept; None keeps none.
         key_issuers: Whose keys can be changed, by name.
+        refusals: Why principals may nothing any more, by their id; the empty one is nobody's.
+        accounted: What was told of work that no request waits for: its context and status.
         openapi: The document that describes the server.
         open: Requests that are being played right now; back to 0 when a frontend has closed all its generators.
         left: Requests whose generator was closed before its script ended.
@@ -116,11 +119,24 @@ class ScriptedGateway:
         self.questions: list[Question] = []
         self.replies: list[Reply | JackfieldError] = []
         self.records: RecordStore | None = None
+        self.refusals: dict[str, JackfieldError] = {}
+        self.accounted: list[tuple[RequestContext, int]] = []
         self.key_issuers: Mapping[str, KeyIssuer] = {}
         self.scripted_operator: Operator | None = None
         self.openapi = b'{"openapi":"3.1.1","info":{"title":"scripted","version":"0"},"paths":{}}'
         self.open = 0
         self.left = 0
+
+    async def review(self, principal: Principal | None) -> Principal | None:
+        """Whoever is not in ``refusals`` may what it could."""
+        refusal = self.refusals.get(principal.id if principal is not None else "")
+        if refusal is not None:
+            raise refusal
+        return principal
+
+    def account(self, context: RequestContext, status: int) -> None:
+        """Remember it."""
+        self.accounted.append((context, status))
 
     @property
     def operator(self) -> Operator:
