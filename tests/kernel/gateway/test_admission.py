@@ -69,7 +69,7 @@ def test_room_is_what_is_left_of_slots_and_queue(in_flight: int, left: int, rese
     """All of it is free again when everything that is there has ended."""
     admission = Admission(slots=4, queue=2)
     admission.forecast.served(Service(2.0))
-    assert admission.room(Load(in_flight)) == Room(6, left, pytest.approx(reset_s))
+    assert admission.room(Load(in_flight)) == pytest.approx(Room(6, left, reset_s))
 
 
 @given(

@@ -120,7 +120,7 @@ def test_names_are_bounded(step: int) -> None:
 
 def test_neighbours_of_one_kind_are_one() -> None:
     """Calls stay apart."""
-    pieces = [
+    pieces: list[Piece] = [
         ContentPiece("a"),
         ContentPiece("b"),
         CallPiece("f"),

@@ -107,7 +107,7 @@ def with_reader(kind: Callable[[], ChatReader]) -> ChatDialect:
 def with_traits(traits: Traits) -> ChatDialect:
     """A dialect that says other things of itself."""
     dialect = Dialect()
-    dialect.traits = traits  # type: ignore[misc]  # only this one's
+    dialect.traits = traits
     return dialect
 
 

@@ -101,7 +101,8 @@ def test_workers_are_restarted(server: Administered) -> None:
 def test_the_log_level_changes_live(server: Administered) -> None:
     server.answer("PATCH", "config", {"log_level": "debug"})
     server.answer("POST", "config/reload")
-    for body in ({"log_level": "loud"}, {"queue": 5}, {}, []):
+    wrong: list[object] = [{"log_level": "loud"}, {"queue": 5}, {}, []]
+    for body in wrong:
         assert server.ask("PATCH", "config", body).status_code == 400
 
 
