@@ -66,6 +66,7 @@ _MEANINGS: Final[Mapping[int, str]] = {
     403: "The caller may not do this.",
     404: "What the request names is not there.",
     408: "The request's time was over before it was answered.",
+    409: "It cannot be done in the state that things are in now.",
     413: "The body is too large.",
     429: "There is too much to do for this; it may succeed later.",
     500: "The server is at fault.",
@@ -131,6 +132,8 @@ def _errors(endpoint: Endpoint, *, secured: bool, overload_status: int) -> Itera
         yield ModelNotFound("the model nobody does not exist", param="model")
     elif "{" in endpoint.path or (described is not None and described.parameters):
         yield RecordNotFound("nothing of that id is there")
+    if described is not None:
+        yield from described.refusals
     yield DeadlineExceeded("the request's deadline passed before it was answered")
     if described is not None and described.body is not None:
         yield BodyTooLarge("the request body is larger than this server accepts")

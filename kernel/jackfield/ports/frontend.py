@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkabl
 import msgspec
 
 from jackfield.capabilities import Capabilities
+from jackfield.errors import JackfieldError
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.identity import ALL
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from jackfield.context import RequestContext
-    from jackfield.errors import JackfieldError
     from jackfield.pooled import Pooled, PoolRequest
     from jackfield.ports.identity import Principal
     from jackfield.ports.key_issuer import KeyIssuer
@@ -197,6 +197,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """Of an answer that is no error."""
     error: object | None = None
     """Type of the body of errors, which may come with any 4xx or 5xx."""
+    refusals: tuple[JackfieldError, ...] = ()
+    """What it may be refused with besides what every route may, as examples."""
     headers: tuple[Parameter, ...] = ()
     """Headers of an answer that is no error."""
     parameters: tuple[Parameter, ...] = ()

@@ -13,6 +13,7 @@ from jackfield.ports.frontend import ErrorPayload, Route
 from jackfield.ports.identity import ADMIN
 from jackfield.questions import ListSequences, Sequences
 from jackfield_admin import operations
+from jackfield_admin.keys import KeyRoutes
 from jackfield_admin.records import (
     Caches,
     Configuration,
@@ -46,6 +47,7 @@ class AdminFrontend:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._keys = KeyRoutes(gateway)
 
     def routes(self) -> Sequence[Route]:
         """The paths, all of scope ``admin``."""
@@ -62,6 +64,7 @@ class AdminFrontend:
             Route("PATCH", "/admin/v1/config", self.change_config, ADMIN, operations.CHANGE_CONFIG),
             Route("POST", "/admin/v1/config/reload", self.reload, ADMIN, operations.RELOAD),
             Route("POST", "/admin/v1/drain", self.drain, ADMIN, operations.DRAIN),
+            *self._keys.routes(),
         )
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:  # noqa: ARG002 - the port's

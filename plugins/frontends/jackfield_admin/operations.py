@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from http import HTTPStatus
+from typing import Final, Literal
 
 import msgspec
 
+from jackfield.errors import Conflict
 from jackfield.ports.frontend import Operation, Parameter
 from jackfield.ports.operating import ServerState
+from jackfield_admin.key_records import KeyCreation, Keys, MadeKey, RevokedKeys, Rotation
 from jackfield_admin.records import (
     Caches,
     Configuration,
@@ -68,3 +71,48 @@ RELOAD: Final = Operation(
     summary="Read the manifest again: log level and the scheduler's options", answer=ServerState, error=ErrorBody
 )
 DRAIN: Final = Operation(summary="Finish running requests and end", answer=ServerState, error=ErrorBody)
+
+_ISSUER: Final = Parameter(
+    name="issuer", description="Name of the plugin instance whose keys are meant; the first one without it."
+)
+_LAST: Final = Parameter(
+    name="last_admin",
+    kind=Literal["true", "false"],
+    description="Whether the last good key with the scope admin may go too.",
+)
+_TAKEN: Final = Conflict(
+    "there is a key laptop (5a0c1f, active); rotate or revoke it, or choose another name", param="name"
+)
+_LAST_ONE: Final = Conflict("that is the last good key with the scope admin for all models", param="last_admin")
+_GONE: Final = Conflict("laptop was revoked and cannot be rotated; create a new key")
+
+KEYS: Final = Operation(summary="All keys, without themselves", answer=Keys, error=ErrorBody, parameters=(_ISSUER,))
+CREATE_KEY: Final = Operation(
+    summary="Make a key, which is shown this once",
+    body=KeyCreation,
+    example={"name": "laptop", "scopes": ["generate", "models:read"], "expires": "2099-01-31T00:00:00Z"},
+    answer=MadeKey,
+    status=HTTPStatus.CREATED,
+    error=ErrorBody,
+    refusals=(_TAKEN,),
+    parameters=(_ISSUER,),
+    honoured=("name", "owner", "scopes", "models", "priority", "expires"),
+)
+REVOKE_KEY: Final = Operation(
+    summary="Refuse a key, by name or fingerprint, from now on and for ever",
+    answer=RevokedKeys,
+    error=ErrorBody,
+    refusals=(_LAST_ONE,),
+    parameters=(_ISSUER, _LAST),
+)
+ROTATE_KEY: Final = Operation(
+    summary="Replace a key by a new one, which is shown this once",
+    body=Rotation,
+    example={"grace_s": 3600},
+    answer=MadeKey,
+    status=HTTPStatus.CREATED,
+    error=ErrorBody,
+    refusals=(_GONE,),
+    parameters=(_ISSUER,),
+    honoured=("grace_s", "expires"),
+)
