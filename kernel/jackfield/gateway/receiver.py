@@ -14,6 +14,8 @@ from jackfield.pooled import Pooled
 from jackfield.types import Finished, PromptProgress, Started, TextDelta, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jackfield.channel.messages import SequenceEvent
     from jackfield.context import RequestContext
     from jackfield.questions import Reply
@@ -33,37 +35,48 @@ _unpack: Final = msgspec.msgpack.Decoder(TextDelta).decode
 class _Choice:
     """One of the request's answers."""
 
-    __slots__ = ("_packed", "_texts", "end", "last_text", "over")
+    __slots__ = ("_packed", "end", "last_text", "texts")
 
     def __init__(self) -> None:
-        self._texts: list[TextDelta] = []
+        self.texts: list[TextDelta] = []
         """What was not taken yet, but for what is packed."""
         self._packed: deque[bytes] = deque()
         self.end: Finished | None = None
         self.last_text: float | None = None
-        self.over = False
 
-    def keep(self, delta: TextDelta) -> None:
-        """Keep *delta* until it is taken."""
-        self._texts.append(delta)
-        if len(self._texts) == PACKED_AT:
-            self._packed.append(_pack(_merged(self._texts)))
-            self._texts.clear()
+    def pack(self) -> None:
+        """Make what waits small."""
+        self._packed.append(_pack(_merged(self.texts)))
+        self.texts.clear()
 
-    def take(self) -> TextDelta | None:
-        """The oldest text."""
+    def take(self) -> TextDelta | Finished | None:
+        """The oldest text, then the end."""
         if self._packed:
             return _unpack(self._packed.popleft())
-        if not self._texts:
-            return None
-        delta = self._texts[0] if len(self._texts) == 1 else _merged(self._texts)
-        self._texts.clear()
+        texts = self.texts
+        if not texts:
+            end, self.end = self.end, None
+            return end
+        delta = texts[0] if len(texts) == 1 else _merged(texts)
+        texts.clear()
         return delta
+
+    def take_all(self, events: list[GenerateEvent]) -> None:
+        """Move all that there is to *events*."""
+        if self._packed:
+            events += map(_unpack, self._packed)
+            self._packed.clear()
+        if self.texts:
+            events.append(self.texts[0] if len(self.texts) == 1 else _merged(self.texts))
+            self.texts.clear()
+        if self.end is not None:
+            events.append(self.end)
+            self.end = None
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to take."""
-        return not self._texts and not self._packed and self.end is None
+        return not self.texts and not self._packed and self.end is None
 
 
 class Receiver:
@@ -87,6 +100,7 @@ class Receiver:
         "_scored",
         "_started",
         "_wake",
+        "pass_on",
         "remaining",
     )
 
@@ -96,11 +110,14 @@ class Receiver:
         self._accepted = False
         self._started: Started | None = None
         self._progress: list[PromptProgress] = []
-        self._choices = [_Choice() for _ in range(choices)]
+        self._choices = {index: _Choice() for index in range(choices)}
+        """Those that have not ended."""
         self._ready: dict[int, _Choice] = {}
         """Choices with something to take, in the order they got it."""
         self._failure: JackfieldError | None = None
         self._wake: asyncio.Future[None] | None = None
+        self.pass_on: Callable[[], bool] | None = None
+        """Takes what has arrived, without a task that would wake up for it; False where it cannot."""
         self.remaining = choices
         """Answers that have not ended."""
 
@@ -127,8 +144,12 @@ class Receiver:
             self._put_progress(event)
         else:
             raise ChannelError("a worker gave a generation the result of a pooled request")
-        self._notify()
         return not self.remaining
+
+    def arrived(self) -> None:
+        """All has been put that came at once."""
+        if self.pass_on is None or self._failure is not None or not self.pass_on():
+            self._notify()
 
     def fail(self, error: JackfieldError) -> None:
         """End the request with *error*; what arrived before is still given out first."""
@@ -139,30 +160,47 @@ class Receiver:
 
     async def next(self) -> GenerateEvent:
         """The next event; short text that arrived in between comes as one delta. Raises what failed the request."""
-        while (event := self._take()) is None:
-            self._wake = asyncio.get_running_loop().create_future()
-            try:
-                await self._wake
-            finally:
-                self._wake = None
+        while (event := self.take()) is None:
+            await self.wait()
         return event
 
-    def _take(self) -> GenerateEvent | None:
+    async def wait(self) -> None:
+        """Until something has arrived that nobody has passed on, or the request has failed."""
+        self._wake = asyncio.get_running_loop().create_future()
+        try:
+            await self._wake
+        finally:
+            self._wake = None
+
+    def take(self) -> GenerateEvent | None:
+        """The next event, or None where none has arrived. Raises what failed the request."""
         if self._started is not None:
             started, self._started = self._started, None
             return started
         if self._progress:
             return self._progress.pop(0)
         for index, choice in self._ready.items():
-            event: GenerateEvent | None = choice.take()
-            if event is None:
-                event, choice.end = choice.end, None
+            event = choice.take()
             if choice.empty:
                 del self._ready[index]
             return event
         if self._failure is not None:
             raise self._failure
         return None
+
+    def take_all(self) -> list[GenerateEvent]:
+        """All events that have arrived; a failure is left for ``take``."""
+        events: list[GenerateEvent] = []
+        if self._started is not None:
+            events.append(self._started)
+            self._started = None
+        if self._progress:
+            events += self._progress
+            self._progress.clear()
+        for choice in self._ready.values():
+            choice.take_all(events)
+        self._ready.clear()
+        return events
 
     def _put_text(self, delta: TextDelta, now: float) -> None:
         choice = self._open_choice(delta.index)
@@ -176,7 +214,9 @@ class Receiver:
             elif context.first_token is None:
                 context.first_token = now
             choice.last_text = now
-        choice.keep(delta)
+        choice.texts.append(delta)
+        if len(choice.texts) == PACKED_AT:
+            choice.pack()
         self._ready[delta.index] = choice
 
     def _put_progress(self, progress: PromptProgress) -> None:
@@ -190,7 +230,7 @@ class Receiver:
         if finished.logprobs and not self._scored:
             raise ChannelError("a worker sent log probabilities that nobody asked for")
         choice.end = finished
-        choice.over = True
+        del self._choices[finished.index]
         self._ready[finished.index] = choice
         context = self._context
         context.finished = _accounted(context.finished, finished)
@@ -200,9 +240,10 @@ class Receiver:
     def _open_choice(self, index: int) -> _Choice:
         if not self._accepted:
             raise ChannelError("a worker sent text or an end for a request it has not started")
-        if not 0 <= index < len(self._choices) or self._choices[index].over:
+        choice = self._choices.get(index)
+        if choice is None:
             raise ChannelError("a worker sent text or an end for an answer that nobody waits for")
-        return self._choices[index]
+        return choice
 
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -242,6 +283,9 @@ class ReplyReceiver:
         if not self._reply.done():
             self._reply.set_exception(error)
             self._reply.exception()  # nobody may be waiting any more, which is no reason for a warning
+
+    def arrived(self) -> None:
+        """See ``Receiver``: whoever waits has been told."""
 
     async def reply(self) -> Reply:
         """Wait for the reply. Raises what failed the question."""
@@ -291,6 +335,9 @@ class PoolReceiver:
         if not self._result.done():
             self._result.set_exception(error)
             self._result.exception()  # nobody may be waiting any more, which is no reason for a warning
+
+    def arrived(self) -> None:
+        """See ``Receiver``: whoever waits has been told."""
 
     async def result(self) -> Pooled:
         """Wait for the result. Raises what failed the request."""

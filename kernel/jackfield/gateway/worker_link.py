@@ -25,7 +25,7 @@ from jackfield.gateway.backlog import Backlog
 from jackfield.gateway.forecast import Service
 from jackfield.gateway.receiver import PoolReceiver, Receiver, ReplyReceiver
 from jackfield.pooled import Pooled
-from jackfield.types import Finished, Started
+from jackfield.types import Finished, Started, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +51,10 @@ class Incoming(Protocol):
 
     def put(self, event: SequenceEvent, now: float, /) -> bool:
         """Take *event* in; True if it was the last one."""
+        ...
+
+    def arrived(self) -> None:
+        """All has been put that came at once: now it can go on."""
         ...
 
     def fail(self, error: JackfieldError) -> None:
@@ -83,6 +87,8 @@ class WorkerLink(asyncio.Protocol):
         self._outgoing = to_worker()
         self._ids = count(1)
         self._open: dict[int, Incoming] = {}
+        self._touched: dict[int, Incoming] = {}
+        """Those that got something of what is being read."""
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._in_flight = 0
         self._backlog = Backlog()
@@ -173,6 +179,9 @@ class WorkerLink(asyncio.Protocol):
         except ChannelError as error:
             self._log.error("worker link broken", model=self.model, reason=type(error).__name__)
             self.close()
+        touched, self._touched = self._touched, {}
+        for receiver in touched.values():
+            receiver.arrived()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
         if not self._closed:
@@ -185,6 +194,10 @@ class WorkerLink(asyncio.Protocol):
         for number, event in events:
             receiver = self._open.get(number)
             if receiver is None:  # a request that was cancelled a moment ago may still have events under way
+                continue
+            self._touched[number] = receiver
+            if isinstance(event, TextDelta):
+                receiver.put(event, now)
                 continue
             if self._backlog and isinstance(event, Started):
                 self._backlog.measured(number, event.prompt_tokens)
