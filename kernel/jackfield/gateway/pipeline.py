@@ -20,14 +20,14 @@ from jackfield.errors import (
 )
 from jackfield.gateway.accounting import Accounting
 from jackfield.gateway.faults import unexpected
+from jackfield.gateway.generation import Generation, Submitted
 from jackfield.gateway.replica import Replica
 from jackfield.gateway.worker_link import WorkerLink
 from jackfield.ports.observer import WorkerChanged, WorkerReported
 from jackfield.questions import Render
-from jackfield.types import Finished, GenerateRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jackfield.capabilities import Endpoint
     from jackfield.channel.messages import WorkerStatus
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from jackfield.ports.operating import Operator
     from jackfield.ports.records import RecordStore
     from jackfield.questions import Question, Reply
-    from jackfield.types import GenerateEvent
+    from jackfield.types import GenerateRequest
 
 ASK_S: Final = 10.0
 """How long a worker may take to answer a question: its intake may have the longest prompt before it."""
@@ -125,25 +125,21 @@ class Pipeline:
             if _may_use(context, replica)
         ]
 
-    async def generate(self, context: RequestContext, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
+    def generate(self, context: RequestContext, request: GenerateRequest) -> Generation:
         """See ``Gateway.generate``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
+        return Generation(lambda: self._submitted(context, request))
+
+    @contextmanager
+    def _submitted(self, context: RequestContext, request: GenerateRequest) -> Iterator[Submitted]:
+        """*request* in its worker, until nobody reads any more."""
         with _told(context):
             replica = self._checked(context, request)
             opened = replica.open(_prioritised(context, request))
             link, timeout_s = self._admit(context, replica, request.n)
             number, receiver = link.submit(context, opened.request, timeout_s)
             self._open.setdefault(context, []).append((link, number))
-            reading = opened.reading
-            left = request.n
             try:
-                while left:
-                    event = await receiver.next()
-                    left -= isinstance(event, Finished)
-                    if reading is None:
-                        yield event
-                        continue
-                    for read in reading.read(event):
-                        yield read
+                yield Submitted(receiver, opened.reading, request.n)
             finally:
                 self._ended(context, link, number)
                 self._forget(context, link, number)
