@@ -54,8 +54,14 @@ CAPABILITIES_INTRODUCTION: Final = """\
 the backend says of the model, its chat dialect, the constraint engine, and the enabled frontends."""
 
 ENDPOINTS_INTRODUCTION: Final = """\
-`endpoints` has these, as far as their frontends are enabled and the model has their task. Other documented fields of
-their bodies are taken where they ask for nothing, and refused where they ask for something."""
+`endpoints` has these, as far as their frontends are enabled and the model has what they need: a task; `chat` is a
+template for conversations, `infill` the tokens that mark gaps, `tools` and `reasoning` a dialect that reads calls and
+thoughts, `structured_outputs` a constraint engine, `records` a store that the server has. What needs more than a model
+has is left out of its record. Other documented fields of their bodies are taken where they ask for nothing, and refused
+where they ask for something. The option `unknown_fields` of each frontend says what becomes of fields that nobody
+knows: `strict` refuses them by name (400), `warn` lists them in the header `x-jackfield-ignored`, `ignore` says
+nothing. The latter two also leave out documented fields that only tune an answer; what would change it is refused in
+any mode."""
 
 OPTIONS_INTRODUCTION: Final = f"""\
 What `plugins.toml` may say. Every key can also be set by the environment (`JACKFIELD__KERNEL__QUEUE=8`) or on the

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -12,6 +13,10 @@ from jackfield.types import TOP_LOGPROBS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
+
+Need: TypeAlias = Literal["chat", "infill", "tools", "reasoning", "structured_outputs", "records"]
+"""What a route or a field asks of a model, beyond its task, or of the server: a store for ``records``."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +59,8 @@ class Known(NamedTuple):
     traits: Traits | None = None
     shapes: tuple[str, ...] = ()
     """Kinds of constraints that its worker takes."""
+    records: bool = False
+    """Whether the server keeps what outlives a request."""
 
 
 def capabilities(known: Known, endpoints: Sequence[Endpoint]) -> Capabilities:
@@ -66,7 +73,7 @@ def capabilities(known: Known, endpoints: Sequence[Endpoint]) -> Capabilities:
     Any thread.
     """
     info, limits, traits = known.info, known.limits, known.traits
-    draws = "generate" in info.tasks
+    draws, met = "generate" in info.tasks, _met(known)
     return Capabilities(
         context=limits.context,
         tasks=info.tasks,
@@ -81,8 +88,26 @@ def capabilities(known: Known, endpoints: Sequence[Endpoint]) -> Capabilities:
         infill=info.can_infill,
         deterministic=limits.deterministic,
         answers=limits.max_sequences if draws else None,
-        endpoints={each.route: each.honoured for each in endpoints if each.task in info.tasks},
+        endpoints={
+            each.route: tuple(name for name in each.honoured if each.fields.get(name) in {None, *met})
+            for each in endpoints
+            if each.task in info.tasks and met.issuperset(each.needs)
+        },
     )
+
+
+def _met(known: Known) -> AbstractSet[Need]:
+    """What the model has of what routes and fields may need."""
+    info, traits = known.info, known.traits
+    has: dict[Need, bool] = {
+        "chat": info.has_chat_template,
+        "infill": info.can_infill,
+        "tools": traits is not None and traits.tools,
+        "reasoning": traits is not None and traits.reasoning != "none",
+        "structured_outputs": bool(known.shapes),
+        "records": known.records,
+    }
+    return {need for need, met in has.items() if met}
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -92,10 +117,23 @@ class Endpoint(msgspec.Struct, frozen=True):
     """``POST /v1/chat/completions``."""
     task: str
     honoured: tuple[str, ...]
+    needs: tuple[Need, ...] = ()
+    """What a model must have besides."""
+    fields: Mapping[str, Need] = {}
+    """Fields that do something only where this is there; elsewhere they are refused where they ask for something."""
 
 
 def endpoint_table(endpoints: Sequence[Endpoint]) -> str:
     """*endpoints* as a Markdown table: one row a route, with the fields of its body that do something."""
-    rows = [["route", "task", "honoured fields"], ["---"] * 3]
-    rows += [[f"`{each.route}`", each.task, ", ".join(f"`{name}`" for name in each.honoured)] for each in endpoints]
+    rows = [["route", "needs", "honoured fields"], ["---"] * 3]
+    rows += [[f"`{each.route}`", ", ".join((each.task, *each.needs)), _fields(each)] for each in endpoints]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _fields(endpoint: Endpoint) -> str:
+    """Those that always do something, then those that need more."""
+    by_need: dict[str, list[str]] = {}
+    for name in endpoint.honoured:
+        by_need.setdefault(endpoint.fields.get(name, ""), []).append(f"`{name}`")
+    plain = by_need.pop("", [])
+    return "; ".join([", ".join(plain), *(f"with {need}: {', '.join(by_need[need])}" for need in sorted(by_need))])

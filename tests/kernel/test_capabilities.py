@@ -37,5 +37,25 @@ def test_pooled_model_draws_nothing() -> None:
     assert record.endpoints == {"POST /rank": ("query",)}
 
 
+def test_what_a_model_lacks_is_not_listed() -> None:
+    """Neither routes nor fields."""
+    asked = Endpoint(
+        "POST /ask",
+        "generate",
+        ("gap", "keep", "text", "tools"),
+        fields={"gap": "infill", "keep": "records", "tools": "tools"},
+    )
+    gaps = Endpoint("POST /fill", "generate", ("text",), needs=("infill",))
+    plain = capabilities(Known(INFO, LIMITS), (asked, gaps))
+    assert plain.endpoints == {"POST /ask": ("text",)}
+    info = msgspec.structs.replace(INFO, can_infill=True)
+    more = capabilities(Known(info, LIMITS, "hermes", Traits(), (), records=True), (asked, gaps))
+    assert more.endpoints == {"POST /ask": ("gap", "keep", "text", "tools"), "POST /fill": ("text",)}
+
+
 def test_table_has_a_row_for_each_route() -> None:
-    assert endpoint_table([CHAT]).splitlines()[2:] == ["| `POST /chat` | generate | `messages`, `model` |"]
+    asked = Endpoint("POST /ask", "generate", ("text", "tools"), ("chat",), {"tools": "tools"})
+    assert endpoint_table([CHAT, asked]).splitlines()[2:] == [
+        "| `POST /chat` | generate | `messages`, `model` |",
+        "| `POST /ask` | generate, chat | `text`; with tools: `tools` |",
+    ]

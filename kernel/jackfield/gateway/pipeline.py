@@ -120,7 +120,7 @@ class Pipeline:
     def models(self, context: RequestContext) -> Sequence[ModelCard]:
         """The models that the caller may use, in manifest order."""
         return [
-            replica.card(self._started, self.endpoints)
+            replica.card(self._started, self.endpoints, records=self.records is not None)
             for replica in self.replicas.values()
             if _may_use(context, replica)
         ]

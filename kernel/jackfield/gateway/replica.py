@@ -139,8 +139,14 @@ class Replica:
         """For ``/readyz``."""
         return ModelHealth(self.ready, self.status.state, self._reason(), self.status.restarts)
 
-    def card(self, created: int, endpoints: Sequence[Endpoint] = ()) -> ModelCard:
-        """For clients; *endpoints* are the routes that ask a model something."""
+    def card(self, created: int, endpoints: Sequence[Endpoint] = (), *, records: bool = False) -> ModelCard:
+        """For clients.
+
+        Parameters:
+            created: When the server started, in Unix seconds.
+            endpoints: The routes that ask a model something.
+            records: Whether the server keeps what outlives a request.
+        """
         limits, info = self.status.limits, self.status.info
         return ModelCard(
             name=self.name,
@@ -152,15 +158,16 @@ class Replica:
             info=info,
             limits=limits,
             chat_template=self.status.chat.template if self.status.chat else None,
-            capabilities=self._capabilities(endpoints),
+            capabilities=self._capabilities(endpoints, records=records),
         )
 
-    def _capabilities(self, endpoints: Sequence[Endpoint]) -> Capabilities | None:
+    def _capabilities(self, endpoints: Sequence[Endpoint], *, records: bool) -> Capabilities | None:
         status, dialect = self.status, self.dialect
         if status.info is None or status.limits is None:
             return None
         name, traits = (None, None) if dialect is None else (dialect.name, dialect.traits)
-        return capabilities(Known(status.info, status.limits, name, traits, status.shapes), endpoints)
+        known = Known(status.info, status.limits, name, traits, status.shapes, records)
+        return capabilities(known, endpoints)
 
     def _refusal(self) -> JackfieldError:
         if self.status.state == WorkerState.FAILED:

@@ -92,9 +92,11 @@ class Routes:
     def asking(self) -> Sequence[capabilities.Endpoint]:
         """The routes that ask a model something, and how."""
         return [
-            capabilities.Endpoint(f"{method} {endpoint.path}", endpoint.operation.task, endpoint.operation.honoured)
+            capabilities.Endpoint(
+                f"{method} {endpoint.path}", asked.task, asked.honoured, asked.needs, asked.fields_need
+            )
             for method, endpoint in self.table()
-            if endpoint.operation is not None and endpoint.operation.task is not None
+            if (asked := endpoint.operation) is not None and asked.task is not None
         ]
 
     def need(self, scope: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkabl
 
 import msgspec
 
-from jackfield.capabilities import Capabilities
+from jackfield.capabilities import Capabilities, Need
 from jackfield.errors import JackfieldError
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.identity import ALL
@@ -206,6 +206,10 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """Fields of the body that do something; others are accepted only where they ask for nothing."""
     task: Literal["generate", "embed", "rerank", "classify"] | None = None
     """What a model must be able to do to be asked this; None for routes that ask no model."""
+    needs: tuple[Need, ...] = ()
+    """What else it must have."""
+    fields_need: Mapping[str, Need] = {}
+    """Honoured fields that do something only where this is there; they are refused elsewhere."""
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from jackfield.capabilities import Need
     from jackfield.context import RequestContext
     from jackfield.frontends.outputs import Delta, Output
     from jackfield.ports.frontend import Gateway
@@ -112,14 +113,11 @@ async def _whole(call: Call, events: AsyncGenerator[GenerateEvent, None], contex
 async def _stream(
     stream: EventStream, call: Call, events: AsyncGenerator[GenerateEvent, None], context: RequestContext
 ) -> None:
+    answer = _StreamedAnswer(call, context)
     try:
-        answer, event = await _begin(call, events, context)
-        data = answer.opening()
-        while not isinstance(event, Finished):
-            await stream.send(data + answer.delta(event))
-            data = b""
-            event = await _next(events)
-        await stream.send(data + answer.closing(event))
+        await deliver(events, stream, answer.events)
+        if not answer.ended:
+            raise InternalError("generation ended without a result")
     except JackfieldError as error:
         if not stream.begun:
             raise
@@ -128,10 +126,40 @@ async def _stream(
         await stream.send(b"event: error\ndata: " + error_body(error, context.request_id) + b"\n\n")
 
 
+class _StreamedAnswer:
+    """The answer event by event. That a worker accepts a request is none: a refusal can still be a status."""
+
+    def __init__(self, call: Call, context: RequestContext) -> None:
+        self._call = call
+        self._context = context
+        self._started: Started | None = None
+        self._answer: Answer | None = None
+        self.ended = False
+
+    def events(self, event: GenerateEvent) -> bytes:
+        """What *event* becomes."""
+        if self._answer is not None and isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
+            return self._answer.delta(event)
+        if isinstance(event, Started):
+            self._started = event
+            return b""
+        if isinstance(event, PromptProgress):
+            return b""
+        begun = b""
+        if self._answer is None:
+            self._answer = Answer(self._call, self._context.model or self._call.request.model, self._started)
+            begun = self._answer.opening()
+        if not isinstance(event, Finished):
+            return begun + self._answer.delta(event)
+        self.ended = True
+        return begun + self._answer.closing(event)
+
+
 def _headers(context: RequestContext, ignored: Sequence[str]) -> Mapping[str, str]:
     return {REQUEST_ID_HEADER: context.request_id, **ignored_header(ignored)}
 
 
+_NEED: Mapping[str, Need] = {"thinking": "reasoning", "tool_choice": "tools", "tools": "tools"}
 _EXAMPLE = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
 _MESSAGES = Operation(
     summary="Answer a conversation, as Anthropic's Messages API.",
@@ -143,6 +171,8 @@ _MESSAGES = Operation(
     parameters=_HEADERS,
     honoured=tuple(sorted(fields.MESSAGES_HONOURED)),
     task="generate",
+    needs=("chat",),
+    fields_need=_NEED,
 )
 _COUNT = Operation(
     summary="Count the tokens of a conversation.",
@@ -153,4 +183,6 @@ _COUNT = Operation(
     parameters=_HEADERS,
     honoured=tuple(sorted(fields.COUNT_HONOURED)),
     task="generate",
+    needs=("chat",),
+    fields_need=_NEED,
 )

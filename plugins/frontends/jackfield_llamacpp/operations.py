@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +28,11 @@ from jackfield_llamacpp.errors import ErrorBody
 from jackfield_llamacpp.pooled import CohereRanking, EmbeddingEntry, JinaRanking, TeiResult
 from jackfield_llamacpp.slots import Alive, Props, SlotSaved, SlotState
 from jackfield_llamacpp.vocabulary import DetokenizeAnswer, TemplateAnswer, TokenizeAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jackfield.capabilities import Need
 
 Table: TypeAlias = dict[str, JsonValue]
 _Biases: TypeAlias = dict[str, Bias | bool] | list[tuple[Token | str, Bias | bool]]
@@ -117,6 +122,7 @@ class Completion(msgspec.Struct, kw_only=True):
 
 
 _RERANK: Final = {"query": "What plays music?", "documents": ["A radio", "A table"]}
+_SHAPING: Final[Mapping[str, Need]] = {"grammar": "structured_outputs", "json_schema": "structured_outputs"}
 _MODEL: Final = Parameter(name="model", description="Its name or an alias; the default model without it.")
 
 
@@ -133,6 +139,7 @@ COMPLETE: Final = Operation(
     error=ErrorBody,
     honoured=_honoured(fields.COMPLETION_HONOURED),
     task="generate",
+    fields_need=_SHAPING,
 )
 INFILL: Final = Operation(
     summary="Fill a gap in a text",
@@ -143,6 +150,8 @@ INFILL: Final = Operation(
     error=ErrorBody,
     honoured=_honoured(fields.INFILL_HONOURED),
     task="generate",
+    needs=("infill",),
+    fields_need=_SHAPING,
 )
 TOKENIZE: Final = Operation(
     summary="Tokens of a text",

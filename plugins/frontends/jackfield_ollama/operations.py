@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jackfield.ports.frontend import Operation, Parameter
 from jackfield_ollama import fields, shapes
 from jackfield_ollama.bodies import ShowBody
 from jackfield_ollama.errors import ErrorBody
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jackfield.capabilities import Need
+
 _LINES: Final = "application/x-ndjson"
+_BOTH: Final[Mapping[str, Need]] = {"format": "structured_outputs", "think": "reasoning"}
 
 CHAT: Final = Operation(
     summary="Answer a conversation, as Ollama.",
@@ -21,6 +27,8 @@ CHAT: Final = Operation(
     error=ErrorBody,
     honoured=tuple(sorted(fields.CHAT_HONOURED)),
     task="generate",
+    needs=("chat",),
+    fields_need={**_BOTH, "tools": "tools"},
 )
 GENERATE: Final = Operation(
     summary="Answer or continue a text, as Ollama.",
@@ -32,6 +40,7 @@ GENERATE: Final = Operation(
     error=ErrorBody,
     honoured=tuple(sorted(fields.GENERATE_HONOURED)),
     task="generate",
+    fields_need={**_BOTH, "suffix": "infill", "system": "chat"},
 )
 EMBED: Final = Operation(
     summary="Vectors of texts, as Ollama.",

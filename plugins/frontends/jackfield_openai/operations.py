@@ -5,7 +5,7 @@ Bodies are the decoders' own, with the fields that are read apart.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +28,11 @@ from jackfield_openai.shapes import (
     ModelList,
     Table,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jackfield.capabilities import Need
 
 Biases: TypeAlias = dict[str, Bias | bool] | list[tuple[Token | str, Bias | bool]]
 Prompt: TypeAlias = str | Annotated[list[Token | str | list[Token]], Meta(min_length=1)]
@@ -112,6 +117,25 @@ CompletionRequest: Final = _united(
 )
 EmbeddingRequest: Final = _united("EmbeddingRequest", msgspec.defstruct("_Input", [("input", Prompt)]), EmbeddingBody)
 
+_SHAPED: Final[Mapping[str, Need]] = dict.fromkeys(fields.SHAPING, "structured_outputs")
+_CALLED: Final[Mapping[str, Need]] = dict.fromkeys(
+    ("function_call", "functions", "parallel_tool_calls", "tool_choice", "tools"), "tools"
+)
+_REASONED: Final[Mapping[str, Need]] = dict.fromkeys(
+    (
+        "enable_thinking",
+        "include_reasoning",
+        "reasoning",
+        "reasoning_budget_tokens",
+        "reasoning_effort",
+        "thinking",
+        "thinking_budget",
+        "thinking_budget_tokens",
+        "thinking_token_budget",
+    ),
+    "reasoning",
+)
+
 LIST_MODELS: Final = Operation(summary="List models", answer=ModelList, error=ErrorBody)
 SHOW_MODEL: Final = Operation(summary="What is known of a model", answer=Model, error=ErrorBody)
 CHAT: Final = Operation(
@@ -124,6 +148,8 @@ CHAT: Final = Operation(
     error=ErrorBody,
     honoured=tuple(sorted(fields.CHAT_HONOURED)),
     task="generate",
+    needs=("chat",),
+    fields_need={**_SHAPED, **_CALLED, **_REASONED, "metadata": "records", "store": "records"},
 )
 COMPLETE: Final = Operation(
     summary="Continue a text",
@@ -135,6 +161,7 @@ COMPLETE: Final = Operation(
     error=ErrorBody,
     honoured=tuple(sorted(fields.COMPLETION_HONOURED)),
     task="generate",
+    fields_need={**_SHAPED, "suffix": "infill"},
 )
 EMBED: Final = Operation(
     summary="Embed texts",

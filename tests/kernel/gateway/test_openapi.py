@@ -45,6 +45,7 @@ def test_operation_becomes_openapi() -> None:
         body=Body,
         answer=list[Body],
         events=Body,
+        events_end="bye",
         error=Body,
         parameters=(
             Parameter(name="deep", kind=bool, description="How."),
@@ -64,7 +65,8 @@ def test_operation_becomes_openapi() -> None:
     reference = {"$ref": "#/components/schemas/Body"}
     content = described["responses"]["200"]["content"]
     assert content["application/json"] == {"schema": {"type": "array", "items": reference}}
-    assert content["text/event-stream"]["x-event"] == reference
+    assert content["text/event-stream"]["x-event"] == {"anyOf": [reference, reference]}
+    assert content["text/event-stream"]["x-end"] == "bye"
     answers = described["responses"]
     assert set(answers) == {"200", "400", "401", "403", "404", "408", "413", "429", "500", "503", "529"}
     assert answers["403"]["content"]["application/json"]["schema"] == reference

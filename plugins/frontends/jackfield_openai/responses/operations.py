@@ -78,6 +78,16 @@ CREATE: Final = Operation(
     error=ErrorBody,
     honoured=tuple(sorted(fields.HONOURED)),
     task="generate",
+    needs=("chat",),
+    fields_need={
+        "background": "records",
+        "parallel_tool_calls": "tools",
+        "previous_response_id": "records",
+        "reasoning": "reasoning",
+        "store": "records",
+        "tool_choice": "tools",
+        "tools": "tools",
+    },
 )
 COUNT: Final = Operation(
     summary="How many tokens an input has",
