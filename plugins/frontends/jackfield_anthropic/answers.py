@@ -26,19 +26,29 @@ _ID_BYTES: Final = 12
 _PING: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
 _STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
-_TEXT_BEFORE: Final = (
-    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"text_delta","text":'
-)
-_TEXT_AFTER: Final = b"}}\n\n"
+_PART: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":%b:'
+"""A piece of a block, up to its text; it has the kind of the piece and the name of the text's field."""
+
+_PART_END: Final = b"}}\n\n"
+_PARTS: Final = {
+    "text": b'"text_delta","text"',
+    "thinking": b'"thinking_delta","thinking"',
+    "tool_use": b'"input_json_delta","partial_json"',
+}
+"""By the kind of the block."""
+
+_SIGNATURE: Final = b'"signature_delta","signature"'
 
 _TABLE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
 
-Block: TypeAlias = "tuple[str, int]"
+Block: TypeAlias = tuple[str, int]
 """The kind of a block, and of a call its number."""
 
 _TEXT: Final[Block] = ("text", 0)
 _THINKING: Final[Block] = ("thinking", 0)
+_NO_TEXT: Final = {"type": "text", "text": ""}
+_NO_THOUGHT: Final = {"type": "thinking", "thinking": "", "signature": ""}
 
 
 class Answer:
@@ -50,7 +60,7 @@ class Answer:
         started: What the worker said of the prompt.
     """
 
-    __slots__ = ("_block", "_call", "_head", "_index", "_limit", "_prompt_tokens")
+    __slots__ = ("_before", "_block", "_call", "_head", "_index", "_limit", "_prompt_tokens")
 
     def __init__(self, call: Call, model: str, started: Started | None) -> None:
         self._call = call
@@ -64,6 +74,8 @@ class Answer:
         self._limit = started.max_tokens if started else call.max_tokens
         self._block: Block | None = None
         self._index = -1
+        self._before = b""
+        """What stands before each piece of the open block."""
 
     def opening(self) -> bytes:
         """The events before the first block. What of the prompt was cached is known at the end only."""
@@ -78,24 +90,16 @@ class Answer:
 
     def delta(self, delta: Delta) -> bytes:
         """The events that carry *delta*."""
-        if isinstance(delta, TextDelta):
-            begun = self._enter(_TEXT, {"type": "text", "text": ""})
-            return begun + _TEXT_BEFORE % self._index + _encode(delta.text) + _TEXT_AFTER
-        if isinstance(delta, ReasoningDelta):
-            begun = self._enter(_THINKING, {"type": "thinking", "thinking": "", "signature": ""})
-            if not self._call.shows_thoughts:
-                return begun
-            return begun + self._part({"type": "thinking_delta", "thinking": delta.text})
-        begun = self._enter(
-            ("tool_use", delta.call), {"type": "tool_use", "id": delta.id, "name": delta.name, "input": {}}
-        )
-        if not delta.arguments:
+        block = _block_of(delta)
+        begun = b"" if block == self._block else self._enter(block, _start(delta))
+        text = delta.arguments if isinstance(delta, ToolCallDelta) else delta.text
+        if not text or (block == _THINKING and not self._call.shows_thoughts):
             return begun
-        return begun + self._part({"type": "input_json_delta", "partial_json": delta.arguments})
+        return begun + self._before + _encode(text) + _PART_END
 
     def closing(self, finished: Finished) -> bytes:
         """The events that end the answer. One that is empty has a block without text all the same."""
-        last = self._enter(_TEXT, {"type": "text", "text": ""}) if self._block is None else b""
+        last = self._enter(_TEXT, _NO_TEXT) if self._block is None else b""
         event = {
             "type": "message_delta",
             "delta": self._end(finished),
@@ -110,12 +114,11 @@ class Answer:
         return _encode({**self._head, "content": content, **self._end(finished), "usage": usage})
 
     def _enter(self, block: Block, start: Mapping[str, object]) -> bytes:
-        """Open *block*, unless it is open already."""
-        if block == self._block:
-            return b""
+        """Close what is open, and open *block*."""
         before = self._leave()
         self._block = block
         self._index += 1
+        self._before = _PART % (self._index, _PARTS[block[0]])
         event = {"type": "content_block_start", "index": self._index, "content_block": start}
         return before + _event("content_block_start", event)
 
@@ -123,12 +126,8 @@ class Answer:
         """Close the open block, if there is one."""
         if self._block is None:
             return b""
-        signature = self._part({"type": "signature_delta", "signature": ""}) if self._block == _THINKING else b""
+        signature = _PART % (self._index, _SIGNATURE) + b'""' + _PART_END if self._block == _THINKING else b""
         return signature + _event("content_block_stop", {"type": "content_block_stop", "index": self._index})
-
-    def _part(self, delta: Mapping[str, object]) -> bytes:
-        event = {"type": "content_block_delta", "index": self._index, "delta": delta}
-        return _event("content_block_delta", event)
 
     def _content(self, deltas: Sequence[Delta]) -> Sequence[Mapping[str, object]]:
         rows: list[tuple[Block, list[Delta]]] = []
@@ -138,7 +137,7 @@ class Answer:
                 rows.append((block, []))
             rows[-1][1].append(delta)
         blocks = [made for block, parts in rows if (made := self._whole_block(block, parts)) is not None]
-        return blocks or [{"type": "text", "text": ""}]
+        return blocks or [_NO_TEXT]
 
     def _whole_block(self, block: Block, parts: Sequence[Delta]) -> Mapping[str, object] | None:
         if block == _TEXT:
@@ -182,6 +181,13 @@ def _block_of(delta: Delta) -> Block:
     if isinstance(delta, ToolCallDelta):
         return "tool_use", delta.call
     return _THINKING if isinstance(delta, ReasoningDelta) else _TEXT
+
+
+def _start(delta: Delta) -> Mapping[str, object]:
+    """The block that begins with *delta*, without its text."""
+    if isinstance(delta, ToolCallDelta):
+        return {"type": "tool_use", "id": delta.id, "name": delta.name, "input": {}}
+    return _NO_TEXT if isinstance(delta, TextDelta) else _NO_THOUGHT
 
 
 def _text(parts: Sequence[Delta]) -> str:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jackfield.errors import InternalError, JackfieldError, http
+from jackfield.frontends.delivery import deliver
 from jackfield.frontends.event_stream import EventStream
 from jackfield.frontends.exchange import ignored_header, json_answer, read_body
 from jackfield.ports.frontend import ErrorPayload, Operation, Parameter, Route
 from jackfield.questions import Rendered
-from jackfield.types import Finished, Started
+from jackfield.types import Finished, PromptProgress, Started
 from jackfield_anthropic import fields
 from jackfield_anthropic.answers import Answer
 from jackfield_anthropic.decode import decode_count, decode_messages
@@ -138,8 +139,6 @@ class _StreamedAnswer:
 
     def events(self, event: GenerateEvent) -> bytes:
         """What *event* becomes."""
-        if self._answer is not None and isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
-            return self._answer.delta(event)
         if isinstance(event, Started):
             self._started = event
             return b""
