@@ -30,7 +30,8 @@ def not_of_kind(error: Exception, path: str = "") -> JackfieldError:
     """
     if isinstance(error, UnicodeDecodeError):
         return MalformedBody("the body is not UTF-8", param=path or None)
-    text, _, inner = str(error).partition(" - at `$")
+    # where a key itself is at fault, msgspec names the object that it stands in
+    text, _, inner = str(error).replace(" - at `key` in `$", " in a name - at `$").partition(" - at `$")
     full = (path + inner.rstrip("`").replace("[...]", "")).removeprefix(".")
     said = _EXPECTED.sub(lambda found: _in_json_words(found[1]), text)
     if not full:

@@ -18,8 +18,8 @@ MESSAGES_MAX: Final = 2048
 """Most messages, and most parts or calls of one; OpenAI's own limit of messages."""
 
 _ROLES: Final[tuple[Role, ...]] = ("system", "developer", "user", "assistant", "tool")
-_PARTS: Final = ("image_url", "input_audio", "file", "refusal")
-"""Documented kinds of parts, besides text."""
+_PARTS: Final = ("image_url", "input_audio", "file", "refusal", "audio_url", "image_embeds", "input_video", "video_url")
+"""Documented kinds of parts, besides text: OpenAI's, and those of llama-server and vLLM."""
 
 MESSAGE_HONOURED: Final = frozenset(
     {"role", "content", "function_call", "name", "reasoning", "reasoning_content", "tool_call_id", "tool_calls"}

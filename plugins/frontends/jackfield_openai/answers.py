@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
-from jackfield.types import Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
+from jackfield.types import Finished, PromptProgress, ReasoningDelta, TextDelta, ToolCallDelta, Usage
 from jackfield_openai.best import best
 from jackfield_openai.logprobs import chat_logprobs, text_logprobs
+from jackfield_openai.obfuscation import obfuscated
 from jackfield_openai.timings import timings_object
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Answer:
     Parameters:
         call: What was asked.
         model: The model's own name, which is what OpenAI returns where a client used an alias.
+        revision: Mark of the model and of what computes it; empty where it is not known.
     """
 
     prefix: ClassVar[str]
@@ -57,6 +59,8 @@ class Answer:
         "_head",
         "_keep",
         "_logprobs_wanted",
+        "_metadata",
+        "_obfuscated",
         "_per_prompt",
         "_reasoning_shown",
         "_start",
@@ -68,15 +72,19 @@ class Answer:
         "choices",
     )
 
-    def __init__(self, call: Call, model: str) -> None:
+    def __init__(self, call: Call, model: str, revision: str = "") -> None:
         self._head: dict[str, object] = {
             "id": self.prefix + os.urandom(_ID_BYTES).hex(),
             "object": self.chunk_object,
             "created": int(time.time()),
             "model": model,
         }
+        if revision:
+            self._head["system_fingerprint"] = f"fp_{revision}"
         if call.tier is not None:
             self._head["service_tier"] = call.tier
+        self._metadata = call.metadata
+        self._obfuscated = call.obfuscated
         self.choices = call.choices
         """How many there are."""
         self._per_prompt = call.requests[0].n
@@ -107,11 +115,23 @@ class Answer:
 
     def event(self, output: Output) -> bytes:
         """The event that carries *output*; it is the last one of its choice where that has ended."""
-        if isinstance(output, TextDelta):
-            return self.text(output)
         if isinstance(output, Finished):
             return self.last(output)
-        return self.chat_event(output)
+        if isinstance(output, PromptProgress):
+            return self.progress(output)
+        event = self.text(output) if isinstance(output, TextDelta) else self.chat_event(output)
+        return obfuscated(event) if self._obfuscated and event else event
+
+    def progress(self, progress: PromptProgress) -> bytes:
+        """The event that says how far the prompt is computed, in llama-server's words."""
+        said = {
+            "total": progress.prompt_tokens,
+            "cache": progress.cached_tokens,
+            "processed": progress.computed_tokens,
+            "time_ms": round(progress.elapsed_s * 1000),
+        }
+        choice = b'{"index":%d%b,"logprobs":null,"finish_reason":null}' % (progress.index, self.no_text)
+        return self._start + choice + b'],"prompt_progress":' + _encode(said) + self._tail[1:]
 
     def chat_event(self, delta: ReasoningDelta | ToolCallDelta) -> bytes:
         """The event that carries a thought or a part of a call."""
@@ -148,14 +168,15 @@ class Answer:
         return self._start + b'],"usage":' + _encode(usage_object(self._usage)) + b"}\n\n" + _DONE
 
     def whole(self, events: Sequence[Output]) -> bytes:
-        """The answer in one object, of all its events."""
+        """The answer in one object, of all its events; also after it was streamed."""
+        self._usage = Usage(0, 0)
         parts: list[list[Delta]] = [[] for _ in range(self.choices)]
         ends: list[Finished | None] = [None] * self.choices
         for event in events:
             if isinstance(event, Finished):
                 ends[event.index] = event
                 self._add(event)
-            else:
+            elif not isinstance(event, PromptProgress):
                 parts[event.index].append(event)
         sent: list[Told] = [(deltas, end) for deltas, end in zip(parts, ends, strict=True) if end]
         if self._keep is not None:
@@ -166,6 +187,8 @@ class Answer:
         answer = {**self._head, "object": self.whole_object, "choices": choices, "usage": usage_object(self._usage)}
         if self._timings is not None:
             answer["timings"] = self._timings
+        if self._metadata is not None:
+            answer["metadata"] = self._metadata
         return _encode(answer)
 
     def _end(self, finished: Finished) -> Mapping[str, object]:

@@ -12,6 +12,7 @@ from jackfield.frontends.arrays import INT32_MAX, Token
 from jackfield.frontends.sampling import SamplingBody
 from jackfield.pooled import PoolRequest
 from jackfield.types import CHOICES_MAX, TOP_LOGPROBS_MAX, GenerateRequest
+from jackfield_openai.metadata import Metadata  # noqa: TC001 -- msgspec reads it
 
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=INT32_MAX)]
 CountOrNone: TypeAlias = Annotated[int, Meta(ge=0, le=INT32_MAX)]
@@ -31,6 +32,8 @@ class StreamOptions(msgspec.Struct, frozen=True):
     include_usage: bool | None = None
     continuous_usage_stats: bool | None = None
     """vLLM's: every chunk says what was used so far."""
+    include_obfuscation: bool | None = None
+    """Whether the length of a chunk says nothing of the length of its text. OpenAI's default is true, ours false."""
 
 
 class ReasoningBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,6 +72,20 @@ class SharedBody(SamplingBody, frozen=True, kw_only=True):
     stream_options: StreamOptions | None = None
     timings_per_token: bool | None = None
     """llama-server's: whether the end of the answer says where the time went."""
+    n_predict: Annotated[int, Meta(ge=-1, le=INT32_MAX)] | None = None
+    """llama-server's name for ``max_tokens``; -1 is none."""
+    id_slot: Annotated[int, Meta(ge=-1, le=INT32_MAX)] | None = None
+    """llama-server's: where the first answer is to be computed; -1 leaves it open."""
+    n_indent: CountOrNone | None = None
+    """llama-server's: the answer ends before a line that is indented by less."""
+    t_max_predict_ms: Annotated[int, Meta(ge=-1, le=INT32_MAX)] | None = None
+    """llama-server's: the answer ends with the first line that ends so late; -1 and 0 are no limit."""
+    return_progress: bool | None = None
+    """llama-server's: whether the stream says how far the prompt is computed."""
+    include_stop_str_in_output: bool | None = None
+    """vLLM's: whether the stop string that ended an answer is a part of it."""
+    sse_ping_interval: Annotated[int, Meta(ge=-1, le=INT32_MAX)] | None = None
+    """llama-server's: seconds of silence before a comment; -1 has none."""
     user: str | None = None
 
 
@@ -94,6 +111,12 @@ class ChatBody(SharedBody, frozen=True, kw_only=True):
     continue_final_message: bool | None = None
     service_tier: Tier | None = None
     prompt_cache_key: str | None = None
+    store: bool | None = None
+    metadata: Metadata | None = None
+    documents: list[JsonValue] | None = None
+    """vLLM's: what templates that know of documents put before the answer."""
+    echo: bool | None = None
+    """vLLM's: whether the answer begins with the assistant's message that it follows."""
     safety_identifier: str | None = None
 
 
@@ -115,7 +138,17 @@ class EmbeddingBody(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Count | None = None
+    normalize: bool | None = None
+    """vLLM's: false leaves vectors as long as the model makes them."""
     user: str | None = None
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What is kept with an answer that is kept."""
+
+    messages: msgspec.Raw
+    """As they were sent."""
+    metadata: dict[str, str]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +173,20 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """Whether tools were given as ``functions``, so that calls are answered as ``function_call``."""
     reasoning_shown: bool = True
     """Whether thoughts are sent."""
+    begun: str = ""
+    """The text that the answer begins with, before what the model writes."""
+    stops_shown: bool = False
+    """Whether the stop string that ended an answer is a part of it."""
+    obfuscated: bool = False
+    """Whether the length of a chunk says nothing of the length of its text."""
+    keepalive_s: float | None = None
+    """Seconds of silence before a comment; None takes what is configured."""
+    documents: bool = False
+    """Whether the model's template must know of documents."""
+    metadata: dict[str, str] | None = None
+    """What the client says about the answer, which repeats it."""
+    stored: Stored | None = None
+    """What is kept with the answer; None keeps nothing."""
     user: str = ""
     """Whom the client names as its own user."""
     ignored: tuple[str, ...] = ()

@@ -16,10 +16,12 @@ from jackfield.frontends.sampling import read_bias, read_sampling
 from jackfield.frontends.users import cache_scope
 from jackfield.pooled import INPUTS_MAX, PoolRequest
 from jackfield.sampling import BREAKERS_MAX
-from jackfield.types import STOP_MAX, GenerateRequest, InfillPrompt, TextPrompt
+from jackfield.types import STOP_MAX, GenerateRequest, InfillPrompt, LineLimits, TextPrompt
 from jackfield_openai import fields
-from jackfield_openai.bodies import Call, ChatBody, CompletionBody, EmbeddingBody, EmbeddingCall, SharedBody
+from jackfield_openai.bodies import Call, ChatBody, CompletionBody, EmbeddingBody, EmbeddingCall, SharedBody, Stored
+from jackfield_openai.config import KEEPALIVE_MAX_S
 from jackfield_openai.constraints import read_constraint
+from jackfield_openai.documents import VARIABLE
 from jackfield_openai.functions import read_callable
 from jackfield_openai.reasoning import read_thinking, reasoning_shown
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
-    from jackfield.chat import Message
+    from jackfield.chat import JsonValue, Message
     from jackfield.frontends.prompts import RawPrompt
     from jackfield.frontends.rules import Rules
     from jackfield.types import Prompt
@@ -58,12 +60,15 @@ def decode_chat(data: bytes, mode: Mode) -> Call:
     given, screening = _screened(data, mode, fields.CHAT_HONOURED, fields.CHAT)
     body = typed(_CHAT, data)
     _stream_options(body, given, screening)
+    conversation = _conversation(body, given, screening)
     request = _request(
         body,
-        _conversation(body, given, screening),
+        conversation,
         given,
         screening,
-        max_tokens=_limit(body.max_tokens, body.max_completion_tokens),
+        max_tokens=_limit(
+            max_tokens=body.max_tokens, max_completion_tokens=body.max_completion_tokens, n_predict=_predicted(body)
+        ),
         logprobs=_alternatives(asked=bool(body.logprobs), top=body.top_logprobs),
     )
     if body.service_tier in {"flex", "priority"} and body.priority is not None:
@@ -73,6 +78,10 @@ def decode_chat(data: bytes, mode: Mode) -> Call:
         tier=body.service_tier,
         functions="functions" in given,
         reasoning_shown=reasoning_shown(body),
+        begun=_begun(body, conversation),
+        documents=bool(body.documents),
+        metadata=body.metadata,
+        stored=Stored(given["messages"], body.metadata or {}) if body.store else None,
         user=body.safety_identifier or body.user or "",
     )
 
@@ -88,7 +97,7 @@ def decode_completion(data: bytes, mode: Mode) -> Call:
         prompts[0],
         given,
         screening,
-        max_tokens=body.max_tokens,
+        max_tokens=_limit(max_tokens=body.max_tokens, n_predict=_predicted(body)),
         logprobs=body.logprobs,
         echo=bool(body.echo),
     )
@@ -107,7 +116,13 @@ def decode_embedding(data: bytes, mode: Mode) -> EmbeddingCall:
         if isinstance(each, TextPrompt) and not each.text:
             path = f"input[{index}]" if len(inputs) > 1 else "input"
             raise InvalidRequest(f"{path} must not be empty", param=path)
-    request = PoolRequest(model=_model(body.model), task="embed", inputs=inputs, dimensions=body.dimensions)
+    request = PoolRequest(
+        model=_model(body.model),
+        task="embed",
+        inputs=inputs,
+        dimensions=body.dimensions,
+        normalize=body.normalize is not False,
+    )
     return EmbeddingCall(
         request=request,
         base64=body.encoding_format == "base64",
@@ -165,6 +180,9 @@ def _request(
         logprobs=logprobs,
         echo=echo,
         constraint=read_constraint(given, screening),
+        progress=bool(body.return_progress and body.stream),
+        lines=_lines(body),
+        slot=None if body.id_slot == -1 else body.id_slot,
         priority=body.priority,
         cache_prompt=body.cache_prompt is not False,
         cache_salt=body.cache_salt or "",
@@ -179,6 +197,9 @@ def _call(body: SharedBody, requests: Sequence[GenerateRequest], screening: Scre
         include_usage=options is not None and bool(options.include_usage),
         continuous_usage=options is not None and bool(options.continuous_usage_stats),
         timings=bool(body.timings_per_token),
+        obfuscated=options is not None and bool(options.include_obfuscation),
+        stops_shown=bool(body.include_stop_str_in_output),
+        keepalive_s=_keepalive(body.sse_ping_interval),
         user=body.user or "",
         ignored=tuple(screening.ignored),
     )
@@ -201,9 +222,25 @@ def _conversation(body: ChatBody, given: Given, screening: Screening) -> ChatPro
         # function_call has room for one
         parallel_tool_calls=body.parallel_tool_calls is not False and not ("functions" in given and tools),
         thinking=read_thinking(body),
-        template_kwargs=body.chat_template_kwargs or {},
+        template_kwargs=_variables(body),
         continue_final=_continues(body, messages),
     )
+
+
+def _variables(body: ChatBody) -> dict[str, JsonValue]:
+    """What the model's template gets besides the conversation."""
+    variables = body.chat_template_kwargs or {}
+    if not body.documents:
+        return variables
+    if VARIABLE in variables:
+        raise InvalidRequest("documents: chat_template_kwargs has them too; give one of them", param="documents")
+    return {**variables, VARIABLE: body.documents}
+
+
+def _begun(body: ChatBody, conversation: ChatPrompt) -> str:
+    """vLLM's ``echo``: the assistant's message that the answer follows."""
+    last = conversation.messages[-1]
+    return last.content if body.echo and last.role == "assistant" else ""
 
 
 def _continues(body: ChatBody, messages: Sequence[Message]) -> bool:
@@ -249,12 +286,32 @@ def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
     return (stop,) if isinstance(stop, str) else tuple(stop)
 
 
-def _limit(old: int | None, new: int | None) -> int | None:
-    if old is not None and new is not None and old != new:
-        raise InvalidRequest(
-            "max_tokens and max_completion_tokens differ; give one of them", param="max_completion_tokens"
-        )
-    return old if new is None else new
+def _limit(**given: int | None) -> int | None:
+    """The most tokens, by whichever name."""
+    found = [(name, value) for name, value in given.items() if value is not None]
+    for name, value in found[1:]:
+        if value != found[0][1]:
+            raise InvalidRequest(f"{found[0][0]} and {name} differ; give one of them", param=name)
+    return found[0][1] if found else None
+
+
+def _predicted(body: SharedBody) -> int | None:
+    """llama-server's limit, whose -1 is none."""
+    return None if body.n_predict in {None, -1} else body.n_predict
+
+
+def _lines(body: SharedBody) -> LineLimits | None:
+    after_ms = body.t_max_predict_ms or 0
+    if after_ms <= 0 and not body.n_indent:
+        return None
+    return LineLimits(after_s=after_ms / 1000 if after_ms > 0 else None, indent=body.n_indent or 0)
+
+
+def _keepalive(interval: int | None) -> float | None:
+    """Seconds of silence before a comment: llama-server's -1 and 0 have none, as far as that goes."""
+    if interval is None:
+        return None
+    return KEEPALIVE_MAX_S if interval <= 0 else min(interval, KEEPALIVE_MAX_S)
 
 
 def _alternatives(*, asked: bool, top: int | None) -> int | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from jackfield.errors import JackfieldError, http
+from jackfield.errors import AtCapacity, JackfieldError, http
 from jackfield.ports.frontend import ErrorPayload
+from jackfield_openai.headers import room_headers
 
 
 def error_body(error: JackfieldError) -> bytes:
@@ -17,4 +18,6 @@ def error_body(error: JackfieldError) -> bytes:
 
 def error_payload(error: JackfieldError) -> ErrorPayload:
     """*error* as an HTTP answer."""
-    return ErrorPayload(status=http(error).status, body=error_body(error))
+    room = error.room if isinstance(error, AtCapacity) else None
+    headers = {} if room is None else room_headers(room)
+    return ErrorPayload(status=http(error).status, body=error_body(error), headers=headers)

@@ -14,15 +14,20 @@ from jackfield.frontends.rules import shown
 from jackfield.frontends.users import user_mark
 from jackfield.ports.frontend import ErrorPayload, Route
 from jackfield_openai import operations
+from jackfield_openai.additions import completed
 from jackfield_openai.answers import ChatAnswer, CompletionAnswer
 from jackfield_openai.batches.routes import Batches
+from jackfield_openai.chats.keeping import keeping
+from jackfield_openai.chats.routes import Chats
 from jackfield_openai.decode import decode_chat, decode_completion, decode_embedding
+from jackfield_openai.documents import check_documents
 from jackfield_openai.embeddings import embedding_slices
 from jackfield_openai.errors import error_payload
+from jackfield_openai.headers import work_headers
 from jackfield_openai.models import model_object
 from jackfield_openai.responses.routes import Responses
 from jackfield_openai.resumption import Resumption
-from jackfield_openai.serving import TimedStream, processing, stream, whole
+from jackfield_openai.serving import TimedStream, stream, whole
 from jackfield_openai.tiers import tiered
 
 if TYPE_CHECKING:
@@ -51,6 +56,7 @@ class OpenAIFrontend:
         self._config = config
         self._responses = Responses(gateway, config)
         self._batches = Batches(gateway, config)
+        self._chats = Chats(gateway)
         self._resumption = Resumption(config) if config.resume_s else None
 
     def routes(self) -> Sequence[Route]:
@@ -62,6 +68,7 @@ class OpenAIFrontend:
             Route("POST", "/v1/chat/completions", self.chat, scope="generate", operation=operations.CHAT),
             Route("POST", "/v1/completions", self.completion, scope="generate", operation=operations.COMPLETE),
             Route("POST", "/v1/embeddings", self.embeddings, scope="embed", operation=operations.EMBED),
+            *self._chats.routes(),
             *self._responses.routes(),
             *self._batches.routes(),
         )
@@ -103,28 +110,30 @@ class OpenAIFrontend:
         context.user = user_mark(call.user)
         pooled = await self._gateway.pool(context, call.request)
         slices = embedding_slices(pooled, context.model or call.request.model, base64=call.base64)
-        return await sliced_answer(request, slices, ignored_header(call.ignored))
+        return await sliced_answer(request, slices, {**ignored_header(call.ignored), **work_headers(context)})
 
     async def _serve(
         self, request: web.Request, context: RequestContext, call: Call, kind: type[Answer]
     ) -> web.StreamResponse:
-        call = tiered(call, context.principal)
+        call, keep = keeping(self._gateway, self._config.unknown_fields, context, tiered(call, context.principal))
+        check_documents(self._gateway, context, call)
         context.user = user_mark(call.user)
         headers = ignored_header(call.ignored)
+        keepalive_s = self._config.keepalive_s if call.keepalive_s is None else call.keepalive_s
         if call.stream and self._resumption is not None:
 
             async def produce(sink: Sink, own: RequestContext) -> None:
                 async with aclosing(outputs(self._gateway, own, call.requests)) as events:
-                    await stream(sink, call, kind, events, own)
+                    await stream(sink, call, kind, completed(call, events), own, keep)
 
-            served = await self._resumption.serve(request, context, headers, produce)
+            served = await self._resumption.serve(request, context, headers, produce, keepalive_s)
             if served is not None:
                 return served
         async with aclosing(outputs(self._gateway, context, call.requests)) as events:
             if not call.stream:
-                body = await whole(call, kind, events, context)
-                return json_answer(body, {**headers, **processing(context)})
-            async with TimedStream(request, context, headers, self._config.keepalive_s) as sink:
-                await stream(sink, call, kind, events, context)
+                body = await whole(call, kind, completed(call, events), context, keep)
+                return json_answer(body, {**headers, **work_headers(context)})
+            async with TimedStream(request, context, headers, keepalive_s) as sink:
+                await stream(sink, call, kind, completed(call, events), context, keep)
                 await sink.response.write_eof()
                 return sink.response

@@ -53,6 +53,7 @@ class Resumption:
         context: RequestContext,
         headers: Mapping[str, str],
         produce: Callable[[Recording, RequestContext], Awaitable[None]],
+        keepalive_s: float,
     ) -> web.StreamResponse | None:
         """Stream what *produce* writes down in a task of its own, which goes on for a while when the client leaves.
 
@@ -61,6 +62,7 @@ class Resumption:
             context: Its; *produce* gets one that outlives it.
             headers: Of the answer.
             produce: Fills the recording.
+            keepalive_s: Seconds of silence before a comment.
 
         Returns:
             The answer; None where there are as many recordings as there may be, and this one has to do without.
@@ -71,7 +73,8 @@ class Resumption:
             return None
         where = {**headers, STREAM_HEADER: f"/v1/streams/{recording.id}"}
         try:
-            return await self._follow(request, context, recording, 0, where)
+            sink = TimedStream(request, context, where, keepalive_s)
+            return await self._follow(request, context, recording, 0, sink)
         finally:
             context.learn(own)
 
@@ -80,7 +83,8 @@ class Resumption:
         recording = self._recordings.find(request.match_info["id"], context.principal)
         last = _last_seen(request)
         recording.check(last)
-        return await self._follow(request, context, recording, last, {})
+        sink = TimedStream(request, context, {}, self._keepalive_s)
+        return await self._follow(request, context, recording, last, sink)
 
     async def cancel(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``DELETE /v1/streams/{id}``: nobody wants the rest."""
@@ -94,12 +98,9 @@ class Resumption:
         context: RequestContext,
         recording: Recording,
         last: int,
-        headers: Mapping[str, str],
+        sink: TimedStream,
     ) -> web.StreamResponse:
-        async with (
-            TimedStream(request, context, headers, self._keepalive_s) as sink,
-            aclosing(self._recordings.follow(recording, last)) as events,
-        ):
+        async with sink, aclosing(self._recordings.follow(recording, last)) as events:
             try:
                 async for piece in events:
                     await sink.send(piece)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from jackfield.errors import InternalError, JackfieldError, http
 from jackfield.frontends.event_stream import EventStream
 from jackfield.types import Finished, Started
 from jackfield_openai.errors import error_body
+from jackfield_openai.headers import work_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from jackfield.types import GenerateEvent
     from jackfield_openai.answers import Answer
     from jackfield_openai.bodies import Call
-
-PROCESSING_HEADER: Final = "openai-processing-ms"
+    from jackfield_openai.chats.keeping import Keep
 
 
 class Sink(Protocol):
@@ -38,7 +37,7 @@ class Sink(Protocol):
 
 
 class TimedStream(EventStream):
-    """An event stream that says how long it took until it began.
+    """An event stream that says how long it took until it began, and what room there was.
 
     Parameters:
         request: What it answers.
@@ -58,13 +57,8 @@ class TimedStream(EventStream):
     async def send(self, events: bytes) -> None:
         """See ``EventStream``."""
         if not self.begun:
-            self.response.headers.update(processing(self._context))
+            self.response.headers.update(work_headers(self._context))
         await super().send(events)
-
-
-def processing(context: RequestContext) -> Mapping[str, str]:
-    """How long the server has been at it, in milliseconds, until the answer begins to leave."""
-    return {PROCESSING_HEADER: str(round((time.monotonic() - context.arrived) * 1000))}
 
 
 async def next_output(events: AsyncGenerator[GenerateEvent, None]) -> Output:
@@ -76,26 +70,41 @@ async def next_output(events: AsyncGenerator[GenerateEvent, None]) -> Output:
 
 
 async def whole(
-    call: Call, kind: type[Answer], events: AsyncGenerator[GenerateEvent, None], context: RequestContext
+    call: Call,
+    kind: type[Answer],
+    events: AsyncGenerator[GenerateEvent, None],
+    context: RequestContext,
+    keep: Keep | None = None,
 ) -> bytes:
-    """The answer in one object."""
+    """The answer in one object, which *keep* is given before anybody sees it."""
     event = await next_output(events)
-    answer = kind(call, context.model or call.requests[0].model)
+    answer = _answer(call, kind, context)
     seen = [event]
     left = answer.choices - isinstance(event, Finished)
     while left:
         event = await next_output(events)
         left -= isinstance(event, Finished)
         seen.append(event)
-    return answer.whole(seen)
+    body = answer.whole(seen)
+    if keep is not None:
+        await keep(body)
+    return body
 
 
 async def stream(
-    sink: Sink, call: Call, kind: type[Answer], events: AsyncGenerator[GenerateEvent, None], context: RequestContext
+    sink: Sink,
+    call: Call,
+    kind: type[Answer],
+    events: AsyncGenerator[GenerateEvent, None],
+    context: RequestContext,
+    keep: Keep | None = None,
 ) -> None:
-    """The answer event by event; what goes wrong after the first is one too."""
+    """The answer event by event; what goes wrong after the first is one too.
+
+    Before it ends *keep* is given the whole of it.
+    """
     try:
-        await _events(sink, call, kind, events, context)
+        await _events(sink, call, kind, events, context, keep)
     except JackfieldError as error:
         await fail(sink, error, context)
 
@@ -111,11 +120,21 @@ async def fail(sink: Sink, error: JackfieldError, context: RequestContext) -> No
     await sink.send(b"data: " + error_body(error) + b"\n\n")
 
 
+def _answer(call: Call, kind: type[Answer], context: RequestContext) -> Answer:
+    return kind(call, context.model or call.requests[0].model, context.revision)
+
+
 async def _events(
-    sink: Sink, call: Call, kind: type[Answer], events: AsyncGenerator[GenerateEvent, None], context: RequestContext
+    sink: Sink,
+    call: Call,
+    kind: type[Answer],
+    events: AsyncGenerator[GenerateEvent, None],
+    context: RequestContext,
+    keep: Keep | None,
 ) -> None:
     event = await next_output(events)
-    answer = kind(call, context.model or call.requests[0].model)
+    answer = _answer(call, kind, context)
+    seen: list[Output] = []
     if call.continuous_usage:
         answer.used(context.prompt_tokens, context.completion_tokens)
     data = answer.opening()
@@ -123,7 +142,11 @@ async def _events(
     while True:
         data += answer.event(event)
         left -= isinstance(event, Finished)
+        if keep is not None:
+            seen.append(event)
         if not left:
+            if keep is not None:
+                await keep(answer.whole(seen))
             await sink.send(data + answer.closing())
             return
         if data:

@@ -145,8 +145,19 @@ class ChatCompletion(msgspec.Struct, kw_only=True):
     model: str
     choices: list[ChatChoice]
     usage: Usage
+    system_fingerprint: str | None = None
     service_tier: str | None = None
     timings: Timings | None = None
+    metadata: dict[str, str] | None = None
+
+
+class PromptProgress(msgspec.Struct, kw_only=True):
+    """How far a prompt is computed."""
+
+    total: int
+    cache: int
+    processed: int
+    time_ms: int
 
 
 class ChatCompletionChunk(msgspec.Struct, kw_only=True):
@@ -158,8 +169,11 @@ class ChatCompletionChunk(msgspec.Struct, kw_only=True):
     model: str
     choices: list[ChunkChoice]
     usage: Usage | None = None
+    system_fingerprint: str | None = None
     service_tier: str | None = None
     timings: Timings | None = None
+    prompt_progress: PromptProgress | None = None
+    obfuscation: str | None = None
 
 
 class TextLogprobs(msgspec.Struct, kw_only=True):
@@ -190,7 +204,10 @@ class Completion(msgspec.Struct, kw_only=True):
     model: str
     choices: list[TextChoice]
     usage: Usage | None = None
+    system_fingerprint: str | None = None
     timings: Timings | None = None
+    prompt_progress: PromptProgress | None = None
+    obfuscation: str | None = None
 
 
 class Embedding(msgspec.Struct, kw_only=True):

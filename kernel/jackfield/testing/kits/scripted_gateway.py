@@ -19,6 +19,7 @@ from jackfield.types import Finished, Started, TextDelta, Timings, Usage
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
+    from jackfield.context import Room
     from jackfield.pooled import PoolRequest
     from jackfield.ports.frontend import Frontend, FrontendFactory, Handler
     from jackfield.ports.identity import Principal
@@ -105,6 +106,9 @@ class ScriptedGateway:
         key_issuers: Whose keys can be changed, by name.
         refusals: Why principals may nothing any more, by their id; the empty one is nobody's.
         accounted: What was told of work that no request waits for: its context and status.
+        chat_template: The model's; None where it has none.
+        revision: What requests learn of the model: its mark.
+        room: What they learn of its room; None tells them nothing.
         openapi: The document that describes the server.
         open: Requests that are being played right now; back to 0 when a frontend has closed all its generators.
         left: Requests whose generator was closed before its script ended.
@@ -119,6 +123,9 @@ class ScriptedGateway:
         self.questions: list[Question] = []
         self.replies: list[Reply | JackfieldError] = []
         self.records: RecordStore | None = None
+        self.chat_template: str | None = None
+        self.revision = ""
+        self.room: Room | None = None
         self.refusals: dict[str, JackfieldError] = {}
         self.accounted: list[tuple[RequestContext, int]] = []
         self.key_issuers: Mapping[str, KeyIssuer] = {}
@@ -149,7 +156,9 @@ class ScriptedGateway:
         """The scripted model, and one that is still loading."""
         card = ModelCard(name=MODEL, aliases=(ALIAS,), created=CREATED, ready=True)
         return (
-            msgspec.structs.replace(card, context=512, description=INFO.description, info=INFO),
+            msgspec.structs.replace(
+                card, context=512, description=INFO.description, info=INFO, chat_template=self.chat_template
+            ),
             ModelCard(name="org/loading", aliases=(), created=CREATED, ready=False),
         )
 
@@ -157,7 +166,7 @@ class ScriptedGateway:
         """Play the script."""
         self.requests.append(request)
         self.contexts.append(context)
-        context.model = MODEL
+        context.model, context.revision, context.room = MODEL, self.revision, self.room
         self.open += 1
         ended = False
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from jackfield_openai.responses.bodies import Metadata
+from jackfield_openai.metadata import Metadata
 
 
 class BatchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -11,8 +11,11 @@ from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.malformed import malformed, not_of_kind
 from jackfield.frontends.outputs import outputs
 from jackfield.types import PRIORITY_MAX
+from jackfield_openai.additions import completed
 from jackfield_openai.answers import ChatAnswer, CompletionAnswer
+from jackfield_openai.chats.keeping import keeping
 from jackfield_openai.decode import decode_chat, decode_completion, decode_embedding
+from jackfield_openai.documents import check_documents
 from jackfield_openai.embeddings import embedding_slices
 from jackfield_openai.serving import whole
 
@@ -84,9 +87,10 @@ async def answered(gateway: Gateway, config: OpenAIConfig, context: RequestConte
     chat = line.url == "/v1/chat/completions"
     kind: type[Answer] = ChatAnswer if chat else CompletionAnswer
     call = (decode_chat if chat else decode_completion)(body, config.unknown_fields)
-    call = _last(call)
+    call, keep = keeping(gateway, config.unknown_fields, context, _last(call))
+    check_documents(gateway, context, call)
     async with aclosing(outputs(gateway, context, call.requests)) as events:
-        return await whole(call, kind, events, context)
+        return await whole(call, kind, completed(call, events), context, keep)
 
 
 def _last(call: Call) -> Call:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -14,11 +14,7 @@ from jackfield.frontends.tools import null
 from jackfield.ports.constraint import Constraint
 from jackfield.sampling import SamplingParams
 from jackfield.types import TOP_LOGPROBS_MAX
-
-Key: TypeAlias = Annotated[str, Meta(max_length=64)]
-Value: TypeAlias = Annotated[str, Meta(max_length=512)]
-Metadata: TypeAlias = Annotated[dict[Key, Value], Meta(max_length=16)]
-"""OpenAI's limits."""
+from jackfield_openai.metadata import Metadata  # noqa: TC001 -- msgspec reads it
 
 
 class ReasoningBody(msgspec.Struct, frozen=True):

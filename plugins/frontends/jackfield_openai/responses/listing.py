@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
@@ -34,19 +34,35 @@ class _Id(msgspec.Struct, frozen=True):
 _ID: Final = msgspec.json.Decoder(_Id)
 
 
-def read_page(query: Mapping[str, str], *, most: int = LIMIT_MAX) -> Page:
-    """``limit``, ``after`` and ``order``; raises ``InvalidRequest``."""
-    check_names(query, {"limit", "after", "order", "include"})
+def read_page(
+    query: Mapping[str, str],
+    *,
+    most: int = LIMIT_MAX,
+    order: Literal["asc", "desc"] = "desc",
+    known: Collection[str] = ("include",),
+) -> Page:
+    """``limit``, ``after`` and ``order``.
+
+    Parameters:
+        query: Of a ``GET`` request.
+        most: Largest ``limit``.
+        order: Where the query says nothing.
+        known: Names that it may have besides.
+
+    Raises:
+        InvalidRequest: ``param`` is the name at fault.
+    """
+    check_names(query, {"limit", "after", "order", *known})
     limit = number(query, "limit", LIMIT)
     if not 1 <= limit <= most:
         raise InvalidRequest(f"limit must be between 1 and {most}", param="limit")
-    order = query.get("order", "desc")
-    if order not in {"asc", "desc"}:
+    wanted = query.get("order", order)
+    if wanted not in {"asc", "desc"}:
         raise InvalidRequest("order must be asc or desc", param="order")
     after = query.get("after", "")
     if not (after.isascii() and after.isprintable() and len(after) <= ID_MAX):
         raise InvalidRequest("after is no id", param="after")
-    return Page(limit=limit, after=after, newest_first=order == "desc")
+    return Page(limit=limit, after=after, newest_first=wanted == "desc")
 
 
 def read_start(query: Mapping[str, str]) -> tuple[bool, int]:

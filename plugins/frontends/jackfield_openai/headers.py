@@ -1,0 +1,48 @@
+"""What headers say of the work behind an answer."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jackfield.context import RequestContext, Room
+
+PROCESSING: Final = "openai-processing-ms"
+TIMING: Final = "server-timing"
+
+
+def work_headers(context: RequestContext) -> Mapping[str, str]:
+    """How long the server has been at it until the answer begins to leave, and what room its model had."""
+    total_ms = (time.monotonic() - context.arrived) * 1000
+    headers = {PROCESSING: str(round(total_ms)), TIMING: _timing(context, total_ms)}
+    return headers if context.room is None else {**headers, **room_headers(context.room)}
+
+
+def room_headers(room: Room) -> Mapping[str, str]:
+    """OpenAI's names of limits of requests. Of tokens there is no limit, and no header."""
+    return {
+        "x-ratelimit-limit-requests": str(room.most),
+        "x-ratelimit-remaining-requests": str(room.left),
+        "x-ratelimit-reset-requests": _duration(room.reset_s),
+    }
+
+
+def _timing(context: RequestContext, total_ms: float) -> str:
+    """W3C's Server-Timing, in milliseconds; phases that are over by now."""
+    phases: dict[str, float] = {}
+    if context.finished is not None:
+        timings = context.finished.timings
+        phases = {"queue": timings.queue_s, "prefill": timings.prefill_s, "decode": timings.decode_s}
+    named = {**{name: seconds * 1000 for name, seconds in phases.items()}, "total": total_ms}
+    return ", ".join(f"{name};dur={duration:.1f}" for name, duration in named.items())
+
+
+def _duration(seconds: float) -> str:
+    """As OpenAI writes it, which is Go's way: ``20ms``, ``6m0s``."""
+    if seconds < 1:
+        return f"{round(seconds * 1000)}ms"
+    minutes, rest = divmod(round(seconds, 3), 60)
+    return f"{minutes:.0f}m{rest:g}s" if minutes else f"{rest:g}s"
