@@ -198,6 +198,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     slot_folder: str = ""
     """Folder where clients of llama-server's routes may save what slots have computed; relative paths start at the
     folder of ``plugins.toml``. Empty lets nobody."""
+    slot_limit: int = 1 << 30
+    """Most bytes of what one principal has saved in it."""
     aliases: tuple[str, ...] = ()
     """Other names that clients may use."""
     dialect: str = "auto"
@@ -215,6 +217,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             _at_least("context", self.context, 8)
         if self.kv_tokens != "auto":
             _at_least("kv_tokens", self.kv_tokens, 8)
+        _at_least("slot_limit", self.slot_limit, 1)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

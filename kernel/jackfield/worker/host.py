@@ -14,6 +14,7 @@ from jackfield.model_source import model_spec, slot_folder
 from jackfield.worker.constraints import make_engine
 from jackfield.worker.scheduling import SchedulerInUse
 from jackfield.worker.serving import CachingLoop, Serving, assemble
+from jackfield.worker.slot_files import SlotFolder
 from jackfield.worker.stores import Caching, open_stores
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class WorkerHost:
             context_shift=shift,
             constraints=self._constraints(),
             caching=self._caching(runner),
-            slot_folder=slot_folder(manifest, self._model),
+            slot_folder=SlotFolder(slot_folder(manifest, self._model), manifest.models[self._model].slot_limit),
         )
 
     @property

@@ -13,12 +13,11 @@ from jackfield.worker.links import GatewayLinks
 from jackfield.worker.pooling.loop import PoolLoop
 from jackfield.worker.pooling.preparation import PoolPreparation
 from jackfield.worker.preparation import Preparation
-from jackfield.worker.slot_files import SlotFiles
+from jackfield.worker.slot_files import NO_FOLDER, SlotFiles, SlotFolder
 from jackfield.worker.stores import NO_STORES, Caching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from jackfield.cache_report import CacheCleared, CacheReport
     from jackfield.channel.messages import Submit
@@ -96,7 +95,7 @@ def assemble(
     context_shift: bool,
     constraints: Callable[[Tokenizer], NamedConstraintEngine] | None = None,
     caching: Caching = NO_STORES,
-    slot_folder: Path | None = None,
+    slot_folder: SlotFolder = NO_FOLDER,
 ) -> Serving:
     """Put together what serves *runner*.
 
@@ -107,7 +106,7 @@ def assemble(
         context_shift: Whether an answer goes on at the end of the context.
         constraints: Makes the constraint engine of a model that generates; None where no plugin hands one over.
         caching: Who shares computed prefixes, and stores for them, which are closed when the loop ends.
-        slot_folder: Where slots are saved; None saves none.
+        slot_folder: Where slots are saved.
 
     Raises:
         ModelLoadError: The model's chat template cannot be used.

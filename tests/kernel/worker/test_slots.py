@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
+import time
 from array import array
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,7 @@ from tests.kernel.worker.engines import Engine, question, require_same
 from tests.kernel.worker.engines import load as load_model
 from tests.kernel.worker.test_answering import DEADLINE_S
 
+from jackfield import state_file
 from jackfield.channel.messages import RequestFailed, Submit
 from jackfield.errors import InvalidRequest
 from jackfield.questions import SaveSlot, SlotDone
@@ -111,10 +115,25 @@ def test_saved_and_restored(worker: Worker, tmp_path: Path) -> None:
     assert worker.cached("b", text=f"{TEXT}\n<assistant>yes") == 0
 
 
+def test_a_restored_slot_is_like_one_that_computed(worker: Worker) -> None:
+    """It is saved and erased under its own number; one that computes keeps what it computes."""
+    worker.cached()
+    saved = worker.slot("save")
+    worker.clear()
+    worker.slot("restore", slot=1)
+    assert worker.slot("save", slot=1, file="two").tokens == saved.tokens
+    assert worker.slot("erase", slot=1).tokens == saved.tokens
+    assert worker.slot("erase", slot=1).tokens == 0
+    worker.begin("[delay:20][repeat:400:a]")
+    worker.slot("restore")
+    assert worker.slot("save").tokens < saved.tokens
+
+
 def test_a_tenant_reaches_its_own_alone(worker: Worker) -> None:
     """Neither slots nor files of others, nor their names."""
     worker.cached("a")
-    assert worker.refused("save", "b") == worker.refused("erase", "b") == "id_slot"
+    assert worker.refused("save", "b") == "id_slot"
+    assert worker.slot("erase", "b").tokens == 0
     worker.slot("save", "a")
     assert worker.refused("restore", "b") == "filename"
     worker.cached("b")
@@ -124,8 +143,12 @@ def test_a_tenant_reaches_its_own_alone(worker: Worker) -> None:
 
 def test_what_is_not_there(worker: Worker) -> None:
     """Slots that have computed nothing, slots that do not exist, and files that were never saved."""
-    assert worker.refused("save") == worker.refused("save", slot=99) == worker.refused("erase", slot=1) == "id_slot"
+    assert worker.refused("save") == worker.refused("save", slot=99) == worker.refused("erase", slot=99) == "id_slot"
     assert worker.refused("restore", file="never") == "filename"
+    assert worker.slot("erase", slot=1).tokens == 0
+    worker.cached()
+    worker.slot("save")
+    assert worker.refused("restore", slot=99) == "id_slot"
 
 
 def test_a_running_slot(worker: Worker) -> None:
@@ -142,6 +165,56 @@ def test_no_end_of_files(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Non
     for file in ("one", "two", "one", "two"):
         worker.slot("save", file=file)
     assert worker.refused("save", file="three") == "filename"
+
+
+def test_no_end_of_bytes(
+    tmp_path: Path, load: Callable[..., WorkerHost], running: Callable[[WorkerHost], Peer]
+) -> None:
+    """Each may save so many: what is saved over does not count, and what others save."""
+    probe = load(slot_folder=str(tmp_path / "probe"))
+    worker = Worker(probe, running(probe))
+    worker.cached()
+    size = worker.slot("save").size_bytes
+    host = load(slot_folder=str(tmp_path / "slots"), slot_limit=size * 2 - 1)
+    worker = Worker(host, running(host))
+    worker.cached()
+    worker.slot("save")
+    worker.slot("save")
+    assert worker.refused("save", file="two") == "filename"
+    worker.cached("b")
+    worker.slot("save", "b", file="two")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES])
+def test_a_full_disk(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Said so, with nothing left behind; what was saved before is still there."""
+    worker.cached()
+    before = worker.slot("save")
+
+    def full(*_: object) -> int:
+        raise OSError(number, os.strerror(number), str(tmp_path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state_file.os, "write", full)
+        done = worker.send(SaveSlot(model="m", slot=0, action="save", file="one"), "a")
+    assert isinstance(done, RequestFailed)
+    assert done.error.code == ("store_full" if number in {errno.ENOSPC, errno.EDQUOT} else "internal_error")
+    assert os.strerror(number) in done.error.message
+    assert str(tmp_path) not in done.error.message
+    assert [path.name for path in (tmp_path / "slots").rglob("*") if path.is_file()] == ["one"]
+    assert worker.slot("restore").tokens == before.tokens
+
+
+def test_what_killed_workers_left_goes(worker: Worker, tmp_path: Path) -> None:
+    """Once it is certain that nobody writes it."""
+    worker.cached()
+    worker.slot("save")
+    (folder,) = (tmp_path / "slots").iterdir()
+    for name, age in ((".old", slot_files.ABANDONED_S + 60), (".new", 0.0)):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    worker.slot("save", file="two")
+    assert {path.name for path in folder.iterdir()} == {".new", "one", "two"}
 
 
 def test_erased(worker: Worker) -> None:
@@ -196,7 +269,7 @@ def test_states_of_real_models(name: str) -> None:
         longer = msgspec.structs.replace(first, prompt=TokenPrompt((*tokens, 40, 41)))
         (computed,) = engine.ask(msgspec.structs.replace(longer, cache_prompt=False))
         engine.loop.cache_clear(lambda _: None)
-        engine.between_steps(lambda: engine.loop.with_slots(lambda states: states.put(scope, taken[0])))
+        engine.between_steps(lambda: engine.loop.with_slots(lambda states: states.put(0, scope, taken[0])))
         engine.between_steps(lambda: None)
         (restored,) = engine.ask(longer)
     assert asker.cached == 0

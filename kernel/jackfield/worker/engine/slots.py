@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from jackfield.errors import InvalidRequest
 from jackfield.questions import Sequences, SequenceState
 
 if TYPE_CHECKING:
@@ -52,9 +53,13 @@ class SlotBoard:
         self._left[slot] = Computed(sequence.scope, sequence.tokens, sequence.computed)
 
     def computed(self, slot: int) -> Computed | None:
-        """What was computed last in *slot*; None where there is no such slot, or nothing was."""
-        if slot >= len(self._running):
-            return None
+        """What was computed last in *slot*; None where nothing was.
+
+        Raises:
+            InvalidRequest: There is no such slot.
+        """
+        if not 0 <= slot < len(self._running):
+            raise InvalidRequest(f"there is no slot {slot}: they are 0 to {len(self._running) - 1}", param="id_slot")
         sequence = self._running[slot]
         if sequence is None:
             return self._left[slot]

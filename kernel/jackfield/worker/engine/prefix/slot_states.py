@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from jackfield.errors import BackendFault, InvalidRequest, KVExhausted, Overloaded
-from jackfield.worker.engine.prefix.tokens import TOKEN_BYTES, common, packed
+from jackfield.worker.engine.prefix.tokens import TOKEN_BYTES, common, packed, unpacked
+from jackfield.worker.engine.slots import Computed
 
 if TYPE_CHECKING:
     from jackfield.ports.reuse import ReusableRunner
     from jackfield.worker.engine.prefix.cache import PrefixCache
-    from jackfield.worker.engine.slots import Computed, SlotBoard
+    from jackfield.worker.engine.slots import SlotBoard
 
 
 class SlotState(NamedTuple):
@@ -40,23 +41,27 @@ class SlotStates:
         """What *slot* computes, or has computed last, as far as it is still on the device.
 
         Raises:
-            InvalidRequest: Nothing of it is, or it is not the caller's.
+            InvalidRequest: There is no such slot, nothing of it is, or it is not the caller's.
             BackendFault: The runner failed.
         """
         computed = self._of(slot, scope)
         key = packed(computed.tokens[: computed.length])
         if computed.holder is not None:
             return SlotState(key, self._runner.save(computed.holder, 0, computed.length))
-        holder, length = self._resident(slot, scope, key)
+        found = self._longest(scope, key)
+        if found is None:
+            raise _nothing(slot)
+        holder, length = found
         return SlotState(key[: length * TOKEN_BYTES], self._runner.save(holder, 0, length))
 
-    def put(self, scope: bytes, state: SlotState) -> None:
-        """Let the next request with these tokens find *state*.
+    def put(self, slot: int, scope: bytes, state: SlotState) -> None:
+        """Let the next request with these tokens find *state*, wherever it runs, and *slot* have it.
 
         Raises:
-            InvalidRequest: It does not fit this model.
+            InvalidRequest: There is no such slot, or the state does not fit this model.
             Overloaded: All slots, or all cells, are in use.
         """
+        computed = self._slots.computed(slot)
         cache, holders = self._cache, self._cache.holders
         length = len(state.tokens) // TOKEN_BYTES
         holder = holders.take()
@@ -77,17 +82,25 @@ class SlotStates:
         node = cache.tree.grow(cache.tree.root(scope), state.tokens, length)
         cache.tree.hold(node, holder)
         holders.settle(holder, node)
+        if computed is None or computed.holder is None:
+            self._slots.put(slot, Computed(scope, unpacked(state.tokens), length))
 
     def erase(self, slot: int, scope: bytes) -> int:
-        """Forget what *slot* has computed last, in stores too; how many tokens that were.
+        """Forget what *slot* has computed last, in stores too; how many tokens that were, 0 where none is the caller's.
 
         Raises:
-            InvalidRequest: It is running, or nothing of it is there, or it is not the caller's.
+            InvalidRequest: There is no such slot, or it is running.
         """
-        computed = self._of(slot, scope)
+        computed = self._slots.computed(slot)
+        if computed is None or computed.scope != scope or not computed.length:
+            return 0
         if computed.holder is not None:
             raise InvalidRequest(f"slot {slot} is computing; cancel its request first", param="id_slot")
-        holder, length = self._resident(slot, scope, packed(computed.tokens[: computed.length]))
+        found = self._longest(scope, packed(computed.tokens[: computed.length]))
+        self._slots.forget(slot)
+        if found is None:
+            return 0
+        holder, length = found
         path = list(self._cache.holders.residents[holder].node.path())
         self._cache.saver.discard(path[0])
         self._cache.holders.evict(holder, lost=True)
@@ -96,7 +109,6 @@ class SlotStates:
                 break
             for state in [*node.states, *([node.checkpoint] if node.checkpoint is not None else [])]:
                 self._cache.archive.lose(state)
-        self._slots.forget(slot)
         return length
 
     def _of(self, slot: int, scope: bytes) -> Computed:
@@ -105,7 +117,7 @@ class SlotStates:
             raise _nothing(slot)
         return computed
 
-    def _resident(self, slot: int, scope: bytes, key: bytes) -> tuple[int, int]:
+    def _longest(self, scope: bytes, key: bytes) -> tuple[int, int] | None:
         """The resident that has most of *key*, and how much it has: all that it holds, where it cannot be parted."""
         best, most = None, 0
         for holder, resident in self._cache.holders.residents.items():
@@ -113,9 +125,7 @@ class SlotStates:
             length = common(node.key(), key) if node.root.scope == scope else 0
             if length > most and (self._cache.holders.shares or length == node.end):
                 best, most = holder, length
-        if best is None:
-            raise _nothing(slot)
-        return best, most
+        return None if best is None else (best, most)
 
 
 def _nothing(slot: int) -> InvalidRequest:

@@ -21,6 +21,14 @@ def packed(tokens: Iterable[int]) -> bytes:
     return column.tobytes()
 
 
+def unpacked(tokens: bytes) -> list[int]:
+    """What ``packed`` made bytes of."""
+    column = array("i", tokens)
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column.tolist()
+
+
 def common(left: bytes, right: bytes, offset: int = 0) -> int:
     """How many tokens *left* has in common with what *right* has from token *offset* on.
 
