@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -52,7 +53,6 @@ class Entry(NamedTuple):
 
 class _Answer(msgspec.Struct, frozen=True):
     id: str
-    created: int
     model: str
 
 
@@ -99,7 +99,8 @@ class StoredChats:
                 "messages": stored.messages,
             }
         )
-        await self._put(known.id, float(known.created), body)
+        # finer than the answer says it, so that listings are in order
+        await self._put(known.id, time.time(), body)
 
     async def find(self, chat_id: str) -> Kept:
         """A chat; raises ``RecordNotFound``."""
