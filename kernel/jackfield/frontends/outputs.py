@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from jackfield.types import GenerateEvent, GenerateRequest
 
 Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
-Output: TypeAlias = Delta | Finished | PromptProgress
-"""What has something to show; progress only where it was asked for."""
+Output: TypeAlias = Delta | Finished
+"""What has something to show, whatever was asked for."""
 
 AT_ONCE: Final = 8
 """Most prompts of one call that are computed at once: as many as a model runs by default, so that one client's long
@@ -41,6 +41,21 @@ def outputs(
     return _SideBySide(gateway, context, requests).events()
 
 
+async def next_output(events: AsyncGenerator[GenerateEvent, None]) -> Output:
+    """The next event with a result.
+
+    That a worker has accepted a request is none: a refusal can still be a status. Nor is a prompt's progress.
+
+    Raises:
+        InternalError: There is none.
+        JackfieldError: As ``Gateway.generate``.
+    """
+    async for event in events:
+        if not isinstance(event, Started | PromptProgress):
+            return event
+    raise InternalError("generation ended without a result")
+
+
 class _SideBySide:
     """Several requests, up to ``AT_ONCE`` of them at a time; where the queue has not room for so many, fewer."""
 
@@ -52,7 +67,7 @@ class _SideBySide:
         self._left = len(requests) * self._each
         self._running = min(AT_ONCE, len(requests))
         # a bound, so that a client that reads slowly holds the generators back
-        self._events: asyncio.Queue[Output | Started | Exception] = asyncio.Queue(AT_ONCE)
+        self._events: asyncio.Queue[GenerateEvent | Exception] = asyncio.Queue(AT_ONCE)
 
     async def events(self) -> AsyncGenerator[GenerateEvent, None]:
         """All events, as they come; one ``Started`` for each request."""

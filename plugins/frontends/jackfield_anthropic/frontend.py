@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from jackfield.capabilities import Need
     from jackfield.context import RequestContext
-    from jackfield.frontends.outputs import Delta, Output
+    from jackfield.frontends.outputs import Delta
     from jackfield.ports.frontend import Gateway
     from jackfield.types import GenerateEvent
     from jackfield_anthropic.bodies import Call
@@ -83,32 +83,17 @@ class AnthropicFrontend:
         return json_answer(msgspec.json.encode({"input_tokens": reply.tokens}), _headers(context, ignored))
 
 
-async def _begin(
-    call: Call, events: AsyncGenerator[GenerateEvent, None], context: RequestContext
-) -> tuple[Answer, Output]:
-    """The answer, and its first event. That a worker accepts a request is none: a refusal can still be a status."""
-    started: Started | None = None
-    async for event in events:
-        if not isinstance(event, Started):
-            return Answer(call, context.model or call.request.model, started), event
-        started = event
-    raise InternalError("generation ended without a result")
-
-
-async def _next(events: AsyncGenerator[GenerateEvent, None]) -> Output:
-    async for event in events:
-        if not isinstance(event, Started):
-            return event
-    raise InternalError("generation ended without a result")
-
-
 async def _whole(call: Call, events: AsyncGenerator[GenerateEvent, None], context: RequestContext) -> bytes:
-    answer, event = await _begin(call, events, context)
+    started: Started | None = None
     deltas: list[Delta] = []
-    while not isinstance(event, Finished):
-        deltas.append(event)
-        event = await _next(events)
-    return answer.whole(deltas, event)
+    async for event in events:
+        if isinstance(event, Started):
+            started = event
+        elif isinstance(event, Finished):
+            return Answer(call, context.model or call.request.model, started).whole(deltas, event)
+        elif not isinstance(event, PromptProgress):
+            deltas.append(event)
+    raise InternalError("generation ended without a result")
 
 
 async def _stream(

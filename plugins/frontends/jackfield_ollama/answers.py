@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
@@ -37,14 +38,20 @@ class Answer:
     """Whether text, thoughts and calls are in ``message``."""
     text: ClassVar[str]
     """Field of the text."""
+    before_text: ClassVar[bytes]
+    """Of a line, between its time and its text."""
+    before_thought: ClassVar[bytes]
+    after: ClassVar[bytes]
+    """What ends a line."""
 
-    __slots__ = ("_arrived", "_calls", "_model", "_scored")
+    __slots__ = ("_arrived", "_before", "_calls", "_model", "_scored")
 
     def __init__(self, model: str, arrived: float, *, scored: bool = False) -> None:
         self._model = model
         self._arrived = arrived
         self._scored = scored
         self._calls = _Calls()
+        self._before = b'{"model":' + _encode(model) + b',"created_at":"'
 
     def line(self, output: Output) -> bytes:
         """The lines that *output* becomes; none while a call is not whole."""
@@ -53,12 +60,14 @@ class Answer:
             before = self._line(self._said("", calls=calls)) if calls else b""
             return before + _encode({**self._head(), **self._last(output)}) + b"\n"
         calls = self._calls.take(output)
-        if isinstance(output, ToolCallDelta):
-            return self._line(self._said("", calls=calls)) if calls else b""
         before = self._line(self._said("", calls=calls)) if calls else b""
-        if isinstance(output, ReasoningDelta):
-            return before + self._line(self._said("", thinking=output.text))
-        return before + self._line({**self._said(output.text), **self._scores(output.logprobs)})
+        if isinstance(output, ToolCallDelta):
+            return before
+        if self._scored and isinstance(output, TextDelta):
+            return before + self._line({**self._said(output.text), **self._scores(output.logprobs)})
+        field = self.before_text if isinstance(output, TextDelta) else self.before_thought
+        stamp = timestamp(time.time()).encode()
+        return before + self._before + stamp + field + _encode(output.text) + self.after
 
     def whole(self, outputs: Sequence[Output], finished: Finished) -> bytes:
         """The answer in one object."""
@@ -115,6 +124,9 @@ class ChatAnswer(Answer):
 
     with_message = True
     text = "content"
+    before_text = b'","message":{"role":"assistant","content":'
+    before_thought = b'","message":{"role":"assistant","content":"","thinking":'
+    after = b'},"done":false}\n'
 
     __slots__ = ()
 
@@ -124,6 +136,9 @@ class GenerateAnswer(Answer):
 
     with_message = False
     text = "response"
+    before_text = b'","response":'
+    before_thought = b'","response":"","thinking":'
+    after = b',"done":false}\n'
 
     __slots__ = ()
 
@@ -163,7 +178,13 @@ def nanoseconds(seconds: float) -> int:
 
 def timestamp(unix_s: float) -> str:
     """*unix_s* as RFC 3339 has it."""
-    return datetime.fromtimestamp(unix_s, UTC).isoformat().replace("+00:00", "Z")
+    seconds, part = divmod(unix_s, 1.0)
+    return f"{_second(int(seconds))}.{int(part * 1e6):06d}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _score(token: TokenLogprob) -> Mapping[str, object]:

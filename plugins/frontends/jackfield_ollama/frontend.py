@@ -10,10 +10,12 @@ import msgspec
 from aiohttp import web
 
 from jackfield.errors import InternalError, JackfieldError, UnsupportedField, http
+from jackfield.frontends.delivery import deliver
 from jackfield.frontends.event_stream import LineStream
 from jackfield.frontends.exchange import ignored_header, json_answer, read_body, sliced_answer
+from jackfield.frontends.outputs import next_output
 from jackfield.ports.frontend import ErrorPayload, Route
-from jackfield.types import Finished, Started
+from jackfield.types import Finished, PromptProgress, Started
 from jackfield_ollama import operations
 from jackfield_ollama.answers import Answer, ChatAnswer, GenerateAnswer, nanoseconds
 from jackfield_ollama.decode import (
@@ -152,17 +154,9 @@ class OllamaFrontend:
                 return stream.response
 
 
-async def _next(events: AsyncGenerator[GenerateEvent, None]) -> Output:
-    """The next event with a result. That a worker has accepted a request is none: a refusal can still be a status."""
-    async for event in events:
-        if not isinstance(event, Started):
-            return event
-    raise InternalError("generation ended without a result")
-
-
 async def _whole(answer: Answer, events: AsyncGenerator[GenerateEvent, None]) -> bytes:
     outputs: list[Output] = []
-    while not isinstance(event := await _next(events), Finished):
+    while not isinstance(event := await next_output(events), Finished):
         outputs.append(event)
     return answer.whole(outputs, event)
 
@@ -170,14 +164,19 @@ async def _whole(answer: Answer, events: AsyncGenerator[GenerateEvent, None]) ->
 async def _stream(
     stream: LineStream, answer: Answer, events: AsyncGenerator[GenerateEvent, None], context: RequestContext
 ) -> None:
+    ended = False
+
+    def lines(event: GenerateEvent) -> bytes:
+        nonlocal ended
+        if isinstance(event, Started | PromptProgress):
+            return b""  # a refusal can still be a status
+        ended = isinstance(event, Finished)
+        return answer.line(event)
+
     try:
-        while True:
-            event = await _next(events)
-            lines = answer.line(event)
-            if lines:
-                await stream.send(lines)
-            if isinstance(event, Finished):
-                return
+        await deliver(events, stream, lines)
+        if not ended:
+            raise InternalError("generation ended without a result")
     except JackfieldError as error:
         if not stream.begun:
             raise
