@@ -65,10 +65,31 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not TOOL_NAME.match(self.name):
+            parent = self.param.rpartition(".")[0]
+            path = f"{parent}.name" if parent else self.param
             raise InvalidRequest(
-                f"{self.param}: a tool's name must have 1 to 128 of the characters a-z, A-Z, 0-9 and _.:/-",
-                param=self.param,
+                f"{path}: a tool's name must have 1 to 128 of the characters a-z, A-Z, 0-9 and _.:/-", param=path
             )
+        if self.parameters and _type_of(self.parameters) not in ("object", None):
+            raise InvalidRequest(
+                f"{self.param}: a tool's arguments are an object, so its type must be object", param=self.param
+            )
+
+
+class _Typed(msgspec.Struct, frozen=True):
+    """What a schema says first."""
+
+    type: JsonValue = None
+
+
+_TYPED: Final = msgspec.json.Decoder(_Typed)
+
+
+def _type_of(schema: str) -> JsonValue:
+    try:
+        return _TYPED.decode(schema).type
+    except (msgspec.DecodeError, RecursionError):  # whoever reads it refuses it
+        return None
 
 
 class ToolChoice(msgspec.Struct, frozen=True):

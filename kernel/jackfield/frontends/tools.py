@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -11,6 +11,9 @@ from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import exceeds, typed
 from jackfield.frontends.malformed import not_of_kind
 from jackfield.frontends.rules import is_null
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def null() -> msgspec.Raw:
@@ -31,6 +34,12 @@ class ToolSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``tools[]``."""
 
     function: FunctionSpec | None = None
+    type: str = "function"
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    """What a tool says that may not be a function."""
+
     type: str = "function"
 
 
@@ -56,6 +65,7 @@ class NamedChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _TOOLS: Final = msgspec.json.Decoder(list[ToolSpec])
+_KINDS: Final = msgspec.json.Decoder(list[_Kind])
 _CHOICE: Final[msgspec.json.Decoder[str | NamedChoice]] = msgspec.json.Decoder(str | NamedChoice)
 _TABLE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -73,15 +83,31 @@ def read_tools(raw: msgspec.Raw | None) -> tuple[Tool, ...]:
         return ()
     if exceeds(raw, 1 << 16):
         raise InvalidRequest("tools: too much to read", param="tools")
-    specs: list[ToolSpec] = typed(_TOOLS, raw, "tools")
+    specs = _specs(raw)
     if len(specs) > TOOLS_MAX:
         raise InvalidRequest(f"tools may have at most {TOOLS_MAX} entries", param="tools")
     return tuple(_tool(spec, f"tools[{index}]") for index, spec in enumerate(specs))
 
 
+def _specs(raw: msgspec.Raw) -> list[ToolSpec]:
+    try:
+        specs: list[ToolSpec] = typed(_TOOLS, raw, "tools")
+    except InvalidRequest:
+        # tools of other kinds have fields of their own: what is wrong is that there is one
+        _refuse_other_kinds(typed(_KINDS, raw, "tools"))
+        raise
+    _refuse_other_kinds(specs)
+    return specs
+
+
+def _refuse_other_kinds(specs: Sequence[_Kind | ToolSpec]) -> None:
+    for index, spec in enumerate(specs):
+        if spec.type != "function":
+            path = f"tools[{index}].type"
+            raise UnsupportedField(f"{path}: only functions are supported", param=path)
+
+
 def _tool(spec: ToolSpec, path: str) -> Tool:
-    if spec.type != "function":
-        raise UnsupportedField(f"{path}.type: only functions are supported", param=f"{path}.type")
     if spec.function is None:
         raise InvalidRequest(f"{path}.function is required", param=f"{path}.function")
     function, path = spec.function, f"{path}.function"

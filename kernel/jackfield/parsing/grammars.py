@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import InvalidRequest
+from jackfield.parsing.shaping import parameters_of
 from jackfield.ports.constraint import Choice, Constraint, GrammarText, JsonObject, JsonSchema, Pattern
 
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ class CallGrammar:
 
     def arguments(self, tool: Tool) -> str:
         """The rule for the arguments of *tool*: its schema where it is strict, any object otherwise."""
-        schema = tool.parameters if tool.strict and tool.parameters else _ANY_OBJECT
+        schema = _ANY_OBJECT
+        if tool.strict and tool.parameters:
+            given = parameters_of(tool)
+            # arguments are an object whether the schema says so or not
+            schema = tool.parameters if "type" in given else json.dumps({"type": "object", **given})
         return self.json(tool.param, schema)
 
     def json(self, path: str, schema: str) -> str:

@@ -137,3 +137,22 @@ def test_too_many_small_things_are_refused() -> None:
             messages(value)
     with pytest.raises(InvalidRequest):
         read_tools(raw([{"function": {"name": "f", "parameters": {"enum": ["x"] * 200_000}}}]))
+
+
+@pytest.mark.parametrize(
+    ("tool", "param"),
+    [
+        ({"type": "custom", "custom": {"name": "f"}}, "tools[1].type"),
+        ({"type": "file_search", "vector_store_ids": []}, "tools[1].type"),
+        ({"function": {"name": "f g"}}, "tools[1].function.name"),
+        ({"function": {"name": ""}}, "tools[1].function.name"),
+        ({"function": {"name": "g", "parameters": {"type": "string"}}}, "tools[1].function.parameters"),
+        ({"function": {"name": "g", "parameters": {"type": ["object"]}}}, "tools[1].function.parameters"),
+        ({"function": {"name": "g", "odd": 1}}, "tools[1].function"),
+    ],
+)
+def test_tools_that_are_refused(tool: object, param: str) -> None:
+    """By the path of what is wrong: tools of other kinds, names, and schemas that are not of objects."""
+    with pytest.raises(ClientError) as refused:
+        read_tools(raw([{"function": {"name": "f"}}, tool]))
+    assert refused.value.param == param

@@ -160,3 +160,20 @@ def test_what_cannot_be_held_is_refused(schema: str, what: str) -> None:
         TAGGED.open(chat, None)
     assert refusal.value.param == WEATHER.param
     assert JSON.open(chat, None).constraint is not None
+
+
+@pytest.mark.parametrize(
+    "schema", ['{"properties": {"a": {"type": "integer"}}}', '{"anyOf": [{"type": "string"}, {}]}']
+)
+def test_arguments_are_an_object_also_where_their_schema_does_not_say_so(takes: Takes, schema: str) -> None:
+    """Any other value would be no call."""
+    chat = ChatPrompt(
+        (Message("user", "?"),),
+        tools=(Tool(name="f", parameters=schema, strict=True),),
+        tool_choice=ToolChoice("required"),
+    )
+    constraint = JSON.open(chat, None).constraint
+    call = '<tool_call>\n{{"name": "f", "arguments": {}}}\n</tool_call>'
+    assert takes(constraint, call.format('{"a": 1}'))
+    assert not takes(constraint, call.format("5"))
+    assert not takes(constraint, call.format('"x"'))
