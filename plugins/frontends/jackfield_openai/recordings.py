@@ -5,23 +5,38 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import InvalidRequest, RouteNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from jackfield.ports.identity import Principal
 
 _ID_BYTES: Final = 16
 
+AT_ONCE: Final = 256
+"""Events that a reader takes at a time."""
+
+
+class _Reader:
+    """Who reads a recording, and how far it has come."""
+
+    __slots__ = ("read",)
+
+    def __init__(self, read: int) -> None:
+        self.read = read
+        """Number of the last event that it has."""
+
 
 class Recording:
     """The events of one answer, each with a number, 1 for the first. Event loop thread.
 
-    Implements ``jackfield_openai.serving.Sink``. While somebody reads, the answer waits for a slow reader as a plain
-    stream does; while nobody does, the oldest events give way.
+    Implements ``jackfield_openai.serving.Sink``. Any number may read, and each gets the same. The answer waits for the
+    one who came last, as a plain stream does; for others, of whom the server may not yet know that they have gone, it
+    does not wait, and while nobody reads, the oldest events give way.
 
     Parameters:
         owner: Who may read it; None where nobody is asked who calls.
@@ -34,9 +49,6 @@ class Recording:
         """Whether nothing more comes."""
         self.failure: Exception | None = None
         """What ended it, where that is no event."""
-        self.readers = 0
-        """How many have attached so far; the last one is the one that reads."""
-        self.attached = False
         self.producer: asyncio.Task[None] | None = None
         self.expiry: asyncio.TimerHandle | None = None
         self._owner = _identity(owner)
@@ -44,13 +56,18 @@ class Recording:
         self._events: deque[bytes] = deque()
         self._first = 1
         self._bytes = 0
-        self._read = 0
+        self._readers: list[_Reader] = []
         self._changed = asyncio.Event()
 
     @property
     def begun(self) -> bool:
         """Whether there is an event."""
         return self._first > 1 or bool(self._events)
+
+    @property
+    def attached(self) -> bool:
+        """Whether anybody reads."""
+        return bool(self._readers)
 
     def belongs_to(self, principal: Principal | None) -> bool:
         """Whether *principal* asked for it."""
@@ -69,7 +86,7 @@ class Recording:
         self._events.append(numbered)
         self._bytes += len(numbered)
         while self._bytes > self._most and len(self._events) > 1:
-            while self.attached and self._read < self._first:
+            while self._readers and self._readers[-1].read < self._first:
                 self._tell()
                 await self._changed.wait()
             self._bytes -= len(self._events.popleft())
@@ -82,40 +99,48 @@ class Recording:
 
     def check(self, last: int) -> None:
         """Raise ``InvalidRequest`` if what follows event *last* is not there any more, or event *last* never was."""
-        if last + 1 < self._first:
-            raise InvalidRequest("the events after that one are not kept any more", param="after")
+        self._check_kept(last)
         if last >= self._first + len(self._events):
             raise InvalidRequest("there is no event of that number", param="after")
 
     async def after(self, last: int) -> AsyncGenerator[bytes, None]:
-        """What follows event *last*, as it comes, until the answer ends or another reader has attached.
+        """What follows event *last*, as it comes, until the answer ends.
 
         Raises:
+            InvalidRequest: Somebody else reads, and this reader has fallen behind what is kept.
             Exception: What went wrong; after the first event a ``JackfieldError`` is an event, and not raised.
         """
-        self.readers += 1
-        me = self.readers
-        self.attached, self._read = True, last
+        reader = _Reader(last)
+        self._readers.append(reader)
         self._tell()
-        while me == self.readers:
-            ready = list(self._events)[self._read + 1 - self._first :]
-            if ready:
-                # told as read only once it was taken
-                yield b"".join(ready)
-                if me == self.readers:
-                    self._read += len(ready)
+        try:
+            while True:
+                ready = self._following(reader.read)
+                if ready:
+                    # told as read only once it was taken
+                    yield b"".join(ready)
+                    reader.read += len(ready)
                     self._tell()
-                continue
-            if self.failure is not None:
-                raise self.failure
-            if self.over:
-                return
-            await self._changed.wait()
+                elif self.failure is not None:
+                    raise self.failure
+                elif self.over:
+                    return
+                else:
+                    await self._changed.wait()
+        finally:
+            self._readers.remove(reader)
+            self._tell()
 
-    def detach(self) -> None:
-        """Nobody reads any more."""
-        self.attached = False
-        self._tell()
+    def _following(self, last: int) -> Sequence[bytes]:
+        """Some of the events after number *last*."""
+        self._check_kept(last)
+        # from the end, where most readers are: a deque is slow in its middle
+        back = self._first + len(self._events) - 1 - last
+        return [self._events[-each] for each in range(back, max(0, back - AT_ONCE), -1)]
+
+    def _check_kept(self, last: int) -> None:
+        if last + 1 < self._first:
+            raise InvalidRequest("the events after that one are not kept any more", param="after")
 
     def _tell(self) -> None:
         self._changed.set()
@@ -155,22 +180,20 @@ class Recordings:
         """
         recording = self._all.get(wanted)
         if recording is None or not recording.belongs_to(principal):
-            raise RouteNotFound("there is no such stream; it may have ended a while ago")
+            raise RouteNotFound("there is no such stream: it ended a while ago, or the server was started again")
         return recording
 
     async def follow(self, recording: Recording, last: int) -> AsyncGenerator[bytes, None]:
-        """As ``Recording.after``; when the reader leaves, the time begins to run."""
+        """As ``Recording.after``; when the last reader leaves, the time begins to run."""
         if recording.expiry is not None:
             recording.expiry.cancel()
             recording.expiry = None
-        events = recording.after(last)
-        me = recording.readers + 1
         try:
-            async for piece in events:
-                yield piece
+            async with aclosing(recording.after(last)) as events:
+                async for piece in events:
+                    yield piece
         finally:
-            if recording.readers == me:
-                recording.detach()
+            if not recording.attached:
                 self._expire(recording)
 
     def drop(self, recording: Recording) -> None:

@@ -292,24 +292,107 @@ def test_a_slow_reader_loses_nothing() -> None:
     assert numbered(asyncio.run(run())) == list(range(1, 101))
 
 
-def test_the_last_reader_reads() -> None:
-    """An older connection, which the server may not yet know to be broken, ends."""
+def test_two_readers_get_the_same() -> None:
+    """While the answer is still being made, and each from where it wants."""
 
     async def run() -> tuple[list[bytes], list[bytes]]:
         recording = Recording(None, 1 << 16)
-        await recording.send(b"data: 1\n\n")
-        older = recording.after(0)
-        seen = [await anext(older)]
-        newer = recording.after(0)
-        taken = [await anext(newer)]
-        await recording.send(b"data: 2\n\n")
+        await recording.send(b"data: 1\n\ndata: 2\n\n")
+        older, newer = recording.after(0), recording.after(1)
+        seen, taken = [await anext(older)], [await anext(newer)]
+        await recording.send(b"data: 3\n\n")
         recording.end()
         seen += [piece async for piece in older]
         taken += [piece async for piece in newer]
+        assert not recording.attached
         return seen, taken
 
-    one, two = b"id: 1\ndata: 1\n\n", b"id: 2\ndata: 2\n\n"
-    assert asyncio.run(run()) == ([one], [one, two])
+    one, two, three = (b"id: %d\ndata: %d\n\n" % (number, number) for number in (1, 2, 3))
+    assert asyncio.run(run()) == ([one + two, three], [two, three])
+
+
+def test_one_that_has_gone_does_not_hold_the_other() -> None:
+    """Who came last is waited for; an older one that falls behind learns that it has."""
+
+    async def run() -> int:
+        recording = Recording(None, 200)
+        await recording.send(b"data: first\n\n")
+        stuck, reading = recording.after(0), recording.after(0)
+        await anext(stuck)
+        await anext(reading)
+
+        async def write() -> None:
+            for number in range(50):
+                await recording.send(b"data: %03d\n\n" % number)
+            recording.end()
+
+        writing = asyncio.create_task(write())
+        rest = b"".join([piece async for piece in reading])
+        await writing
+        with pytest.raises(InvalidRequest, match="not kept any more"):
+            await anext(stuck)
+        return len(numbered(rest))
+
+    assert asyncio.run(run()) == 50
+
+
+@given(sizes=st.lists(st.integers(1, 400), min_size=1, max_size=40), starts=st.lists(st.integers(0, 40), max_size=4))
+def test_any_number_of_readers_from_anywhere(sizes: list[int], starts: list[int]) -> None:
+    """Each gets what is whole, and in order."""
+
+    async def run() -> None:
+        recording = Recording(None, 1 << 20)
+        writing = asyncio.create_task(_wrote(recording, [b"data: %b\n\n" % (b"x" * size) for size in sizes]))
+        writing.add_done_callback(lambda _: recording.end())
+
+        async def read(last: int) -> list[int]:
+            return numbered(b"".join([piece async for piece in recording.after(last)]))
+
+        found = await asyncio.gather(*(read(min(start, len(sizes))) for start in starts))
+        await writing
+        assert found == [list(range(min(start, len(sizes)) + 1, len(sizes) + 1)) for start in starts]
+
+    asyncio.run(run())
+
+
+def test_two_clients_take_one_stream_up() -> None:
+    """Over HTTP, while it is still being made."""
+    more = asyncio.Event()
+    gateway = ScriptedGateway([Started(7, 64), TextDelta("Hel", 1), more, TextDelta("lo", 1), finished(2)])
+
+    async def scenario(client: Client) -> list[bytes]:
+        response = await client.post(CHAT, json=BODY)
+        seen = await response.content.readuntil(b"Hel")
+        path = response.headers[STREAM_HEADER]
+        others = [await client.get(path, headers={"Last-Event-ID": number}) for number in ("0", "1")]
+        first = [await other.content.readuntil(b"Hel") for other in others]
+        more.set()
+        return [head + await each.read() for head, each in zip([seen, *first], [response, *others], strict=True)]
+
+    whole, same, rest = with_client(gateway, scenario)
+    assert whole == same
+    assert whole.endswith(rest)
+    assert numbered(rest) == [2, 3, 4, 5]
+    assert len(gateway.requests) == 1
+
+
+def test_another_server_knows_nothing_of_it() -> None:
+    """As after a restart: a plain 404 that says what may have happened."""
+
+    async def begun(client: Client) -> str:
+        response = await client.post(CHAT, json=BODY)
+        await response.read()
+        return response.headers[STREAM_HEADER]
+
+    path = with_client(ScriptedGateway(), begun)
+
+    async def again(client: Client) -> tuple[int, str]:
+        response = await client.get(path, headers={"Last-Event-ID": "1"})
+        return response.status, (await response.json())["error"]["message"]
+
+    status, message = with_client(ScriptedGateway(), again)
+    assert status == 404
+    assert "started again" in message
 
 
 @pytest.mark.parametrize(
