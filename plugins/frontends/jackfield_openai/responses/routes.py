@@ -10,18 +10,20 @@ import msgspec
 
 from jackfield.context import RequestContext
 from jackfield.errors import InternalError, InvalidRequest, JackfieldError, RecordNotFound, UnsupportedField, http
+from jackfield.frontends.delivery import deliver
 from jackfield.frontends.event_stream import EventStream
 from jackfield.frontends.exchange import ignored_header, json_answer, read_body
+from jackfield.frontends.outputs import next_output
 from jackfield.frontends.users import user_mark
 from jackfield.ports.frontend import Route
 from jackfield.questions import Render, Rendered
-from jackfield.types import Finished, GenerateRequest
+from jackfield.types import GenerateRequest, PromptProgress, Started
 from jackfield_openai.responses import operations
 from jackfield_openai.responses.answer import ResponseAnswer
 from jackfield_openai.responses.background import Background
 from jackfield_openai.responses.bodies import ResponseCall
 from jackfield_openai.responses.decode import decode_response
-from jackfield_openai.responses.generation import conversation, generate_request, generated, next_output
+from jackfield_openai.responses.generation import conversation, generate_request, generated
 from jackfield_openai.responses.history import History, tenant_of
 from jackfield_openai.responses.items import Item, read_items
 from jackfield_openai.responses.listing import page_of, read_page, read_start
@@ -228,29 +230,32 @@ class Responses:
         context: RequestContext,
     ) -> None:
         answer: ResponseAnswer | None = None
-        try:
-            output = await next_output(events)
+
+        def said(event: GenerateEvent) -> bytes:
+            nonlocal answer
+            if isinstance(event, Started | PromptProgress):
+                return b""  # a refusal can still be a status
+            if answer is not None:
+                return answer.event(event)
             answer = self._answer(work, context)
-            data = answer.opening()
-            while True:
-                data += answer.event(output)
-                if isinstance(output, Finished):
-                    await self._keep(work, answer)
-                    await stream.send(data + answer.closing())
-                    return
-                await stream.send(data)
-                data = b""
-                output = await next_output(events)
+            return answer.opening() + answer.event(event)
+
+        try:
+            await deliver(events, stream, said)
+            if answer is None or not answer.ended:
+                raise InternalError("generation ended without a result")
+            await self._keep(work, answer)
+            await stream.send(answer.closing())
         except JackfieldError as error:
             if not stream.begun:
                 raise
             # the status is out: one event that says so, and none that would make the answer look whole
             context.code = http(error).code
             answer = answer or self._answer(work, context)
-            said = answer.failed(error)
+            failed = answer.failed(error)
             with suppress(JackfieldError):
                 await self._keep(work, answer)
-            await stream.send(said)
+            await stream.send(failed)
 
     async def _keep(self, work: Work, answer: ResponseAnswer) -> None:
         if work.history is not None:
