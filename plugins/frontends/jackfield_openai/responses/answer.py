@@ -61,8 +61,12 @@ class ResponseAnswer:
         """The events of *output*."""
         if isinstance(output, Finished):
             return self._finish(output)
-        said, item = self._item(output)
-        return self._events([*said, *item.delta(output)])
+        item, before = self._open, b""
+        if item is None or not item.takes(output):
+            item, before = self._begin(output)
+        piece = item.delta(output, self._number)
+        self._number += bool(piece)
+        return before + piece
 
     def failed(self, error: JackfieldError) -> bytes:
         """The event of a response that broke."""
@@ -76,10 +80,8 @@ class ResponseAnswer:
         self._close("incomplete")
         self._end("cancelled")
 
-    def _item(self, delta: Delta) -> tuple[list[Said], OutputItem]:
-        """The item that *delta* belongs to, and what is said before: the end of one, the beginning of another."""
-        if self._open is not None and self._open.takes(delta):
-            return [], self._open
+    def _begin(self, delta: Delta) -> tuple[OutputItem, bytes]:
+        """The item that begins with *delta*, and what is said before: the end of one, the beginning of another."""
         said = self._close("completed")
         item: OutputItem
         if isinstance(delta, TextDelta):
@@ -90,7 +92,7 @@ class ResponseAnswer:
             item = CallOutput(len(self.items), delta)
         self.items.append(item)
         self._open = item
-        return [*said, *item.added()], item
+        return item, self._events([*said, *item.added()])
 
     def _close(self, status: str) -> list[Said]:
         item, self._open = self._open, None

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jackfield.chat import ChatPrompt, Message
-from jackfield.errors import ContextLengthExceeded, InternalError
-from jackfield.types import GenerateRequest, Started
+from jackfield.errors import ContextLengthExceeded
+from jackfield.types import GenerateRequest
 from jackfield_openai.responses.items import messages_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from jackfield.context import RequestContext
-    from jackfield.frontends.outputs import Output
     from jackfield.ports.frontend import Gateway
     from jackfield.types import GenerateEvent
     from jackfield_openai.responses.bodies import ResponseCall
@@ -58,7 +57,7 @@ def generate_request(call: ResponseCall, prompt: ChatPrompt) -> GenerateRequest:
     )
 
 
-async def generated(
+def generated(
     gateway: Gateway, context: RequestContext, request: GenerateRequest, *, shorten: bool
 ) -> AsyncGenerator[GenerateEvent, None]:
     """The events of *request*.
@@ -72,6 +71,12 @@ async def generated(
     Raises:
         JackfieldError: As ``Gateway.generate``.
     """
+    return _shortening(gateway, context, request) if shorten else gateway.generate(context, request)
+
+
+async def _shortening(
+    gateway: Gateway, context: RequestContext, request: GenerateRequest
+) -> AsyncGenerator[GenerateEvent, None]:
     while True:
         try:
             async with aclosing(gateway.generate(context, request)) as events:
@@ -79,7 +84,7 @@ async def generated(
                     yield event
             return
         except ContextLengthExceeded:
-            prompt = shortened(request.prompt) if shorten and isinstance(request.prompt, ChatPrompt) else None
+            prompt = shortened(request.prompt) if isinstance(request.prompt, ChatPrompt) else None
             if prompt is None:
                 raise
             context.code = None
@@ -100,11 +105,3 @@ def shortened(prompt: ChatPrompt) -> ChatPrompt | None:
     while len(rest) > 1 and rest[0].role == "tool":
         rest = rest[1:]
     return msgspec.structs.replace(prompt, messages=(*kept, *rest))
-
-
-async def next_output(events: AsyncGenerator[GenerateEvent, None]) -> Output:
-    """The next event with a result. That a worker has accepted a request is none: a refusal can still be a status."""
-    async for event in events:
-        if not isinstance(event, Started):
-            return event
-    raise InternalError("generation ended without a result")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+import msgspec
 
 from jackfield.types import ReasoningDelta, TextDelta, ToolCallDelta
 from jackfield_openai.responses.objects import logprob_objects, new_id
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 Said: TypeAlias = "tuple[str, dict[str, object]]"
 """An event's type, and its fields besides."""
 
+_encode = msgspec.json.Encoder().encode
+
+_END: Final = b"}\n\n"
+
 
 class OutputItem(Protocol):
     """One item of a response's ``output``."""
@@ -29,8 +35,8 @@ class OutputItem(Protocol):
         """What is said when it begins."""
         ...
 
-    def delta(self, delta: Delta) -> list[Said]:
-        """What is said of its next piece."""
+    def delta(self, delta: Delta, number: int) -> bytes:
+        """The event of its next piece, which has *number* if there is one."""
         ...
 
     def done(self, status: str) -> list[Said]:
@@ -40,6 +46,23 @@ class OutputItem(Protocol):
     def whole(self) -> Object:
         """What it is."""
         ...
+
+
+class _Pieces:
+    """The events of an item's pieces: all but their numbers and texts is encoded once.
+
+    Parameters:
+        kind: Type of the events.
+        place: Fields that say where the text belongs.
+    """
+
+    def __init__(self, kind: str, place: Object) -> None:
+        self._before = f'event: {kind}\ndata: {{"type":"{kind}","sequence_number":'.encode()
+        self._between = b"," + _encode(place)[1:-1] + b',"delta":'
+
+    def event(self, number: int, text: str, after: bytes = b"") -> bytes:
+        """The event that has *text*, and the fields *after* it."""
+        return b"%b%d%b%b%b%b" % (self._before, number, self._between, _encode(text), after, _END)
 
 
 class _Text:
@@ -57,6 +80,7 @@ class _Text:
         self._index = index
         self._pieces: list[str] = []
         self._status = "in_progress"
+        self._events = _Pieces(f"response.{self.part_kind}.delta", self._place)
 
     @property
     def _place(self) -> Object:
@@ -115,14 +139,16 @@ class MessageOutput(_Text):
         """More text."""
         return isinstance(delta, TextDelta)
 
-    def delta(self, delta: Delta) -> list[Said]:
+    def delta(self, delta: Delta, number: int) -> bytes:
         """The text, and how likely it was."""
         if not isinstance(delta, TextDelta):
-            return []
+            return b""
         self._pieces.append(delta.text)
+        if not self._wanted:
+            return self._events.event(number, delta.text, b',"logprobs":[]')
         self._tokens += delta.logprobs
-        likely = logprob_objects(delta.logprobs, with_bytes=False) if self._wanted else []
-        return [("response.output_text.delta", {**self._place, "delta": delta.text, "logprobs": likely})]
+        likely = _encode(logprob_objects(delta.logprobs, with_bytes=False))
+        return self._events.event(number, delta.text, b',"logprobs":' + likely)
 
     def _logprob_field(self) -> Object:
         return {"logprobs": logprob_objects(self._tokens, with_bytes=False) if self._wanted else []}
@@ -151,12 +177,12 @@ class ReasoningOutput(_Text):
         """More thoughts."""
         return isinstance(delta, ReasoningDelta)
 
-    def delta(self, delta: Delta) -> list[Said]:
+    def delta(self, delta: Delta, number: int) -> bytes:
         """The thought."""
         if not isinstance(delta, ReasoningDelta):
-            return []
+            return b""
         self._pieces.append(delta.text)
-        return [("response.reasoning_text.delta", {**self._place, "delta": delta.text})]
+        return self._events.event(number, delta.text)
 
     def _object(self, content: list[Object]) -> Object:
         return {
@@ -183,6 +209,7 @@ class CallOutput:
         self._first = first
         self._pieces: list[str] = []
         self._status = "in_progress"
+        self._events = _Pieces("response.function_call_arguments.delta", self._place)
 
     @property
     def _place(self) -> Object:
@@ -196,12 +223,12 @@ class CallOutput:
         """The item, without arguments."""
         return [("response.output_item.added", {"output_index": self._index, "item": self.whole()})]
 
-    def delta(self, delta: Delta) -> list[Said]:
+    def delta(self, delta: Delta, number: int) -> bytes:
         """A piece of the arguments."""
         if not isinstance(delta, ToolCallDelta) or not delta.arguments:
-            return []
+            return b""
         self._pieces.append(delta.arguments)
-        return [("response.function_call_arguments.delta", {**self._place, "delta": delta.arguments})]
+        return self._events.event(number, delta.arguments)
 
     def done(self, status: str) -> list[Said]:
         """The arguments, the item."""
