@@ -149,7 +149,7 @@ CHAT: Final = Operation(
     honoured=tuple(sorted(fields.CHAT_HONOURED)),
     task="generate",
     needs=("chat",),
-    fields_need={**_SHAPED, **_CALLED, **_REASONED, "metadata": "records", "store": "records"},
+    fields_need={**_SHAPED, **_CALLED, **_REASONED, "store": "records"},
 )
 COMPLETE: Final = Operation(
     summary="Continue a text",

@@ -31,7 +31,7 @@ PLUGINS: Final = ("hermes", "llguidance", "fcfs", "sqlite", "keys", "prometheus"
 MODELS: Final[Mapping[str, str]] = {"demo": "generate", "vectors": "embed", "ranker": "rerank"}
 """One for each task."""
 
-_GENERATES: Final = f'dialect = "hermes"\noptions = {{chat_template = {json.dumps(TOOL_TEMPLATE)}}}'
+_GENERATES: Final = f'dialect = "hermes"\noptions = {{chat_template = {json.dumps(TOOL_TEMPLATE + "{# documents #}")}}}'
 
 Answer = requests.Response
 
