@@ -34,6 +34,8 @@ class Detokenise(msgspec.Struct, frozen=True, kw_only=True, tag="detokenise"):
 
     model: str
     tokens: tuple[int, ...]
+    pieces: bool = False
+    """Whether that of each is wanted; the answer is ``Tokens`` then."""
 
 
 class Render(msgspec.Struct, frozen=True, kw_only=True, tag="render"):

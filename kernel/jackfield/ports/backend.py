@@ -91,6 +91,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """``classify``: names of its outputs, in order."""
     memory: MemoryEstimate | None = None
     """As configured; None where the backend cannot tell."""
+    sampling: Mapping[str, float] = {}
+    """How its makers recommend to draw: fields of ``SamplingParams``. Nobody has to."""
 
 
 Reuse: TypeAlias = Literal["none", "checkpoints", "whole", "ranges"]

@@ -41,7 +41,8 @@ class Answering:
             return self._tokens(question)
         if isinstance(question, Detokenise):
             ids = self._reader.ids(question.tokens, "tokens")
-            return Text(b"".join(self._tokenizer.name(token) for token in ids))
+            names = tuple(self._tokenizer.name(token) for token in ids)
+            return Tokens(tuple(ids), names) if question.pieces else Text(b"".join(names))
         if isinstance(question, Render) and self._renderer is not None and isinstance(question.prompt, TemplatePrompt):
             text = self._renderer.text(question.prompt)
             return Rendered(text, len(self._renderer.tokens(text)))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
-from jackfield.errors import ModelLoadError
+import msgspec
+
+from jackfield.errors import InvalidRequest, ModelLoadError
 from jackfield.ports.backend import ModelInfo
+from jackfield.sampling import SamplingParams
 from jackfield_llama import library as llama
 from jackfield_llama.logs import printable
 from jackfield_llama.model_file import check_model_file
@@ -14,10 +18,28 @@ from jackfield_llama.runtime import RUNTIME
 from jackfield_llama.tokenizer import infill_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+SAMPLING_KEYS: Final = {
+    "temp": "temperature",
+    "top_k": "top_k",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "xtc_probability": "xtc_probability",
+    "xtc_threshold": "xtc_threshold",
+    "penalty_last_n": "repeat_last_n",
+    "penalty_repeat": "repeat_penalty",
+    "mirostat": "mirostat",
+    "mirostat_tau": "mirostat_tau",
+    "mirostat_eta": "mirostat_eta",
+}
+"""Keys after ``general.sampling.`` (``common_init_sampler_from_model`` in llama.cpp), and what we call them."""
 
 PROGRESS_STEP: Final = 0.01
 """llama.cpp reports after every tensor; a hundred reports say enough."""
+
+DIGITS: Final = 6
+"""Decimals of a float32 that was meant: 0.9 and not 0.8999999761581421."""
 
 
 def open_model(path: str, params: llama.ModelParams, report: Callable[[float], None]) -> llama.Model:
@@ -77,7 +99,27 @@ def describe(model: llama.Model, path: str) -> ModelInfo:
         has_chat_template=llama.model_chat_template(model) is not None,
         can_infill=infill_tokens(llama.model_get_vocab(model)) is not None,
         embedding_size=llama.model_n_embd(model),
+        sampling=recommended(lambda key: llama.model_metadata(model, key)),
     )
+
+
+def recommended(metadata: Callable[[str], str | None]) -> Mapping[str, float]:
+    """How the model's makers recommend to draw; what is no legal value is left out.
+
+    Parameters:
+        metadata: What the model's file has under a key.
+    """
+    found: dict[str, float] = {}
+    for key, name in SAMPLING_KEYS.items():
+        text = metadata(f"general.sampling.{key}")
+        if text is None:
+            continue
+        with suppress(ValueError, msgspec.ValidationError, InvalidRequest):
+            whole = isinstance(getattr(SamplingParams(), name), int)
+            value = int(text) if whole else round(float(text), DIGITS)
+            msgspec.convert({name: value}, SamplingParams)
+            found[name] = value
+    return found
 
 
 def quantisation(model: llama.Model) -> str:

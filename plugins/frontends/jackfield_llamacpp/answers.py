@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from jackfield.sampling import SEED_MAX
-from jackfield_llamacpp.fields import SAMPLERS
+from jackfield_llamacpp.settings import LOWEST, generation_settings
+from jackfield_llamacpp.timing import Pace, timings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jackfield.types import Finished, GenerateRequest, TextDelta, TokenLogprob, TopLogprob
-    from jackfield_llamacpp.bodies import SharedBody
+    from jackfield.types import (
+        Finished,
+        GenerateRequest,
+        PromptProgress,
+        Started,
+        TextDelta,
+        TokenLogprob,
+        TopLogprob,
+    )
+    from jackfield_llamacpp.decode import Asked
 
-SLOT: Final = -1
-"""``id_slot`` of every answer: which slot computes it is the scheduler's business, and it may change."""
-
-UNLIKELY: Final = -3.4028234663852886e38
-"""Of a token that cannot be drawn, as there: the least float32, because JSON has no infinity."""
+NO_SLOT: Final = -1
+"""``id_slot`` of parts of answers, as there: the last event says which slot it was."""
 
 _encode = msgspec.json.Encoder().encode
-
-
-def generation_settings(request: GenerateRequest, body: SharedBody) -> Mapping[str, object]:
-    """How the answer is made, under llama-server's names."""
-    sampling = msgspec.structs.asdict(request.sampling)
-    limit = request.max_tokens if body.n_predict or body.max_tokens else -1
-    return {
-        **sampling,
-        "seed": SEED_MAX if request.sampling.seed is None else request.sampling.seed,
-        "dry_sequence_breakers": list(request.sampling.dry_sequence_breakers),
-        "stop": list(request.stop),
-        "max_tokens": limit,
-        "n_predict": limit,
-        "ignore_eos": request.ignore_eos,
-        "stream": bool(body.stream),
-        "n_probs": body.n_probs or 0,
-        "samplers": list(SAMPLERS),
-        "lora": [],
-    }
 
 
 class Choice:
@@ -49,98 +36,133 @@ class Choice:
     Parameters:
         index: Which of the call's answers.
         request: What is computed.
-        body: What was asked.
+        asked: What was asked.
         model: The model's own name.
         prompt: Its text.
     """
 
-    __slots__ = ("_body", "_index", "_model", "_pieces", "_prompt", "_request", "_tokens")
+    __slots__ = (
+        "_asked",
+        "_index",
+        "_model",
+        "_new_line",
+        "_pace",
+        "_pieces",
+        "_predicted",
+        "_prompt",
+        "_request",
+        "_started",
+        "_tokens",
+    )
 
-    def __init__(self, index: int, request: GenerateRequest, body: SharedBody, model: str, prompt: str) -> None:
+    def __init__(self, index: int, request: GenerateRequest, asked: Asked, model: str, prompt: str) -> None:
         self._index = index
         self._request = request
-        self._body = body
+        self._asked = asked
         self._model = model
         self._prompt = prompt
         self._pieces: list[str] = []
+        self._new_line = False
         self._tokens: list[TokenLogprob] = []
+        self._predicted = 0
+        self._started: Started | None = None
+        self._pace = Pace() if asked.body.timings_per_token else None
+
+    def start(self, started: Started) -> None:
+        """A worker has accepted it."""
+        self._started = started
 
     def add(self, delta: TextDelta) -> None:
         """Take in what was drawn. An echoed prompt is nothing that was."""
         if delta.tokens or not self._request.echo:
             self._pieces.append(delta.text)
             self._tokens += delta.logprobs
+            self._new_line |= "\n" in delta.text
 
     def event(self, delta: TextDelta) -> bytes:
         """The event that carries *delta*."""
-        self.add(delta)
         if self._request.echo:
             return b""
-        partial: dict[str, object] = {
-            "index": self._index,
-            "content": delta.text,
-            "tokens": [each.token for each in delta.logprobs],
-            "stop": False,
-            "id_slot": SLOT,
-            "tokens_predicted": len(self._tokens),
-        }
-        if self._body.n_probs:
+        self._predicted += delta.tokens
+        self._new_line |= "\n" in delta.text
+        partial = self._partial(delta.text, [each.token for each in delta.logprobs])
+        if self._request.logprobs:
             partial["completion_probabilities"] = _probabilities(delta.logprobs)
+        return _event(partial)
+
+    def progress_event(self, progress: PromptProgress) -> bytes:
+        """The event that tells how far the prompt is, where that is asked for."""
+        if self._pace is not None:
+            self._pace.prompt(progress, time.monotonic())
+        if not self._asked.body.return_progress:
+            return b""
+        partial = self._partial("", [])
+        partial["prompt_progress"] = {
+            "total": progress.prompt_tokens,
+            "cache": progress.cached_tokens,
+            "processed": progress.computed_tokens,
+            "time_ms": int(progress.elapsed_s * 1000),
+        }
         return _event(partial)
 
     def last_event(self, finished: Finished) -> bytes:
         """The event that ends it; all text has been sent."""
-        return _event(self._final(finished, content="", tokens=()))
+        return _event(self._chosen(self._final(finished, content="", tokens=())))
 
     def whole(self, finished: Finished) -> Mapping[str, object]:
         """All of it in one object."""
-        tokens = [each.token for each in self._tokens] if self._body.return_tokens else []
+        tokens = [each.token for each in self._tokens] if self._asked.body.return_tokens else []
         final = self._final(finished, content="".join(self._pieces), tokens=tokens)
-        if self._body.n_probs and not self._body.response_fields:
-            return {**final, "completion_probabilities": _probabilities(self._tokens)}
-        return final
+        if self._request.logprobs:
+            final["completion_probabilities"] = _probabilities(self._tokens)
+        return self._chosen(final)
 
-    def _final(self, finished: Finished, *, content: str, tokens: Sequence[int]) -> Mapping[str, object]:
-        usage = finished.usage
-        answer: dict[str, object] = {
+    def _partial(self, content: str, tokens: Sequence[int]) -> dict[str, object]:
+        partial: dict[str, object] = {
             "index": self._index,
             "content": content,
             "tokens": tokens,
-            "id_slot": SLOT,
+            "stop": False,
+            "id_slot": NO_SLOT,
+            "tokens_predicted": self._predicted,
+            "tokens_evaluated": self._started.prompt_tokens if self._started is not None else 0,
+        }
+        if self._pace is not None:
+            partial["timings"] = self._pace.timings(self._predicted, time.monotonic())
+        return partial
+
+    def _final(self, finished: Finished, *, content: str, tokens: Sequence[int]) -> dict[str, object]:
+        usage = finished.usage
+        return {
+            "index": self._index,
+            "content": content,
+            "tokens": tokens,
+            "id_slot": finished.slot,
             "stop": True,
             "model": self._model,
             "tokens_predicted": usage.completion_tokens,
             "tokens_evaluated": usage.prompt_tokens,
-            "generation_settings": generation_settings(self._request, self._body),
+            "generation_settings": generation_settings(self._request, self._asked.body, self._asked.samplers),
             "prompt": self._prompt,
-            "has_new_line": any("\n" in piece for piece in self._pieces),
-            "truncated": False,
+            "has_new_line": self._new_line,
+            "truncated": self._truncated(finished),
             "stop_type": _stop_type(finished),
             "stopping_word": finished.stopped_by if isinstance(finished.stopped_by, str) else "",
-            "tokens_cached": usage.cached_tokens,
+            # what the slot has computed now; the last token was drawn and not computed
+            "tokens_cached": usage.prompt_tokens + max(usage.completion_tokens - 1, 0),
             "timings": timings(finished),
         }
-        return _only(answer, self._body.response_fields) if self._body.response_fields else answer
 
+    def _truncated(self, finished: Finished) -> bool:
+        """Whether the end of the context ended it."""
+        room = self._started.max_tokens if self._started is not None else None
+        if finished.reason != "length" or room is None or self._request.max_tokens is None:
+            return False
+        return room < self._request.max_tokens and finished.usage.completion_tokens >= room
 
-def timings(finished: Finished) -> Mapping[str, float]:
-    """Where the time went, in milliseconds and tokens a second."""
-    usage, took = finished.usage, finished.timings
-    prompt = usage.prompt_tokens - usage.cached_tokens
-    return {
-        "cache_n": usage.cached_tokens,
-        **_pace("prompt", prompt, took.prefill_s),
-        **_pace("predicted", usage.completion_tokens, took.decode_s),
-    }
-
-
-def _pace(name: str, tokens: int, seconds: float) -> Mapping[str, float]:
-    return {
-        f"{name}_n": tokens,
-        f"{name}_ms": seconds * 1000,
-        f"{name}_per_token_ms": seconds * 1000 / tokens if tokens else 0.0,
-        f"{name}_per_second": tokens / seconds if seconds else 0.0,
-    }
+    def _chosen(self, answer: Mapping[str, object]) -> Mapping[str, object]:
+        wanted = self._asked.body.response_fields
+        return _only(answer, wanted) if wanted else answer
 
 
 def _stop_type(finished: Finished) -> str:
@@ -150,15 +172,14 @@ def _stop_type(finished: Finished) -> str:
 
 
 def _only(answer: Mapping[str, object], wanted: Sequence[str]) -> Mapping[str, object]:
-    """``response_fields``: paths with slashes; the last name is the field's. What is missing is left out."""
+    """``response_fields``: paths with slashes, under which the values are given. What is missing is left out."""
     found: dict[str, object] = {}
     for path in wanted:
         value: object = answer
-        *_, name = path.split("/")
         for key in path.split("/"):
             value = value.get(key, _MISSING) if isinstance(value, dict) else _MISSING
         if value is not _MISSING:
-            found[name] = value
+            found[path] = value
     return found
 
 
@@ -174,7 +195,7 @@ def _token(token: TokenLogprob | TopLogprob) -> Mapping[str, object]:
         "id": token.token,
         "token": token.piece.decode(errors="replace"),
         "bytes": list(token.piece),
-        "logprob": UNLIKELY if token.logprob is None else max(token.logprob, UNLIKELY),
+        "logprob": LOWEST if token.logprob is None else max(token.logprob, LOWEST),
     }
 
 

@@ -5,7 +5,7 @@ Names and defaults are those of llama-server's ``tools/server/README.md`` and ``
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -15,12 +15,30 @@ from jackfield.frontends.arrays import INT32_MAX, Token
 from jackfield.frontends.sampling import SamplingBody
 from jackfield.types import CHOICES_MAX, TOP_LOGPROBS_MAX
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 Limit: TypeAlias = Annotated[int, Meta(ge=-1, le=INT32_MAX)]
 Piece: TypeAlias = str | Token
 Texts: TypeAlias = Annotated[list[str], Meta(min_length=1)]
 
-SAMPLING_DEFAULTS: Final = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.05}
-"""What llama-server draws with where a request says nothing; the other fields are off there as here."""
+SAMPLING_DEFAULTS: Final[Mapping[str, float]] = {
+    "temperature": 0.8,
+    "top_k": 40,
+    "top_p": 0.95,
+    "min_p": 0.05,
+    "dry_penalty_last_n": 64,
+}
+"""What llama-server draws with where neither request nor model says anything; the rest is off there as here."""
+
+OF_ANSWERS: Final = frozenset(
+    {
+        *SamplingBody.__struct_fields__,
+        *("cache_prompt", "id_slot", "ignore_eos", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens"),
+        *("n", "n_predict", "n_probs", "samplers", "stop", "stream", "stream_options", "top_logprobs", "user"),
+    }
+)
+"""Fields of conversations that say how they are answered, and nothing of how they are read."""
 
 
 class PromptObject(msgspec.Struct, frozen=True):
@@ -41,14 +59,24 @@ class SharedBody(SamplingBody, frozen=True, kw_only=True):
     n_predict: Limit | None = None
     max_tokens: Limit | None = None
     """Another name of ``n_predict``."""
+    max_completion_tokens: Limit | None = None
+    """Another one."""
     n_cmpl: Annotated[int, Meta(ge=1, le=CHOICES_MAX)] | None = None
+    n: Annotated[int, Meta(ge=1, le=CHOICES_MAX)] | None = None
+    """Another name of ``n_cmpl``."""
+    n_indent: Annotated[int, Meta(ge=0, le=INT32_MAX)] | None = None
+    t_max_predict_ms: Annotated[int, Meta(ge=-1, le=INT32_MAX)] | None = None
     stream: bool | None = None
     stop: list[str] | str | None = None
     ignore_eos: bool | None = None
     n_probs: Annotated[int, Meta(ge=0, le=TOP_LOGPROBS_MAX)] | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=TOP_LOGPROBS_MAX)] | None = None
+    """Another name of ``n_probs``."""
     cache_prompt: bool | None = None
     id_slot: Limit | None = None
     return_tokens: bool | None = None
+    return_progress: bool | None = None
+    timings_per_token: bool | None = None
     response_fields: list[str] | None = None
     sse_ping_interval: Annotated[int, Meta(ge=-1, le=3600)] | None = None
 

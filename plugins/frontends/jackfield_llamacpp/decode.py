@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from jackfield.errors import InvalidRequest, UnsupportedField
+from jackfield.errors import InvalidRequest
 from jackfield.frontends.arrays import INT32_MAX
+from jackfield.frontends.rules import Screening
 from jackfield.frontends.sampling import read_bias, read_sampling
-from jackfield.sampling import SEED_MAX
-from jackfield.types import GenerateRequest, InfillPrompt, TextPrompt
+from jackfield.types import GenerateRequest, InfillPrompt, LineLimits, TextPrompt
 from jackfield_llamacpp import fields
 from jackfield_llamacpp.bodies import SAMPLING_DEFAULTS, CompletionBody, InfillBody, SharedBody
 from jackfield_llamacpp.prompts import Mixed, read_mixed
 from jackfield_llamacpp.reading import Fields, decoded, read_constraint, screened
+from jackfield_llamacpp.samplers import read_samplers, through
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from jackfield.frontends.rules import Mode
+    from jackfield.sampling import SamplingParams
 
 _COMPLETION: Final = msgspec.json.Decoder(CompletionBody)
 _INFILL: Final = msgspec.json.Decoder(InfillBody)
@@ -34,10 +37,16 @@ class Asked(NamedTuple):
     """With every prompt of the call but its own, and without a model."""
     prompts: tuple[Mixed, ...]
     """What is to be continued; empty where ``request`` has its prompt."""
-    several: bool
-    """Whether the answer is an array."""
     body: SharedBody
-    ignored: Sequence[str]
+    samplers: tuple[str, ...]
+    """Which filters a token goes through, and in which order."""
+    screening: Screening
+    """Has what was left out."""
+
+    @property
+    def ignored(self) -> Sequence[str]:
+        """Paths of the fields that were left out."""
+        return self.screening.ignored
 
 
 def decode_completion(data: bytes, mode: Mode) -> Asked:
@@ -51,23 +60,41 @@ def decode_completion(data: bytes, mode: Mode) -> Asked:
     if "prompt" not in read.given:
         raise InvalidRequest("prompt is required", param="prompt")
     body = decoded(_COMPLETION, read)
-    prompts, several = read_mixed(read.given["prompt"], "prompt")
+    prompts = read_mixed(read.given["prompt"], "prompt")
     request = _request(body, read)
-    return Asked(request, prompts, several or request.n > 1, body, read.screening.ignored)
+    return Asked(request, prompts, body, _samplers(read), read.screening)
 
 
 def decode_infill(data: bytes, mode: Mode) -> Asked:
     """Decode a body of ``/infill``; as ``decode_completion``."""
     read = screened(data, mode, fields.INFILL_HONOURED, fields.INFILL)
     body = decoded(_INFILL, read)
-    if body.prompt:
-        raise UnsupportedField("prompt: an answer can only begin where the gap does; leave it out", param="prompt")
     files = body.input_extra or []
     if len(files) > FILES_MAX:
         raise InvalidRequest(f"input_extra may have at most {FILES_MAX} files", param="input_extra")
-    gap = InfillPrompt(body.input_prefix, body.input_suffix, tuple((each.filename, each.text) for each in files))
+    given = tuple((each.filename, each.text) for each in files)
+    gap = InfillPrompt(body.input_prefix, body.input_suffix, given, body.prompt or "")
     request = msgspec.structs.replace(_request(body, read), prompt=gap)
-    return Asked(request, (), request.n > 1, body, read.screening.ignored)
+    return Asked(request, (), body, _samplers(read), read.screening)
+
+
+def drawn(asked: Asked, recommended: Mapping[str, float]) -> SamplingParams:
+    """How tokens are drawn.
+
+    Parameters:
+        asked: What the request says.
+        recommended: What the model's makers say, for what it does not say; llama-server's defaults come last.
+
+    Raises:
+        InvalidRequest: A value is out of range.
+        UnsupportedField: The samplers stand in an order that the engine does not have.
+    """
+    params = read_sampling(_with_defaults(asked.body, {**SAMPLING_DEFAULTS, **recommended}))
+    return through(params, asked.samplers, asked.screening)
+
+
+def _samplers(read: Fields) -> tuple[str, ...]:
+    return read_samplers(read.given.get("samplers"), read.screening)
 
 
 def _request(body: SharedBody, read: Fields) -> GenerateRequest:
@@ -75,38 +102,44 @@ def _request(body: SharedBody, read: Fields) -> GenerateRequest:
     return GenerateRequest(
         model="",
         prompt=TextPrompt(""),
-        sampling=read_sampling(_with_defaults(body)),
         # a prompt that is only to be read is one whose echo nobody looks at
         max_tokens=limit,
         echo=not limit,
         stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
         ignore_eos=bool(body.ignore_eos),
         logit_bias=read_bias(read.given.get("logit_bias")),
-        n=body.n_cmpl or 1,
-        logprobs=_alternatives(body),
+        n=_one_name(body, "n_cmpl", "n") or 1,
+        logprobs=_one_name(body, "n_probs", "logprobs") or None,
+        token_ids=bool(body.return_tokens or body.stream),
+        progress=bool(body.stream and (body.return_progress or body.timings_per_token)),
+        lines=_lines(body),
+        slot=body.id_slot if body.id_slot is not None and body.id_slot >= 0 else None,
         constraint=read_constraint(read.given),
         cache_prompt=body.cache_prompt is not False,
     )
 
 
 def _limit(body: SharedBody) -> int:
-    if body.n_predict is not None and body.max_tokens is not None and body.n_predict != body.max_tokens:
-        raise InvalidRequest("n_predict and max_tokens differ; give one of them", param="max_tokens")
-    asked = body.max_tokens if body.n_predict is None else body.n_predict
+    asked = _one_name(body, "n_predict", "max_completion_tokens", "max_tokens")
     # the engine caps it by the room that is left
     return INT32_MAX if asked is None or asked < 0 else asked
 
 
-def _alternatives(body: SharedBody) -> int | None:
-    """Tokens come with their probabilities: whoever wants the one gets the other computed."""
-    if body.n_probs or body.return_tokens or body.stream:
-        return body.n_probs or 0
-    return None
+def _one_name(body: SharedBody, *names: str) -> int | None:
+    """The value of a field that has several names."""
+    given = {name: value for name in names if (value := getattr(body, name)) is not None}
+    if len({*given.values()}) > 1:
+        raise InvalidRequest(f"{' and '.join(given)} differ; give one of them", param=[*given][-1])
+    return next(iter(given.values()), None)
 
 
-def _with_defaults(body: SharedBody) -> SharedBody:
-    given = {name: value for name, value in SAMPLING_DEFAULTS.items() if getattr(body, name) is None}
-    changed = msgspec.structs.replace(body, **given)
-    if body.seed in {-1, SEED_MAX}:  # llama-server's words for a seed of its own choice
-        return msgspec.structs.replace(changed, seed=None)
-    return changed
+def _lines(body: SharedBody) -> LineLimits | None:
+    after_ms = body.t_max_predict_ms if body.t_max_predict_ms is not None and body.t_max_predict_ms > 0 else None
+    if after_ms is None and not body.n_indent:
+        return None
+    return LineLimits(after_s=None if after_ms is None else after_ms / 1000, indent=body.n_indent or 0)
+
+
+def _with_defaults(body: SharedBody, defaults: Mapping[str, float]) -> SharedBody:
+    given = {name: value for name, value in defaults.items() if getattr(body, name) is None}
+    return msgspec.structs.replace(body, **given)

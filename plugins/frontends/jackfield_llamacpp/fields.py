@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from jackfield.frontends.rules import Items, Rule, Rules, anything, empty, never
+import msgspec
+
+from jackfield.frontends.rules import Items, Rule, Rules, Table, anything, empty, never
 from jackfield_llamacpp import bodies
-
-SAMPLERS: Final = ("penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature")
-"""The order in which tokens are drawn, which is llama-server's own default."""
-
-_OTHER_SAMPLERS: Final = ("dry", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature")
-"""Its documented default, and the same order."""
 
 
 def _false(value: object) -> bool:
@@ -26,41 +22,39 @@ def _negative(value: float) -> bool:
     return value < 0
 
 
-def _no_limit(value: int) -> bool:
-    return value <= 0
-
-
 def _float(value: str) -> bool:
     return value == "float"
-
-
-def _usual_order(value: list[str]) -> bool:
-    return tuple(value) in {SAMPLERS, _OTHER_SAMPLERS}
 
 
 _NOT_HONOURED: Final[Rules] = {
     "adaptive_decay": Rule(float, anything),
     "adaptive_target": Rule(float, _negative, tunes=True),
     "backend_sampling": Rule(bool, _false, tunes=True),
+    "echo": Rule(bool, _false),
     "grammar_lazy": Rule(bool, _false),
     "grammar_triggers": Rule(Items, empty),
     "lora": Rule(Items, empty),
+    # where checkpoints are taken follows from what is asked
+    "message_delimiters": Rule(Items, anything),
     "min_keep": Rule(int, _false, tunes=True),
     "n_cache_reuse": Rule(int, _false, tunes=True),
     "n_discard": Rule(int, anything),
-    "n_indent": Rule(int, _false),
     # nothing is ever cut out of a prompt to make room
     "n_keep": Rule(int, anything),
     "post_sampling_probs": Rule(bool, _false),
     "preserved_tokens": Rule(Items, empty),
-    "return_progress": Rule(bool, _false, tunes=True),
-    "samplers": Rule(list[str], _usual_order, tunes=True),
-    "t_max_predict_ms": Rule(int, _no_limit, tunes=True),
-    "t_max_prompt_ms": Rule(int, _no_limit, tunes=True),
-    "timings_per_token": Rule(bool, _false, tunes=True),
+    "reasoning_budget_tokens": Rule(int, _negative),
+    "reasoning_control": Rule(bool, _false),
+    # nothing is taken out of a text that is no conversation, there as here
+    "reasoning_format": Rule(str, anything),
+    # each answer tells how many tokens it has
+    "stream_options": Rule(Table, anything),
+    # does nothing there either
+    "t_max_prompt_ms": Rule(int, anything),
+    "verbose": Rule(bool, _false),
 }
 
-_SHARED: Final = frozenset(bodies.SharedBody.__struct_fields__) | {"grammar", "json_schema", "logit_bias"}
+_SHARED: Final = frozenset(bodies.SharedBody.__struct_fields__) | {"grammar", "json_schema", "logit_bias", "samplers"}
 
 COMPLETION_HONOURED: Final = _SHARED | {"prompt"}
 COMPLETION: Final = _NOT_HONOURED
@@ -70,7 +64,11 @@ INFILL: Final = _NOT_HONOURED
 TOKENIZE_HONOURED: Final = frozenset(bodies.TokenizeBody.__struct_fields__)
 DETOKENIZE_HONOURED: Final = frozenset(bodies.DetokenizeBody.__struct_fields__)
 TEMPLATE_HONOURED: Final = frozenset(bodies.TemplateBody.__struct_fields__) | {"messages", "tools", "tool_choice"}
-TEMPLATE: Final[Rules] = {"add_generation_prompt": Rule(bool, _true), "chat_template": Rule(str, never)}
+TEMPLATE: Final[Rules] = {
+    **{name: Rule(msgspec.Raw, anything) for name in bodies.OF_ANSWERS},
+    "add_generation_prompt": Rule(bool, _true),
+    "chat_template": Rule(str, never),
+}
 SLOT_HONOURED: Final = frozenset(bodies.SlotBody.__struct_fields__)
 RERANK_HONOURED: Final = frozenset(bodies.RerankBody.__struct_fields__)
 RERANK: Final[Rules] = {

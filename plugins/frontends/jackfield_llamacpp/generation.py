@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -13,9 +13,9 @@ from jackfield.frontends.event_stream import EventStream
 from jackfield.frontends.exchange import ignored_header, json_answer
 from jackfield.frontends.outputs import outputs
 from jackfield.questions import Detokenise, Text
-from jackfield.types import Finished, GenerateRequest, TextDelta, TextPrompt, TokenPrompt
+from jackfield.types import Finished, GenerateRequest, PromptProgress, Started, TextDelta, TextPrompt, TokenPrompt
 from jackfield_llamacpp.answers import Choice
-from jackfield_llamacpp.decode import Asked
+from jackfield_llamacpp.decode import Asked, drawn
 from jackfield_llamacpp.errors import error_body
 from jackfield_llamacpp.prompts import resolved
 
@@ -46,9 +46,11 @@ class Call(NamedTuple):
         return len(self.requests) * self.asked.request.n
 
 
-async def prepared(gateway: Gateway, context: RequestContext, model: str, asked: Asked) -> Call:
-    """Name the model, and turn texts among tokens into tokens."""
-    first = msgspec.structs.replace(asked.request, model=model)
+async def prepared(
+    gateway: Gateway, context: RequestContext, model: str, recommended: Mapping[str, float], asked: Asked
+) -> Call:
+    """Name the model, draw as it is *recommended* for it, and turn texts among tokens into tokens."""
+    first = msgspec.structs.replace(asked.request, model=model, sampling=drawn(asked, recommended))
     if not asked.prompts:
         return Call([first], [""], asked)
     requests: list[GenerateRequest] = []
@@ -91,9 +93,9 @@ def _silence(call: Call, keepalive_s: float) -> float:
 
 
 def _choices(call: Call, context: RequestContext) -> list[Choice]:
-    each, body = call.asked.request.n, call.asked.body
+    each = call.asked.request.n
     return [
-        Choice(index, call.requests[index // each], body, context.model, call.texts[index // each])
+        Choice(index, call.requests[index // each], call.asked, context.model, call.texts[index // each])
         for index in range(call.choices)
     ]
 
@@ -103,14 +105,21 @@ async def _whole(call: Call, context: RequestContext, events: AsyncGenerator[Gen
     ends: dict[int, Finished] = {}
     async for event in events:
         choices = choices or _choices(call, context)
-        if isinstance(event, TextDelta):
+        if isinstance(event, Started):
+            _start(choices, call, event)
+        elif isinstance(event, TextDelta):
             choices[event.index].add(event)
         elif isinstance(event, Finished):
             ends[event.index] = event
     if len(ends) < call.choices:
         raise InternalError("generation ended without a result")
     answers = [choice.whole(ends[index]) for index, choice in enumerate(choices)]
-    return msgspec.json.encode(answers if call.asked.several else answers[0])
+    return msgspec.json.encode(answers if len(answers) > 1 else answers[0])
+
+
+def _start(choices: Sequence[Choice], call: Call, started: Started) -> None:
+    for choice in choices[started.index : started.index + call.asked.request.n]:
+        choice.start(started)
 
 
 async def _stream(
@@ -121,8 +130,13 @@ async def _stream(
     try:
         async for event in events:
             choices = choices or _choices(call, context)
+            if isinstance(event, Started):
+                _start(choices, call, event)
+                continue
             if isinstance(event, TextDelta):
                 data = choices[event.index].event(event)
+            elif isinstance(event, PromptProgress):
+                data = choices[event.index].progress_event(event)
             elif isinstance(event, Finished):
                 data = choices[event.index].last_event(event)
                 left -= 1

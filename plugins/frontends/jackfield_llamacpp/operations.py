@@ -24,10 +24,11 @@ from jackfield_llamacpp.bodies import (
     TemplateBody,
     TokenizeBody,
 )
+from jackfield_llamacpp.elsewhere import Adapter, Success
 from jackfield_llamacpp.errors import ErrorBody
 from jackfield_llamacpp.pooled import CohereRanking, EmbeddingEntry, JinaRanking, TeiResult
 from jackfield_llamacpp.slots import Alive, Props, SlotSaved, SlotState
-from jackfield_llamacpp.vocabulary import DetokenizeAnswer, TemplateAnswer, TokenizeAnswer
+from jackfield_llamacpp.vocabulary import CountAnswer, DetokenizeAnswer, TemplateAnswer, TokenizeAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,7 @@ class CompletionRequest(CompletionBody, frozen=True, kw_only=True):
     grammar: str | None = None
     json_schema: Table | None = None
     logit_bias: _Biases | None = None
+    samplers: str | list[str] | None = None
 
 
 class InfillRequest(InfillBody, frozen=True, kw_only=True):
@@ -53,6 +55,7 @@ class InfillRequest(InfillBody, frozen=True, kw_only=True):
     grammar: str | None = None
     json_schema: Table | None = None
     logit_bias: _Biases | None = None
+    samplers: str | list[str] | None = None
 
 
 class TemplateRequest(TemplateBody, frozen=True, kw_only=True):
@@ -99,6 +102,15 @@ class Timings(msgspec.Struct):
     predicted_per_second: float
 
 
+class Progress(msgspec.Struct):
+    """How far a prompt is."""
+
+    total: int
+    cache: int
+    processed: int
+    time_ms: int
+
+
 class Completion(msgspec.Struct, kw_only=True):
     """One answer, or a part of it; ``response_fields`` leaves fields out."""
 
@@ -119,6 +131,7 @@ class Completion(msgspec.Struct, kw_only=True):
     tokens_cached: int | None = None
     timings: Timings | None = None
     completion_probabilities: list[TokenLogprob] | None = None
+    prompt_progress: Progress | None = None
 
 
 _RERANK: Final = {"query": "What plays music?", "documents": ["A radio", "A table"]}
@@ -177,6 +190,14 @@ APPLY_TEMPLATE: Final = Operation(
     error=ErrorBody,
     honoured=_honoured(fields.TEMPLATE_HONOURED),
 )
+COUNT: Final = Operation(
+    summary="How long a conversation is, as the model reads it",
+    body=TemplateRequest,
+    example={"messages": [{"role": "user", "content": "Hello"}]},
+    answer=CountAnswer,
+    error=ErrorBody,
+    honoured=_honoured(fields.TEMPLATE_HONOURED),
+)
 RERANK: Final = Operation(
     summary="Say how well documents fit a query (Jina, TEI)",
     body=RerankBody,
@@ -206,6 +227,17 @@ EMBED: Final = Operation(
 )
 PROPS: Final = Operation(summary="Properties of a model", answer=Props, error=ErrorBody, parameters=(_MODEL,))
 CHANGE_PROPS: Final = Operation(summary="Always refused: there is nothing to change", error=ErrorBody)
+METRICS: Final = Operation(summary="Always refused: metrics are on the health port", error=ErrorBody)
+LIST_ADAPTERS: Final = Operation(summary="None: no adapters are loaded", answer=list[Adapter], error=ErrorBody)
+SET_ADAPTERS: Final = Operation(
+    summary="Refused but for an empty array: no adapters are loaded",
+    body=list[Adapter],
+    answer=Success,
+    error=ErrorBody,
+)
+MOVED: Final = Operation(
+    summary="Leads to the same path under /v1", answer_content="text/plain", status=308, error=ErrorBody
+)
 LIST_SLOTS: Final = Operation(
     summary="What each slot does",
     answer=list[SlotState],

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jackfield.frontends.rules import Mode
     from jackfield.pooled import Pooled
     from jackfield.ports.frontend import Gateway
-    from jackfield_llamacpp.reading import Given
+    from jackfield_llamacpp.reading import Given, Headers
 
 _RERANK: Final = msgspec.json.Decoder(RerankBody)
 _COHERE: Final = msgspec.json.Decoder(CohereRerankBody)
@@ -90,7 +90,7 @@ class EmbeddingEntry(msgspec.Struct):
 
 
 class Pools:
-    """Requests to models that read whole inputs. Event loop thread.
+    """Requests to models that read whole inputs, answered with the headers to send. Event loop thread.
 
     Parameters:
         gateway: What computes.
@@ -103,7 +103,7 @@ class Pools:
         self._default = default
         self._mode: Mode = mode
 
-    async def rerank(self, data: bytes, context: RequestContext) -> JinaRanking | list[TeiResult]:
+    async def rerank(self, data: bytes, context: RequestContext) -> tuple[JinaRanking | list[TeiResult], Headers]:
         """Jina's, or TEI's where the body has ``texts``; scores are the model's own, as llama-server's are."""
         read = screened(data, self._mode, fields.RERANK_HONOURED, fields.RERANK)
         _bounded(read.given)
@@ -116,15 +116,16 @@ class Pools:
         if body.texts is not None:
             squash = _sigmoid if body.raw_scores is False else float
             texts = [given[index] if body.return_text else None for index, _ in ranking]
-            return [TeiResult(index, squash(score), text) for (index, score), text in zip(ranking, texts, strict=True)]
+            found = [TeiResult(index, squash(score), text) for (index, score), text in zip(ranking, texts, strict=True)]
+            return found, read.headers
         results = [
             JinaResult(index, score, Document(given[index]) if body.return_documents else None)
             for index, score in ranking
         ]
         usage = Usage(pooled.prompt_tokens, pooled.prompt_tokens)
-        return JinaRanking(body.model or context.model, "list", usage, results)
+        return JinaRanking(body.model or context.model, "list", usage, results), read.headers
 
-    async def cohere(self, data: bytes, context: RequestContext) -> CohereRanking:
+    async def cohere(self, data: bytes, context: RequestContext) -> tuple[CohereRanking, Headers]:
         """Cohere's; scores are between 0 and 1."""
         read = screened(data, self._mode, fields.COHERE_HONOURED, fields.COHERE)
         _bounded(read.given)
@@ -132,9 +133,9 @@ class Pools:
         pooled = await self._ranked(context, body.model, body.query, body.documents)
         results = [CohereResult(index, _sigmoid(score)) for index, score in _ranking(pooled, body.top_n)]
         tokens = {"input_tokens": pooled.prompt_tokens, "output_tokens": 0}
-        return CohereRanking(os.urandom(12).hex(), results, {"tokens": tokens})
+        return CohereRanking(os.urandom(12).hex(), results, {"tokens": tokens}), read.headers
 
-    async def embedding(self, data: bytes, context: RequestContext) -> Iterator[bytes]:
+    async def embedding(self, data: bytes, context: RequestContext) -> tuple[Iterator[bytes], Headers]:
         """The vectors, in slices that are encoded as they are asked for."""
         read = screened(data, self._mode, fields.EMBEDDING_HONOURED, fields.EMBEDDING)
         body = decoded(_EMBEDDING, read)
@@ -143,13 +144,13 @@ class Pools:
             raise InvalidRequest("input or content is required", param="content")
         if body.embd_normalize not in {None, _L2, _NONE}:
             raise InvalidRequest("embd_normalize must be 2 (Euclidean) or -1 (not at all)", param="embd_normalize")
-        prompts, _ = read_mixed(read.given[name], name)
+        prompts = read_mixed(read.given[name], name)
         if any(isinstance(each, str) and not each for each in prompts):
             raise InvalidRequest(f"{name} must not be empty", param=name)
         model = self._model(context, body.model, "embed")
         inputs = [await resolved(self._gateway, context, model, each) for each in prompts]
         asked = PoolRequest(model=model, task="embed", inputs=tuple(inputs), normalize=body.embd_normalize != _NONE)
-        return _slices(await self._gateway.pool(context, asked))
+        return _slices(await self._gateway.pool(context, asked)), read.headers
 
     async def _ranked(self, context: RequestContext, model: str | None, query: str, documents: Sequence[str]) -> Pooled:
         if not documents:

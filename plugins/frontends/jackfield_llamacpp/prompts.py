@@ -28,8 +28,8 @@ Mixed: TypeAlias = str | tuple[Piece, ...]
 _PROMPT: Final[msgspec.json.Decoder[PromptField]] = msgspec.json.Decoder(PromptField)
 
 
-def read_mixed(raw: msgspec.Raw, path: str) -> tuple[tuple[Mixed, ...], bool]:
-    """The prompts, and whether they came as an array of prompts.
+def read_mixed(raw: msgspec.Raw, path: str) -> tuple[Mixed, ...]:
+    """The prompts.
 
     Parameters:
         raw: The value as it was sent.
@@ -42,12 +42,12 @@ def read_mixed(raw: msgspec.Raw, path: str) -> tuple[tuple[Mixed, ...], bool]:
         raise InvalidRequest(f"{path} may have at most {INPUTS_MAX} elements", param=path)
     value = typed(_PROMPT, raw, path)
     if isinstance(value, str | PromptObject):
-        return (_single(value, path),), False
+        return (_single(value, path),)
     if not value:
         raise InvalidRequest(f"{path} must not be empty", param=path)
     if any(isinstance(each, int) for each in value):
-        return (_one(value, path),), False
-    return tuple(_element(each, f"{path}[{index}]") for index, each in enumerate(value)), True
+        return (_one(value, path),)
+    return tuple(_element(each, f"{path}[{index}]") for index, each in enumerate(value))
 
 
 def _element(value: str | int | PromptObject | list[Piece], path: str) -> Mixed:
@@ -76,7 +76,7 @@ def _one(value: Sequence[object], path: str) -> tuple[Piece, ...]:
 async def resolved(gateway: Gateway, context: RequestContext, model: str, prompt: Mixed) -> TextPrompt | TokenPrompt:
     """*prompt* as the engine takes it; texts among tokens become tokens."""
     if isinstance(prompt, str):
-        return TextPrompt(prompt)
+        return TextPrompt(prompt, parse_special=True)
     return TokenPrompt(await mixed_tokens(gateway, context, model, prompt))
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from jackfield.errors import InvalidRequest, MalformedBody, ModelNotFound
 from jackfield.frontends.arrays import exceeds, typed
+from jackfield.frontends.exchange import ignored_header
 from jackfield.frontends.rules import Mode, Names, NamesDecoder, Rules, Screening, present
 from jackfield.ports.constraint import Constraint, GrammarText, JsonObject, JsonSchema
 from jackfield.sampling import BREAKERS_MAX
@@ -16,11 +17,13 @@ from jackfield.types import STOP_MAX
 
 if TYPE_CHECKING:
     from jackfield.context import RequestContext
-    from jackfield.ports.frontend import Gateway
+    from jackfield.ports.frontend import Gateway, ModelCard
 
 Body = TypeVar("Body")
 Given: TypeAlias = Mapping[str, msgspec.Raw]
 """The fields of a body that are not null, as they were sent."""
+Headers: TypeAlias = Mapping[str, str]
+"""Headers of an answer."""
 
 RESPONSE_FIELDS_MAX: Final = 256
 """Most entries of ``response_fields``: an answer has a fifth of that."""
@@ -45,6 +48,11 @@ class Fields(NamedTuple):
     given: Given
     """Those that are not null."""
     screening: Screening
+
+    @property
+    def headers(self) -> Headers:
+        """Those that list the fields that were left out."""
+        return ignored_header(self.screening.ignored)
 
 
 def screened(data: bytes, mode: Mode, honoured: frozenset[str], rules: Rules) -> Fields:
@@ -95,6 +103,11 @@ def chosen_model(gateway: Gateway, context: RequestContext, named: str | None, d
         if card.info is None or task in card.info.tasks:
             return card.name
     raise ModelNotFound("no model can do this", param="model")
+
+
+def card_of(gateway: Gateway, context: RequestContext, model: str) -> ModelCard | None:
+    """What is known of *model*, which may be an alias; None where the caller may not use it, or there is none."""
+    return next((each for each in gateway.models(context) if model in (each.name, *each.aliases)), None)
 
 
 def read_constraint(given: Given) -> Constraint | None:

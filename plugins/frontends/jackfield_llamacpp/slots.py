@@ -15,7 +15,8 @@ from jackfield.questions import ListSequences, SaveSlot, Sequences, SlotDone
 from jackfield.sampling import SamplingParams
 from jackfield_llamacpp import fields
 from jackfield_llamacpp.bodies import SAMPLING_DEFAULTS, SlotBody
-from jackfield_llamacpp.reading import chosen_model, decoded, screened
+from jackfield_llamacpp.reading import card_of, chosen_model, decoded, screened
+from jackfield_llamacpp.settings import default_settings
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from jackfield.frontends.rules import Mode
     from jackfield.ports.frontend import Gateway, ModelCard
     from jackfield.questions import SequenceState
+    from jackfield_llamacpp.reading import Headers
 
 _SLOT: Final = msgspec.json.Decoder(SlotBody)
 
@@ -36,15 +38,19 @@ class NextToken(msgspec.Struct):
     n_decoded: int
 
 
-class SlotState(msgspec.Struct):
-    """One slot."""
+class SlotState(msgspec.Struct, omit_defaults=True):
+    """One slot; what it computes is told to whoever asked for it."""
 
     id: int
-    id_task: int
     n_ctx: int
     speculative: bool
     is_processing: bool
-    next_token: NextToken
+    id_task: int | None = None
+    n_prompt_tokens: int | None = None
+    n_prompt_tokens_processed: int | None = None
+    n_prompt_tokens_cache: int | None = None
+    next_token: list[NextToken] | None = None
+    """One."""
 
 
 class SlotSaved(msgspec.Struct, omit_defaults=True):
@@ -66,11 +72,21 @@ class Props(msgspec.Struct):
     default_generation_settings: dict[str, JsonValue]
     total_slots: int
     model_alias: str
+    model_ftype: str
     model_path: str
-    chat_template: str
+    """The model's name: paths of the host are nobody's business."""
     modalities: dict[str, bool]
+    chat_template: str
+    chat_template_caps: dict[str, bool]
     build_info: str
-    is_sleeping: bool
+    endpoint_slots: bool = True
+    endpoint_props: bool = False
+    endpoint_metrics: bool = False
+    """They are on the health port."""
+    ui: bool = False
+    ui_settings: dict[str, JsonValue] = {}
+    is_sleeping: bool = False
+    cors_proxy_enabled: bool = False
 
 
 class Alive(msgspec.Struct):
@@ -100,13 +116,14 @@ class Slots:
         if not isinstance(reply, Sequences):
             raise InternalError("a worker has answered something else")
         running = {each.slot: each for each in reply.sequences if 0 <= each.slot < reply.slots}
-        if request.query.get("fail_on_no_slot") == "1" and len(running) >= reply.slots:
+        if request.query.get("fail_on_no_slot") and len(running) >= reply.slots:
             raise Overloaded("no slot available")
-        card = self._card(context, model)
+        card = card_of(self._gateway, context, model)
         n_ctx = (card.context if card is not None else None) or 0
-        return [_slot(number, n_ctx, running.get(number)) for number in range(reply.slots)]
+        tenant = context.principal.tenant if context.principal is not None else None
+        return [_slot(number, n_ctx, running.get(number), tenant) for number in range(reply.slots)]
 
-    async def act(self, request: web.Request, data: bytes, context: RequestContext) -> SlotSaved:
+    async def act(self, request: web.Request, data: bytes, context: RequestContext) -> tuple[SlotSaved, Headers]:
         """``?action=save``, ``restore`` or ``erase``."""
         number = request.match_info["id_slot"]
         if not number.isdecimal() or int(number) > INT32_MAX:
@@ -114,7 +131,10 @@ class Slots:
         action = request.query.get("action", "")
         if action not in {"save", "restore", "erase"}:
             raise InvalidRequest("action must be save, restore or erase", param="action")
-        body = decoded(_SLOT, screened(data or b"{}", self._mode, fields.SLOT_HONOURED, fields.NOTHING))
+        read = screened(data or b"{}", self._mode, fields.SLOT_HONOURED, fields.NOTHING)
+        body = decoded(_SLOT, read)
+        if body.filename is None and action != "erase":
+            raise InvalidRequest("filename is required", param="filename")
         name = body.filename or ""
         asked = SaveSlot(
             model=self._model(context, body.model or request.query.get("model")),
@@ -125,26 +145,27 @@ class Slots:
         reply = await self._gateway.ask(context, asked)
         if not isinstance(reply, SlotDone):
             raise InternalError("a worker has answered something else")
-        return _done(asked, reply)
+        return _done(asked, reply), read.headers
 
     def props(self, request: web.Request, context: RequestContext) -> Props:
         """Of ``?model=``, or the default model."""
         name = self._model(context, request.query.get("model"))
-        card = self._card(context, name)
+        card = card_of(self._gateway, context, name)
         if card is None:
             raise ModelNotFound(f"the model {shown(name)} does not exist", param="model")
         if card.info is None:
             raise ModelNotReady("Loading model")
-        settings: dict[str, JsonValue] = {**msgspec.structs.asdict(SamplingParams()), **SAMPLING_DEFAULTS}
+        settings = default_settings(msgspec.convert({**SAMPLING_DEFAULTS, **card.info.sampling}, SamplingParams))
         return Props(
-            default_generation_settings={"n_ctx": card.context, "params": settings},
+            default_generation_settings={"params": settings, "n_ctx": card.context},
             total_slots=card.limits.max_sequences if card.limits is not None else 0,
             model_alias=card.name,
+            model_ftype=card.info.quantisation,
             model_path=card.name,
+            modalities={name: kind in card.info.modalities for name, kind in _MODALITIES.items()},
             chat_template=card.chat_template or "",
-            modalities={"vision": "image" in card.info.modalities, "audio": "audio" in card.info.modalities},
+            chat_template_caps=_template_caps(card),
             build_info=f"jackfield {__version__}",
-            is_sleeping=False,
         )
 
     def health(self, context: RequestContext) -> Alive:
@@ -153,24 +174,35 @@ class Slots:
             raise ModelNotReady("Loading model")
         return Alive()
 
-    def _card(self, context: RequestContext, model: str) -> ModelCard | None:
-        return next((each for each in self._gateway.models(context) if model in (each.name, *each.aliases)), None)
-
     def _model(self, context: RequestContext, named: str | None) -> str:
         return chosen_model(self._gateway, context, named, self._default, "generate")
 
 
-def _slot(number: int, n_ctx: int, state: SequenceState | None) -> SlotState:
-    decoded_tokens = state.generated_tokens if state is not None else 0
-    left = state.max_tokens - decoded_tokens if state is not None else -1
-    return SlotState(
-        id=number,
-        id_task=state.id if state is not None else -1,
-        n_ctx=n_ctx,
-        speculative=False,
-        is_processing=state is not None,
-        next_token=NextToken(state is not None, left, decoded_tokens),
-    )
+_MODALITIES: Final = {"vision": "image", "video": "video", "audio": "audio"}
+
+
+def _template_caps(card: ModelCard) -> dict[str, bool]:
+    known = card.capabilities
+    tools = known is not None and known.tools
+    return {
+        "supports_tools": tools,
+        "supports_tool_calls": tools,
+        "supports_parallel_tool_calls": known is not None and known.parallel_tool_calls,
+    }
+
+
+def _slot(number: int, n_ctx: int, state: SequenceState | None, tenant: str | None) -> SlotState:
+    """One slot, as *tenant* may see it; None sees all."""
+    view = SlotState(id=number, n_ctx=n_ctx, speculative=False, is_processing=state is not None)
+    if state is None or tenant not in {None, state.tenant}:
+        return view
+    view.id_task = state.id
+    view.n_prompt_tokens = state.prompt_tokens
+    view.n_prompt_tokens_processed = state.prompt_tokens - state.cached_tokens if state.generated_tokens else 0
+    view.n_prompt_tokens_cache = state.cached_tokens
+    left = state.max_tokens - state.generated_tokens
+    view.next_token = [NextToken(has_next_token=True, n_remain=left, n_decoded=state.generated_tokens)]
+    return view
 
 
 def _done(asked: SaveSlot, reply: SlotDone) -> SlotSaved:

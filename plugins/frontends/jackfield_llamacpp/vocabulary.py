@@ -17,9 +17,14 @@ from jackfield_llamacpp.prompts import TEXTS_MAX, mixed_tokens
 from jackfield_llamacpp.reading import chosen_model, decoded, screened
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jackfield.chat import Message
     from jackfield.context import RequestContext
     from jackfield.frontends.rules import Mode
     from jackfield.ports.frontend import Gateway
+    from jackfield.questions import Question
+    from jackfield_llamacpp.reading import Headers
 
 _TOKENIZE: Final = msgspec.json.Decoder(TokenizeBody)
 _DETOKENIZE: Final = msgspec.json.Decoder(DetokenizeBody)
@@ -45,6 +50,13 @@ class DetokenizeAnswer(msgspec.Struct):
     content: str
 
 
+class CountAnswer(msgspec.Struct):
+    """How long a conversation is, as the model reads it."""
+
+    input_tokens: int
+    object: str = "response.input_tokens"
+
+
 class TemplateAnswer(msgspec.Struct):
     """A conversation as the model reads it."""
 
@@ -52,7 +64,7 @@ class TemplateAnswer(msgspec.Struct):
 
 
 class Vocabulary:
-    """Questions about a model's vocabulary and template. Event loop thread.
+    """Questions about a model's vocabulary and template, answered with the headers to send. Event loop thread.
 
     Parameters:
         gateway: Whom to ask.
@@ -65,60 +77,79 @@ class Vocabulary:
         self._default = default
         self._mode: Mode = mode
 
-    async def tokenize(self, data: bytes, context: RequestContext) -> TokenizeAnswer:
+    async def tokenize(self, data: bytes, context: RequestContext) -> tuple[TokenizeAnswer, Headers]:
         """Texts to tokens; raises as ``screened`` and ``Gateway.ask``."""
-        body = decoded(_TOKENIZE, screened(data, self._mode, fields.TOKENIZE_HONOURED, fields.NOTHING))
+        read = screened(data, self._mode, fields.TOKENIZE_HONOURED, fields.NOTHING)
+        body = decoded(_TOKENIZE, read)
         model = self._model(context, body.model)
         special, parsed = bool(body.add_special), body.parse_special is not False
         if isinstance(body.content, list):
-            if body.with_pieces:
-                raise InvalidRequest("with_pieces needs a text as content", param="with_pieces")
             if sum(isinstance(each, str) for each in body.content) > TEXTS_MAX:
                 raise InvalidRequest(f"content may have at most {TEXTS_MAX} texts", param="content")
             pieces = tuple(body.content)
             tokens = await mixed_tokens(
                 self._gateway, context, model, pieces, add_special=special, parse_special=parsed
             )
-            return TokenizeAnswer(list(tokens))
-        asked = Tokenise(model=model, text=body.content, add_special=special, parse_special=parsed)
+            if not body.with_pieces:
+                return TokenizeAnswer(list(tokens)), read.headers
+            asked: Question = Detokenise(model=model, tokens=tokens, pieces=True)
+        else:
+            asked = Tokenise(model=model, text=body.content, add_special=special, parse_special=parsed)
         reply = await self._gateway.ask(context, asked)
         if not isinstance(reply, Tokens):
             raise _odd_answer()
         if not body.with_pieces:
-            return TokenizeAnswer(list(reply.tokens))
+            return TokenizeAnswer(list(reply.tokens)), read.headers
         named = zip(reply.tokens, reply.pieces, strict=True)
-        return TokenizeAnswer([TokenPiece(token, _text_or_bytes(piece)) for token, piece in named])
+        return TokenizeAnswer([TokenPiece(token, _text_or_bytes(piece)) for token, piece in named]), read.headers
 
-    async def detokenize(self, data: bytes, context: RequestContext) -> DetokenizeAnswer:
+    async def detokenize(self, data: bytes, context: RequestContext) -> tuple[DetokenizeAnswer, Headers]:
         """Tokens to text; raises as ``screened`` and ``Gateway.ask``."""
-        body = decoded(_DETOKENIZE, screened(data, self._mode, fields.DETOKENIZE_HONOURED, fields.NOTHING))
+        read = screened(data, self._mode, fields.DETOKENIZE_HONOURED, fields.NOTHING)
+        body = decoded(_DETOKENIZE, read)
         model = self._model(context, body.model)
         reply = await self._gateway.ask(context, Detokenise(model=model, tokens=tuple(body.tokens)))
         if not isinstance(reply, Text):
             raise _odd_answer()
-        return DetokenizeAnswer(reply.text.decode(errors="replace"))
+        return DetokenizeAnswer(reply.text.decode(errors="replace")), read.headers
 
-    async def apply_template(self, data: bytes, context: RequestContext) -> TemplateAnswer:
+    async def apply_template(self, data: bytes, context: RequestContext) -> tuple[TemplateAnswer, Headers]:
         """A conversation to the prompt it becomes; raises as ``screened`` and ``Gateway.ask``."""
+        rendered, headers = await self._rendered(data, context)
+        return TemplateAnswer(rendered.text), headers
+
+    async def count(self, data: bytes, context: RequestContext) -> tuple[CountAnswer, Headers]:
+        """How many tokens that prompt has; raises as ``apply_template``."""
+        rendered, headers = await self._rendered(data, context)
+        return CountAnswer(rendered.tokens), headers
+
+    async def _rendered(self, data: bytes, context: RequestContext) -> tuple[Rendered, Headers]:
         read = screened(data, self._mode, fields.TEMPLATE_HONOURED, fields.TEMPLATE)
         if "messages" not in read.given:
             raise InvalidRequest("messages is required", param="messages")
         body = decoded(_TEMPLATE, read)
+        messages = read_messages(read.given["messages"], read.screening)
         prompt = ChatPrompt(
-            read_messages(read.given["messages"], read.screening),
+            messages,
             tools=read_tools(read.given.get("tools")),
             tool_choice=read_tool_choice(read.given.get("tool_choice")),
             parallel_tool_calls=body.parallel_tool_calls is not False,
             template_kwargs=body.chat_template_kwargs or {},
-            continue_final=bool(body.continue_final_message),
+            continue_final=_begun(messages) if body.continue_final_message is None else body.continue_final_message,
         )
         reply = await self._gateway.ask(context, Render(model=self._model(context, body.model), prompt=prompt))
         if not isinstance(reply, Rendered):
             raise _odd_answer()
-        return TemplateAnswer(reply.text)
+        return reply, read.headers
 
     def _model(self, context: RequestContext, named: str | None) -> str:
         return chosen_model(self._gateway, context, named, self._default, "generate")
+
+
+def _begun(messages: Sequence[Message]) -> bool:
+    """Whether the last message is an answer to go on with, as there: an assistant's, and no question of two answers."""
+    last = messages[-1] if messages else None
+    return last is not None and last.role == "assistant" and not last.tool_calls
 
 
 def _text_or_bytes(piece: bytes) -> str | list[int]:

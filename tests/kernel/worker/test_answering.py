@@ -62,6 +62,7 @@ def test_tokens_of_a_text_and_back(peer: Peer) -> None:
     assert tokens == Tokens(tuple("hé".encode()), tuple(bytes((each,)) for each in "hé".encode()))
     assert ask(peer, Detokenise(model="m", tokens=(*tokens.tokens, END))) == Text("hé".encode() + b"<end>")
     assert ask(peer, Detokenise(model="m", tokens=(0xC3,))) == Text(b"\xc3")
+    assert ask(peer, Detokenise(model="m", tokens=(104, END), pieces=True)) == Tokens((104, END), (b"h", b"<end>"))
     assert ask(peer, Tokenise(model="m", text="")) == Tokens((), ())
 
 

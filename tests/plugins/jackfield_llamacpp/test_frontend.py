@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
-from aiohttp.test_utils import TestServer
+from tests.plugins.jackfield_llamacpp.asking import ask, asked
 
 from jackfield.errors import ContextLengthExceeded, InvalidRequest
 from jackfield.pooled import PairPrompt
@@ -25,7 +23,7 @@ from jackfield.questions import (
     Tokenise,
     Tokens,
 )
-from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, serve_frontend
+from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer
 from jackfield.types import (
     Finished,
     InfillPrompt,
@@ -38,39 +36,11 @@ from jackfield.types import (
     Usage,
 )
 from jackfield_llamacpp.config import LlamaCppConfig
-from jackfield_llamacpp.frontend import LlamaCppFrontend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jackfield.testing.kits.scripted_gateway import Step
-
-
-def ask(
-    gateway: ScriptedGateway,
-    path: str,
-    body: object = None,
-    *,
-    method: str = "POST",
-    config: LlamaCppConfig | None = None,
-) -> tuple[int, bytes]:
-    """One request to the frontend."""
-
-    async def serve() -> tuple[int, bytes]:
-        server = TestServer(serve_frontend(lambda port: LlamaCppFrontend(port, config or LlamaCppConfig()), gateway))
-        async with server, aiohttp.ClientSession() as session:
-            data = None if body is None else json.dumps(body)
-            async with session.request(method, server.make_url(path), data=data) as response:
-                return response.status, await response.read()
-
-    return asyncio.run(serve())
-
-
-def asked(gateway: ScriptedGateway, path: str, body: object = None, *, method: str = "POST") -> Any:
-    """The JSON of an answer that must succeed."""
-    status, data = ask(gateway, path, body, method=method)
-    assert status == 200, data
-    return json.loads(data)
 
 
 def refused(path: str, body: object, *, method: str = "POST") -> dict[str, Any]:
@@ -94,14 +64,14 @@ def test_whole_answer_has_the_documented_fields() -> None:
     script: Sequence[Step] = [
         Started(7, 64),
         TextDelta("a\n", 1, logprobs=(token(5),)),
-        Finished("stop", Usage(7, 2, 3), Timings(0.0, 0.5, 0.25), stopped_by="END"),
+        Finished("stop", Usage(7, 2, 3), Timings(0.0, 0.5, 0.25), stopped_by="END", slot=3),
     ]
     body = {"prompt": "hi", "n_probs": 2, "return_tokens": True, "stop": ["END"], "n_predict": 9, "seed": 4}
     got = asked(ScriptedGateway(script), "/completion", body)
     assert got["content"] == "a\n"
     assert got["tokens"] == [5]
     assert (got["stop"], got["stop_type"], got["stopping_word"]) == (True, "word", "END")
-    assert (got["tokens_predicted"], got["tokens_evaluated"], got["tokens_cached"]) == (2, 7, 3)
+    assert (got["tokens_predicted"], got["tokens_evaluated"], got["tokens_cached"], got["id_slot"]) == (2, 7, 8, 3)
     assert (got["prompt"], got["has_new_line"], got["truncated"], got["model"]) == ("hi", True, False, "demo")
     timings = got["timings"]
     assert (timings["cache_n"], timings["prompt_n"], timings["predicted_n"]) == (3, 4, 2)
@@ -157,7 +127,7 @@ def test_mixed_prompt_becomes_tokens() -> None:
 def test_response_fields_choose() -> None:
     wanted = ["content", "generation_settings/n_predict", "missing", "content/deeper"]
     got = asked(ScriptedGateway(answer("a")), "/completion", {"prompt": "hi", "response_fields": wanted})
-    assert got == {"content": "a", "n_predict": -1}
+    assert got == {"content": "a", "generation_settings/n_predict": -1}
 
 
 def test_zero_tokens_only_reads_the_prompt() -> None:
@@ -189,11 +159,13 @@ def test_seeds_that_mean_random(seed: int) -> None:
         {"prompt": "hi", "n_predict": -2},
         {"prompt": "hi", "n_predict": 3, "max_tokens": 4},
         {"prompt": "hi", "post_sampling_probs": True},
-        {"prompt": "hi", "samplers": ["top_k"]},
+        {"prompt": "hi", "samplers": ["temperature", "top_k"]},
+        {"prompt": "hi", "id_slot": -2},
+        {"prompt": "hi", "n_probs": 1, "logprobs": 2},
         {"prompt": "hi", "lora": [{"id": 0, "scale": 1.0}]},
         {"prompt": "hi", "grammar": 'root ::= "a"', "json_schema": {"type": "object"}},
         {"prompt": "hi", "unheard_of": 1},
-        {"prompt": "hi", "t_max_predict_ms": 5},
+        {"prompt": "hi", "t_max_predict_ms": "soon"},
         {"prompt": "hi", "model": 5},
     ],
 )
@@ -216,7 +188,8 @@ def test_infill_fills_the_gap() -> None:
     }
     assert asked(gateway, "/infill", body)["content"] == "body"
     assert gateway.requests[0].prompt == InfillPrompt("def f():", "return", (("a.py", "x = 1"),))
-    refused("/infill", {**body, "prompt": "more"})
+    asked(gateway, "/infill", {**body, "prompt": "more"})
+    assert gateway.requests[1].prompt == InfillPrompt("def f():", "return", (("a.py", "x = 1"),), "more")
     refused("/infill", {"input_prefix": "a"})
 
 
@@ -230,7 +203,10 @@ def test_tokenize_with_pieces() -> None:
         Tokenise(model="demo", text="a", add_special=True),
         Tokenise(model="demo", text="a", parse_special=False),
     ]
-    refused("/tokenize", {"content": [9, "a"], "with_pieces": True})
+    gateway.replies = [Tokens((1,), (b"a",)), Tokens((9, 1), (b"x", b"a"))]
+    mixed = asked(gateway, "/tokenize", {"content": [9, "a"], "with_pieces": True})
+    assert mixed == {"tokens": [{"id": 9, "piece": "x"}, {"id": 1, "piece": "a"}]}
+    assert gateway.questions[-1] == Detokenise(model="demo", tokens=(9, 1), pieces=True)
 
 
 def test_detokenize_and_apply_template() -> None:
@@ -299,9 +275,10 @@ def test_slots_view() -> None:
     gateway = ScriptedGateway()
     gateway.replies = [Sequences(2, (state,)), Sequences(1, (state,))]
     idle, busy = asked(gateway, "/slots", method="GET")
-    assert (idle["id"], idle["is_processing"], idle["id_task"]) == (0, False, -1)
+    assert idle == {"id": 0, "n_ctx": 512, "speculative": False, "is_processing": False}
     assert (busy["id"], busy["is_processing"], busy["id_task"], busy["n_ctx"]) == (1, True, 9, 512)
-    assert busy["next_token"] == {"has_next_token": True, "n_remain": 7, "n_decoded": 3}
+    assert (busy["n_prompt_tokens"], busy["n_prompt_tokens_processed"], busy["n_prompt_tokens_cache"]) == (4, 4, 0)
+    assert busy["next_token"] == [{"has_next_token": True, "n_remain": 7, "n_decoded": 3}]
     assert gateway.questions == [ListSequences(model="demo")]
 
 
