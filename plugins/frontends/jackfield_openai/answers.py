@@ -113,7 +113,7 @@ class Answer:
         logprobs = _encode(self._logprobs(delta))
         return event + self.before_logprobs + logprobs + b',"finish_reason":null}' + self._tail
 
-    def event(self, output: Output) -> bytes:
+    def event(self, output: Output | PromptProgress) -> bytes:
         """The event that carries *output*; it is the last one of its choice where that has ended."""
         if isinstance(output, Finished):
             return self.last(output)

@@ -73,24 +73,32 @@ class Recording:
         """Whether *principal* asked for it."""
         return self._owner == _identity(principal)
 
-    async def send(self, events: bytes) -> None:
-        """Write down *events*; waits while the reader is too far behind."""
+    @property
+    def ready(self) -> bool:
+        """Whether there is room for more."""
+        return self._bytes < self._most
+
+    def write(self, events: bytes) -> None:
+        """Write down *events*."""
         for event in events.split(b"\n\n"):
             if event:
-                await self._keep(event)
+                self._keep(event)
         self._tell()
 
-    async def _keep(self, event: bytes) -> None:
+    async def send(self, events: bytes) -> None:
+        """Write down *events*; waits while the reader is too far behind."""
+        self.write(events)
+        while self._bytes > self._most and len(self._events) > 1:
+            while self._readers and self._readers[-1].read < self._first:
+                await self._changed.wait()
+            self._bytes -= len(self._events.popleft())
+            self._first += 1
+
+    def _keep(self, event: bytes) -> None:
         number = self._first + len(self._events)
         numbered = b"id: %d\n%b\n\n" % (number, event)
         self._events.append(numbered)
         self._bytes += len(numbered)
-        while self._bytes > self._most and len(self._events) > 1:
-            while self._readers and self._readers[-1].read < self._first:
-                self._tell()
-                await self._changed.wait()
-            self._bytes -= len(self._events.popleft())
-            self._first += 1
 
     def end(self, failure: Exception | None = None) -> None:
         """Nothing more comes."""

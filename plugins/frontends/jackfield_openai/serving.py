@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from jackfield.errors import InternalError, JackfieldError, http
+from jackfield.frontends.delivery import Sink as ByteSink
+from jackfield.frontends.delivery import deliver
 from jackfield.frontends.event_stream import EventStream
-from jackfield.types import Finished, Started
+from jackfield.frontends.outputs import next_output
+from jackfield.types import Finished, PromptProgress, Started
 from jackfield_openai.errors import error_body
 from jackfield_openai.headers import work_headers
 
@@ -23,16 +26,12 @@ if TYPE_CHECKING:
     from jackfield_openai.chats.keeping import Keep
 
 
-class Sink(Protocol):
+class Sink(ByteSink, Protocol):
     """Where the events of a stream go."""
 
     @property
     def begun(self) -> bool:
         """Whether anything went there, so that an error can only be an event."""
-        ...
-
-    async def send(self, events: bytes) -> None:
-        """Send one or more whole events."""
         ...
 
 
@@ -59,14 +58,6 @@ class TimedStream(EventStream):
         if not self.begun:
             self.response.headers.update(work_headers(self._context))
         await super().send(events)
-
-
-async def next_output(events: AsyncGenerator[GenerateEvent, None]) -> Output:
-    """The next event with a result. That a worker has accepted a request is none: a refusal can still be a status."""
-    async for event in events:
-        if not isinstance(event, Started):
-            return event
-    raise InternalError("generation ended without a result")
 
 
 async def whole(
@@ -103,8 +94,12 @@ async def stream(
 
     Before it ends *keep* is given the whole of it.
     """
+    answer = _Streamed(call, kind, context, kept=keep is not None)
     try:
-        await _events(sink, call, kind, events, context, keep)
+        await deliver(events, sink, answer.events)
+        closing = await answer.end(keep)
+        if closing:
+            await sink.send(closing)
     except JackfieldError as error:
         await fail(sink, error, context)
 
@@ -124,34 +119,48 @@ def _answer(call: Call, kind: type[Answer], context: RequestContext) -> Answer:
     return kind(call, context.model or call.requests[0].model, context.revision)
 
 
-async def _events(
-    sink: Sink,
-    call: Call,
-    kind: type[Answer],
-    events: AsyncGenerator[GenerateEvent, None],
-    context: RequestContext,
-    keep: Keep | None,
-) -> None:
-    event = await next_output(events)
-    answer = _answer(call, kind, context)
-    seen: list[Output] = []
-    if call.continuous_usage:
-        answer.used(context.prompt_tokens, context.completion_tokens)
-    data = answer.opening()
-    left = answer.choices
-    while True:
-        data += answer.event(event)
-        left -= isinstance(event, Finished)
-        if keep is not None:
-            seen.append(event)
-        if not left:
-            if keep is not None:
-                await keep(answer.whole(seen))
-            await sink.send(data + answer.closing())
-            return
-        if data:
-            await sink.send(data)
-        data = b""
-        event = await next_output(events)
-        if call.continuous_usage:
-            answer.used(context.prompt_tokens, context.completion_tokens)
+class _Streamed:
+    """An answer that is encoded event by event.
+
+    Parameters:
+        call: What was asked.
+        kind: Of the answer.
+        context: The request's.
+        kept: Whether somebody wants the whole of it, before it ends.
+    """
+
+    def __init__(self, call: Call, kind: type[Answer], context: RequestContext, *, kept: bool) -> None:
+        self._call = call
+        self._kind = kind
+        self._context = context
+        self._answer: Answer | None = None
+        self._left = call.choices
+        self._seen: list[Output] | None = [] if kept else None
+
+    def events(self, event: GenerateEvent) -> bytes:
+        """What *event* becomes. That a worker has accepted a request is none: a refusal can still be a status."""
+        if isinstance(event, Started):
+            return b""
+        answer, opening = self._answer, b""
+        if answer is None:
+            answer = self._answer = _answer(self._call, self._kind, self._context)
+            opening = answer.opening()
+        if self._call.continuous_usage:
+            answer.used(self._context.prompt_tokens, self._context.completion_tokens)
+        data = opening + answer.event(event)
+        if isinstance(event, Finished):
+            self._left -= 1
+        if self._seen is not None and not isinstance(event, PromptProgress):
+            self._seen.append(event)
+        elif not self._left:
+            data += answer.closing()
+        return data
+
+    async def end(self, keep: Keep | None) -> bytes:
+        """Give *keep* the whole answer; what is still to be sent then."""
+        if self._answer is None or self._left:
+            raise InternalError("generation ended without a result")
+        if keep is None or self._seen is None:
+            return b""
+        await keep(self._answer.whole(self._seen))
+        return self._answer.closing()
