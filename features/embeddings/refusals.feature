@@ -7,8 +7,15 @@ Feature: Requests for vectors that cannot be served
     When I embed a text of 100 words
     Then it is refused with 400 "context_length_exceeded"
 
-  Scenario: More dimensions than the model has
+  Scenario: Fewer dimensions of a model that was not trained for it
     Given a server with a scripted model that embeds texts
+    When I embed "hello" with
+      | dimensions | 4 |
+    Then it is refused with 400 "unsupported_parameter"
+    And the error names "dimensions"
+
+  Scenario: More dimensions than the model has
+    Given a server with a scripted model whose vectors can be shortened
     When I embed "hello" with
       | dimensions | 5000 |
     Then it is refused with 400 "invalid_value"

@@ -16,6 +16,7 @@ Feature: Vectors of texts
     And vectors 1 and 2 differ
 
   Scenario: A shorter vector, still of length 1
+    Given a server with a scripted model whose vectors can be shortened
     When I embed "good morning" with
       | dimensions | 4 |
     Then the vector has 4 components

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-Need: TypeAlias = Literal["chat", "infill", "tools", "reasoning", "structured_outputs", "records"]
+Need: TypeAlias = Literal[
+    "chat", "documents", "infill", "matryoshka", "reasoning", "records", "structured_outputs", "tools"
+]
 """What a route or a field asks of a model, beyond its task, or of the server: a store for ``records``."""
 
 
@@ -42,6 +44,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it fills gaps."""
     adapters: bool = False
     """Whether adapters can be chosen."""
+    matryoshka: bool = False
+    """Whether its vectors can be shortened."""
     deterministic: bool = False
     """Whether the same request with the same seed always has the same answer."""
     answers: int | None = None
@@ -61,6 +65,10 @@ class Known(NamedTuple):
     """Kinds of constraints that its worker takes."""
     records: bool = False
     """Whether the server keeps what outlives a request."""
+    documents: bool = False
+    """Whether its chat template has a place for documents."""
+    matryoshka: bool = False
+    """Whether its vectors can be shortened."""
 
 
 def capabilities(known: Known, endpoints: Sequence[Endpoint]) -> Capabilities:
@@ -86,6 +94,7 @@ def capabilities(known: Known, endpoints: Sequence[Endpoint]) -> Capabilities:
         structured_outputs=known.shapes if draws else (),
         top_logprobs=TOP_LOGPROBS_MAX if draws else None,
         infill=info.can_infill,
+        matryoshka=known.matryoshka and "embed" in info.tasks,
         deterministic=limits.deterministic,
         answers=limits.max_sequences if draws else None,
         endpoints={
@@ -101,7 +110,9 @@ def _met(known: Known) -> AbstractSet[Need]:
     info, traits = known.info, known.traits
     has: dict[Need, bool] = {
         "chat": info.has_chat_template,
+        "documents": known.documents,
         "infill": info.can_infill,
+        "matryoshka": known.matryoshka,
         "tools": traits is not None and traits.tools,
         "reasoning": traits is not None and traits.reasoning != "none",
         "structured_outputs": bool(known.shapes),

@@ -200,6 +200,9 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     folder of ``plugins.toml``. Empty lets nobody."""
     slot_limit: int = 1 << 30
     """Most bytes of what one principal has saved in it."""
+    matryoshka: bool = False
+    """Whether the model was trained so that the leading components of its vectors are vectors of their own: clients may
+    then ask for fewer ``dimensions``. Model files do not say it, and other models' vectors would be of no use."""
     aliases: tuple[str, ...] = ()
     """Other names that clients may use."""
     dialect: str = "auto"
@@ -363,9 +366,9 @@ def _table_error(message: str, fields: tuple[str, ...], key: str, where: Where) 
     """
     text, _, path = message.partition(" - at `$")
     inner = path.rstrip("`")
-    if not inner and text.partition(" ")[0] in fields:
-        field, _, text = text.partition(" ")
-        inner = "." + field
+    field, _, rest = text.partition(" ")
+    if not inner and field.rstrip(":") in fields:
+        inner, text = "." + field.rstrip(":"), rest
     full = key + inner
     return ManifestError(f"{_place(where, full)}: {full}: {text[:1].lower()}{text[1:]}", param=full)
 

@@ -34,6 +34,19 @@ def refuse_other_tasks(request: GenerateRequest | PoolRequest | Question, info: 
     raise UnsupportedField(f"this model can {can}; it cannot {_CAN[task]}", param="model")
 
 
+def refuse_short_vectors(request: PoolRequest, info: ModelInfo) -> None:
+    """Raise ``UnsupportedField`` where *request* wants a part of a model's vectors that says nothing by itself.
+
+    For models that were not trained for it (Matryoshka). Any thread.
+    """
+    if request.dimensions not in {None, info.embedding_size}:
+        raise UnsupportedField(
+            f"dimensions: this model's vectors of {info.embedding_size} components cannot be shortened; if it was"
+            " trained for it, its operator can say so (matryoshka)",
+            param="dimensions",
+        )
+
+
 def refuse_many_answers(request: GenerateRequest, limits: RunnerLimits) -> None:
     """Raise ``InvalidRequest`` where *request* asks for more answers than a model of *limits* computes at once."""
     if request.n > limits.max_sequences:

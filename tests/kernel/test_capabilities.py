@@ -53,6 +53,17 @@ def test_what_a_model_lacks_is_not_listed() -> None:
     assert more.endpoints == {"POST /ask": ("gap", "keep", "text", "tools"), "POST /fill": ("text",)}
 
 
+def test_what_the_operator_and_the_template_say() -> None:
+    """Fields that only some models give a meaning to."""
+    asked = Endpoint(
+        "POST /ask", "embed", ("input", "papers", "size"), fields={"papers": "documents", "size": "matryoshka"}
+    )
+    assert capabilities(Known(INFO, LIMITS), (asked,)).endpoints == {"POST /ask": ("input",)}
+    record = capabilities(Known(INFO, LIMITS, documents=True, matryoshka=True), (asked,))
+    assert record.endpoints == {"POST /ask": ("input", "papers", "size")}
+    assert record.matryoshka
+
+
 def test_table_has_a_row_for_each_route() -> None:
     asked = Endpoint("POST /ask", "generate", ("text", "tools"), ("chat",), {"tools": "tools"})
     assert endpoint_table([CHAT, asked]).splitlines()[2:] == [

@@ -31,6 +31,7 @@ enabled = {json.dumps(DEMO_PLUGINS)}
 threads = 1
 
 [models.embedder]
+matryoshka = true
 source = {json.dumps(str(FIXTURES / "embedding.gguf"))}
 aliases = ["text-embedding-3-small"]
 

@@ -199,7 +199,7 @@ def test_models(client: Client) -> None:
 
 def test_embeddings(servers: Callable[[str], Target]) -> None:
     """Of several texts, scaled to length 1; of one text, as it is."""
-    manifest = scripted_manifest({"embedder": ""}, plugin='tasks = ["embed"]', enabled=("ollama",))
+    manifest = scripted_manifest({"embedder": "matryoshka = true"}, plugin='tasks = ["embed"]', enabled=("ollama",))
     with Client(host=servers(manifest).url) as client:
         answer = client.embed(model="embedder", input=["good morning", "good night"])
         assert len(answer.embeddings) == 2

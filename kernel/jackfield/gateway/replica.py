@@ -15,9 +15,10 @@ from jackfield.errors import JackfieldError, ModelLoadError, ModelNotReady
 from jackfield.gateway.admission import Admission
 from jackfield.gateway.dialects import Opened, open_chat
 from jackfield.lifecycle import WorkerState
+from jackfield.pooled import PoolRequest
 from jackfield.ports.frontend import ModelCard
 from jackfield.questions import Render
-from jackfield.tasks import refuse_many_answers, refuse_other_tasks
+from jackfield.tasks import refuse_many_answers, refuse_other_tasks, refuse_short_vectors
 from jackfield.types import GenerateRequest, TemplatePrompt
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from jackfield.gateway.foreign import NamedDialect
     from jackfield.gateway.worker_link import WorkerLink
     from jackfield.manifest import ModelConfig
-    from jackfield.pooled import PoolRequest
     from jackfield.ports.backend import ModelInfo, RunnerLimits
 
 
@@ -100,6 +100,8 @@ class Replica:
         """
         if self.status.info is not None:
             refuse_other_tasks(request, self.status.info)
+            if isinstance(request, PoolRequest) and not self.config.matryoshka:
+                refuse_short_vectors(request, self.status.info)
         if self.status.limits is not None and isinstance(request, GenerateRequest):
             refuse_many_answers(request, self.status.limits)
 
@@ -166,7 +168,16 @@ class Replica:
         if status.info is None or status.limits is None:
             return None
         name, traits = (None, None) if dialect is None else (dialect.name, dialect.traits)
-        known = Known(status.info, status.limits, name, traits, status.shapes, records)
+        known = Known(
+            status.info,
+            status.limits,
+            name,
+            traits,
+            status.shapes,
+            records,
+            documents=status.chat is not None and "documents" in status.chat.template,
+            matryoshka=self.config.matryoshka,
+        )
         return capabilities(known, endpoints)
 
     def _refusal(self) -> JackfieldError:

@@ -50,6 +50,7 @@ EMBED: Final = Operation(
     error=ErrorBody,
     honoured=tuple(sorted(fields.EMBED_HONOURED)),
     task="embed",
+    fields_need={"dimensions": "matryoshka"},
 )
 EMBEDDINGS: Final = Operation(
     summary="The vector of a text, not scaled, as Ollama.",

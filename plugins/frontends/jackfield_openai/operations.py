@@ -149,7 +149,7 @@ CHAT: Final = Operation(
     honoured=tuple(sorted(fields.CHAT_HONOURED)),
     task="generate",
     needs=("chat",),
-    fields_need={**_SHAPED, **_CALLED, **_REASONED, "store": "records"},
+    fields_need={**_SHAPED, **_CALLED, **_REASONED, "documents": "documents", "store": "records"},
 )
 COMPLETE: Final = Operation(
     summary="Continue a text",
@@ -171,6 +171,7 @@ EMBED: Final = Operation(
     error=ErrorBody,
     honoured=tuple(sorted(fields.EMBEDDING_HONOURED)),
     task="embed",
+    fields_need={"dimensions": "matryoshka"},
 )
 
 _STREAM: Final = Parameter(name="id", where="path", required=True, description="From the header x-jackfield-stream")

@@ -462,6 +462,28 @@ def test_a_pooled_request_gets_its_result() -> None:
     play(scenario, POOLED)
 
 
+@pytest.mark.parametrize(("dimensions", "refused"), [(None, False), (8, False), (4, True), (9, True)])
+def test_vectors_are_shortened_where_the_operator_says_so(dimensions: int | None, *, refused: bool) -> None:
+    """A part of any other model's vectors is no vector."""
+
+    async def scenario(bench: Bench) -> None:
+        asked = msgspec.structs.replace(POOL, dimensions=dimensions)
+        if refused:
+            with pytest.raises(UnsupportedField) as caught:
+                await bench.pipeline.pool(bench.context, asked)
+            assert caught.value.param == "dimensions"
+            assert bench.transport.sent == []
+            replica = bench.pipeline.replicas["demo"]
+            replica.config = msgspec.structs.replace(replica.config, matryoshka=True)
+        task = bench.begin(bench.pipeline.pool(bench.context, asked))
+        await turn()
+        assert len(bench.transport.sent) == 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    play(scenario, msgspec.structs.replace(POOLED, embedding_size=8))
+
+
 @pytest.mark.parametrize(
     ("request_", "info", "can"),
     [

@@ -31,7 +31,11 @@ PLUGINS: Final = ("hermes", "llguidance", "fcfs", "sqlite", "keys", "prometheus"
 MODELS: Final[Mapping[str, str]] = {"demo": "generate", "vectors": "embed", "ranker": "rerank"}
 """One for each task."""
 
-_GENERATES: Final = f'dialect = "hermes"\noptions = {{chat_template = {json.dumps(TOOL_TEMPLATE + "{# documents #}")}}}'
+_OWN: Final[Mapping[str, str]] = {
+    "generate": f'dialect = "hermes"\noptions = {{chat_template = {json.dumps(TOOL_TEMPLATE + "{# documents #}")}}}',
+    "embed": "matryoshka = true",
+}
+"""By task: what lets every field do something."""
 
 Answer = requests.Response
 
@@ -46,7 +50,7 @@ def manifest(*, unknown_fields: str = "") -> str:
     backends = [f"{task}={SCRIPTED_PLUGIN}" for task in MODELS.values()]
     tables = [f"enabled = {json.dumps([*backends, *FRONTENDS, *PLUGINS])}", "[kernel]\nqueue = 1024"]
     for name, task in MODELS.items():
-        own = _GENERATES if task == "generate" else ""
+        own = _OWN.get(task, "")
         tables.append(f"[config.{task}]\ntasks = {json.dumps([task])}")
         tables.append(f"[models.{name}]\nbackend = {json.dumps(task)}\nsource = {source}\ncontext = 256\n{own}")
     if unknown_fields:

@@ -41,6 +41,12 @@ def embedding_server(servers: Callable[[str], Target]) -> Target:
     return servers(scripted_manifest({"embedder": "context = 64"}, plugin='tasks = ["embed"]'))
 
 
+@given("a server with a scripted model whose vectors can be shortened", target_fixture="server")
+def matryoshka_server(servers: Callable[[str], Target]) -> Target:
+    """One whose operator says so."""
+    return servers(scripted_manifest({"embedder": "context = 64\nmatryoshka = true"}, plugin='tasks = ["embed"]'))
+
+
 @given("a server with the demo model in deterministic mode", target_fixture="server")
 def deterministic_server(servers: Callable[[str], Target]) -> Target:
     """A server in this process whose answers depend on nothing but their requests."""
