@@ -15,12 +15,22 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 import structlog
 
 from jackfield import state_file
-from jackfield.errors import InternalError, InvalidRequest, JackfieldError, NoRoomLeft, UnsupportedField, WorkerDied
+from jackfield.errors import (
+    DeadlineExceeded,
+    InternalError,
+    InvalidRequest,
+    JackfieldError,
+    NoRoomLeft,
+    UnsupportedField,
+    WorkerDied,
+)
 from jackfield.logs import traceback_of
 from jackfield.ports.kv_store import StateKey
 from jackfield.questions import SlotDone
 from jackfield.worker.engine.prefix.scope import scope_of
 from jackfield.worker.engine.prefix.slot_states import SlotState
+from jackfield.worker.engine.sequence import Standing
+from jackfield.worker.recomputing import Recomputing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,13 +107,14 @@ class SlotFiles:
         if question.action == "erase":
             tokens, size = self._in_loop(lambda states: states.erase(question.slot, scope)), 0
         elif question.action == "save":
-            tokens, size = self._save(folder, question, scope)
+            tokens, size = self._save(folder, question, Standing(tenant=tenant, scope=scope, slot=question.slot))
         else:
             tokens, size = self._restore(folder / question.file, question.slot, scope)
         return SlotDone(tokens, size, time.perf_counter() - began)
 
-    def _save(self, folder: Path, question: SaveSlot, scope: bytes) -> tuple[int, int]:
-        state = self._in_loop(lambda states: states.take(question.slot, scope))
+    def _save(self, folder: Path, question: SaveSlot, standing: Standing) -> tuple[int, int]:
+        scope = standing.scope or b""
+        state = self._state(question.slot, scope, standing)
         key = StateKey(scope=scope, tokens=state.tokens, start=0, kind=KIND)
         size = state_file.size_of(key, self._layout, len(state.data))
         try:
@@ -117,6 +128,19 @@ class SlotFiles:
             kind = NoRoomLeft if error.errno in _FULL else InternalError
             raise kind(f"the slot could not be saved: {_reason(error)}") from error
         return key.end, size
+
+    def _state(self, slot: int, scope: bytes, standing: Standing) -> SlotState:
+        """What *slot* has computed; computed again where it has left the device."""
+        state = self._in_loop(lambda states: states.take(slot, scope))
+        if isinstance(state, SlotState):
+            return state
+        again = Recomputing(self._loop, state.tokens, standing)
+        try:
+            return again.state.result(LOOP_S)
+        except TimeoutError:
+            again.cancelled = True
+            self._loop.wake()
+            raise DeadlineExceeded("the slot has left the device, and computing it again takes too long") from None
 
     def _require_room(self, folder: Path, name: str, size: int) -> None:
         """Raise ``NoRoomLeft`` where a file *name* of *size* bytes would be too much for one scope's *folder*."""

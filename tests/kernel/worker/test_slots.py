@@ -24,6 +24,7 @@ from jackfield.sampling import SamplingParams
 from jackfield.types import Finished, GenerateRequest, TokenPrompt
 from jackfield.worker import slot_files
 from jackfield.worker.engine.prefix.scope import scope_of
+from jackfield.worker.engine.prefix.slot_states import Gone, SlotState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from tests.kernel.worker.conftest import Peer
 
     from jackfield.channel.messages import SequenceEvent
-    from jackfield.worker.engine.prefix.slot_states import SlotState
     from jackfield.worker.host import WorkerHost
 
 TEXT = "[say:yes] what was computed once need not be computed again"
@@ -129,6 +129,18 @@ def test_a_restored_slot_is_like_one_that_computed(worker: Worker) -> None:
     assert worker.slot("save").tokens < saved.tokens
 
 
+def test_what_has_left_the_device_is_computed_again(worker: Worker) -> None:
+    """Also where it is too short to be kept; it is saved as if it had stayed."""
+    for text in (TEXT, "[say:a]"):
+        worker.cached(text=text)
+        before = worker.slot("save").tokens
+        worker.clear()
+        assert worker.slot("save", file="again").tokens == before
+        worker.clear()
+        assert worker.slot("restore", file="again").tokens == before
+    assert worker.slot("save", file="two").tokens == before
+
+
 def test_a_tenant_reaches_its_own_alone(worker: Worker) -> None:
     """Neither slots nor files of others, nor their names."""
     worker.cached("a")
@@ -212,7 +224,7 @@ def test_what_killed_workers_left_goes(worker: Worker, tmp_path: Path) -> None:
     (folder,) = (tmp_path / "slots").iterdir()
     for name, age in ((".old", slot_files.ABANDONED_S + 60), (".new", 0.0)):
         (folder / name).write_bytes(b"half")
-        os.utime(folder / name, (time.time() - age,) * 2)
+        os.utime(folder / name, (time.time() - age, time.time() - age))
     worker.slot("save", file="two")
     assert {path.name for path in folder.iterdir()} == {".new", "one", "two"}
 
@@ -253,6 +265,12 @@ def test_names_are_plain(name: str) -> None:
         SaveSlot(model="m", slot=0, action="save", file=name)
 
 
+def state_of(taken: SlotState | Gone) -> SlotState:
+    """It must still be there."""
+    assert isinstance(taken, SlotState)
+    return taken
+
+
 @pytest.mark.parametrize("name", ["demo", "base", "recurrent", "hybrid-delta"])
 def test_states_of_real_models(name: str) -> None:
     """What goes on from a restored slot is what goes on from a computed one."""
@@ -263,7 +281,9 @@ def test_states_of_real_models(name: str) -> None:
         scope = scope_of("shared", "", "")
         assert scope is not None
         taken: list[SlotState] = []
-        engine.between_steps(lambda: engine.loop.with_slots(lambda states: taken.append(states.take(0, scope))))
+        engine.between_steps(
+            lambda: engine.loop.with_slots(lambda states: taken.append(state_of(states.take(0, scope))))
+        )
         engine.between_steps(lambda: None)
         tokens = array("i", taken[0].tokens)
         longer = msgspec.structs.replace(first, prompt=TokenPrompt((*tokens, 40, 41)))

@@ -58,6 +58,9 @@ class EngineLoop:
         context_shift: Whether an answer goes on at the end of the context.
         caching: Who shares computed prefixes, and stores for them, which are closed when ``run`` ends.
 
+    Attributes:
+        slot_states: What slots have computed. For the thread of ``run``; others go through ``with_slots``.
+
     ``submit``, ``wake``, ``stop``, ``busy_s``, ``sequences``, ``with_slots``, ``cache_report`` and ``cache_clear`` may
     be called by any thread; all else runs in the thread of ``run``.
     """
@@ -84,7 +87,7 @@ class EngineLoop:
         # with reuse "none" no sequence has a scope, and nothing that a plain runner has not is called
         self.cache = PrefixCache(cast("ReusableRunner", runner), Tiers(caching.stores, self._run_soon), caching.kept)
         self.table = SequenceTable(runner.limits, self.cache)
-        self._slot_states = SlotStates(cast("ReusableRunner", runner), self.cache, self.table.slots)
+        self.slot_states = SlotStates(cast("ReusableRunner", runner), self.cache, self.table.slots)
         self.clock = StepClock()
         self._endings = Endings(self.table, self.clock)
         self._stepper = Stepper(
@@ -134,7 +137,7 @@ class EngineLoop:
 
     def with_slots(self, work: Callable[[SlotStates], None]) -> None:
         """Have *work*, which raises nothing, done between two steps. Any thread."""
-        self._run_soon(lambda: work(self._slot_states))
+        self._run_soon(lambda: work(self.slot_states))
 
     def _run_soon(self, errand: Errand) -> None:
         self._inbox.submit(errand)

@@ -11,6 +11,7 @@ from jackfield.worker.engine.slots import Computed
 if TYPE_CHECKING:
     from jackfield.ports.reuse import ReusableRunner
     from jackfield.worker.engine.prefix.cache import PrefixCache
+    from jackfield.worker.engine.prefix.tree import Node
     from jackfield.worker.engine.slots import SlotBoard
 
 
@@ -21,6 +22,12 @@ class SlotState(NamedTuple):
     """Packed, from position 0 on."""
     data: memoryview
     """In memory of its own."""
+
+
+class Gone(NamedTuple):
+    """What a slot has computed, and is not on the device any more."""
+
+    tokens: list[int]
 
 
 class SlotStates:
@@ -37,22 +44,24 @@ class SlotStates:
         self._cache = cache
         self._slots = slots
 
-    def take(self, slot: int, scope: bytes) -> SlotState:
-        """What *slot* computes, or has computed last, as far as it is still on the device.
+    def take(self, slot: int, scope: bytes) -> SlotState | Gone:
+        """What *slot* computes, or has computed last; only its tokens where not all of it is still on the device.
 
         Raises:
-            InvalidRequest: There is no such slot, nothing of it is, or it is not the caller's.
+            InvalidRequest: There is no such slot, it has computed nothing, or what it has is not the caller's.
             BackendFault: The runner failed.
         """
-        computed = self._of(slot, scope)
-        key = packed(computed.tokens[: computed.length])
+        computed = self._slots.computed(slot)
+        if computed is None or computed.scope != scope or not computed.length:
+            raise InvalidRequest(f"slot {slot} has computed nothing of yours", param="id_slot")
+        tokens = computed.tokens[: computed.length]
+        key = packed(tokens)
         if computed.holder is not None:
             return SlotState(key, self._runner.save(computed.holder, 0, computed.length))
         found = self._longest(scope, key)
-        if found is None:
-            raise _nothing(slot)
-        holder, length = found
-        return SlotState(key[: length * TOKEN_BYTES], self._runner.save(holder, 0, length))
+        if found is None or found[1] < computed.length:
+            return Gone(tokens)
+        return SlotState(key, self._runner.save(found[0], 0, computed.length))
 
     def put(self, slot: int, scope: bytes, state: SlotState) -> None:
         """Let the next request with these tokens find *state*, wherever it runs, and *slot* have it.
@@ -96,26 +105,26 @@ class SlotStates:
             return 0
         if computed.holder is not None:
             raise InvalidRequest(f"slot {slot} is computing; cancel its request first", param="id_slot")
-        found = self._longest(scope, packed(computed.tokens[: computed.length]))
+        key = packed(computed.tokens[: computed.length])
         self._slots.forget(slot)
-        if found is None:
-            return 0
-        holder, length = found
-        path = list(self._cache.holders.residents[holder].node.path())
-        self._cache.saver.discard(path[0])
-        self._cache.holders.evict(holder, lost=True)
-        for node in path:
+        match = self._cache.tree.match(scope, key, computed.length)
+        found = self._longest(scope, key)
+        if found is not None:
+            self._cache.saver.discard(self._cache.holders.residents[found[0]].node)
+            self._cache.holders.evict(found[0], lost=True)
+        stored = self._lose(match.path)
+        return max(found[1] if found is not None else 0, match.length if stored else 0)
+
+    def _lose(self, path: list[Node]) -> bool:
+        """Forget what is stored of the nodes of *path* that nobody holds; whether there was anything."""
+        lost = False
+        for node in reversed(path):
             if node.held:
                 break
             for state in [*node.states, *([node.checkpoint] if node.checkpoint is not None else [])]:
                 self._cache.archive.lose(state)
-        return length
-
-    def _of(self, slot: int, scope: bytes) -> Computed:
-        computed = self._slots.computed(slot)
-        if computed is None or computed.scope != scope or not computed.length:
-            raise _nothing(slot)
-        return computed
+                lost = True
+        return lost
 
     def _longest(self, scope: bytes, key: bytes) -> tuple[int, int] | None:
         """The resident that has most of *key*, and how much it has: all that it holds, where it cannot be parted."""
@@ -126,7 +135,3 @@ class SlotStates:
             if length > most and (self._cache.holders.shares or length == node.end):
                 best, most = holder, length
         return None if best is None else (best, most)
-
-
-def _nothing(slot: int) -> InvalidRequest:
-    return InvalidRequest(f"nothing is left of what you have computed in slot {slot}", param="id_slot")
