@@ -37,7 +37,6 @@ Feature: Fields of every client are honoured or refused
       | modalities         | ["text", "audio"]                 |
       | audio              | {"voice": "alloy", "format": "mp3"} |
       | web_search_options | {}                                |
-      | store              | true                              |
       | verbosity          | low                               |
       | return_tokens      | true                              |
       | prediction         | {"type": "content", "content": ""} |

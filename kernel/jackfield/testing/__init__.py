@@ -19,6 +19,8 @@ pytest_plugins: Final = (
     "jackfield.testing.steps.chat",
     "jackfield.testing.steps.clients",
     "jackfield.testing.steps.command_line",
+    "jackfield.testing.steps.description",
+    "jackfield.testing.steps.dialects",
     "jackfield.testing.steps.compatibility",
     "jackfield.testing.steps.embeddings",
     "jackfield.testing.steps.errors",
