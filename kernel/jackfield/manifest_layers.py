@@ -120,7 +120,7 @@ class _Layers:
         self.origins = {path: f"{file.name}:{line}" for path, line in key_lines(text).items()}
         for path, value in _leaves(self.tree):
             self.origins.setdefault(path, file.name)
-            _check_value(value, ".".join(path), self.where)
+            check_value(value, ".".join(path), self.where)
 
     def put(self, override: Override) -> None:
         """Let *override* replace what lower layers said about its key."""
@@ -139,7 +139,7 @@ class _Layers:
         if isinstance(override.value, dict):
             for path, _ in _leaves(override.value, override.path):
                 self.origins[path] = override.origin
-        _check_value(override.value, ".".join(override.path), self.where)
+        check_value(override.value, ".".join(override.path), self.where)
 
     def enable(self, entries: Iterable[str]) -> None:
         """Let *entries* be listed too, but for instances that are."""
@@ -278,13 +278,23 @@ def _leaves(table: Mapping[str, object], path: KeyPath = ()) -> Iterator[tuple[K
             yield (*path, key), value
 
 
-def _check_value(value: object, key: str, where: Callable[[str], str], depth: int = 0) -> None:
-    """Refuse what TOML or JSON can say and a manifest cannot carry."""
+def check_value(value: object, key: str, where: Callable[[str], str], depth: int = 0) -> None:
+    """Refuse what TOML or JSON can say and a manifest cannot carry.
+
+    Parameters:
+        value: Of the key.
+        key: Key path.
+        where: Knows the place of each, for messages.
+        depth: How deep *value* stands in another one.
+
+    Raises:
+        ManifestError: ``param`` is the key path.
+    """
     if depth > DEPTH_MAX:
         raise ManifestError(f"{where(key)}: {key} is nested deeper than {DEPTH_MAX} levels", param=key)
     if isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
-            _check_value(inner, key, where, depth + 1)
+            check_value(inner, key, where, depth + 1)
     elif isinstance(value, int) and value not in _INT_RANGE:
         raise ManifestError(f"{where(key)}: {key}: a number with more than 64 bits", param=key)
     elif not isinstance(value, str | int | float):
@@ -337,7 +347,7 @@ def _from_argument(text: str) -> Override:
     _refuse_foreign_bytes(text, "--set")
     if not equals:
         raise ManifestError(f"--set {key}: must be section.key=value, such as kernel.listen=127.0.0.1:8080")
-    path = _dotted(key.strip())
+    path = key_path(key.strip())
     if path is None:
         raise ManifestError(f'--set {key}: not a key path; write models."a b".context for a name with dots or spaces')
     if path[0] not in TOP_LEVEL:
@@ -345,8 +355,8 @@ def _from_argument(text: str) -> Override:
     return Override(path, _value(value, f"--set {key}"), COMMAND_LINE)
 
 
-def _dotted(key: str) -> KeyPath | None:
-    """The parts of a key path, quoted as in TOML."""
+def key_path(key: str) -> KeyPath | None:
+    """The parts of a key path, quoted as in TOML; None where it is none."""
     try:
         parsed: object = tomli.loads(f"{key} = 0") if "\n" not in key else {}
     except tomli.TOMLDecodeError:

@@ -134,6 +134,13 @@ class SetLogLevel(msgspec.Struct, frozen=True, kw_only=True, tag="log-level"):
     level: Literal["debug", "info", "warning", "error"]
 
 
+class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
+    """To a gateway: what holds from here on, of all that may change while the server runs."""
+
+    manifest: bytes
+    """``Manifest.dump()``."""
+
+
 class AskCache(msgspec.Struct, frozen=True, kw_only=True, tag="ask-cache"):
     """An operator wants to know how the worker's prefix cache is, or wants it cleared. Answered between two steps."""
 
@@ -145,7 +152,7 @@ class AskCache(msgspec.Struct, frozen=True, kw_only=True, tag="ask-cache"):
 class Reconfigure(msgspec.Struct, frozen=True, kw_only=True, tag="reconfigure"):
     """To a worker: the manifest was read again. Options that may change while it runs hold from the next step on.
 
-    Answered with ``Reconfigured`` where they have changed.
+    Answered with ``Reconfigured``.
     """
 
     ticket: int
@@ -163,7 +170,17 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, tag="told"):
 
 
 ToChild: TypeAlias = (
-    BootGateway | BootWorker | Attach | WorkerStatus | Drain | Stop | SetLogLevel | AskCache | Reconfigure | Told
+    BootGateway
+    | BootWorker
+    | Attach
+    | WorkerStatus
+    | Drain
+    | Stop
+    | SetLogLevel
+    | Configured
+    | AskCache
+    | Reconfigure
+    | Told
 )
 
 # --- control: child → supervisor -------------------------------------------------------------------------------------
@@ -220,12 +237,14 @@ class CacheAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="cache-answer
 
 
 class Reconfigured(msgspec.Struct, frozen=True, kw_only=True, tag="reconfigured"):
-    """A worker has taken over a plugin's new options, or cannot."""
+    """A worker runs with the options of a plugin that it was offered, or cannot."""
 
     ticket: int
     model: str
     plugin: str
     """Name of the instance."""
+    changed: bool = True
+    """Whether they are other ones than before."""
     error: str = ""
     """Why it cannot: the old ones hold; names the key."""
 

@@ -7,13 +7,14 @@ more asks again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from jackfield.cache_report import CacheAnswer
 from jackfield.channel.messages import Codec
-from jackfield.ports.operating import ChildKind, ServerState
+from jackfield.ports.backend import OptionValue
+from jackfield.ports.operating import ChildKind, LogLevel, ServerState, WorkerAnswer
 
 QUESTION_MAX: Final = 4096
 """Largest question in bytes; a model's name has at most 128 characters."""
@@ -65,21 +66,41 @@ class ReadCache(msgspec.Struct, frozen=True, kw_only=True, tag="read-cache"):
 class Reload(msgspec.Struct, frozen=True, tag="reload"):
     """Read the manifest again, as SIGHUP does: its log level and the scheduler's options hold from now on.
 
-    Answered with the state.
+    Answered with ``Offered``.
     """
 
 
-class ChangeLogLevel(msgspec.Struct, frozen=True, kw_only=True, tag="change-log-level"):
-    """All processes log at this level, until the manifest is read again. Answered with the state."""
+class NewValue(msgspec.Struct, frozen=True):
+    """One setting, and what it is to be."""
 
-    level: Literal["debug", "info", "warning", "error"]
+    path: tuple[str, ...]
+    """Of its key."""
+    value: OptionValue
+
+
+class ChangeSettings(msgspec.Struct, frozen=True, kw_only=True, tag="change-settings"):
+    """These settings hold, until the manifest is read again. Answered with ``Offered``."""
+
+    log_level: LogLevel | None = None
+    """None leaves it as it is."""
+    options: Sequence[NewValue] = ()
+    """Of the scheduler in use."""
+
+
+class ReadOffer(msgspec.Struct, frozen=True, kw_only=True, tag="read-offer"):
+    """What workers have made of new options by now. Answered with ``OfferRead``."""
+
+    ticket: int
+    """Of ``Offered``."""
 
 
 class ShutDown(msgspec.Struct, frozen=True, tag="shut-down"):
     """Drain and end, as SIGTERM does. Answered with the state."""
 
 
-Question: TypeAlias = GetState | RestartWorker | ReadLog | AskCaches | ReadCache | Reload | ChangeLogLevel | ShutDown
+Question: TypeAlias = (
+    GetState | RestartWorker | ReadLog | AskCaches | ReadCache | Reload | ChangeSettings | ReadOffer | ShutDown
+)
 
 # --- answers ---------------------------------------------------------------------------------------------------------
 
@@ -119,13 +140,32 @@ class CacheRead(msgspec.Struct, frozen=True, kw_only=True, tag="cache-read"):
     """Why it never will."""
 
 
+class Offered(msgspec.Struct, frozen=True, kw_only=True, tag="offered"):
+    """Settings have changed; workers were offered what concerns them."""
+
+    ticket: int
+
+
+class OfferRead(msgspec.Struct, frozen=True, kw_only=True, tag="offer-read"):
+    """What workers have made of new options."""
+
+    workers: Sequence[WorkerAnswer]
+    """In manifest order."""
+    restart: Sequence[str] = ()
+    """Key paths that the manifest has other values for, which hold once the server is restarted."""
+
+
 class Declined(msgspec.Struct, frozen=True, tag="declined"):
     """The question cannot be answered; says why."""
 
     message: str
+    param: str | None = None
+    """What is at fault: a field of the question, or a key path."""
+    busy: bool = False
+    """Whether it can be a moment later."""
 
 
-Answer: TypeAlias = ServerState | LogLines | CachesAsked | CacheRead | Declined
+Answer: TypeAlias = ServerState | LogLines | CachesAsked | CacheRead | Offered | OfferRead | Declined
 
 
 def questions() -> Codec[Question]:

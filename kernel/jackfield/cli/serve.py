@@ -67,7 +67,8 @@ def command(
     manifest = _manifest(file, [*sets, *addresses], model, context)
 
     def reread() -> Manifest:
-        return load_manifest(file, sets=[*sets, *addresses])
+        # the same file, wherever it was found; without it the packaged defaults would take its place
+        return load_manifest(Path(manifest.file) if manifest.file else None, sets=[*sets, *addresses])
 
     return Supervisor(manifest, _report(manifest, as_json=as_json), reread=reread).run()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from itertools import count
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -14,26 +15,29 @@ from jackfield.channel.operator import (
     AskCaches,
     CacheRead,
     CachesAsked,
-    ChangeLogLevel,
+    ChangeSettings,
     Declined,
     GetState,
+    Offered,
+    OfferRead,
     ReadCache,
+    ReadOffer,
     Reload,
     RestartWorker,
     ShutDown,
 )
-from jackfield.errors import DeadlineExceeded, InternalError, InvalidRequest, UnsupportedField
-from jackfield.manifest_layers import origin_of
-from jackfield.ports.operating import CacheOf, PluginState, ServerState, Setting
-from jackfield.secret import HIDDEN, show
+from jackfield.errors import DeadlineExceeded, InternalError, InvalidRequest, Overloaded, UnsupportedField
+from jackfield.gateway.live_settings import LiveSettings
+from jackfield.ports.operating import CacheOf, PluginState, ServerState, Setting, SettingsChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from jackfield.channel.messages import Told
-    from jackfield.channel.operator import AskedWorker, Question
+    from jackfield.channel.operator import AskedWorker, NewValue, Question
+    from jackfield.manifest import Manifest
     from jackfield.plugins import Kernel
-    from jackfield.ports.operating import LogLevel
+    from jackfield.ports.operating import SettingValue, WorkerAnswer
 
 ANSWER_S: Final = 5.0
 """How long the supervisor may take; it answers at once."""
@@ -41,9 +45,13 @@ ANSWER_S: Final = 5.0
 CACHE_S: Final = 10.0
 """How long a worker may take to say how its cache is: it does so between two steps."""
 
-CACHE_LOOK_S: Final = 0.05
+OPTIONS_S: Final = 10.0
+"""How long workers may take to take new options over; it takes milliseconds."""
 
-AnswerT = TypeVar("AnswerT", ServerState, CachesAsked, CacheRead)
+LOOK_S: Final = 0.02
+"""Between two looks at what workers have answered."""
+
+AnswerT = TypeVar("AnswerT", ServerState, CachesAsked, CacheRead, Offered, OfferRead)
 
 
 class GatewayOperator:
@@ -55,6 +63,8 @@ class GatewayOperator:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._live = LiveSettings(kernel)
+        self._changing = asyncio.Lock()
         self._send: Callable[[Ask], None] | None = None
         self._tickets = count(1)
         self._open: dict[int, asyncio.Future[Answer]] = {}
@@ -69,6 +79,10 @@ class GatewayOperator:
         if waiting is not None and not waiting.done():
             waiting.set_result(msgspec.msgpack.decode(message.answer, type=Answer))
 
+    def configured(self, manifest: Manifest) -> None:
+        """This is in force from here on."""
+        self._live.manifest = manifest
+
     def plugins(self) -> Sequence[PluginState]:
         return [
             PluginState(name=each.name, plugin=each.plugin, distribution=each.distribution)
@@ -76,20 +90,7 @@ class GatewayOperator:
         ]
 
     def settings(self) -> Mapping[str, Setting]:
-        manifest, found = self._kernel.manifest, dict[str, Setting]()
-        tables: dict[str, Mapping[str, object]] = {"kernel": msgspec.to_builtins(manifest.kernel)}
-        structs = self._kernel.config_structs()
-        for each in self._kernel.instances:
-            if each.name in structs:
-                tables[f"config.{each.name}"] = msgspec.to_builtins(each.config(structs[each.name]), enc_hook=show)
-        for name, model in manifest.models.items():
-            tables[f"models.{name}"] = {**msgspec.to_builtins(model, enc_hook=show), "options": HIDDEN}
-        for table, rows in tables.items():
-            for key, value in rows.items():
-                path = f"{table}.{key}"
-                text = msgspec.json.encode(value).decode()
-                found[path] = Setting(value=text, origin=origin_of(manifest, path))
-        return found
+        return self._live.settings()
 
     async def state(self) -> ServerState:
         return await self._ask(ServerState, GetState())
@@ -101,14 +102,43 @@ class GatewayOperator:
         asked = await self._ask(CachesAsked, AskCaches(model=model, clear=clear))
         return await asyncio.gather(*(self._cache(each) for each in asked.workers))
 
-    async def reload(self) -> ServerState:
-        return await self._ask(ServerState, Reload())
+    async def reload(self) -> SettingsChanged:
+        async with self._changing:
+            before = self._live.manifest
+            read = await self._settled(await self._ask(Offered, Reload()))
+            changes = self._live.differences(before, self._live.manifest)
+            if not changes:
+                _refuse_if_all_did(read.workers)
+            return SettingsChanged(changes=changes, workers=read.workers, restart=read.restart)
 
-    async def log_level(self, level: LogLevel) -> ServerState:
-        return await self._ask(ServerState, ChangeLogLevel(level=level))
+    async def change(self, values: Mapping[str, SettingValue], *, dry_run: bool) -> SettingsChanged:
+        async with self._changing:
+            planned = self._live.plan(values)
+            if dry_run or not planned.changes:
+                return SettingsChanged(changes=planned.changes)
+            workers: Sequence[WorkerAnswer] = ()
+            if planned.options:
+                workers = await self._change_options(planned.options)
+            if planned.log_level is not None:
+                await self._ask(Offered, ChangeSettings(log_level=planned.log_level))
+            return SettingsChanged(changes=planned.changes, workers=workers)
 
     async def drain(self) -> ServerState:
         return await self._ask(ServerState, ShutDown())
+
+    async def _change_options(self, options: Sequence[NewValue]) -> Sequence[WorkerAnswer]:
+        workers = (await self._settled(await self._ask(Offered, ChangeSettings(options=options)))).workers
+        _refuse_if_all_did(workers, ".".join(options[0].path))
+        return workers
+
+    async def _settled(self, offered: Offered) -> OfferRead:
+        """What all workers have answered, or those that did in time."""
+        deadline = time.monotonic() + OPTIONS_S
+        while True:
+            read = await self._ask(OfferRead, ReadOffer(ticket=offered.ticket))
+            if time.monotonic() > deadline or not any(each.answer == "pending" for each in read.workers):
+                return read
+            await asyncio.sleep(LOOK_S)
 
     async def _cache(self, worker: AskedWorker) -> CacheOf:
         if worker.ticket is None:
@@ -119,7 +149,7 @@ class GatewayOperator:
                     read = await self._ask(CacheRead, ReadCache(ticket=worker.ticket))
                     if read.answer is not None or read.lost:
                         return CacheOf(model=worker.model, answer=read.answer, reason=read.lost)
-                    await asyncio.sleep(CACHE_LOOK_S)
+                    await asyncio.sleep(LOOK_S)
         except TimeoutError:
             return CacheOf(model=worker.model, reason="it did not answer in time")
 
@@ -137,7 +167,13 @@ class GatewayOperator:
         finally:
             del self._open[ticket]
         if isinstance(answer, Declined):
-            raise InvalidRequest(answer.message, param="model")
+            raise Overloaded(answer.message) if answer.busy else InvalidRequest(answer.message, param=answer.param)
         if not isinstance(answer, kind):
             raise InternalError("the supervisor has answered something else")
         return answer
+
+
+def _refuse_if_all_did(workers: Sequence[WorkerAnswer], key: str | None = None) -> None:
+    refused = [each for each in workers if each.answer == "refused"]
+    if refused and len(refused) == len(workers):
+        raise InvalidRequest(refused[0].reason, param=key)

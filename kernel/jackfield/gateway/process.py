@@ -16,6 +16,7 @@ from jackfield.channel.local import PeerGone
 from jackfield.channel.messages import (
     HEARTBEAT_INTERVAL_S,
     Attach,
+    Configured,
     Drain,
     Heartbeat,
     LinkLost,
@@ -148,6 +149,8 @@ class _GatewayProcess:
                 self._server.attach(message.model, self._control.take())
             case SetLogLevel():
                 change_level(message.level)
+            case Configured():
+                self._server.operator.configured(Manifest.restore(message.manifest))
             case Told():
                 self._server.operator.told(message)
             case Drain():

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Annotated, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -14,6 +14,11 @@ from jackfield.cache_report import CacheAnswer
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 
 ChildKind: TypeAlias = Literal["gateway", "worker"]
+_Json: TypeAlias = Annotated[object, msgspec.Meta(extra_json_schema={"description": "Any JSON value."})]
+
+SettingValue: TypeAlias = str | int | float | bool | list[_Json] | dict[str, _Json] | None
+"""A value as TOML can write it; None where there is none."""
+
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
@@ -74,12 +79,43 @@ class PluginState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """A value of the manifest."""
+    """A value that is in force."""
 
-    value: str
-    """As TOML would have it; secrets are hidden."""
+    value: SettingValue
+    """Null where there is none; secrets are three stars."""
     origin: str
-    """Where it comes from: a file and line, the environment, the command line, a default."""
+    """Where it comes from: a file and line, the environment, the command line, a change while the server runs, a
+    default."""
+    live: bool
+    """Whether it may change while the server runs."""
+
+
+class SettingChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting that becomes another."""
+
+    key: str
+    before: SettingValue
+    after: SettingValue
+
+
+class WorkerAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker has made of new options."""
+
+    model: str
+    answer: Literal["taken", "unchanged", "refused", "pending", "lost"]
+    """pending: it has not answered yet; lost: it has ended meanwhile."""
+    reason: str = ""
+    """Why not, of one that has refused; the old options hold for it."""
+
+
+class SettingsChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """What a change has come to."""
+
+    changes: Sequence[SettingChange] = ()
+    workers: Sequence[WorkerAnswer] = ()
+    """Those that had to take new options over; none where no option has changed."""
+    restart: Sequence[str] = ()
+    """Keys that the manifest has other values for than the running server, which hold once it is restarted."""
 
 
 class Operator(Protocol):
@@ -94,7 +130,7 @@ class Operator(Protocol):
         ...
 
     def settings(self) -> Mapping[str, Setting]:
-        """The manifest that this gateway was started with, by key path."""
+        """What is in force, by key path."""
         ...
 
     async def state(self) -> ServerState:
@@ -109,12 +145,18 @@ class Operator(Protocol):
         """Prefix caches of the workers, of *model* or, where it is empty, of all; *clear* forgets what nobody reads."""
         ...
 
-    async def reload(self) -> ServerState:
+    async def reload(self) -> SettingsChanged:
         """Read the manifest again: its log level and the scheduler's options hold from now on."""
         ...
 
-    async def log_level(self, level: LogLevel) -> ServerState:
-        """Log at *level*, until the manifest is read again."""
+    async def change(self, values: Mapping[str, SettingValue], *, dry_run: bool) -> SettingsChanged:
+        """Let settings be *values*, by key path, until the manifest is read again; *dry_run* only says what would be.
+
+        Raises:
+            UnsupportedField: A setting cannot change while the server runs; ``param`` is its key.
+            InvalidRequest: A key is unknown, or a value cannot be used; ``param`` is the key.
+            Overloaded: Another change is not over yet.
+        """
         ...
 
     async def drain(self) -> ServerState:

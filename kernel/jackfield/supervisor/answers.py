@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -14,18 +15,21 @@ from jackfield.channel.operator import (
     AskCaches,
     AskedWorker,
     CachesAsked,
-    ChangeLogLevel,
+    ChangeSettings,
     Declined,
     GetState,
     LogLines,
+    Offered,
     Question,
     ReadCache,
     ReadLog,
+    ReadOffer,
     Reload,
     RestartWorker,
     ShutDown,
 )
-from jackfield.ports.operating import ChildState, LogLevel, ServerState
+from jackfield.errors import JackfieldError, Overloaded
+from jackfield.ports.operating import ChildState, ServerState
 from jackfield.supervisor.inquiries import Inquiries
 from jackfield.supervisor.usage import Usage, usage
 
@@ -36,18 +40,18 @@ if TYPE_CHECKING:
     from jackfield.log_ring import LogRing
     from jackfield.manifest import Manifest
     from jackfield.ports.operating import ChildKind
+    from jackfield.supervisor.live_changes import LiveChanges
     from jackfield.supervisor.slot import Process, Slot
 
 NAMES_SHOWN: Final = 20
 """Models that a message lists."""
 
 
-class Commands(NamedTuple):
-    """What changes the server as a whole; each is done at once, or begun."""
+class End(NamedTuple):
+    """The end of the server."""
 
-    reload: Callable[[], None]
-    log_level: Callable[[LogLevel], None]
-    shut_down: Callable[[], None]
+    begin: Callable[[], None]
+    begun: Callable[[], bool]
 
 
 class Answers:
@@ -59,8 +63,8 @@ class Answers:
         gateway: Its slot.
         workers: Theirs, in manifest order.
         logs: The log ring of each slot, once there are any.
-        stopping: Whether the server is going down.
-        commands: What an operator can have done.
+        changes: Changes what may change while the server runs.
+        end: Of the server.
     """
 
     def __init__(
@@ -71,8 +75,8 @@ class Answers:
         gateway: Slot,
         workers: Sequence[Slot],
         logs: Mapping[Slot, LogRing],
-        stopping: Callable[[], bool],
-        commands: Commands,
+        changes: LiveChanges,
+        end: End,
     ) -> None:
         self._models = manifest.models
         self._drain_s = manifest.kernel.drain_s
@@ -80,8 +84,8 @@ class Answers:
         self._gateway = gateway
         self._workers = workers
         self._logs = logs
-        self._stopping = stopping
-        self._commands = commands
+        self._changes = changes
+        self._end = end
         self._inquiries = Inquiries()
         self._api: Sequence[str] = ()
         self._health: Sequence[str] = ()
@@ -101,24 +105,39 @@ class Answers:
 
     def answer(self, question: Question) -> Answer:
         """The answer to *question*, at once."""
+        answer: Answer
         match question:
             case GetState():
-                return self._state()
+                answer = self._state()
             case RestartWorker(model=model, now=now):
-                return self._restart(model, 0.0 if now else self._drain_s)
+                answer = self._restart(model, 0.0 if now else self._drain_s)
             case ReadLog(kind=kind, model=model, cursor=cursor):
-                return self._log(kind, model, cursor)
+                answer = self._log(kind, model, cursor)
             case AskCaches(model=model, clear=clear):
-                return self._ask_caches(model, clear=clear)
+                answer = self._ask_caches(model, clear=clear)
             case ReadCache(ticket=ticket):
-                return self._inquiries.read(ticket)
+                answer = self._inquiries.read(ticket)
             case Reload():
-                self._commands.reload()
-            case ChangeLogLevel(level=level):
-                self._commands.log_level(level)
+                answer = self._changed(self._changes.reread)
+            case ChangeSettings():
+                answer = self._changed(partial(self._changes.change, question))
+            case ReadOffer(ticket=ticket):
+                answer = self._changes.read(ticket)
             case ShutDown():
-                self._commands.shut_down()
-        return self._state()
+                self._end.begin()
+                answer = self._state()
+        return answer
+
+    def _changed(self, change: Callable[[], int]) -> Answer:
+        try:
+            return Offered(ticket=change())
+        except Overloaded as error:
+            return Declined(error.message, busy=True)
+        except JackfieldError as error:
+            # who asks through a gateway need not learn where the file is
+            place = error.message.partition(": ")[0]
+            hidden = "plugins.toml cannot be read; the server's log says why"
+            return Declined(hidden if "/" in place else error.message, error.param)
 
     def _state(self) -> ServerState:
         children = [self._child("gateway", self._gateway), *(self._child("worker", each) for each in self._workers)]
@@ -128,7 +147,7 @@ class Answers:
             started=self._started,
             api=self._api,
             health=self._health,
-            stopping=self._stopping(),
+            stopping=self._end.begun(),
             children=children,
         )
 
@@ -156,7 +175,7 @@ class Answers:
         worker = self._worker(model)
         if worker is None:
             return self._unknown(model)
-        if self._stopping() or not worker.recycle(grace_s):
+        if self._end.begun() or not worker.recycle(grace_s):
             return Declined("the server is shutting down")
         return self._state()
 
@@ -188,4 +207,4 @@ class Answers:
     def _unknown(self, model: str) -> Declined:
         names = list(self._models)
         more = ", …" if len(names) > NAMES_SHOWN else ""
-        return Declined(f"this server has no model {model!r}; it has {', '.join(names[:NAMES_SHOWN])}{more}")
+        return Declined(f"this server has no model {model!r}; it has {', '.join(names[:NAMES_SHOWN])}{more}", "model")

@@ -6,6 +6,7 @@ import selectors
 import socket
 import time
 from collections import deque
+from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,6 @@ from jackfield.channel.messages import (
     Drain,
     LinkLost,
     Reconfigured,
-    SetLogLevel,
     Stop,
     Told,
     WorkerStatus,
@@ -27,11 +27,12 @@ from jackfield.errors import JackfieldError
 from jackfield.lifecycle import WorkerState
 from jackfield.runtime_folder import UnsafeFolder
 from jackfield.supervisor import listeners
-from jackfield.supervisor.answers import Answers, Commands
+from jackfield.supervisor.answers import Answers, End
 from jackfield.supervisor.backoff import Backoff
 from jackfield.supervisor.child import Child, ChildCommands
 from jackfield.supervisor.children import Children
 from jackfield.supervisor.control_socket import ControlSocket
+from jackfield.supervisor.live_changes import LiveChanges
 from jackfield.supervisor.live_manifest import LiveManifest
 from jackfield.supervisor.report import Addresses
 from jackfield.supervisor.signals import SignalReader, Wish
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from jackfield.channel.messages import Ready, ToSupervisor
     from jackfield.manifest import Manifest
-    from jackfield.ports.operating import LogLevel
     from jackfield.supervisor.report import Report
     from jackfield.supervisor.slot import Process
 
@@ -120,6 +120,7 @@ class Supervisor:
         self._children = Children(self._selector, self._heard)
         self._gateway = self._gateway_slot()
         self._workers = [self._worker_slot(model) for model in manifest.models]
+        self._changes = LiveChanges(self._live, self._children.send, self._gateway, self._workers, report, clock)
         self._answers = self._answerer()
         self._control = ControlSocket(self._selector, self._answers.answer, clock)
 
@@ -154,8 +155,8 @@ class Supervisor:
             gateway=self._gateway,
             workers=self._workers,
             logs=self._children.logs,
-            stopping=lambda: self._phase is not _Phase.SERVING,
-            commands=Commands(self._reconfigure, self._change_log_level, self._end_by_operator),
+            changes=self._changes,
+            end=End(self._end_by_operator, lambda: self._phase is not _Phase.SERVING),
         )
 
     def _gateway_slot(self) -> Slot:
@@ -212,38 +213,13 @@ class Supervisor:
             if wish is Wish.END:
                 self._shut_down()
             else:
-                self._reconfigure()
-
-    def _reconfigure(self) -> None:
-        """Read the manifest again; its log level and the scheduler's options are followed, the rest at a restart."""
-        try:
-            offer = self._live.reread()
-        except JackfieldError as error:
-            self._report.trouble(f"the log level stays {self._live.log_level}: {error.message}")
-            return
-        self._children.send(SetLogLevel(level=self._live.log_level))
-        for worker in self._workers:
-            if worker.child is not None:
-                worker.child.send(offer)
-        self._report.log_level(self._live.log_level)
-
-    def _change_log_level(self, level: LogLevel) -> None:
-        self._live.set_log_level(level)
-        self._children.send(SetLogLevel(level=level))
-        self._report.log_level(level)
+                with suppress(JackfieldError):  # it was reported
+                    self._changes.reread()
 
     def _end_by_operator(self) -> None:
         """As a first signal; whoever asks twice is not in a hurry."""
         if self._phase is _Phase.SERVING:
             self._shut_down()
-
-    def _reconfigured(self, message: Reconfigured) -> None:
-        self._live.took_over(message)
-        if message.error:
-            why = f"the options of {message.plugin} stay as they were: {message.error}"
-            self._report.trouble(f"{message.model}: {why}")
-        else:
-            self._report.reconfigured(message.model, message.plugin)
 
     def _sleep(self, now: float) -> float:
         due = [slot.restart_at - now for slot in self._slots() if slot.restart_at is not None]
@@ -257,7 +233,7 @@ class Supervisor:
         elif isinstance(message, CacheAnswered):
             self._answers.answered(child, message)
         elif isinstance(message, Reconfigured):
-            self._reconfigured(message)
+            self._changes.answered(child, message)
 
     # --- the command line --------------------------------------------------------------------------------------------
 
@@ -300,6 +276,9 @@ class Supervisor:
     def _start_worker(self, worker: Slot) -> Child:
         child = self._children.spawn(self._commands.worker, worker, model=worker.name)
         child.send(BootWorker(model=worker.name, manifest=self._live.dump))
+        offer = self._changes.open
+        if offer is not None:  # whoever serves may take it over in a moment
+            child.send(offer)
         return child
 
     def _connect(self, gateway: Process, worker: Slot) -> None:

@@ -45,11 +45,11 @@ class Reconfiguration:
             self._take(offers.get())
 
     def _take(self, offer: Reconfigure) -> None:
-        plugin, error = self._host.scheduler, ""
+        plugin, error, changed = self._host.scheduler, "", False
         try:
-            if not self._host.reconfigure(Manifest.restore(offer.manifest)):
-                return
-            log.info("new options", plugin=plugin)
+            changed = self._host.reconfigure(Manifest.restore(offer.manifest))
+            if changed:
+                log.info("new options", plugin=plugin)
         except JackfieldError as failure:
             error = failure.message
         except Exception as failure:  # noqa: BLE001 - plugins' code; the old options hold, the log says where it broke
@@ -57,4 +57,5 @@ class Reconfiguration:
             log.warning("new options broke a plugin", plugin=plugin, traceback=traceback_of(failure))
         if error:
             log.warning("new options are refused", plugin=plugin, error=error)
-        self._send(Reconfigured(ticket=offer.ticket, model=self._model, plugin=plugin, error=error))
+        answer = Reconfigured(ticket=offer.ticket, model=self._model, plugin=plugin, changed=changed, error=error)
+        self._send(answer)

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import asyncio
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from jackfield.errors import JackfieldError, ModelNotFound, http
-from jackfield.frontends.arrays import typed
-from jackfield.frontends.exchange import json_answer, read_body
+from jackfield.errors import DeadlineExceeded, JackfieldError, ModelNotFound, ModelNotReady, WorkerDied, http
+from jackfield.frontends.exchange import json_answer
 from jackfield.ports.frontend import ErrorPayload, Route
 from jackfield.ports.identity import ADMIN
 from jackfield.questions import ListSequences, Sequences
 from jackfield_admin import operations
+from jackfield_admin.bodies import body, query
+from jackfield_admin.configuration import ConfigurationRoutes
 from jackfield_admin.keys import KeyRoutes
-from jackfield_admin.records import (
-    Caches,
-    Configuration,
-    ConfigurationChange,
-    Models,
-    Plugins,
-    Queue,
-    Queues,
-    Restart,
-    Running,
-)
+from jackfield_admin.records import Caches, Models, NoBody, Plugins, Queue, Queues, Restart, Running
+from jackfield_admin.trail import note, of_whole_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +26,6 @@ if TYPE_CHECKING:
 
     from jackfield.context import RequestContext
     from jackfield.ports.frontend import Gateway, ModelCard
-
-_RESTART: Final = msgspec.json.Decoder(Restart)
-_CHANGE: Final = msgspec.json.Decoder(ConfigurationChange)
 
 
 class AdminFrontend:
@@ -47,7 +37,7 @@ class AdminFrontend:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._keys = KeyRoutes(gateway)
+        self._parts = (ConfigurationRoutes(gateway), KeyRoutes(gateway))
 
     def routes(self) -> Sequence[Route]:
         """The paths, all of scope ``admin``."""
@@ -60,11 +50,8 @@ class AdminFrontend:
             Route("GET", "/admin/v1/sequences/{model:.+}", self.sequences, ADMIN, operations.SEQUENCES),
             Route("GET", "/admin/v1/caches", self.caches, ADMIN, operations.CACHES),
             Route("DELETE", "/admin/v1/caches", self.clear_caches, ADMIN, operations.CLEAR_CACHES),
-            Route("GET", "/admin/v1/config", self.config, ADMIN, operations.CONFIG),
-            Route("PATCH", "/admin/v1/config", self.change_config, ADMIN, operations.CHANGE_CONFIG),
-            Route("POST", "/admin/v1/config/reload", self.reload, ADMIN, operations.RELOAD),
             Route("POST", "/admin/v1/drain", self.drain, ADMIN, operations.DRAIN),
-            *self._keys.routes(),
+            *(route for part in self._parts for route in part.routes()),
         )
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:  # noqa: ARG002 - the port's
@@ -73,66 +60,74 @@ class AdminFrontend:
         problem = operations.Problem(error.message, spec.code, error.param)
         return ErrorPayload(status=spec.status, body=msgspec.json.encode(operations.ErrorBody(problem)))
 
-    async def plugins(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
+    async def plugins(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /admin/v1/plugins``."""
+        of_whole_server(context)
+        query(request)
         return _json(Plugins(list(self._gateway.operator.plugins())))
 
-    async def models(self, _request: web.Request, context: RequestContext) -> web.StreamResponse:
+    async def models(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /admin/v1/models``."""
+        query(request)
         return _json(Models(list(self._gateway.models(context))))
 
-    async def workers(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
+    async def workers(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /admin/v1/workers``."""
+        of_whole_server(context)
+        query(request)
         return _json(await self._gateway.operator.state())
 
-    async def restart(self, request: web.Request, _context: RequestContext) -> web.StreamResponse:
+    async def restart(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``POST /admin/v1/workers/{model}/restart``."""
-        data = await read_body(request)
-        wanted = typed(_RESTART, data) if data else Restart()
-        return _json(await self._gateway.operator.restart(request.match_info["model"], now=wanted.now))
+        of_whole_server(context)
+        query(request)
+        model, wanted = request.match_info["model"], await body(request, Restart, optional=True)
+        state = await self._gateway.operator.restart(model, now=wanted.now)
+        note(context, "worker restarted", model=model, now=wanted.now)
+        return _json(state)
 
-    async def queues(self, _request: web.Request, context: RequestContext) -> web.StreamResponse:
+    async def queues(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /admin/v1/queues``."""
-        rows = [await self._queue(context, card) for card in self._gateway.models(context) if card.ready]
-        return _json(Queues([row for row in rows if row is not None]))
+        query(request)
+        asked = (self._queue(context, card) for card in self._gateway.models(context) if card.ready)
+        return _json(Queues([row for row in await asyncio.gather(*asked) if row is not None]))
 
     async def sequences(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /admin/v1/sequences/{model}``."""
+        query(request)
         found = await self._sequences(context, request.match_info["model"])
         return _json(Running(found.slots, list(found.sequences)))
 
-    async def caches(self, request: web.Request, _context: RequestContext) -> web.StreamResponse:
+    async def caches(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /admin/v1/caches``."""
-        found = await self._gateway.operator.caches(request.query.get("model", ""), clear=False)
-        return _json(Caches(list(found)))
+        of_whole_server(context)
+        model = query(request, "model").get("model", "")
+        return _json(Caches(list(await self._gateway.operator.caches(model, clear=False))))
 
-    async def clear_caches(self, request: web.Request, _context: RequestContext) -> web.StreamResponse:
+    async def clear_caches(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``DELETE /admin/v1/caches``."""
-        found = await self._gateway.operator.caches(request.query.get("model", ""), clear=True)
+        of_whole_server(context)
+        model = query(request, "model").get("model", "")
+        found = await self._gateway.operator.caches(model, clear=True)
+        note(context, "caches cleared", model=model or "all")
         return _json(Caches(list(found)))
 
-    async def config(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
-        """``GET /admin/v1/config``."""
-        return _json(Configuration(dict(self._gateway.operator.settings())))
-
-    async def change_config(self, request: web.Request, _context: RequestContext) -> web.StreamResponse:
-        """``PATCH /admin/v1/config``."""
-        change = typed(_CHANGE, await read_body(request))
-        return _json(await self._gateway.operator.log_level(change.log_level))
-
-    async def reload(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
-        """``POST /admin/v1/config/reload``."""
-        return _json(await self._gateway.operator.reload())
-
-    async def drain(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
+    async def drain(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``POST /admin/v1/drain``."""
+        of_whole_server(context)
+        query(request)
+        await body(request, NoBody, optional=True)
+        note(context, "drain")
         return _json(await self._gateway.operator.drain())
 
     async def _queue(self, context: RequestContext, card: ModelCard) -> Queue | None:
-        """None of a model that is asked for whole inputs: it takes turns and has no sequences."""
+        """None of a model that is asked for whole inputs: it takes turns and has no sequences; and of one that ends."""
         if card.info is None or "generate" not in card.info.tasks:
             return None
-        found = await self._sequences(context, card.name)
+        try:
+            found = await self._sequences(context, card.name)
+        except (ModelNotReady, WorkerDied, DeadlineExceeded):
+            return None
         running = sum(each.slot >= 0 for each in found.sequences)
         waiting = len(found.sequences) - running
         return Queue(model=card.name, slots=found.slots, running=running, waiting=waiting)

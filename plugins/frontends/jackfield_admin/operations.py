@@ -15,6 +15,7 @@ from jackfield_admin.records import (
     Caches,
     Configuration,
     ConfigurationChange,
+    ConfigurationChanged,
     Models,
     Plugins,
     Queues,
@@ -37,6 +38,8 @@ class ErrorBody(msgspec.Struct):
     error: Problem
 
 
+_SWITCH: Final = Literal["true", "false"]
+_DRY_RUN: Final = Parameter(name="dry_run", kind=_SWITCH, description="Only say what would change.")
 _MODEL: Final = (Parameter(name="model", description="A name or an alias; all models without it."),)
 
 PLUGINS: Final = Operation(summary="The enabled plugins", answer=Plugins, error=ErrorBody)
@@ -62,13 +65,16 @@ CONFIG: Final = Operation(summary="Every setting, and where it comes from", answ
 CHANGE_CONFIG: Final = Operation(
     summary="Change what can change live, until the manifest is read again",
     body=ConfigurationChange,
-    example={"log_level": "info"},
-    answer=ServerState,
+    example={"settings": {"kernel.log_level": "info"}},
+    answer=ConfigurationChanged,
     error=ErrorBody,
-    honoured=("log_level",),
+    parameters=(_DRY_RUN,),
+    honoured=("settings",),
 )
 RELOAD: Final = Operation(
-    summary="Read the manifest again: log level and the scheduler's options", answer=ServerState, error=ErrorBody
+    summary="Read the manifest again: log level and the scheduler's options",
+    answer=ConfigurationChanged,
+    error=ErrorBody,
 )
 DRAIN: Final = Operation(summary="Finish running requests and end", answer=ServerState, error=ErrorBody)
 
@@ -77,7 +83,7 @@ _ISSUER: Final = Parameter(
 )
 _LAST: Final = Parameter(
     name="last_admin",
-    kind=Literal["true", "false"],
+    kind=_SWITCH,
     description="Whether the last good key with the scope admin may go too.",
 )
 _TAKEN: Final = Conflict(

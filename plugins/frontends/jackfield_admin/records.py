@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from jackfield.ports.frontend import ModelCard
-from jackfield.ports.operating import CacheOf, LogLevel, PluginState, Setting
+from jackfield.ports.operating import CacheOf, PluginState, Setting, SettingChange, SettingValue, WorkerAnswer
 from jackfield.questions import SequenceState
 
 
@@ -21,7 +24,7 @@ class Models(msgspec.Struct):
     models: list[ModelCard]
 
 
-class Restart(msgspec.Struct, forbid_unknown_fields=True):
+class Restart(msgspec.Struct):
     """How a worker is restarted."""
 
     now: bool = False
@@ -57,12 +60,30 @@ class Caches(msgspec.Struct):
 
 
 class Configuration(msgspec.Struct):
-    """Every setting by its key path."""
+    """What is in force, by key path."""
 
     settings: dict[str, Setting]
 
 
-class ConfigurationChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What can be changed while the server runs."""
+class ConfigurationChange(msgspec.Struct):
+    """What is to be in force from now on, until the manifest is read again."""
 
-    log_level: LogLevel
+    settings: Annotated[
+        dict[str, SettingValue],
+        Meta(min_length=1, max_length=64, description="By key path, such as kernel.log_level or config.fair.ageing_s."),
+    ]
+
+
+class ConfigurationChanged(msgspec.Struct):
+    """What has changed, or would."""
+
+    dry_run: bool
+    changes: list[SettingChange]
+    workers: list[WorkerAnswer]
+    """Those that had to take new options over."""
+    restart: list[str]
+    """Keys that the manifest has other values for than the running server; they hold once it is restarted."""
+
+
+class NoBody(msgspec.Struct):
+    """Nothing."""

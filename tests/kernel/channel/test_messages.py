@@ -74,6 +74,7 @@ EXAMPLES: dict[Callable[[], AnyCodec], list[msgspec.Struct]] = {
         messages.WorkerStatus(model="demo", state="backoff", reason="restarting in 2.0 s", restarts=3),
         messages.Drain(timeout_s=30.0),
         messages.SetLogLevel(level="debug"),
+        messages.Configured(manifest=b"\x80"),
         messages.AskCache(ticket=2**40, clear=True),
         messages.Told(ticket=1, answer=b"\x91"),
         messages.Reconfigure(ticket=3, manifest=b"\x80"),

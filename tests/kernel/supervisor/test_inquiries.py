@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -10,9 +11,12 @@ from jackfield.cache_report import CacheCleared, CacheReport
 from jackfield.channel.messages import AskCache, CacheAnswered, Ready
 from jackfield.channel.operator import AskCaches, CacheRead, CachesAsked, Declined, ReadCache
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
-from jackfield.supervisor.answers import Answers, Commands
+from jackfield.supervisor.answers import Answers, End
 from jackfield.supervisor.backoff import Backoff
 from jackfield.supervisor.inquiries import INQUIRIES_MAX, Inquiries
+from jackfield.supervisor.live_changes import LiveChanges
+from jackfield.supervisor.live_manifest import LiveManifest
+from jackfield.supervisor.report import Report
 from jackfield.supervisor.slot import Patience, Slot
 
 if TYPE_CHECKING:
@@ -123,14 +127,18 @@ def test_models_are_asked_by_name_or_alias_or_all() -> None:
     models = {name: ModelConfig(source="x", aliases=(f"{name}-alias",)) for name in ("one", "two")}
     workers = [slot(name) for name in models]
     workers[0].take(Ready())
+    manifest = Manifest(enabled=(), kernel=KernelConfig(), models=models)
+    live = LiveManifest(manifest, lambda: manifest)
     answers = Answers(
-        Manifest(enabled=(), kernel=KernelConfig(), models=models),
+        manifest,
         started=0,
         gateway=slot("gateway"),
         workers=workers,
         logs={},
-        stopping=lambda: False,
-        commands=Commands(lambda: None, lambda _level: None, lambda: None),
+        changes=LiveChanges(
+            live, lambda _message: None, slot("gateway"), workers, create_autospec(Report), lambda: 0.0
+        ),
+        end=End(lambda: None, lambda: False),
     )
     both = answers.answer(AskCaches())
     assert isinstance(both, CachesAsked)
