@@ -148,7 +148,7 @@ def test_too_many_small_things_are_refused() -> None:
         ({"function": {"name": ""}}, "tools[1].function.name"),
         ({"function": {"name": "g", "parameters": {"type": "string"}}}, "tools[1].function.parameters"),
         ({"function": {"name": "g", "parameters": {"type": ["object"]}}}, "tools[1].function.parameters"),
-        ({"function": {"name": "g", "odd": 1}}, "tools[1].function"),
+        ({"function": {"name": "g", "odd": 1}}, "tools[1].function.odd"),
     ],
 )
 def test_tools_that_are_refused(tool: object, param: str) -> None:

@@ -101,7 +101,7 @@ def test_functions_are_tools() -> None:
         ({"functions": [TIME], "tool_choice": "auto"}, "functions"),
         ({"functions": [TIME], "function_call": "required"}, "function_call"),
         ({"functions": [TIME], "function_call": {"name": "other"}}, "function_call"),
-        ({"functions": [{"description": "no name"}]}, "functions[0]"),
+        ({"functions": [{"description": "no name"}]}, "functions[0].name"),
         ({"tools": [{"type": "function"}]}, "tools[0].function"),
         ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.parameters"),
         ({"tools": [{"type": "function", "function": TIME}] * 2}, "tools"),
@@ -189,7 +189,7 @@ def test_thoughts_are_asked_for_by_many_names(body: dict[str, object], expected:
         ({"thinking_budget": 5, "thinking_token_budget": 6}, "thinking_budget"),
         ({"reasoning_effort": "high", "reasoning_budget_tokens": 0}, "reasoning_budget_tokens"),
         ({"reasoning_effort": "most"}, "reasoning_effort"),
-        ({"reasoning": {"efforts": "low"}}, "reasoning"),
+        ({"reasoning": {"efforts": "low"}}, "reasoning.efforts"),
         ({"reasoning_budget_tokens": -2}, "reasoning_budget_tokens"),
     ],
 )
