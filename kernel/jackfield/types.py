@@ -90,7 +90,7 @@ class InfillPrompt(msgspec.Struct, frozen=True, tag="infill"):
     files: tuple[tuple[str, str], ...] = ()
     """Names and texts of other files, the most useful one last: the first ones are left out where they find no room."""
     begun: str = ""
-    """What of the gap is already filled, from its start on."""
+    """What of the gap is already filled, from its start on. The model reads it as the end of what stands before."""
 
 
 Prompt: TypeAlias = ChatPrompt | TemplatePrompt | TextPrompt | TokenPrompt | InfillPrompt
@@ -281,6 +281,8 @@ class TextDelta(msgspec.Struct, frozen=True, tag="text", array_like=True):
     """Which of the ``n`` answers."""
     logprobs: tuple[TokenLogprob, ...] = ()
     """Of this text's tokens, where they were asked for."""
+    parts: tuple[tuple[int, int], ...] = ()
+    """Where several became one: of each, how many characters and tokens it has."""
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished", array_like=True):

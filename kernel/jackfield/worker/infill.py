@@ -53,10 +53,10 @@ class InfillWriter:
         gap = [
             marks.prefix,
             *self._text(prompt.prefix, "prompt"),
+            *self._text(prompt.begun, "prompt"),
             marks.suffix,
             *self._text(prompt.suffix, "suffix"),
             marks.middle,
-            *self._text(prompt.begun, "prompt"),
         ]
         return [*self._bos, *self._files(marks, prompt.files, room - len(gap) - len(self._bos)), *gap]
 

@@ -166,4 +166,4 @@ class EmbeddingBody(msgspec.Struct, frozen=True, kw_only=True):
     """``/embedding``, but for what is read apart."""
 
     model: str | None = None
-    embd_normalize: int | None = None
+    embd_normalize: Annotated[int, Meta(ge=-1, le=INT32_MAX)] | None = None

@@ -31,8 +31,11 @@ _COHERE: Final = msgspec.json.Decoder(CohereRerankBody)
 _EMBEDDING: Final = msgspec.json.Decoder(EmbeddingBody)
 _SCORE: Final = struct.Struct("<f")
 _FLOAT_BYTES: Final = 4
-_L2: Final = 2
-_NONE: Final = -1
+EUCLIDEAN: Final = 2
+"""``embd_normalize`` where a request says nothing."""
+
+_INT16: Final = 32760
+"""Of ``common_embd_normalize``: leaves a little room in 16 bits."""
 
 
 class Usage(msgspec.Struct):
@@ -142,15 +145,14 @@ class Pools:
         name = "input" if "input" in read.given else "content"
         if name not in read.given:
             raise InvalidRequest("input or content is required", param="content")
-        if body.embd_normalize not in {None, _L2, _NONE}:
-            raise InvalidRequest("embd_normalize must be 2 (Euclidean) or -1 (not at all)", param="embd_normalize")
         prompts = read_mixed(read.given[name], name)
         if any(isinstance(each, str) and not each for each in prompts):
             raise InvalidRequest(f"{name} must not be empty", param=name)
         model = self._model(context, body.model, "embed")
         inputs = [await resolved(self._gateway, context, model, each) for each in prompts]
-        asked = PoolRequest(model=model, task="embed", inputs=tuple(inputs), normalize=body.embd_normalize != _NONE)
-        return _slices(await self._gateway.pool(context, asked)), read.headers
+        norm = EUCLIDEAN if body.embd_normalize is None else body.embd_normalize
+        asked = PoolRequest(model=model, task="embed", inputs=tuple(inputs), normalize=norm == EUCLIDEAN)
+        return _slices(await self._gateway.pool(context, asked), norm), read.headers
 
     async def _ranked(self, context: RequestContext, model: str | None, query: str, documents: Sequence[str]) -> Pooled:
         if not documents:
@@ -181,8 +183,27 @@ def _sigmoid(score: float) -> float:
     return 1 / (1 + math.exp(-score)) if score >= 0 else math.exp(score) / (1 + math.exp(score))
 
 
-def _slices(pooled: Pooled) -> Iterator[bytes]:
+def _slices(pooled: Pooled, norm: int) -> Iterator[bytes]:
     for index, row in enumerate(pooled.rows):
-        vector = struct.unpack(f"<{len(row) // _FLOAT_BYTES}f", row)
-        yield (b"," if index else b"[") + msgspec.json.encode(EmbeddingEntry(index, [list(vector)]))
+        vector = scaled(struct.unpack(f"<{len(row) // _FLOAT_BYTES}f", row), norm)
+        yield (b"," if index else b"[") + msgspec.json.encode(EmbeddingEntry(index, [vector]))
     yield b"]"
+
+
+def scaled(vector: Sequence[float], norm: int) -> list[float]:
+    """*vector* as llama.cpp's ``common_embd_normalize`` scales it.
+
+    Parameters:
+        vector: As the model gave it; for the Euclidean norm already scaled.
+        norm: Below 0: not at all; 0: the largest number becomes 32760; 1: the sum of sizes becomes 1; p: the p-norm.
+    """
+    if norm < 0 or norm == EUCLIDEAN:
+        return list(vector)
+    largest = max(map(abs, vector), default=0.0)
+    if not largest:
+        return list(vector)
+    if norm == 0:
+        return [value / largest * _INT16 for value in vector]
+    # of numbers up to 1, so that no power overflows
+    size = largest * sum((abs(value) / largest) ** norm for value in vector) ** (1 / norm)
+    return [value / size for value in vector]

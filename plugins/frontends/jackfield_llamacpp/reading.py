@@ -84,7 +84,7 @@ def decoded(decoder: msgspec.json.Decoder[Body], fields: Fields) -> Body:
     return typed(decoder, fields.data)
 
 
-def chosen_model(gateway: Gateway, context: RequestContext, named: str | None, default: str, task: str) -> str:
+def chosen_model(gateway: Gateway, context: RequestContext, named: str | None, default: str, *tasks: str) -> str:
     """The model that is asked.
 
     Parameters:
@@ -92,16 +92,18 @@ def chosen_model(gateway: Gateway, context: RequestContext, named: str | None, d
         context: Of the request.
         named: What the request says.
         default: What the operator says of requests that name none; may be empty.
-        task: What the model must be able to do, of those it can be chosen from.
+        tasks: What the model must be able to do, of those it can be chosen from; one that can do the first is best.
 
     Raises:
         ModelNotFound: There is none that the caller may use and that can do it.
     """
     if named or default:
         return named or default
-    for card in gateway.models(context):
-        if card.info is None or task in card.info.tasks:
-            return card.name
+    cards = gateway.models(context)
+    for task in tasks:
+        for card in cards:
+            if card.info is None or task in card.info.tasks:
+                return card.name
     raise ModelNotFound("no model can do this", param="model")
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _TOKENIZE: Final = msgspec.json.Decoder(TokenizeBody)
 _DETOKENIZE: Final = msgspec.json.Decoder(DetokenizeBody)
 _TEMPLATE: Final = msgspec.json.Decoder(TemplateBody)
+_ANY: Final = ("generate", "embed", "rerank", "classify")
+"""Every model has a vocabulary."""
 
 
 class TokenPiece(msgspec.Struct):
@@ -81,7 +83,7 @@ class Vocabulary:
         """Texts to tokens; raises as ``screened`` and ``Gateway.ask``."""
         read = screened(data, self._mode, fields.TOKENIZE_HONOURED, fields.NOTHING)
         body = decoded(_TOKENIZE, read)
-        model = self._model(context, body.model)
+        model = self._model(context, body.model, *_ANY)
         special, parsed = bool(body.add_special), body.parse_special is not False
         if isinstance(body.content, list):
             if sum(isinstance(each, str) for each in body.content) > TEXTS_MAX:
@@ -107,7 +109,7 @@ class Vocabulary:
         """Tokens to text; raises as ``screened`` and ``Gateway.ask``."""
         read = screened(data, self._mode, fields.DETOKENIZE_HONOURED, fields.NOTHING)
         body = decoded(_DETOKENIZE, read)
-        model = self._model(context, body.model)
+        model = self._model(context, body.model, *_ANY)
         reply = await self._gateway.ask(context, Detokenise(model=model, tokens=tuple(body.tokens)))
         if not isinstance(reply, Text):
             raise _odd_answer()
@@ -137,13 +139,15 @@ class Vocabulary:
             template_kwargs=body.chat_template_kwargs or {},
             continue_final=_begun(messages) if body.continue_final_message is None else body.continue_final_message,
         )
-        reply = await self._gateway.ask(context, Render(model=self._model(context, body.model), prompt=prompt))
+        reply = await self._gateway.ask(
+            context, Render(model=self._model(context, body.model, "generate"), prompt=prompt)
+        )
         if not isinstance(reply, Rendered):
             raise _odd_answer()
         return reply, read.headers
 
-    def _model(self, context: RequestContext, named: str | None) -> str:
-        return chosen_model(self._gateway, context, named, self._default, "generate")
+    def _model(self, context: RequestContext, named: str | None, *tasks: str) -> str:
+        return chosen_model(self._gateway, context, named, self._default, *tasks)
 
 
 def _begun(messages: Sequence[Message]) -> bool:

@@ -51,7 +51,7 @@ def test_a_gap(runner: Runner) -> None:
     text = "<|fim_prefix|>the <|fim_middle|><|fim_suffix|> of<|fim_middle|>"
     assert written(runner, InfillPrompt("the <|fim_middle|>", " of")) == text
     assert written(runner, InfillPrompt("", "")) == "<|fim_prefix|><|fim_suffix|><|fim_middle|>"
-    assert written(runner, InfillPrompt("a", "b", begun="c")) == "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>c"
+    assert written(runner, InfillPrompt("a", "b", begun="c")) == "<|fim_prefix|>ac<|fim_suffix|>b<|fim_middle|>"
     tokens = InfillWriter(runner.tokenizer, PromptReader(runner.tokenizer, 256)).tokens(
         InfillPrompt("<|fim_middle|>", ""), 99
     )

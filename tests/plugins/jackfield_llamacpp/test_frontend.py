@@ -248,7 +248,7 @@ def test_embeddings_are_nested() -> None:
     assert gateway.pool_requests[0].normalize is False
     refused("/embedding", {})
     refused("/embedding", {"content": ""})
-    refused("/embedding", {"content": "a", "embd_normalize": 1})
+    refused("/embedding", {"content": "a", "embd_normalize": -2})
 
 
 def test_props_say_what_holds_without_a_word() -> None:
