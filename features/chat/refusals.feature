@@ -19,7 +19,7 @@ Feature: Requests that cannot be served as they are
     Examples:
       | field            | value |
       | reasoning_effort | high  |
-      | store            | true  |
+      | verbosity        | low   |
 
   Scenario Outline: A field that asks for nothing is accepted
     When I ask "Hello" with

@@ -14,3 +14,8 @@ Feature: Streams that are taken up again
     When I stream "[say:one two three]" and keep where it is
     And I cancel that stream
     Then it is not found any more
+
+  Scenario: Two clients take up what is still being written
+    When I stream "[delay:5][repeat:40:ab]" and lose the connection after event 3
+    And two clients take it up again after its event 3
+    Then both get the same rest, to its end

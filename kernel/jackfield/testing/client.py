@@ -163,6 +163,11 @@ class OpenStream:
         self._reader = asyncio.create_task(self._read())
         self._reader.add_done_callback(self._announce)
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Of the answer."""
+        return self._response.headers
+
     async def reached(self, count: int) -> None:
         """Wait until *count* events have come.
 

@@ -1,4 +1,4 @@
-"""Steps: fields and headers of other servers' clients, and streams that are taken up again."""
+"""Steps: fields and headers of other servers' clients."""
 
 from __future__ import annotations
 
@@ -6,25 +6,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
-from pytest_bdd import given, then, when
+from pytest_bdd import then, when
 
-from jackfield.testing.manifests import scripted_manifest
 from jackfield.testing.steps.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jackfield.testing.client import Reply
     from jackfield.testing.openai_shapes import TextCompletion
     from jackfield.testing.target import Target
-
-STREAM_HEADER = "x-jackfield-stream"
-
-
-@given("a server with a scripted model whose streams can be taken up again", target_fixture="server")
-def resumable_server(servers: Callable[[str], Target]) -> Target:
-    """For a minute."""
-    return servers(scripted_manifest() + "\n[config.openai]\nresume_s = 60\n")
 
 
 @when(words("I ask {prompt:Text} and begin the answer with {begun:Text}"), target_fixture="reply")
@@ -32,41 +21,6 @@ def ask_begun(server: Target, prompt: str, begun: str) -> Reply:
     """The last message is the assistant's."""
     messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": begun}]
     return server.run(server.client.ask("", messages=messages, max_tokens=12, temperature=0))
-
-
-@when(words("I stream {prompt:Text} and keep where it is"), target_fixture="reply")
-def stream_whole(server: Target, prompt: str) -> Reply:
-    """All of the events as they were sent."""
-    return server.run(server.client.ask(prompt, stream=True))
-
-
-@when(words("I take it up again after its event {number:d}"), target_fixture="rest")
-def take_up(server: Target, reply: Reply, number: int) -> tuple[int, Reply]:
-    """As browsers do."""
-    headers = {"Last-Event-ID": str(number)}
-    return number, server.run(server.client.request("GET", reply.headers[STREAM_HEADER], headers=headers))
-
-
-@when("I cancel that stream")
-def cancel_stream(server: Target, reply: Reply) -> None:
-    """Once."""
-    cancelled = server.run(server.client.request("DELETE", reply.headers[STREAM_HEADER]))
-    assert cancelled.status == HTTPStatus.OK, cancelled.summary
-
-
-@then("the rest is the same, event for event")
-def same_rest(reply: Reply, rest: tuple[int, Reply]) -> None:
-    """Byte for byte."""
-    number, again = rest
-    events = reply.body.split(b"\n\n")
-    assert again.body == b"\n\n".join(events[number:])
-    assert again.body.endswith(b"data: [DONE]\n\n")
-
-
-@then("it is not found any more")
-def stream_gone(server: Target, reply: Reply) -> None:
-    """As if it had never been."""
-    assert server.run(server.client.request("GET", reply.headers[STREAM_HEADER])).status == HTTPStatus.NOT_FOUND
 
 
 @then("a client is told not to try again")
@@ -95,6 +49,59 @@ def timings(reply: Reply) -> None:
 def processing(reply: Reply) -> None:
     """No more than the client waited."""
     assert 0 <= int(reply.headers["openai-processing-ms"]) <= reply.seconds * 1000 + 1
+
+
+@then(words("the answer says that there is room for {most:d} requests, and for {left:d} more"))
+def room(reply: Reply, most: int, left: int) -> None:
+    """In OpenAI's words."""
+    headers = reply.headers
+    assert int(headers["x-ratelimit-limit-requests"]) == most, reply.summary
+    assert int(headers["x-ratelimit-remaining-requests"]) == left
+    assert headers["x-ratelimit-reset-requests"]
+
+
+@then("the answer says in which phases the time went")
+def phases(reply: Reply) -> None:
+    """As W3C's Server-Timing; together they are not longer than the whole."""
+    said = dict(each.split(";dur=") for each in reply.headers["server-timing"].split(", "))
+    assert said.keys() == {"queue", "prefill", "decode", "total"}
+    parts = sum(float(said[name]) for name in ("queue", "prefill", "decode"))
+    assert parts <= float(said["total"]) + 1
+
+
+@then("both have the fingerprint of what computed them")
+def fingerprints(reply: Reply, earlier: Reply) -> None:
+    """One and the same."""
+    one, other = (msgspec.json.decode(each.body)["system_fingerprint"] for each in (reply, earlier))
+    assert one == other
+    assert one.startswith("fp_")
+
+
+@then(words("the answer repeats {name:Text} as {value:Text}"))
+def repeated(reply: Reply, name: str, value: str) -> None:
+    """A field of the whole answer."""
+    assert msgspec.json.decode(reply.body)[name] == msgspec.json.decode(value.replace("'", '"'))
+
+
+@then("all chunks with text have a length that is a multiple of 64")
+def padded(reply: Reply) -> None:
+    """So that the length says nothing of the text."""
+    chunks = [
+        event + b"\n\n" for event in reply.body.split(b"\n\n") if b'"content":"' in event and b'"role"' not in event
+    ]
+    assert chunks
+    assert all(len(chunk) % 64 == 0 and b'"obfuscation":"' in chunk for chunk in chunks)
+
+
+@then("it is told how far the prompt is before the first text")
+def told_progress(reply: Reply) -> None:
+    """In llama-server's words, from nothing to all of it."""
+    events = [event.removeprefix(b"data: ") for event in reply.body.split(b"\n\n") if event]
+    chunks = [msgspec.json.decode(event) for event in events if event != b"[DONE]"]
+    told = [chunk["prompt_progress"] for chunk in chunks if "prompt_progress" in chunk]
+    assert told[0]["processed"] == told[0]["cache"]
+    assert told[-1]["processed"] == told[-1]["total"]
+    assert "prompt_progress" in chunks[1]
 
 
 @then("there is one continuation, and all that were computed are counted")
