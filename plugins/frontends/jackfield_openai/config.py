@@ -15,6 +15,8 @@ KEEPALIVE_MAX_S: Final = 3600.0
 RESUME_MAX_S: Final = 3600.0
 """A client that has been away for an hour asks again."""
 
+BATCH_LINES_MAX: Final = 256
+
 RESUME_STREAMS_MAX: Final = 65_536
 RESUME_BYTES_MIN: Final = 65_536
 RESUME_BYTES_MAX: Final = 1 << 30
@@ -32,6 +34,9 @@ class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Seconds of silence after which a stream gets an SSE comment, so that proxies keep it open. A request that waits
     for its first token as long begins its stream with one; an error after that is an event, not a status."""
 
+    batch_lines: int = 4
+    """Most lines of one batch that are computed at once. The batches of several tenants share all of these places but
+    one each, so that none keeps others waiting."""
     resume_s: float = 0.0
     """Seconds for which a stream whose client has gone goes on, and for which its events are kept, so that the client
     can take it up again at ``GET /v1/streams/{id}``. 0 ends it at once."""
@@ -41,6 +46,8 @@ class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Most bytes of events that are kept of one stream; the oldest give way."""
 
     def __post_init__(self) -> None:
+        if not 1 <= self.batch_lines <= BATCH_LINES_MAX:
+            raise ValueError(f"batch_lines must be between 1 and {BATCH_LINES_MAX}")
         if not 0 <= self.resume_s <= RESUME_MAX_S:
             raise ValueError(f"resume_s must be between 0 and {RESUME_MAX_S:g}")
         if not 1 <= self.resume_streams <= RESUME_STREAMS_MAX:

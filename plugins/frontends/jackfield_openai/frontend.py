@@ -16,6 +16,8 @@ from jackfield.ports.frontend import ErrorPayload, Route
 from jackfield_openai import operations
 from jackfield_openai.additions import completed
 from jackfield_openai.answers import ChatAnswer, CompletionAnswer
+from jackfield_openai.batches.answerer import Answerer
+from jackfield_openai.batches.queue import BatchQueue
 from jackfield_openai.batches.routes import Batches
 from jackfield_openai.chats.keeping import keeping
 from jackfield_openai.chats.routes import Chats
@@ -55,7 +57,8 @@ class OpenAIFrontend:
         self._gateway = gateway
         self._config = config
         self._responses = Responses(gateway, config)
-        self._batches = Batches(gateway, config)
+        self._queue = BatchQueue(gateway, config, Answerer(gateway, config, self._responses))
+        self._batches = Batches(gateway, self._queue)
         self._chats = Chats(gateway)
         self._resumption = Resumption(config) if config.resume_s else None
 
@@ -75,7 +78,7 @@ class OpenAIFrontend:
 
     async def run(self) -> None:
         """Work on batches."""
-        await self._batches.queue.run()
+        await self._queue.run()
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:  # noqa: ARG002 - the port's
         """``{"error": {message, type, param, code}}``."""

@@ -15,24 +15,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from jackfield.errors import JackfieldError, QueueFull
-from jackfield.ports.records import Record
+from jackfield.errors import CredentialRevoked, JackfieldError, QueueFull, StoreUnavailable, WorkerDied
+from jackfield.ports.identity import Principal
+from jackfield.ports.records import Record, StoreFull
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, serve_frontend
 from jackfield.types import PRIORITY_MAX
+from jackfield_openai.batches.answerer import Answerer
+from jackfield_openai.batches.files import Files
 from jackfield_openai.batches.multipart import read_form
 from jackfield_openai.batches.queue import BatchQueue
-from jackfield_openai.batches.routes import Batches
+from jackfield_openai.batches.records import Batch, BatchRecords, Kept
+from jackfield_openai.batches.work import TRIES
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.frontend import OpenAIFrontend
+from jackfield_openai.responses.routes import Responses
 from jackfield_sqlite.config import SqliteConfig
 from jackfield_sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
     from aiohttp import web
 
-    from jackfield.types import GenerateRequest
+    from jackfield.types import GenerateEvent, GenerateRequest
 
 T = TypeVar("T")
 Client: TypeAlias = "TestClient[web.Request, web.Application]"
@@ -42,22 +47,26 @@ CHAT = "/v1/chat/completions"
 
 
 class Echo(ScriptedGateway):
-    """Answers with the question; one that is ``wait`` waits, one that is ``busy`` is refused the first two times."""
+    """Answers with the question, where that is not one of a few words that do something else."""
 
     def __init__(self) -> None:
         super().__init__()
         self.gate = asyncio.Event()
         self.asked: list[str] = []
 
-    async def generate(self, context: Any, request: GenerateRequest) -> Any:
+    async def generate(self, context: Any, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
         """Play what the question says."""
         prompt: Any = request.prompt
         text = prompt.messages[-1].content
         self.asked.append(text)
         if text == "wait":
             await self.gate.wait()
-        if text == "busy" and self.asked.count("busy") < 3:
+        if text == "busy" and self.asked.count("busy") < 9:
             raise QueueFull("too much work", retry_after=0.0)
+        if text == "after others" and "other" not in self.asked:
+            raise QueueFull("too much work", retry_after=0.0)
+        if text == "deadly":
+            raise WorkerDied("the model's worker ended", retry_after=0.0)
         self.script = answer(text)
         async for event in super().generate(context, request):
             yield event
@@ -79,11 +88,14 @@ def lines(*texts: str, **more: Json) -> bytes:
     )
 
 
-def with_client(scenario: Callable[[Client, Echo], Awaitable[T]], *, works: bool = True) -> T:
+def with_client(
+    scenario: Callable[[Client, Echo], Awaitable[T]], *, works: bool = True, gateway: type[Echo] = Echo
+) -> T:
     """Run *scenario* against the frontend on a server of its own, whose queue works."""
+    made = gateway
 
     async def run() -> T:
-        gateway = Echo()
+        gateway = made()
         gateway.records = records = SqliteStore(None, SqliteConfig(), option="file")
         frontends: list[OpenAIFrontend] = []
 
@@ -121,6 +133,13 @@ async def working(worker: OpenAIFrontend | BatchQueue) -> AsyncIterator[None]:
 async def idle() -> AsyncIterator[None]:
     """While nobody works."""
     yield
+
+
+def queue(gateway: Echo, config: OpenAIConfig | None = None, **more: float) -> BatchQueue:
+    """What works on batches."""
+    config = config or OpenAIConfig()
+    answerer = Answerer(gateway, config, Responses(gateway, config))
+    return BatchQueue(gateway, config, answerer, **more)  # type: ignore[arg-type]  # numbers by name
 
 
 async def upload(client: Client, content: bytes, purpose: str = "batch", **fields: str) -> Json:
@@ -251,13 +270,253 @@ def test_lines_that_may_succeed_later_are_tried_again() -> None:
     """Others are not."""
 
     async def scenario(client: Client, gateway: Echo) -> tuple[Json, int]:
-        frontend = Batches(gateway, OpenAIConfig(), BatchQueue(gateway, OpenAIConfig(), wait_s=0.001))
         made = await start(client, lines("busy"))
-        async with working(frontend.queue):
+        async with working(queue(gateway, wait_s=0.001)):
             done = await ended(client, made)
         return done["request_counts"], gateway.asked.count("busy")
 
-    assert with_client(scenario, works=False) == ({"total": 1, "completed": 1, "failed": 0}, 3)
+    assert with_client(scenario, works=False) == ({"total": 1, "completed": 1, "failed": 0}, 9)
+
+
+def test_a_line_that_kills_its_worker_fails_alone() -> None:
+    """It is tried a few times, and those beside it are answered."""
+
+    async def scenario(client: Client, gateway: Echo) -> tuple[Json, int]:
+        made = await start(client, lines("one", "deadly", "two", "three"))
+        async with working(queue(gateway, wait_s=0.001)):
+            done = await ended(client, made)
+        [error] = await read(client, done["error_file_id"])
+        assert error["response"]["status_code"] == 503
+        return done["request_counts"], gateway.asked.count("deadly")
+
+    assert with_client(scenario, works=False) == ({"total": 4, "completed": 3, "failed": 1}, TRIES)
+
+
+async def started(gateway: Echo, tenant: str, *texts: str) -> str:
+    """A batch of another tenant's."""
+    assert gateway.records is not None
+    file = await Files(gateway.records, tenant).add(lines(*texts), "input.jsonl", "batch")
+    now = int(time.time())
+    batch = Batch(id=f"batch_{tenant}", endpoint=CHAT, input_file_id=file.id, created_at=now, expires_at=now + 3600)
+    await BatchRecords(gateway.records, tenant).create(Kept(batch=batch))
+    return batch.id
+
+
+async def finished(gateway: Echo, tenant: str) -> Batch:
+    """A tenant's batch once nothing more happens."""
+    assert gateway.records is not None
+    while True:
+        batch = (await BatchRecords(gateway.records, tenant).find(f"batch_{tenant}")).batch
+        if batch.ended:
+            return batch
+        await asyncio.sleep(0.01)
+
+
+def test_a_big_batch_does_not_keep_other_tenants_waiting() -> None:
+    """Although it was first, and has all its lines at work."""
+
+    async def scenario(_: Client, gateway: Echo) -> None:
+        await started(gateway, "big", *["wait"] * 20)
+        works = queue(gateway)
+        async with working(works):
+            while gateway.asked != ["wait"] * 4:  # noqa: ASYNC110 -- polled under the scenario's deadline
+                await asyncio.sleep(0.01)
+            await started(gateway, "small", "other", "another")
+            works.wake()
+            assert (await finished(gateway, "small")).request_counts.completed == 2
+            assert gateway.asked.count("wait") <= 5
+            gateway.gate.set()
+            assert (await finished(gateway, "big")).request_counts.completed == 20
+
+    with_client(scenario, works=False)
+
+
+def test_tenants_take_turns_where_there_are_many() -> None:
+    """Whoever has had its turn makes room, and goes on later."""
+
+    async def scenario(_: Client, gateway: Echo) -> None:
+        await started(gateway, "first", "one", "after others", "two")
+        await started(gateway, "second", "other")
+        async with working(queue(gateway, tenants=1, turn_s=0.02, wait_s=0.001)):
+            assert (await finished(gateway, "first")).request_counts.completed == 3
+            assert (await finished(gateway, "second")).request_counts.completed == 1
+
+    with_client(scenario, works=False)
+
+
+def test_a_key_that_was_revoked_has_nothing_more_computed() -> None:
+    """The batch fails and says why, and so does each line that is left; what is finished can be read."""
+
+    async def scenario(client: Client, gateway: Echo) -> None:
+        made = await start(client, lines("one", "wait", *["never"] * 5))
+        async with working(queue(gateway, OpenAIConfig(batch_lines=1))):
+            while "wait" not in gateway.asked:  # noqa: ASYNC110 -- polled under the scenario's deadline
+                await asyncio.sleep(0.01)
+            gateway.refusals[""] = CredentialRevoked("the API key was revoked")
+            gateway.gate.set()
+            done = await ended(client, made)
+        assert done["status"] == "failed"
+        assert [problem["code"] for problem in done["errors"]["data"]] == ["revoked_api_key"]
+        assert texts(await read(client, done["output_file_id"])) == ["one", "wait"]
+        errors = await read(client, done["error_file_id"])
+        assert [line["error"]["code"] for line in errors] == ["revoked_api_key"] * 5
+        assert "never" not in gateway.asked
+
+    with_client(scenario, works=False)
+
+
+def test_a_key_that_lost_its_scope_has_nothing_more_computed() -> None:
+    """What it may is asked before each line."""
+
+    async def scenario(_: Client, gateway: Echo) -> Batch:
+        batch_id = await started(gateway, "t", "one")
+        assert gateway.records is not None
+        batches = BatchRecords(gateway.records, "t")
+        kept = await batches.find(batch_id)
+        principal = Principal(id="t", name="t", fingerprint="000000", scopes=frozenset({"embed"}))
+        await batches.keep(msgspec.structs.replace(kept, principal=principal))
+        async with working(queue(gateway)):
+            return await finished(gateway, "t")
+
+    batch = with_client(scenario, works=False)
+    assert batch.status == "failed"
+    assert batch.errors is not None
+    assert b"insufficient_scope" in bytes(batch.errors["data"])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "kind"),
+    [
+        ("/v1/completions", {"prompt": "x"}, "text_completion"),
+        ("/v1/embeddings", {"input": "x"}, "list"),
+        ("/v1/responses", {"input": "x"}, "response"),
+    ],
+)
+def test_lines_may_ask_other_routes(endpoint: str, body: Json, kind: str) -> None:
+    """And get what those answer; a stream is refused line by line."""
+
+    class Completing(Echo):
+        """Answers anything."""
+
+        async def generate(self, context: Any, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
+            """Play the script."""
+            async for event in ScriptedGateway.generate(self, context, request):
+                yield event
+
+    def line(name: str, **more: Json) -> bytes:
+        asked = {"custom_id": name, "method": "POST", "url": endpoint, "body": {"model": "demo", **body, **more}}
+        return msgspec.json.encode(asked) + b"\n"
+
+    async def scenario(client: Client, gateway: Echo) -> None:
+        done = await ended(client, await start(client, line("a") + line("b", stream=True), endpoint=endpoint))
+        [answered] = await read(client, done["output_file_id"])
+        assert (answered["custom_id"], answered["response"]["body"]["object"]) == ("a", kind)
+        [refused] = await read(client, done["error_file_id"])
+        assert (refused["custom_id"], refused["response"]["body"]["error"]["param"]) == ("b", "stream")
+        assert {(context.route, status) for context, status in gateway.accounted} == {
+            (f"batch {endpoint}", 200),
+            (f"batch {endpoint}", 400),
+        }
+
+    with_client(scenario, gateway=Completing)
+
+
+def test_files_of_answers_may_expire() -> None:
+    """When the batch says."""
+
+    async def scenario(client: Client, _: Echo) -> int:
+        after = {"anchor": "created_at", "seconds": 3600}
+        done = await ended(client, await start(client, lines("one"), output_expires_after=after))
+        file = await (await client.get(f"/v1/files/{done['output_file_id']}")).json()
+        return int(file["expires_at"]) - int(file["created_at"])
+
+    assert with_client(scenario) == 3600
+
+
+def test_what_was_cut_off_while_it_was_written_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that ends between the files and the batch leaves no second file, and nothing behind."""
+    keep = BatchRecords.keep
+    failures: list[str] = []
+
+    async def failing(self: BatchRecords, kept: Kept, **more: Any) -> None:
+        if kept.batch.status == "completed" and not failures:
+            failures.append("once")
+            raise StoreUnavailable("not now")
+        await keep(self, kept, **more)
+
+    monkeypatch.setattr(BatchRecords, "keep", failing)
+
+    async def scenario(client: Client, gateway: Echo) -> None:
+        made = await start(client, lines("one", "two"))
+        async with working(queue(gateway, lease_s=0.05)):
+            done = await ended(client, made)
+        assert texts(await read(client, done["output_file_id"])) == ["one", "two"]
+        assert sorted(gateway.asked) == ["one", "two"]
+        listed = await (await client.get("/v1/files", params={"purpose": "batch_output"})).json()
+        assert len(listed["data"]) == 1
+
+    with_client(scenario, works=False)
+    assert failures
+
+
+def test_one_that_was_not_cleaned_up_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next gateway removes the lines that stand in files, and computes nothing."""
+    close = BatchRecords.close
+    failures: list[str] = []
+
+    async def failing(self: BatchRecords, batch_id: str) -> None:
+        if not failures:
+            failures.append("once")
+            raise StoreUnavailable("not now")
+        await close(self, batch_id)
+
+    monkeypatch.setattr(BatchRecords, "close", failing)
+
+    async def scenario(client: Client, gateway: Echo) -> None:
+        await start(client, lines("one", "two"))
+        assert gateway.records is not None
+        async with working(queue(gateway, lease_s=0.05)):
+            while await gateway.records.find("batch_open", None):  # noqa: ASYNC110 -- polled under a deadline
+                await asyncio.sleep(0.01)
+        assert await gateway.records.find("batch_line", None) == []
+        assert sorted(gateway.asked) == ["one", "two"]
+
+    with_client(scenario, works=False)
+    assert failures
+
+
+def test_answers_for_which_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the batch, which says so; what was answered before can be read."""
+    add = BatchRecords.add_line
+
+    async def full(self: BatchRecords, batch_id: str, number: int, line: Any) -> None:
+        if number == 1:
+            raise StoreFull("full")
+        await add(self, batch_id, number, line)
+
+    monkeypatch.setattr(BatchRecords, "add_line", full)
+
+    async def scenario(client: Client, gateway: Echo) -> None:
+        made = await start(client, lines("one", "two"))
+        async with working(queue(gateway, OpenAIConfig(batch_lines=1))):
+            done = await ended(client, made)
+        assert (done["status"], done["errors"]["data"][0]["code"]) == ("failed", "store_full")
+        assert texts(await read(client, done["output_file_id"])) == ["one"]
+
+    with_client(scenario, works=False)
+
+
+def test_too_many_unfinished_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Are refused until some have ended."""
+    monkeypatch.setattr("jackfield_openai.batches.routes.OPEN_MAX", 1)
+
+    async def scenario(client: Client, _: Echo) -> int:
+        await start(client, lines("one"))
+        file = await upload(client, lines("two"))
+        body = {"input_file_id": file["id"], "endpoint": CHAT, "completion_window": "24h"}
+        return (await client.post("/v1/batches", json=body)).status
+
+    assert with_client(scenario, works=False) == 429
 
 
 def test_a_gateway_goes_on_where_another_one_stopped() -> None:
@@ -266,11 +525,11 @@ def test_a_gateway_goes_on_where_another_one_stopped() -> None:
     async def scenario(client: Client, gateway: Echo) -> None:
         asked = ["one", "two", "three", "wait", "wait", "wait", "wait", "last"]
         made = await start(client, lines(*asked))
-        async with working(BatchQueue(gateway, OpenAIConfig())):
+        async with working(queue(gateway)):
             await until(client, made, lambda seen: seen["request_counts"]["completed"] == 3)
         first = list(gateway.asked)
         gateway.gate.set()
-        async with working(BatchQueue(gateway, OpenAIConfig())):
+        async with working(queue(gateway)):
             done = await ended(client, made)
         assert done["status"] == "completed"
         assert texts(await read(client, done["output_file_id"])) == asked
@@ -284,7 +543,7 @@ def test_two_gateways_never_run_one_batch() -> None:
     """Only one holds it; what a killed one held is free after a while."""
 
     async def scenario(client: Client, gateway: Echo) -> None:
-        queues = [BatchQueue(gateway, OpenAIConfig()) for _ in range(3)]
+        queues = [queue(gateway) for _ in range(3)]
         made = await start(client, lines(*map(str, range(20))))
         async with working(queues[0]), working(queues[1]), working(queues[2]):
             assert (await ended(client, made))["status"] == "completed"
@@ -303,7 +562,7 @@ def test_what_a_killed_gateway_held_is_free_once_its_lease_is_over() -> None:
         now = time.time()
         held = Record(kind="batch_lease", id=lease, created=now, expires=now + 0.2, parent=made["id"])
         await gateway.records.put(held)
-        async with working(BatchQueue(gateway, OpenAIConfig(), lease_s=0.05)):
+        async with working(queue(gateway, lease_s=0.05)):
             return await ended(client, made)
 
     assert with_client(scenario, works=False)["status"] == "completed"

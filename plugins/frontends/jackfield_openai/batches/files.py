@@ -50,15 +50,24 @@ class Files:
         self._records = records
         self._tenant = tenant
 
-    async def add(self, content: bytes, filename: str, purpose: str, *, lives_s: int | None = None) -> File:
+    async def add(
+        self, content: bytes, filename: str, purpose: str, *, lives_s: int | None = None, file_id: str = ""
+    ) -> File:
         """Keep a file.
+
+        Parameters:
+            content: Its bytes.
+            filename: As its sender calls it.
+            purpose: What it is for.
+            lives_s: Seconds after which it goes.
+            file_id: Its id; a file that has it already is replaced. Empty makes a new one.
 
         Raises:
             NoRoomLeft: There is no room for it.
         """
         now = int(time.time())
         made = File(
-            id=new_id("file-"),
+            id=file_id or new_id("file-"),
             bytes=len(content),
             created_at=now,
             expires_at=None if lives_s is None else now + lives_s,

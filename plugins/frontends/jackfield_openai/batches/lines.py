@@ -32,6 +32,7 @@ ENDPOINTS: Final[Mapping[str, str]] = {
     "/v1/chat/completions": "generate",
     "/v1/completions": "generate",
     "/v1/embeddings": "embed",
+    "/v1/responses": "generate",
 }
 """What lines may ask, and the scope that it needs."""
 

@@ -3,12 +3,12 @@
 ::
 
     batch         what clients see, and who asked
-    batch_open    there while it is not finished; so that a gateway need not look through finished ones
+    batch_open    there while there is work left; so that a gateway need not look through finished ones
     batch_lease   who works on it; expires when nobody renews it
     batch_cancel  there once somebody has asked for its end
-    batch_line    one for each finished line
+    batch_line    one for each finished line, until all stand in files
 
-All belong to the batch and go with it.
+All belong to the batch and go with it; finished lines belong to the mark that there is work left.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jackfield.ports.records import PAGE_MAX, Record
 from jackfield_openai.batches.files import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from jackfield.ports.records import RecordStore
 
@@ -33,6 +33,9 @@ OPEN: Final = "batch_open"
 LEASE: Final = "batch_lease"
 CANCEL: Final = "batch_cancel"
 LINE: Final = "batch_line"
+
+_LINES_READ: Final = 100
+"""Answers are long: no more of them are in memory than have to be."""
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -78,6 +81,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     batch: Batch
     principal: Principal | None = None
+    output_lives_s: int | None = None
+    """Seconds after which the files with its answers go; None keeps them as long as others."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,24 +120,33 @@ class BatchRecords:
         created = float(kept.batch.created_at)
         record = Record(kind=KIND, id=kept.batch.id, tenant=self.tenant, created=created, body=body)
         await self._records.put(record, when=when)
-        if kept.batch.ended:
-            await self._records.delete(OPEN, _mark_id(OPEN, kept.batch.id), self.tenant)
+
+    async def close(self, batch_id: str) -> None:
+        """Nothing is left to do; its finished lines stand in files."""
+        await self._records.delete(OPEN, _mark_id(OPEN, batch_id), self.tenant)
+
+    async def open(self) -> int:
+        """How many have work left, counted up to ``PAGE_MAX``."""
+        return len(await self._records.find(OPEN, self.tenant, limit=PAGE_MAX))
 
     async def find(self, batch_id: str) -> Kept:
         """A batch; raises ``RecordNotFound``."""
         record = await self._records.get(KIND, batch_id, self.tenant) if plain(batch_id) else None
         if record is None:
             raise RecordNotFound("there is no such batch", param="batch_id")
-        kept = _KEPT.decode(record.body)
-        if not kept.batch.ended and (at := await self.cancelled(batch_id)) is not None:
-            shown = msgspec.structs.replace(kept.batch, status="cancelling", cancelling_at=at)
-            return msgspec.structs.replace(kept, batch=shown)
-        return kept
+        return await self._now(_KEPT.decode(record.body))
 
     async def page(self, after: str, limit: int) -> Sequence[Batch]:
         """Batches, newest first."""
         page = await self._records.find(KIND, self.tenant, after=after, limit=limit, newest_first=True)
-        return [_KEPT.decode(record.body).batch for record in page]
+        return [(await self._now(_KEPT.decode(record.body))).batch for record in page]
+
+    async def _now(self, kept: Kept) -> Kept:
+        """One that somebody has asked to end says so before whoever works on it does."""
+        if kept.batch.ended or (at := await self.cancelled(kept.batch.id)) is None:
+            return kept
+        shown = msgspec.structs.replace(kept.batch, status="cancelling", cancelling_at=at)
+        return msgspec.structs.replace(kept, batch=shown)
 
     async def cancel(self, batch_id: str) -> None:
         """Ask whoever works on it to end it."""
@@ -162,26 +176,18 @@ class BatchRecords:
             id=f"{batch_id}.{number:06}",
             tenant=self.tenant,
             created=time.time(),
-            parent=batch_id,
+            parent=_mark_id(OPEN, batch_id),
             body=msgspec.json.encode(line),
         )
         await self._records.put(record)
 
-    async def lines(self, batch_id: str) -> Mapping[int, Line]:
-        """The finished lines by number."""
-        found: dict[int, Line] = {}
-        after = ""
-        while True:
-            page = await self._records.find(LINE, self.tenant, parent=batch_id, after=after, limit=PAGE_MAX)
-            if not page:
-                return found
-            found |= {int(record.id.rpartition(".")[2]): _LINE.decode(record.body) for record in page}
+    async def lines(self, batch_id: str) -> AsyncGenerator[tuple[int, Line], None]:
+        """The finished lines and their numbers, in the order in which they were finished."""
+        parent, after = _mark_id(OPEN, batch_id), ""
+        while page := await self._records.find(LINE, self.tenant, parent=parent, after=after, limit=_LINES_READ):
+            for record in page:
+                yield int(record.id.rpartition(".")[2]), _LINE.decode(record.body)
             after = page[-1].id
-
-    async def drop_lines(self, batch_id: str, numbers: Sequence[int]) -> None:
-        """They stand in files now."""
-        for number in numbers:
-            await self._records.delete(LINE, f"{batch_id}.{number:06}", self.tenant)
 
     async def _lease(self, batch_id: str, lease_s: float, when: Literal["new", "there"]) -> bool:
         now = time.time()

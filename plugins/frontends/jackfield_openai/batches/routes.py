@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from aiohttp import web
 
-from jackfield.errors import InsufficientScope, InvalidRequest, NoRoomLeft, RecordNotFound, UnsupportedField
+from jackfield.errors import (
+    InsufficientScope,
+    InvalidRequest,
+    NoRoomLeft,
+    QueueFull,
+    RecordNotFound,
+    UnsupportedField,
+)
 from jackfield.frontends.arrays import typed
 from jackfield.frontends.exchange import json_answer, read_body
 from jackfield.ports.frontend import Route
@@ -18,7 +25,6 @@ from jackfield_openai.batches.bodies import BatchBody
 from jackfield_openai.batches.files import Files
 from jackfield_openai.batches.lines import ENDPOINTS
 from jackfield_openai.batches.multipart import read_form
-from jackfield_openai.batches.queue import BatchQueue
 from jackfield_openai.batches.records import Batch, BatchRecords, Kept
 from jackfield_openai.responses.history import tenant_of
 from jackfield_openai.responses.listing import check_names, list_object, read_page
@@ -31,9 +37,12 @@ if TYPE_CHECKING:
     from jackfield.ports.frontend import Gateway
     from jackfield.ports.records import RecordStore
     from jackfield_openai.batches.multipart import Part
-    from jackfield_openai.config import OpenAIConfig
+    from jackfield_openai.batches.queue import BatchQueue
 
 WINDOW_S: Final = 24 * 3600
+OPEN_MAX: Final = 100
+"""Most batches of one tenant that are not finished."""
+
 PURPOSES: Final = ("batch", "user_data")
 FILES_MAX: Final = 1000
 """Most files of one listing."""
@@ -53,13 +62,12 @@ class Batches:
 
     Parameters:
         gateway: What serves the lines.
-        config: ``[config.openai]``.
         queue: What works on batches.
     """
 
-    def __init__(self, gateway: Gateway, config: OpenAIConfig, queue: BatchQueue | None = None) -> None:
+    def __init__(self, gateway: Gateway, queue: BatchQueue) -> None:
         self._gateway = gateway
-        self.queue: Final = queue or BatchQueue(gateway, config)
+        self._queue = queue
 
     def routes(self) -> Sequence[Route]:
         """The paths."""
@@ -126,7 +134,10 @@ class Batches:
         batches = self._batches(context)
         body = typed(_BODY, await read_body(request))
         await self._check(body, context)
+        if await batches.open() >= OPEN_MAX:
+            raise QueueFull(f"{OPEN_MAX} of your batches are not finished; wait, or cancel some")
         now = int(time.time())
+        lives_s = body.output_expires_after.seconds if body.output_expires_after is not None else None
         batch = Batch(
             id=new_id("batch_"),
             endpoint=body.endpoint,
@@ -136,10 +147,10 @@ class Batches:
             metadata=body.metadata,
         )
         try:
-            await batches.create(Kept(batch=batch, principal=context.principal))
+            await batches.create(Kept(batch=batch, principal=context.principal, output_lives_s=lives_s))
         except StoreFull as error:
             raise NoRoomLeft(f"there is no room for this batch: {error}") from error
-        self.queue.wake()
+        self._queue.wake()
         return json_answer(msgspec.json.encode(batch))
 
     async def list_batches(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
@@ -162,7 +173,7 @@ class Batches:
         if kept.batch.ended:
             raise InvalidRequest(f"the batch is {kept.batch.status} already", param="batch_id")
         await batches.cancel(kept.batch.id)
-        self.queue.wake()
+        self._queue.wake()
         return json_answer(msgspec.json.encode((await batches.find(kept.batch.id)).batch))
 
     async def _check(self, body: BatchBody, context: RequestContext) -> None:

@@ -17,7 +17,7 @@ from jackfield.frontends.outputs import next_output
 from jackfield.frontends.users import user_mark
 from jackfield.ports.frontend import Route
 from jackfield.questions import Render, Rendered
-from jackfield.types import GenerateRequest, PromptProgress, Started
+from jackfield.types import PRIORITY_MAX, GenerateRequest, PromptProgress, Started
 from jackfield_openai.responses import operations
 from jackfield_openai.responses.answer import ResponseAnswer
 from jackfield_openai.responses.background import Background
@@ -105,6 +105,23 @@ class Responses:
                 await self._stream(stream, work, events, context)
                 await stream.response.write_eof()
                 return stream.response
+
+    async def answered(self, body: bytes, context: RequestContext) -> bytes:
+        """The whole answer to *body*, which nobody waits for; it waits for everybody else's.
+
+        Raises:
+            JackfieldError: As over HTTP.
+        """
+        call = decode_response(body, self._config.unknown_fields)
+        for name, value in (("stream", call.body.stream), ("background", call.body.background)):
+            if value:
+                raise UnsupportedField(f"{name}: a line of a batch is answered as a whole", param=name)
+        context.user = user_mark(call.body.safety_identifier or call.body.user or "")
+        work = await self._work(call, context)
+        last = msgspec.structs.replace(work.request, priority=PRIORITY_MAX)
+        work = msgspec.structs.replace(work, request=last)
+        async with aclosing(self._events(work, context)) as events:
+            return await self._whole(work, events, context)
 
     async def count(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``POST /v1/responses/input_tokens``: how long the same request's input is."""
