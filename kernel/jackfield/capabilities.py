@@ -100,7 +100,7 @@ def capabilities(known: Known, endpoints: Sequence[Endpoint]) -> Capabilities:
         endpoints={
             each.route: tuple(name for name in each.honoured if each.fields.get(name) in {None, *met})
             for each in endpoints
-            if each.task in info.tasks and met.issuperset(each.needs)
+            if each.task in info.tasks and met >= set(each.needs)
         },
     )
 

@@ -83,9 +83,9 @@ def shapes(planted: Planted) -> None:
 
 def tools(planted: Planted) -> None:
     """Calls, earlier calls and their results, thoughts: good ones, and some that cannot be read."""
-    function = {"name": "look", "description": PROMPT, "parameters": {"type": "object", "properties": {}}}
+    function: Body = {"name": "look", "description": PROMPT, "parameters": {"type": "object", "properties": {}}}
     tool: JsonValue = {"type": "function", "function": function}
-    called = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": PROMPT}}
+    called: Body = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": PROMPT}}
     told: list[JsonValue] = [
         *ASKED,
         {"role": "assistant", "content": PROMPT, "reasoning_content": PROMPT, "tool_calls": [called]},

@@ -94,7 +94,8 @@ def _specs(raw: msgspec.Raw) -> list[ToolSpec]:
         specs: list[ToolSpec] = typed(_TOOLS, raw, "tools")
     except InvalidRequest:
         # tools of other kinds have fields of their own: what is wrong is that there is one
-        _refuse_other_kinds(typed(_KINDS, raw, "tools"))
+        kinds: list[_Kind] = typed(_KINDS, raw, "tools")
+        _refuse_other_kinds(kinds)
         raise
     _refuse_other_kinds(specs)
     return specs

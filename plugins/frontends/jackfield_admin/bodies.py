@@ -52,7 +52,8 @@ async def body(request: web.Request, kind: type[Body], *, optional: bool = False
     for each in fields:
         if each.required and each.encode_name not in given:
             raise InvalidRequest(f"{each.encode_name} is missing", param=each.encode_name)
-    return typed(_decoder(kind), data)
+    decoder: msgspec.json.Decoder[Body] = _decoder(kind)
+    return typed(decoder, data)
 
 
 def query(request: web.Request, *known: str) -> Mapping[str, str]:

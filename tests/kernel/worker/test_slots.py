@@ -16,7 +16,6 @@ from tests.kernel.worker.engines import Engine, question, require_same
 from tests.kernel.worker.engines import load as load_model
 from tests.kernel.worker.test_answering import DEADLINE_S
 
-from jackfield import state_file
 from jackfield.channel.messages import RequestFailed, Submit
 from jackfield.errors import InvalidRequest
 from jackfield.questions import SaveSlot, SlotDone
@@ -207,7 +206,7 @@ def test_a_full_disk(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(number, os.strerror(number), str(tmp_path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(state_file.os, "write", full)
+        patch.setattr(os, "write", full)
         done = worker.send(SaveSlot(model="m", slot=0, action="save", file="one"), "a")
     assert isinstance(done, RequestFailed)
     assert done.error.code == ("store_full" if number in {errno.ENOSPC, errno.EDQUOT} else "internal_error")
