@@ -14,6 +14,15 @@ Feature: Several answers to one question
     And they are not all the same
     And its usage adds up
 
+  @inprocess_only
+  Scenario: Their prompt is computed once
+    Given what /metrics says
+    When I ask "Tell me something about plugins, and about kernels, and about radios that played jazz all night." with
+      | n            | 4     |
+      | max_tokens   | 4     |
+      | cache_salt   | alone |
+    Then "jackfield_engine_prompt_tokens_total" has grown by what was computed once, and by a token for each other answer
+
   Scenario: Two answers, streamed side by side
     When I stream "Tell me something about plugins." with
       | n              | 2                       |

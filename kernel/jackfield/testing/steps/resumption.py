@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from jackfield.testing.client import Reply
+    from jackfield.testing.client import JsonValue, Reply
     from jackfield.testing.serve import ServeProcess
     from jackfield.testing.target import Target
 
@@ -51,7 +51,7 @@ def stream_whole(server: Target, prompt: str) -> Reply:
 @when(words("I stream {prompt:Text} with that key and keep where it is"), target_fixture="kept")
 def stream_with_key(server: Target, prompt: str, key: str) -> str:
     """The path; the stream was read to its end."""
-    body = {"model": server.client.model, "stream": True, "messages": [{"role": "user", "content": prompt}]}
+    body: JsonValue = {"model": server.client.model, "stream": True, "messages": [{"role": "user", "content": prompt}]}
     reply = server.run(server.client.request("POST", "/v1/chat/completions", body, headers=_bearer(key)))
     assert reply.body.endswith(b"[DONE]\n\n"), reply.summary
     return reply.headers[STREAM_HEADER]
