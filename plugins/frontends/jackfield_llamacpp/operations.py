@@ -232,11 +232,15 @@ LIST_ADAPTERS: Final = Operation(summary="None: no adapters are loaded", answer=
 SET_ADAPTERS: Final = Operation(
     summary="Refused but for an empty array: no adapters are loaded",
     body=list[Adapter],
+    example=[],
     answer=Success,
     error=ErrorBody,
 )
 MOVED: Final = Operation(
-    summary="Leads to the same path under /v1", answer_content="text/plain", status=308, error=ErrorBody
+    summary="Leads to the same path under /v1",
+    status=308,
+    error=ErrorBody,
+    headers=(Parameter(name="Location", where="header", required=True),),
 )
 LIST_SLOTS: Final = Operation(
     summary="What each slot does",

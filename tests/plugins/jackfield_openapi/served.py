@@ -88,7 +88,9 @@ class Served:
 
     def send(self, method: str, path: str, headers: Mapping[str, str], **parts: Any) -> Answer:
         """One request, answered in whole."""
-        return self._session.request(method, self.url + path, headers=dict(headers), timeout=DEADLINE_S, **parts)
+        return self._session.request(
+            method, self.url + path, headers=dict(headers), timeout=DEADLINE_S, allow_redirects=False, **parts
+        )
 
     def ask(self, path: str, body: object) -> Answer:
         """POST *body*, by somebody who may do everything."""
@@ -170,8 +172,10 @@ def closed(components: Mapping[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def example_for(operation: Mapping[str, Any], example: Mapping[str, Any]) -> Mapping[str, Any]:
+def example_for(operation: Mapping[str, Any], example: Any) -> Any:
     """*example* for a model that can do what the operation is about."""
+    if not isinstance(example, dict):
+        return example
     scope = operation["security"][0]["bearer"][0]
     names = {"embed": "vectors", "rerank": "ranker"}
     return {**example, "model": names.get(scope, "demo")} if scope in names or "model" in example else example

@@ -54,8 +54,10 @@ def operations(served: Served, *, near: bool) -> Iterator[Any]:
         yield found.ok()
 
 
-def _like(served: Served, schema: Mapping[str, Any], example: Mapping[str, Any]) -> Mapping[str, Any]:
+def _like(served: Served, schema: Mapping[str, Any], example: Any) -> Mapping[str, Any]:
     """What *schema* takes besides *example*."""
+    if not isinstance(example, dict):
+        return schema
     whole = closed({"schemas": {"body": served.resolved(schema)}})["schemas"]["body"]
     wanted = {name: {"const": value} for name, value in example.items()}
     known = {name: {"enum": list(MODELS)} for name in whole["properties"].keys() & {"model"}}
@@ -68,6 +70,7 @@ def send(served: Served, case: Any, headers: Mapping[str, str]) -> Answer:
     own = {name: value for name, value in parts.pop("headers", {}).items() if name.lower() not in _CREDENTIALS}
     parts.pop("cookies", None)
     path = parts.pop("url").removeprefix(served.url)
+    parts.pop("allow_redirects", None)
     return served.send(parts.pop("method"), path, {**own, **headers}, **parts)
 
 

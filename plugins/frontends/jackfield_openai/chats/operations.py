@@ -77,6 +77,7 @@ RETRIEVE: Final = Operation(summary="A stored chat completion", answer=StoredCha
 CHANGE: Final = Operation(
     summary="Give a stored chat completion other metadata",
     body=ChatChange,
+    example={"metadata": {"team": "search"}},
     answer=StoredChat,
     error=ErrorBody,
     parameters=(_ID,),
