@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from jackfield.parsing.reading import joined
 from jackfield.ports.dialect import ArgumentsPiece, CallPiece, ContentPiece, ReasoningPiece
 from jackfield.types import Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
 
@@ -32,6 +33,9 @@ class _Answer:
         """That white space: readers drop it in front of an answer, but here it parts two words."""
         self.calls = 0
         self.reasoning_tokens = 0
+        """Those of thoughts, and of the marks around them."""
+        self.undecided = 0
+        """Tokens of text that is held back: it may become a mark that begins thoughts."""
         self.characters = 0
         """Of its text so far."""
         self.unshown: list[TokenLogprob] = []
@@ -52,6 +56,7 @@ class ChatReading:
         self._chat = chat
         self._stop = request.stop
         self._scored = request.logprobs is not None
+        self._thinks = dialect.traits.reasoning != "none"
         self._prompt_end = ""
         self._answers: dict[int, _Answer] = {}
 
@@ -75,16 +80,33 @@ class ChatReading:
         return answer
 
     def _text(self, answer: _Answer, delta: TextDelta) -> Iterator[GenerateEvent]:
-        reader = answer.reader
         if answer.blank:
             text = delta.text.lstrip()
             answer.space += delta.text[: len(delta.text) - len(text)]
             answer.blank = not text
-        thought = reader.reasoning
-        pieces = reader.feed(delta.text)
-        if thought or reader.reasoning:
-            answer.reasoning_tokens += delta.tokens
+        if delta.parts and self._thinks:  # how many tokens are thoughts must not depend on what became one on its way
+            pieces = joined([*self._counted(answer, delta)])
+        else:
+            pieces = self._fed(answer, delta.text, delta.tokens)
         return self._events(answer, pieces, delta.index, delta.tokens)
+
+    def _counted(self, answer: _Answer, delta: TextDelta) -> Iterator[Piece]:
+        begin = 0
+        for characters, tokens in delta.parts:
+            yield from self._fed(answer, delta.text[begin : begin + characters], tokens)
+            begin += characters
+
+    @staticmethod
+    def _fed(answer: _Answer, text: str, tokens: int) -> Sequence[Piece]:
+        reader = answer.reader
+        thought = reader.reasoning
+        pieces = reader.feed(text)
+        if thought or reader.reasoning:
+            answer.reasoning_tokens += answer.undecided + tokens
+            answer.undecided = 0
+        else:
+            answer.undecided = answer.undecided + tokens if reader.holding else 0
+        return pieces
 
     def _scored_text(self, answer: _Answer, delta: TextDelta) -> Iterator[GenerateEvent]:
         """Token by token, so that each log probability goes with its own text, or with no text at all."""
@@ -94,11 +116,14 @@ class ChatReading:
         ends = [*starts[1:], len(delta.text)]
         if starts and starts[0]:
             yield from self._text(answer, TextDelta(delta.text[: starts[0]], 0, delta.index))
+        tokens = 0
         for entry, start, end in zip(delta.logprobs, starts, ends, strict=True):
             answer.unshown.append(entry)
+            tokens += 1
             if start == end:
                 continue  # a part of the character that the next one ends
-            yield from self._text(answer, TextDelta(delta.text[start:end], 1, delta.index))
+            yield from self._text(answer, TextDelta(delta.text[start:end], tokens, delta.index))
+            tokens = 0
             if not answer.reader.holding:
                 answer.unshown.clear()
 

@@ -355,6 +355,7 @@ def _merged(deltas: list[TextDelta]) -> TextDelta:
         sum([delta.tokens for delta in deltas]),
         deltas[0].index,
         tuple([entry for delta in deltas for entry in delta.logprobs]),
+        tuple([(len(delta.text), delta.tokens) for delta in deltas]),
     )
 
 

@@ -132,7 +132,7 @@ class ChatReader(Protocol):
 
     @property
     def reasoning(self) -> bool:
-        """Whether what came last was a thought, or a mark of one."""
+        """Whether what came last was a thought, or a mark of one: its tokens are counted as ``reasoning_tokens``."""
         ...
 
     @property

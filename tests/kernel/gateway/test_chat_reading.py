@@ -206,3 +206,52 @@ def test_scores_of_thoughts_and_calls_are_not_shown() -> None:
     events += found.read(finished())
     shown = [event for event in events if isinstance(event, TextDelta)]
     assert [entry.piece for event in shown for entry in event.logprobs] == [b"So", b" it"]
+
+
+def _one(deltas: Sequence[TextDelta]) -> TextDelta:
+    """As deltas become one that wait for a slow reader."""
+    parts = tuple((len(delta.text), delta.tokens) for delta in deltas)
+    return TextDelta("".join(delta.text for delta in deltas), len(deltas), 0, (), parts)
+
+
+@given(
+    texts=st.lists(st.sampled_from(["<", "t", ">", "<t>", "a", " ", "</", "</t>", "b<c>", "</c>"]), max_size=12),
+    sizes=st.lists(st.integers(1, 6), min_size=12, max_size=12),
+)
+def test_thoughts_are_counted_alike_however_text_comes(texts: list[str], sizes: list[int]) -> None:
+    """Whether each token comes alone, or several as one."""
+    alone, together = reading(), reading()
+    expected = [event for text in texts for event in alone.read(TextDelta(text, 1))] + [*alone.read(finished())]
+    left = [TextDelta(text, 1) for text in texts]
+    found: list[GenerateEvent] = []
+    for size in sizes:
+        some, left = left[:size], left[size:]
+        if some:
+            found += together.read(some[0] if len(some) == 1 else _one(some))
+    found += together.read(finished())
+    assert found[-1] == expected[-1]
+    for kind in (TextDelta, ReasoningDelta):
+        said = ["".join(event.text for event in events if isinstance(event, kind)) for events in (found, expected)]
+        assert said[0] == said[1]
+
+
+def test_marks_of_thoughts_are_counted_whole() -> None:
+    """Also those of several tokens; what turns out to be no mark is not."""
+    ends = [read(reading(), texts)[-1] for texts in (["<", "t", ">", "a", "</", "t>", "b"], ["<", "t", "x", "a"])]
+    assert [end.usage.reasoning_tokens for end in ends if isinstance(end, Finished)] == [6, 0]
+
+
+@given(
+    pieces=st.lists(st.sampled_from([b"<t>", b"a", "🎹".encode()[:2], "🎹".encode()[2:], b"</t>", b" b"]), max_size=8)
+)
+def test_thoughts_are_counted_alike_with_log_probabilities(pieces: list[bytes]) -> None:
+    """Whose tokens are read one by one."""
+    deltas = scored(pieces)
+    counts: list[int] = []
+    for found in (reading(logprobs=0), reading()):
+        for delta in deltas:
+            found.read(delta)
+        end = found.read(finished())[-1]
+        assert isinstance(end, Finished)
+        counts.append(end.usage.reasoning_tokens)
+    assert counts[0] == counts[1]
