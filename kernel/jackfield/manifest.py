@@ -69,6 +69,7 @@ DEFAULT_DIALECTS: Final = tuple(
     InstanceRef(name, name, defaulted=True)
     for name in (
         *("command-r", "deepseek", "gemma", "glm", "granite", "harmony", "llama3", "mistral", "phi", "hermes"),
+        "families",
         "json-tools",
     )
 )

@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 
 _SWITCH: Final = "enable_thinking"
 
+_OWN_WAY: Final = "tool_calls"
+"""What templates read that show the calls of earlier turns."""
 
-def json_tools(chat_format: ChatFormat, *, named: bool) -> JsonToolsDialect:  # noqa: ARG001 -- it takes every template, named or not
-    """See ``DialectFactory``."""
-    return JsonToolsDialect(chat_format.template)
+
+def json_tools(chat_format: ChatFormat, *, named: bool) -> JsonToolsDialect:
+    """See ``DialectFactory``. It takes every template, but leaves tools alone where one shows calls in its own way.
+
+    Such a model was trained for that way, and would be told of two. An operator may still name the dialect for it.
+    """
+    template = chat_format.template
+    return JsonToolsDialect(template, tools=named or _OWN_WAY not in template)
 
 
 class JsonToolsDialect:
@@ -31,11 +38,16 @@ class JsonToolsDialect:
 
     Parameters:
         template: Jinja source.
+        tools: Whether the model is asked for calls.
     """
 
-    def __init__(self, template: str) -> None:
+    def __init__(self, template: str, *, tools: bool = True) -> None:
         thinks, switched = THINK.begin in template, _SWITCH in template
-        self.traits = Traits(reasoning=("optional" if switched else "always") if thinks else "none")
+        self.traits = Traits(
+            tools=tools,
+            parallel_tool_calls=tools,
+            reasoning=("optional" if switched else "always") if thinks else "none",
+        )
         self._teller = Teller(template)
 
     def open(self, chat: ChatPrompt, constraint: Constraint | None) -> Opening:
