@@ -14,6 +14,7 @@ __all__ = ["pytest_plugins"]
 
 pytest_plugins: Final = (
     "jackfield.testing.plugin",
+    "jackfield.testing.steps.admin",
     "jackfield.testing.steps.anthropic",
     "jackfield.testing.steps.caching",
     "jackfield.testing.steps.chat",
@@ -26,6 +27,7 @@ pytest_plugins: Final = (
     "jackfield.testing.steps.errors",
     "jackfield.testing.steps.health",
     "jackfield.testing.steps.keys",
+    "jackfield.testing.steps.llama_server",
     "jackfield.testing.steps.ollama",
     "jackfield.testing.steps.plugin_files",
     "jackfield.testing.steps.processes",

@@ -55,9 +55,9 @@ class AdminFrontend:
         )
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:  # noqa: ARG002 - the port's
-        """``{"error": {message, code, param}}``."""
+        """``{"error": {message, type, code, param}}``."""
         spec = http(error)
-        problem = operations.Problem(error.message, spec.code, error.param)
+        problem = operations.Problem(error.message, spec.type, spec.code, error.param)
         return ErrorPayload(status=spec.status, body=msgspec.json.encode(operations.ErrorBody(problem)))
 
     async def plugins(self, request: web.Request, context: RequestContext) -> web.StreamResponse:

@@ -28,8 +28,10 @@ class Problem(msgspec.Struct):
     """What went wrong."""
 
     message: str
+    type: str
+    """The broad family, as OpenAI's clients know it."""
     code: str
-    param: str | None = None
+    param: str | None
 
 
 class ErrorBody(msgspec.Struct):
