@@ -53,8 +53,9 @@ def manifest(*, unknown_fields: str = "") -> str:
         own = _OWN.get(task, "")
         tables.append(f"[config.{task}]\ntasks = {json.dumps([task])}")
         tables.append(f"[models.{name}]\nbackend = {json.dumps(task)}\nsource = {source}\ncontext = 256\n{own}")
-    if unknown_fields:
-        tables += [f"[config.{name}]\nunknown_fields = {json.dumps(unknown_fields)}" for name in FRONTENDS[:4]]
+    modes = [f"[config.{name}]\nunknown_fields = {json.dumps(unknown_fields)}" for name in FRONTENDS[1:4]]
+    tables += modes if unknown_fields else []
+    tables.append(f'[config.openai]\nresume_s = 60\nunknown_fields = "{unknown_fields or "strict"}"')
     return "\n".join(tables) + "\n"
 
 

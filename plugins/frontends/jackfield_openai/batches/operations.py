@@ -9,9 +9,9 @@ import msgspec
 from jackfield.ports.frontend import Operation, Parameter
 from jackfield_openai.batches.bodies import BatchBody
 from jackfield_openai.batches.files import File
-from jackfield_openai.batches.records import Counts
+from jackfield_openai.batches.records import Batch
 from jackfield_openai.responses.operations import PAGE
-from jackfield_openai.shapes import ErrorBody, Table
+from jackfield_openai.shapes import ErrorBody
 
 
 class Upload(msgspec.Struct, kw_only=True):
@@ -39,28 +39,11 @@ class FileList(msgspec.Struct, kw_only=True):
     has_more: bool
 
 
-class BatchObject(msgspec.Struct, kw_only=True):
-    """A batch, and how far it is."""
-
-    id: str
-    object: Literal["batch"]
-    endpoint: str
-    input_file_id: str
-    status: str
-    created_at: int
-    expires_at: int
-    output_file_id: str | None
-    error_file_id: str | None
-    errors: Table | None
-    request_counts: Counts
-    metadata: dict[str, str] | None
-
-
 class BatchList(msgspec.Struct, kw_only=True):
     """One page of batches."""
 
     object: Literal["list"]
-    data: list[BatchObject]
+    data: list[Batch]
     first_id: str | None
     last_id: str | None
     has_more: bool
@@ -87,10 +70,10 @@ CREATE: Final = Operation(
     summary="Compute the requests in a file when nobody else wants the model",
     body=BatchBody,
     example={"input_file_id": "file-1", "endpoint": "/v1/chat/completions", "completion_window": "24h"},
-    answer=BatchObject,
+    answer=Batch,
     error=ErrorBody,
     honoured=tuple(sorted(BatchBody.__struct_fields__)),
 )
 LIST_BATCHES: Final = Operation(summary="List batches", answer=BatchList, error=ErrorBody, parameters=PAGE[:2])
-SHOW_BATCH: Final = Operation(summary="How far a batch is", answer=BatchObject, error=ErrorBody, parameters=(_BATCH,))
-CANCEL: Final = Operation(summary="End a batch", answer=BatchObject, error=ErrorBody, parameters=(_BATCH,))
+SHOW_BATCH: Final = Operation(summary="How far a batch is", answer=Batch, error=ErrorBody, parameters=(_BATCH,))
+CANCEL: Final = Operation(summary="End a batch", answer=Batch, error=ErrorBody, parameters=(_BATCH,))
