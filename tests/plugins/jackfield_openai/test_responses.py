@@ -24,12 +24,13 @@ from jackfield_sqlite.config import SqliteConfig
 from jackfield_sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from aiohttp import web
 
     from jackfield.chat import ChatPrompt
     from jackfield.testing.kits.scripted_gateway import Step
+    from jackfield.types import GenerateEvent
 
 T = TypeVar("T")
 Client: TypeAlias = "TestClient[web.Request, web.Application]"
@@ -481,7 +482,7 @@ def test_what_is_too_long_is_refused_or_made_shorter() -> None:
     given = [{"role": "user", "content": str(number)} for number in range(9)]
 
     class Narrow(ScriptedGateway):
-        async def generate(self, context: Any, request: Any) -> Any:
+        async def generate(self, context: Any, request: Any) -> AsyncGenerator[GenerateEvent, None]:
             self.script = [ContextLengthExceeded("too long")] if len(request.prompt.messages) > 4 else answer("ok")
             async for event in super().generate(context, request):
                 yield event
