@@ -8,7 +8,8 @@ import msgspec
 
 from jackfield.chat import Message, Role, ToolCall
 from jackfield.errors import InvalidRequest, UnsupportedField
-from jackfield.frontends.malformed import not_of_kind
+from jackfield.frontends.arrays import typed
+from jackfield.frontends.plain import PlainMessages
 from jackfield.frontends.rules import Items, Names, NamesDecoder, Rule, Rules, Table, anything, empty, never
 
 if TYPE_CHECKING:
@@ -76,8 +77,11 @@ class MessageBody(msgspec.Struct, frozen=True):
     """What ``tool_calls`` has replaced."""
 
 
+_RAWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_OBJECT: Final = NamesDecoder(Names)
 _OBJECTS: Final = NamesDecoder(list[Names])
-_BODIES: Final = msgspec.json.Decoder(list[MessageBody])
+_BODY: Final = msgspec.json.Decoder(MessageBody)
+_PLAIN: Final = PlainMessages[Role](("system", "developer", "user", "assistant"), parts=True)
 
 
 def read_messages(raw: msgspec.Raw, screening: Screening) -> tuple[Message, ...]:
@@ -91,18 +95,25 @@ def read_messages(raw: msgspec.Raw, screening: Screening) -> tuple[Message, ...]
         InvalidRequest: ``param`` is a path such as ``messages[2].content[0].type``.
         MalformedBody: Too many fields, or a string that is not UTF-8.
     """
-    objects = _OBJECTS.decode(raw, "messages")
-    _bounded(len(objects), "messages")
+    raws = typed(_RAWS, raw, "messages")
+    _bounded(len(raws), "messages")
+    _OBJECT.begin()
     messages: list[Message] = []
-    for index, (body, names) in enumerate(zip(_bodies(raw), objects, strict=True)):
-        path = f"messages[{index}]"
-        role = _role(body, path)
-        screening.screen(names, MESSAGE_HONOURED, MESSAGE, path + ".")
-        messages.append(_message(role, body, names, path, screening))
+    for index, each in enumerate(raws):
+        plain = _PLAIN.read(each)
+        messages.append(Message(*plain) if plain else _message(each, f"messages[{index}]", screening))
     return tuple(messages)
 
 
-def _message(role: Role, body: MessageBody, names: Names, path: str, screening: Screening) -> Message:
+def _message(raw: msgspec.Raw, path: str, screening: Screening) -> Message:
+    names = _OBJECT.decode_more(raw, path)
+    body = typed(_BODY, raw, path)
+    role = _role(body, path)
+    screening.screen(names, MESSAGE_HONOURED, MESSAGE, path + ".")
+    return _judged(role, body, names, path, screening)
+
+
+def _judged(role: Role, body: MessageBody, names: Names, path: str, screening: Screening) -> Message:
     if role != "assistant":
         for field, calls in (("tool_calls", body.tool_calls), ("function_call", body.function_call)):
             if calls:
@@ -123,13 +134,6 @@ def _message(role: Role, body: MessageBody, names: Names, path: str, screening: 
 def _function_id(name: str) -> str:
     """The id of a call of an older kind, which has none: its answer names the function."""
     return f"call_{name}"
-
-
-def _bodies(raw: msgspec.Raw) -> list[MessageBody]:
-    try:
-        return _BODIES.decode(raw)
-    except (msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise not_of_kind(error, "messages") from error
 
 
 def _bounded(count: int, path: str) -> None:

@@ -95,7 +95,15 @@ class NamesDecoder(Generic[Value]):
             MalformedBody: Not JSON, not an object, or too many fields.
             InvalidRequest: An inner value is no object.
         """
+        self.begin()
+        return self.decode_more(data, path)
+
+    def begin(self) -> None:
+        """Several values come that may have ``FIELDS_MAX`` fields together."""
         self._left = FIELDS_MAX
+
+    def decode_more(self, data: bytes | msgspec.Raw, path: str) -> Value:
+        """As ``decode``, for one of several values."""
         try:
             return self._decoder.decode(data)
         except msgspec.ValidationError as error:

@@ -10,6 +10,7 @@ from jackfield.chat import Message, Role, ToolCall
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import typed
 from jackfield.frontends.messages import MESSAGES_MAX
+from jackfield.frontends.plain import PlainMessages
 from jackfield.frontends.rules import Names, NamesDecoder, is_null, shown
 from jackfield.frontends.tools import null, read_schema
 from jackfield_anthropic import fields
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from jackfield.frontends.rules import Screening
 
 _ROLES: Final[tuple[Role, ...]] = ("user", "assistant", "system")
+_PLAIN: Final = PlainMessages[Role](_ROLES, parts=True)
 _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "user": frozenset({"text", "tool_result"}),
     "assistant": frozenset({"text", "thinking", "redacted_thinking", "tool_use"}),
@@ -52,8 +54,10 @@ class BlockBody(msgspec.Struct, frozen=True, kw_only=True):
     is_error: bool | None = None
 
 
+_RAWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_OBJECT: Final = NamesDecoder(Names)
 _OBJECTS: Final = NamesDecoder(list[Names])
-_MESSAGES: Final = msgspec.json.Decoder(list[MessageBody])
+_MESSAGE: Final = msgspec.json.Decoder(MessageBody)
 _BLOCKS: Final = msgspec.json.Decoder(list[BlockBody])
 _TEXT: Final = msgspec.json.Decoder(str)
 
@@ -89,14 +93,18 @@ def read_messages(raw: msgspec.Raw, screening: Screening) -> tuple[Message, ...]
         InvalidRequest: ``param`` is a path such as ``messages[2].content[0].type``.
         MalformedBody: Too many fields, or a string that is not UTF-8.
     """
-    objects = _OBJECTS.decode(raw, "messages")
-    _bounded(objects, "messages")
+    raws = typed(_RAWS, raw, "messages")
+    _bounded(raws, "messages")
+    _OBJECT.begin()
     turns = _Turns(screening)
-    bodies: list[MessageBody] = typed(_MESSAGES, raw, "messages")
-    for index, (body, names) in enumerate(zip(bodies, objects, strict=True)):
-        path = f"messages[{index}]"
-        screening.screen(names, fields.MESSAGE_HONOURED, {}, path + ".")
-        turns.take(body, path)
+    for index, each in enumerate(raws):
+        plain = _PLAIN.read(each)
+        if plain:
+            turns.say(*plain)
+        else:
+            path = f"messages[{index}]"
+            screening.screen(_OBJECT.decode_more(each, path), fields.MESSAGE_HONOURED, {}, path + ".")
+            turns.take(typed(_MESSAGE, each, path), path)
     return turns.end()
 
 
@@ -130,13 +138,12 @@ class _Turns:
         self._open: set[str] = set()
         """Ids of the calls that have no result yet."""
 
+    def say(self, role: Role, text: str) -> None:
+        self._turn(role).texts.append(text)
+
     def take(self, body: MessageBody, path: str) -> None:
         if not _is_role(body.role):
             raise InvalidRequest(f"{path}.role must be one of {', '.join(_ROLES)}", param=f"{path}.role")
-        if memoryview(body.content)[0] == _STRING:
-            # what most messages are
-            self._turn(body.role).texts.append(typed(_TEXT, body.content, f"{path}.content"))
-            return
         blocks = _blocks(body.content, f"{path}.content", self._screening)
         if body.role == "assistant":
             self._turn("assistant")
@@ -163,7 +170,7 @@ class _Turns:
             message = f"{path}: a message of the role {role} has no block of type {block.type}"
             raise InvalidRequest(message, param=f"{path}.type")
         if block.type == "text":
-            self._turn(role).texts.append(_required(block.text, f"{path}.text"))
+            self.say(role, _required(block.text, f"{path}.text"))
         elif block.type == "tool_result":
             self._turns.append(self._result(block, path))
         elif block.type == "thinking":

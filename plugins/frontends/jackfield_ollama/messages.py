@@ -10,6 +10,7 @@ from jackfield.chat import Message, Role, ToolCall
 from jackfield.errors import InvalidRequest
 from jackfield.frontends.arrays import typed
 from jackfield.frontends.messages import MESSAGES_MAX
+from jackfield.frontends.plain import PlainMessages
 from jackfield.frontends.rules import Names, NamesDecoder, present
 from jackfield_ollama import fields
 from jackfield_ollama.bodies import MessageBody
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 
 _ROLES: Final[tuple[Role, ...]] = ("system", "user", "assistant", "tool")
 
+_RAWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_OBJECT: Final = NamesDecoder(Names)
 _OBJECTS: Final = NamesDecoder(list[Names])
-_MESSAGES: Final = msgspec.json.Decoder(list[MessageBody])
+_MESSAGE: Final = msgspec.json.Decoder(MessageBody)
+_PLAIN: Final = PlainMessages[Role](("system", "user", "assistant"), parts=False)
 
 
 def read_messages(raw: msgspec.Raw, screening: Screening) -> tuple[Message, ...]:
@@ -39,18 +43,26 @@ def read_messages(raw: msgspec.Raw, screening: Screening) -> tuple[Message, ...]
         InvalidRequest: ``param`` is a path such as ``messages[2].role``.
         MalformedBody: Too many fields, or a string that is not UTF-8.
     """
-    objects = _OBJECTS.decode(raw, "messages")
-    _bounded(objects, "messages")
-    bodies: list[MessageBody] = typed(_MESSAGES, raw, "messages")
+    raws = typed(_RAWS, raw, "messages")
+    _bounded(raws, "messages")
+    _OBJECT.begin()
     turns = _Turns()
-    for index, (body, names) in enumerate(zip(bodies, objects, strict=True)):
-        path = f"messages[{index}]"
-        screening.screen(names, fields.MESSAGE_HONOURED, fields.MESSAGE, path + ".")
-        calls = present(names).get("tool_calls")
-        if calls is not None:
-            _screen_calls(calls, f"{path}.tool_calls", screening)
-        turns.take(body, path)
+    for index, each in enumerate(raws):
+        plain = _PLAIN.read(each)
+        if plain:
+            turns.messages.append(Message(*plain))
+        else:
+            _take(turns, each, f"messages[{index}]", screening)
     return tuple(turns.messages)
+
+
+def _take(turns: _Turns, raw: msgspec.Raw, path: str, screening: Screening) -> None:
+    names = _OBJECT.decode_more(raw, path)
+    screening.screen(names, fields.MESSAGE_HONOURED, fields.MESSAGE, path + ".")
+    calls = present(names).get("tool_calls")
+    if calls is not None:
+        _screen_calls(calls, f"{path}.tool_calls", screening)
+    turns.take(typed(_MESSAGE, raw, path), path)
 
 
 class _Turns:
