@@ -746,7 +746,7 @@ PART = b'{"type":"text","text":"x"}'
             b'{"model":"a","messages":[{"role":"user","content":[' + b",".join([PART] * 2049) + b"]}]}",
             "messages[0].content",
         ),
-        (b'{"model":"a","messages":[' + b",".join([MESSAGE] * 300_000) + b"]}", None),
+        (b'{"model":"a","messages":[' + b",".join([MESSAGE] * 300_000) + b"]}", "messages"),
         (b'{"model":"a","messages":[' + b",".join([b"{}"] * 1_500_000) + b"]}", "messages"),
         (b'{"model":"a",' + b",".join(b'"f%d":1' % number for number in range(800_000)) + b"}", None),
         (b'{"model":"a",' + b",".join([b'"n":1'] * 1_000_000) + b"}", None),
