@@ -67,7 +67,8 @@ class _Writer:
             grammar.rule("NUMBER", "/:[0-9]{1,3}/")
         tagged = self._tagged_grammar()
         call = grammar.any_of("call", [self._call(tool, marks, tagged) for tool in self._chat.callable])
-        several = f"{call} ({self._line} {call})*" if self._several else call
+        between = self._line or lark_text("\n") + "?"
+        several = f"{call} ({between} {call})*" if self._several else call
         if not form.begin:
             return several
         return f"{grammar.mark(form.begin)} {self._line} {several} {self._line} {grammar.mark(form.end)}"
