@@ -103,6 +103,12 @@ class Served:
             for method, operation in methods.items():
                 yield path, method, operation
 
+    def operation(self, route: str) -> dict[str, Any]:
+        """The description of a route such as ``POST /v1/completions``."""
+        method, _, path = route.partition(" ")
+        found: dict[str, Any] = self.document["paths"][path][method.lower()]
+        return found
+
     def problems(self, operation: Mapping[str, Any], answer: Answer) -> list[str]:
         """What of *answer* is not as *operation* says."""
         said = operation["responses"].get(str(answer.status_code))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.plugins.jackfield_openapi.asked import MESSAGES, TOOLS
+from tests.plugins.jackfield_openapi.asked import CLAUDE_TOOLS, MESSAGES, TOOLS
 
 if TYPE_CHECKING:
     from tests.plugins.jackfield_openapi.served import Answer, Served
@@ -68,6 +68,29 @@ def events_of(answer: Answer) -> list[dict[str, Any]]:
     """The JSON events of a stream."""
     data = [line[6:] for line in answer.text.split("\n") if line.startswith("data: {")]
     return [json.loads(each) for each in data]
+
+
+@pytest.mark.parametrize("text", [CALLING, "<think>\nHm.\n</think>\n\nThree.", "<tool_call>\n{oh"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_thoughts_and_calls(keeper: Keeper, text: str, *, stream: bool) -> None:
+    """Also those that cannot be read."""
+    asked = {"model": "demo", "messages": [{"role": "user", "content": said(text)}], "stream": stream}
+    keeper.ask("POST", "/v1/chat/completions", json={**asked, "tools": TOOLS})
+    keeper.ask("POST", "/v1/chat/completions", json={**asked, "functions": [TOOLS[0]["function"]]})
+    keeper.ask("POST", "/api/chat", json={**asked, "tools": TOOLS})
+    keeper.ask("POST", "/v1/messages", json={**asked, "tools": CLAUDE_TOOLS, "max_tokens": 100})
+    keeper.ask("POST", "/api/generate", json={"model": "demo", "prompt": said(text), "stream": stream})
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat", "/v1/messages", "/v1/responses", "/completion"])
+def test_a_stream_that_breaks(keeper: Keeper, path: str) -> None:
+    """Its last event is as documented, too."""
+    text = "[repeat:40:ab][fail:30]"
+    asked = {"model": "demo", "messages": [{"role": "user", "content": text}], "max_tokens": 100}
+    bodies = {"/v1/responses": {"model": "demo", "input": text}, "/completion": {"prompt": text}}
+    answer = keeper.ask("POST", path, json={**bodies.get(path, asked), "stream": True})
+    last = "".join(answer.text.splitlines()[-2:]).replace('"error":null', "")
+    assert "error" in last
 
 
 @pytest.mark.parametrize("text", ["Hello", CALLING, "<think>\nHm.\n</think>\n\nThree."])
