@@ -23,7 +23,17 @@ _PARTS: Final = ("image_url", "input_audio", "file", "refusal", "audio_url", "im
 """Documented kinds of parts, besides text: OpenAI's, and those of llama-server and vLLM."""
 
 MESSAGE_HONOURED: Final = frozenset(
-    {"role", "content", "function_call", "name", "reasoning", "reasoning_content", "tool_call_id", "tool_calls"}
+    {
+        "content",
+        "function_call",
+        "name",
+        "prefix",
+        "reasoning",
+        "reasoning_content",
+        "role",
+        "tool_call_id",
+        "tool_calls",
+    }
 )
 MESSAGE: Final[Rules] = {
     "annotations": Rule(Items, empty),
@@ -69,6 +79,8 @@ class MessageBody(msgspec.Struct, frozen=True):
     role: str | None = None
     content: str | list[PartBody] | None = None
     name: str | None = None
+    prefix: bool | None = None
+    """DeepSeek's and Mistral's: the answer goes on with it."""
     reasoning: str | None = None
     reasoning_content: str | None = None
     tool_call_id: str | None = None
@@ -101,16 +113,32 @@ def read_messages(raw: msgspec.Raw, screening: Screening) -> tuple[Message, ...]
     messages: list[Message] = []
     for index, each in enumerate(raws):
         plain = _PLAIN.read(each)
-        messages.append(Message(*plain) if plain else _message(each, f"messages[{index}]", screening))
+        if plain:
+            messages.append(Message(*plain))
+            continue
+        path = f"messages[{index}]"
+        message, goes_on = _message(each, path, screening)
+        if goes_on and (message.role != "assistant" or index + 1 < len(raws)):
+            raise InvalidRequest(
+                f"{path}.prefix: only the last message, if it is the assistant's, can be gone on with",
+                param=f"{path}.prefix",
+            )
+        messages.append(message)
     return tuple(messages)
 
 
-def _message(raw: msgspec.Raw, path: str, screening: Screening) -> Message:
+def asks_to_go_on(raw: msgspec.Raw) -> bool:
+    """Whether the last of *raw*, messages that were read already, has ``prefix``."""
+    return bool(_BODY.decode(_RAWS.decode(raw)[-1]).prefix)
+
+
+def _message(raw: msgspec.Raw, path: str, screening: Screening) -> tuple[Message, bool]:
+    """A message, and whether it has ``prefix``."""
     names = _OBJECT.decode_more(raw, path)
     body = typed(_BODY, raw, path)
     role = _role(body, path)
     screening.screen(names, MESSAGE_HONOURED, MESSAGE, path + ".")
-    return _judged(role, body, names, path, screening)
+    return _judged(role, body, names, path, screening), bool(body.prefix)
 
 
 def _judged(role: Role, body: MessageBody, names: Names, path: str, screening: Screening) -> Message:

@@ -16,6 +16,8 @@ from jackfield_openai.metadata import Metadata  # noqa: TC001 -- msgspec reads i
 
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=INT32_MAX)]
 CountOrNone: TypeAlias = Annotated[int, Meta(ge=0, le=INT32_MAX)]
+Limit: TypeAlias = Annotated[int, Meta(ge=-1, le=INT32_MAX)]
+"""-1 is none."""
 Choices: TypeAlias = Annotated[int, Meta(ge=1, le=CHOICES_MAX)]
 Alternatives: TypeAlias = Annotated[int, Meta(ge=0, le=TOP_LOGPROBS_MAX)]
 
@@ -72,7 +74,7 @@ class SharedBody(SamplingBody, frozen=True, kw_only=True):
     stream_options: StreamOptions | None = None
     timings_per_token: bool | None = None
     """llama-server's: whether the end of the answer says where the time went."""
-    n_predict: Annotated[int, Meta(ge=-1, le=INT32_MAX)] | None = None
+    n_predict: Limit | None = None
     """llama-server's name for ``max_tokens``; -1 is none."""
     id_slot: Annotated[int, Meta(ge=-1, le=INT32_MAX)] | None = None
     """llama-server's: where the first answer is to be computed; -1 leaves it open."""
@@ -92,7 +94,7 @@ class SharedBody(SamplingBody, frozen=True, kw_only=True):
 class ChatBody(SharedBody, frozen=True, kw_only=True):
     """The honoured fields of ``/v1/chat/completions``."""
 
-    max_tokens: Count | None = None
+    max_tokens: Limit | None = None
     max_completion_tokens: Count | None = None
     logprobs: bool | None = None
     top_logprobs: Alternatives | None = None
@@ -123,7 +125,7 @@ class ChatBody(SharedBody, frozen=True, kw_only=True):
 class CompletionBody(SharedBody, frozen=True, kw_only=True):
     """The honoured fields of ``/v1/completions``."""
 
-    max_tokens: CountOrNone | None = None
+    max_tokens: Limit | None = None
     """0 only with ``echo``: what the prompt's own tokens are worth."""
     logprobs: Alternatives | None = None
     """OpenAI allows 5; evaluation harnesses and other servers go further."""

@@ -9,7 +9,7 @@ import msgspec
 from jackfield.chat import ChatPrompt
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import exceeds, typed
-from jackfield.frontends.messages import read_messages
+from jackfield.frontends.messages import asks_to_go_on, read_messages
 from jackfield.frontends.prompts import read_prompts
 from jackfield.frontends.rules import Mode, Names, NamesDecoder, Screening, present
 from jackfield.frontends.sampling import read_bias, read_sampling
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 Given: TypeAlias = "Mapping[str, msgspec.Raw]"
 """The fields of a body that are not null, as they were sent."""
+
+UNLIMITED: Final = -1
 
 _NAMES: Final = NamesDecoder(Names)
 _CHAT: Final = msgspec.json.Decoder(ChatBody)
@@ -67,7 +69,9 @@ def decode_chat(data: bytes, mode: Mode) -> Call:
         given,
         screening,
         max_tokens=_limit(
-            max_tokens=body.max_tokens, max_completion_tokens=body.max_completion_tokens, n_predict=_predicted(body)
+            max_tokens=_limited(body.max_tokens),
+            max_completion_tokens=body.max_completion_tokens,
+            n_predict=_limited(body.n_predict),
         ),
         logprobs=_alternatives(asked=bool(body.logprobs), top=body.top_logprobs),
     )
@@ -97,7 +101,7 @@ def decode_completion(data: bytes, mode: Mode) -> Call:
         prompts[0],
         given,
         screening,
-        max_tokens=_limit(max_tokens=body.max_tokens, n_predict=_predicted(body)),
+        max_tokens=_limit(max_tokens=_limited(body.max_tokens), n_predict=_limited(body.n_predict)),
         logprobs=body.logprobs,
         echo=bool(body.echo),
     )
@@ -223,7 +227,7 @@ def _conversation(body: ChatBody, given: Given, screening: Screening) -> ChatPro
         parallel_tool_calls=body.parallel_tool_calls is not False and not ("functions" in given and tools),
         thinking=read_thinking(body),
         template_kwargs=_variables(body),
-        continue_final=_continues(body, messages),
+        continue_final=_continues(body, messages, given["messages"]),
     )
 
 
@@ -243,8 +247,13 @@ def _begun(body: ChatBody, conversation: ChatPrompt) -> str:
     return last.content if body.echo and last.role == "assistant" else ""
 
 
-def _continues(body: ChatBody, messages: Sequence[Message]) -> bool:
+def _continues(body: ChatBody, messages: Sequence[Message], raw: msgspec.Raw) -> bool:
     """Whether the answer goes on with the last message: as asked; else, as in llama-server, with the assistant's."""
+    begins = "add_generation_prompt" if body.add_generation_prompt else ""
+    begins = "continue_final_message" if body.continue_final_message is False else begins
+    if begins and messages and asks_to_go_on(raw):
+        path = f"messages[{len(messages) - 1}].prefix"
+        raise InvalidRequest(f"{begins} and {path} contradict; give one of them", param=begins)
     last = messages[-1] if messages else None
     if body.continue_final_message and body.add_generation_prompt:
         raise InvalidRequest(
@@ -295,9 +304,9 @@ def _limit(**given: int | None) -> int | None:
     return found[0][1] if found else None
 
 
-def _predicted(body: SharedBody) -> int | None:
-    """llama-server's limit, whose -1 is none."""
-    return None if body.n_predict in {None, -1} else body.n_predict
+def _limited(most: int | None) -> int | None:
+    """llama-server's and LM Studio's -1 is no limit."""
+    return None if most == UNLIMITED else most
 
 
 def _lines(body: SharedBody) -> LineLimits | None:

@@ -33,6 +33,9 @@ Json: TypeAlias = Any
 ASKED = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "Well, "}]
 
 
+GONE_ON = [ASKED[0], {**ASKED[1], "prefix": True}]
+
+
 def text(body: bytes) -> str:
     """Content of a whole chat answer, or of all chunks of a stream."""
     if body.startswith(b"{"):
@@ -57,6 +60,8 @@ def chunks(body: bytes) -> list[Json]:
         ({"n_predict": -1}, None),
         ({"n_predict": -1, "max_tokens": 4}, 4),
         ({"n_predict": 4, "max_tokens": 4, "max_completion_tokens": 4}, 4),
+        ({"max_tokens": -1}, None),
+        ({"max_tokens": -1, "max_completion_tokens": 4}, 4),
     ],
 )
 def test_one_limit_by_three_names(body: Mapping[str, Json], expected: int | None) -> None:
@@ -70,6 +75,13 @@ def test_one_limit_by_three_names(body: Mapping[str, Json], expected: int | None
         ({"n_predict": 5, "max_tokens": 4}, "n_predict"),
         ({"n_predict": 5, "max_completion_tokens": 4}, "n_predict"),
         ({"n_predict": -2}, "n_predict"),
+        ({"max_tokens": -2}, "max_tokens"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_completion_tokens": -1}, "max_completion_tokens"),
+        ({"messages": [{"role": "user", "content": "a", "prefix": True}]}, "messages[0].prefix"),
+        ({"messages": [*GONE_ON, {"role": "user", "content": "a"}]}, "messages[1].prefix"),
+        ({"messages": GONE_ON, "add_generation_prompt": True}, "add_generation_prompt"),
+        ({"messages": GONE_ON, "continue_final_message": False}, "continue_final_message"),
         ({"t_max_predict_ms": -2}, "t_max_predict_ms"),
         ({"n_indent": -1}, "n_indent"),
         ({"id_slot": -2}, "id_slot"),
@@ -88,6 +100,15 @@ def test_what_makes_no_sense_is_refused_by_name(body: Mapping[str, Json], param:
         chat(**body)
     assert refused.value.param is not None
     assert refused.value.param.startswith(param)
+
+
+def test_a_message_that_is_gone_on_with() -> None:
+    """DeepSeek's and Mistral's word for it."""
+    prompt = chat(messages=GONE_ON).requests[0].prompt
+    assert isinstance(prompt, ChatPrompt)
+    assert prompt.continue_final
+    assert chat(messages=GONE_ON, continue_final_message=True).requests[0].prompt == prompt
+    assert chat(messages=ASKED).requests[0].prompt == prompt
 
 
 def test_where_an_editor_wants_the_end() -> None:
