@@ -77,8 +77,11 @@ class OpenAIFrontend:
         )
 
     async def run(self) -> None:
-        """Work on batches."""
-        await self._queue.run()
+        """Work on batches; what runs in the background besides ends with it."""
+        try:
+            await self._queue.run()
+        finally:
+            await self._responses.close()
 
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:  # noqa: ARG002 - the port's
         """``{"error": {message, type, param, code}}``."""

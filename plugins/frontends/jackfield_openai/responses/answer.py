@@ -50,12 +50,20 @@ class ResponseAnswer:
         """Whether nothing more comes."""
         return self.response["status"] not in {"queued", "in_progress"}
 
-    def opening(self, *, queued: bool = False) -> bytes:
+    def opening(self) -> bytes:
         """The events before anything is said."""
-        kinds = ["response.created", "response.in_progress"]
-        if queued:
-            kinds.insert(1, "response.queued")
+        return self._event("response.created", {"response": self.response}) + self.begun()
+
+    def queued(self) -> bytes:
+        """The events of one that nobody waits for, before the model begins with it; ``begun`` follows them."""
+        self.response["status"] = "queued"
+        kinds = ("response.created", "response.queued")
         return b"".join(self._event(kind, {"response": self.response}) for kind in kinds)
+
+    def begun(self) -> bytes:
+        """The model has begun with it."""
+        self.response["status"] = "in_progress"
+        return self._event("response.in_progress", {"response": self.response})
 
     def event(self, output: Output) -> bytes:
         """The events of *output*."""

@@ -34,6 +34,8 @@ class Run:
     def __init__(self, answer: ResponseAnswer) -> None:
         self.answer = answer
         self.task: asyncio.Task[None] | None = None
+        self.closing = False
+        """Whether it ends because the server does."""
         self._events: list[bytes] = []
         self._dropped = 0
         self._size = 0
@@ -117,6 +119,13 @@ class Background:
     def forget(self, tenant: str, response_id: str) -> None:
         """It was deleted."""
         self._runs.pop((tenant, response_id), None)
+
+    async def close(self) -> None:
+        """End all of them, because the server ends, and wait until they have ended."""
+        runs = [run for run in self._runs.values() if not run.answer.ended]
+        for run in runs:
+            run.closing = True
+        await asyncio.gather(*(run.cancel() for run in runs))
 
     async def _worked(self, run: Run, work: Callable[[Run], Awaitable[None]]) -> None:
         try:

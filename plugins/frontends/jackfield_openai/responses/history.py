@@ -32,8 +32,6 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     response: dict[str, msgspec.Raw]
     input: list[msgspec.Raw]
     """The items that this request brought."""
-    gateway: str = ""
-    """Which one runs it in the background."""
 
 
 class _Output(msgspec.Struct, frozen=True):
@@ -82,19 +80,18 @@ class History:
         self._records = records
         self._tenant = tenant
 
-    async def keep(self, response: Object, given: Sequence[Item], *, gateway: str = "", new: bool = True) -> None:
+    async def keep(self, response: Object, given: Sequence[Item], *, new: bool = True) -> None:
         """Keep a response and what was said to it.
 
         Parameters:
             response: As it is now.
             given: The input items of its request.
-            gateway: Which one runs it, while it runs.
             new: Whether it was not kept before; one that was deleted meanwhile stays deleted.
 
         Raises:
             NoRoomLeft: It is larger than the store.
         """
-        body = msgspec.json.encode({"response": response, "input": given, "gateway": gateway})
+        body = msgspec.json.encode({"response": response, "input": given})
         record = Record(
             kind=KIND,
             id=str(response["id"]),

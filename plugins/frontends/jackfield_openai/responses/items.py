@@ -126,6 +126,8 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Item]]] = {
     "function_call_output": msgspec.json.Decoder(CallOutputItem),
     "reasoning": msgspec.json.Decoder(ReasoningItem),
 }
+_MESSAGE_HEADS: Final = (b'{"role":', b'{"type":"message",', b'{"type": "message",')
+_HEAD_MAX: Final = max(map(len, _MESSAGE_HEADS))
 _PREFIXES: Final[dict[str, str]] = {
     "message": "msg_",
     "function_call": "fc_",
@@ -159,6 +161,21 @@ def read_items(raw: msgspec.Raw, known: Sequence[Item], new_id: Callable[[str], 
 
 
 def _item(raw: msgspec.Raw, path: str, known: dict[str | None, Item], new_id: Callable[[str], str]) -> Item:
+    item = _plain_message(raw) or _judged(raw, path, known)
+    return item if item.id else msgspec.structs.replace(item, id=new_id(_PREFIXES[item.type]))
+
+
+def _plain_message(raw: msgspec.Raw) -> Item | None:
+    """A message that begins as most do, so that it need not be read twice; None where it is none after all."""
+    if not bytes(memoryview(raw)[:_HEAD_MAX]).startswith(_MESSAGE_HEADS):
+        return None
+    try:
+        return _MESSAGE.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _judged(raw: msgspec.Raw, path: str, known: dict[str | None, Item]) -> Item:
     said = typed(_KIND, raw, path)
     kind = said.type or ("message" if said.role is not None else "item_reference")
     if kind == "item_reference":
@@ -173,7 +190,7 @@ def _item(raw: msgspec.Raw, path: str, known: dict[str | None, Item], new_id: Ca
     if isinstance(item, ReasoningItem) and item.encrypted_content:
         where = f"{path}.encrypted_content"
         raise UnsupportedField(f"{where}: this server encrypts no thoughts", param=where)
-    return item if item.id else msgspec.structs.replace(item, id=new_id(_PREFIXES[kind]))
+    return item
 
 
 def messages_of(items: Sequence[Item]) -> tuple[Message, ...]:

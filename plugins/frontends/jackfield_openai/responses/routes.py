@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -27,10 +26,12 @@ from jackfield_openai.responses.generation import conversation, generate_request
 from jackfield_openai.responses.history import History, tenant_of
 from jackfield_openai.responses.items import Item, read_items
 from jackfield_openai.responses.listing import page_of, read_page, read_start
+from jackfield_openai.responses.liveness import Liveness
 from jackfield_openai.responses.objects import new_id, response_object
+from jackfield_openai.responses.running import ROUTE, Running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from aiohttp import web
 
@@ -67,7 +68,6 @@ class Responses:
         self._gateway = gateway
         self._config = config
         self._background = Background()
-        self._name = os.urandom(8).hex()
 
     def routes(self) -> Sequence[Route]:
         """The paths."""
@@ -86,6 +86,10 @@ class Responses:
                 operation=operations.ITEMS,
             ),
         )
+
+    async def close(self) -> None:
+        """End what runs in the background; it is kept as failed."""
+        await self._background.close()
 
     async def create(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``POST /v1/responses``."""
@@ -143,7 +147,7 @@ class Responses:
             if run is None:
                 raise InvalidRequest("only responses that run in the background can be followed", param="stream")
             return await self._follow(request, run, after)
-        if run is not None and not run.answer.ended:
+        if run is not None:
             return json_answer(msgspec.json.encode(run.answer.response))
         return json_answer(msgspec.json.encode(await self._kept(request, context)))
 
@@ -166,6 +170,8 @@ class Responses:
         kept = await self._kept(request, context)
         if bytes(kept["background"]) != b"true":
             raise InvalidRequest("only responses that run in the background can be cancelled", param="response_id")
+        if _runs(kept):
+            await self._liveness(context).ask_end(request.match_info["id"])
         return json_answer(msgspec.json.encode(kept))
 
     async def input_items(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
@@ -175,8 +181,7 @@ class Responses:
 
     async def _kept(self, request: web.Request, context: RequestContext) -> dict[str, msgspec.Raw]:
         kept = await self._history(context).find(request.match_info["id"])
-        running = bytes(kept.response["status"]) in {b'"queued"', b'"in_progress"'}
-        if running and self._background.find(tenant_of(context), request.match_info["id"]) is None:
+        if _runs(kept.response) and not await self._liveness(context).beats(request.match_info["id"]):
             # the process that ran it was killed; nobody will end it
             gone = {"status": msgspec.Raw(b'"failed"'), "error": msgspec.Raw(msgspec.json.encode(_GONE))}
             return {**kept.response, **gone}
@@ -192,6 +197,9 @@ class Responses:
 
     def _history(self, context: RequestContext) -> History:
         return History(self._records(), tenant_of(context))
+
+    def _liveness(self, context: RequestContext) -> Liveness:
+        return Liveness(self._records(), tenant_of(context))
 
     async def _work(self, call: ResponseCall, context: RequestContext) -> Work:
         keeps = self._gateway.records is not None
@@ -281,36 +289,23 @@ class Responses:
     # --- in the background --------------------------------------------------------------------------------------------
 
     async def _start(self, work: Work, context: RequestContext) -> Run:
-        own = RequestContext(context.request_id, context.route, context.client)
-        own.principal, own.user = context.principal, context.user
-        history = self._history(context)
+        own = RequestContext(context.request_id, ROUTE, context.client)
+        own.principal, own.fingerprint, own.user = context.principal, context.fingerprint, context.user
+        history, liveness = self._history(context), self._liveness(context)
         answer = self._answer(work, context)
         self._background.check_room()
         answer.response["status"] = "queued"
-        await history.keep(answer.response, work.given, gateway=self._name)
-
-        async def make(run: Run) -> None:
-            try:
-                await self._run(run, work, own)
-            except JackfieldError as error:
-                run.add(answer.failed(error))
-            finally:
-                if not answer.ended:
-                    answer.cancelled()
-                await history.keep(answer.response, work.given, new=False)
-                if answer.response["status"] in {"completed", "incomplete"}:
-                    run.add(answer.closing())
-
-        return self._background.start(tenant_of(context), answer, make)
-
-    async def _run(self, run: Run, work: Work, context: RequestContext) -> None:
-        answer = run.answer
-        run.add(answer.opening(queued=True))
-        async with aclosing(self._events(work, context)) as events:
-            while not answer.ended:
-                output = await next_output(events)
-                answer.response["status"] = "in_progress"
-                run.add(answer.event(output))
+        await history.keep(answer.response, work.given)
+        await liveness.beat(str(answer.response["id"]))
+        running = Running(
+            self._gateway,
+            own,
+            answer,
+            lambda: self._events(work, own),
+            lambda: history.keep(answer.response, work.given, new=False),
+            liveness,
+        )
+        return self._background.start(tenant_of(context), answer, running.make)
 
     async def _follow(self, request: web.Request, run: Run, after: int) -> web.StreamResponse:
         async with aclosing(run.follow(after)) as events, EventStream(request, {}, self._config.keepalive_s) as stream:
@@ -320,3 +315,7 @@ class Responses:
                 await stream.send(b"")
             await stream.response.write_eof()
             return stream.response
+
+
+def _runs(response: Mapping[str, msgspec.Raw]) -> bool:
+    return bytes(response["status"]) in {b'"queued"', b'"in_progress"'}

@@ -1,0 +1,102 @@
+"""What makes a response in the background, from when it is queued until it is kept as it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Final
+
+from jackfield.errors import Draining, JackfieldError, http
+from jackfield.frontends.outputs import next_output
+from jackfield_openai.responses.liveness import LEASE_S
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from jackfield.context import RequestContext
+    from jackfield.ports.frontend import Gateway
+    from jackfield.types import GenerateEvent
+    from jackfield_openai.responses.answer import ResponseAnswer
+    from jackfield_openai.responses.background import Run
+    from jackfield_openai.responses.liveness import Liveness
+
+ROUTE: Final = "background /v1/responses"
+"""What it is called in metrics and in the access log."""
+
+CANCELLED: Final = 499
+"""Its status there, where somebody has ended it: nobody gets an answer."""
+
+
+class Running:
+    """One response in the background. Gateway's event loop.
+
+    Parameters:
+        gateway: Is told of its end.
+        context: Its own.
+        answer: What it becomes.
+        events: Makes the events of its generation.
+        keep: Keeps it as it is.
+        liveness: Where it is said that somebody works on it.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        context: RequestContext,
+        answer: ResponseAnswer,
+        events: Callable[[], AsyncGenerator[GenerateEvent, None]],
+        keep: Callable[[], Awaitable[None]],
+        liveness: Liveness,
+    ) -> None:
+        self._gateway = gateway
+        self._context = context
+        self._answer = answer
+        self._events = events
+        self._keep = keep
+        self._liveness = liveness
+        self._id = str(answer.response["id"])
+
+    async def make(self, run: Run) -> None:
+        """Work until it has ended, or is cancelled."""
+        beating = asyncio.ensure_future(self._beat(asyncio.current_task()))
+        status, last = 200, b""
+        try:
+            await self._generate(run)
+        except JackfieldError as error:
+            status, last = http(error).status, self._answer.failed(error)
+        finally:
+            beating.cancel()
+            if not self._answer.ended:
+                status, last = self._cut_off(run)
+            # what cannot be kept the kernel has logged; clients of this gateway still read it
+            with suppress(JackfieldError):
+                await self._keep()
+                await self._liveness.over(self._id)
+            run.add(last if status != 200 else self._answer.closing())  # noqa: PLR2004 -- HTTP's
+            self._gateway.account(self._context, status)
+
+    async def _generate(self, run: Run) -> None:
+        answer = self._answer
+        run.add(answer.queued())
+        async with aclosing(self._events()) as events:
+            output = await next_output(events)
+            run.add(answer.begun())
+            run.add(answer.event(output))
+            while not answer.ended:
+                run.add(answer.event(await next_output(events)))
+
+    def _cut_off(self, run: Run) -> tuple[int, bytes]:
+        """Somebody has ended it, or the server ends."""
+        if not run.closing:
+            self._answer.cancelled()
+            return CANCELLED, b""
+        error = Draining("the server that ran this response has ended")
+        return http(error).status, self._answer.failed(error)
+
+    async def _beat(self, making: asyncio.Task[None] | None) -> None:
+        while True:
+            await asyncio.sleep(LEASE_S / 3)
+            with suppress(JackfieldError):
+                await self._liveness.beat(self._id)
+                if making is not None and await self._liveness.end_asked(self._id):
+                    making.cancel()

@@ -1,0 +1,177 @@
+"""Responses that run without a client, and gateways that share a store."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from aiohttp.test_utils import TestClient, TestServer
+from tests.plugins.jackfield_openai.test_responses import events_of
+
+from jackfield.errors import StoreUnavailable
+from jackfield.testing.kits.scripted_gateway import ScriptedGateway, finished, serve_frontend
+from jackfield.types import Started, TextDelta
+from jackfield_openai.config import OpenAIConfig
+from jackfield_openai.frontend import OpenAIFrontend
+from jackfield_openai.responses.history import History
+from jackfield_openai.responses.liveness import RUN, Liveness
+from jackfield_sqlite.config import SqliteConfig
+from jackfield_sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    import pytest
+    from aiohttp import web
+
+T = TypeVar("T")
+Client: TypeAlias = "TestClient[web.Request, web.Application]"
+Json: TypeAlias = Any
+
+PATH = "/v1/responses"
+BODY: dict[str, Json] = {"model": "demo", "input": "hi", "background": True}
+
+
+class Site:
+    """A frontend on a server of its own."""
+
+    def __init__(self, client: Client, frontend: OpenAIFrontend, gateway: ScriptedGateway) -> None:
+        self.client = client
+        self.frontend = frontend
+        self.gateway = gateway
+
+    async def start(self) -> str:
+        """Begin a response, and wait for its first text; its path."""
+        made = await (await self.client.post(PATH, json=BODY)).json()
+        path = f"{PATH}/{made['id']}"
+        followed = await self.client.get(f"{path}?stream=true")
+        await followed.content.readuntil(b'"delta":"Hel"')
+        return path
+
+    async def read(self, path: str) -> Json:
+        """The response as it is now."""
+        return await (await self.client.get(path)).json()
+
+
+@asynccontextmanager
+async def site(records: SqliteStore, gate: asyncio.Event) -> AsyncIterator[Site]:
+    """One whose model stops in the middle until *gate* is set."""
+    gateway = ScriptedGateway([Started(7, 64), TextDelta("Hel", 1), gate, TextDelta("lo", 1), finished(2)])
+    gateway.records = records
+    frontends: list[OpenAIFrontend] = []
+
+    def make(port: Any) -> OpenAIFrontend:
+        frontends.append(OpenAIFrontend(port, OpenAIConfig()))
+        return frontends[-1]
+
+    async with TestClient(TestServer(serve_frontend(make, gateway))) as client:
+        yield Site(client, frontends[0], gateway)
+
+
+def with_two(scenario: Callable[[Site, Site, asyncio.Event], Awaitable[T]]) -> T:
+    """Run *scenario* with two frontends that share a store."""
+
+    async def run() -> T:
+        records = SqliteStore(None, SqliteConfig(), option="file")
+        gate = asyncio.Event()
+        try:
+            async with asyncio.timeout(30), site(records, gate) as first, site(records, gate) as second:
+                return await scenario(first, second, gate)
+        finally:
+            await records.close()
+
+    return asyncio.run(run())
+
+
+def test_it_is_queued_until_the_model_begins() -> None:
+    """Each event has the response as it is then; in metrics it has a name of its own."""
+
+    async def scenario(one: Site, _: Site, gate: asyncio.Event) -> None:
+        gate.set()
+        events = events_of(await (await one.client.post(PATH, json={**BODY, "stream": True})).read())
+        begun = [(event["type"], event["response"]["status"]) for event in events if "response" in event]
+        assert begun == [
+            ("response.created", "queued"),
+            ("response.queued", "queued"),
+            ("response.in_progress", "in_progress"),
+            ("response.completed", "completed"),
+        ]
+        assert [event["sequence_number"] for event in events] == list(range(len(events)))
+        [(context, status)] = one.gateway.accounted
+        assert (context.route, context.model, status) == ("background /v1/responses", "demo", 200)
+
+    with_two(scenario)
+
+
+def test_one_that_runs_elsewhere_runs() -> None:
+    """Another gateway shows it, until whoever ran it has been silent for too long."""
+
+    async def scenario(one: Site, other: Site, gate: asyncio.Event) -> None:
+        path = await one.start()
+        assert (await other.read(path))["status"] == "queued"
+        assert one.gateway.records is not None
+        assert await one.gateway.records.delete(RUN, f"{path.rpartition('/')[2]}.{RUN}", "")
+        lost = await other.read(path)
+        assert (lost["status"], lost["error"]["code"]) == ("failed", "server_error")
+        gate.set()
+        while (await other.read(path))["status"] != "completed":  # noqa: ASYNC110 -- polled under the deadline
+            await asyncio.sleep(0.01)
+
+    with_two(scenario)
+
+
+def test_one_that_runs_elsewhere_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs it sees that somebody has asked for its end."""
+    monkeypatch.setattr("jackfield_openai.responses.running.LEASE_S", 0.06)
+
+    async def scenario(one: Site, other: Site, _: asyncio.Event) -> None:
+        path = await one.start()
+        assert (await other.client.post(f"{path}/cancel")).status == 200
+        while (await other.read(path))["status"] != "cancelled":  # noqa: ASYNC110 -- polled under the deadline
+            await asyncio.sleep(0.01)
+        assert one.gateway.open == 0
+        assert [status for _, status in one.gateway.accounted] == [499]
+        assert one.gateway.records is not None
+        assert not await Liveness(one.gateway.records, "").end_asked(path.rpartition("/")[2])
+
+    with_two(scenario)
+
+
+def test_the_end_of_the_server_is_its_end() -> None:
+    """It is kept as failed, and whoever follows it is told."""
+
+    async def scenario(one: Site, other: Site, _: asyncio.Event) -> None:
+        path = await one.start()
+        followed = await one.client.get(f"{path}?stream=true")
+        work = asyncio.ensure_future(one.frontend.run())
+        await asyncio.sleep(0)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        assert events_of(await followed.read())[-1]["type"] == "response.failed"
+        kept = await other.read(path)
+        assert (kept["status"], kept["error"]["code"]) == ("failed", "draining")
+        assert kept["output"][0]["content"][0]["text"] == "Hel"
+
+    with_two(scenario)
+
+
+def test_a_store_that_fails_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Does not cost those who follow it their answer."""
+    keep = History.keep
+
+    async def failing(self: History, *given: Any, new: bool = True) -> None:
+        if not new:
+            raise StoreUnavailable("not now")
+        await keep(self, *given, new=new)
+
+    monkeypatch.setattr(History, "keep", failing)
+
+    async def scenario(one: Site, _: Site, gate: asyncio.Event) -> None:
+        path = await one.start()
+        followed = await one.client.get(f"{path}?stream=true")
+        gate.set()
+        assert events_of(await followed.read())[-1]["type"] == "response.completed"
+        assert (await one.read(path))["status"] == "completed"
+
+    with_two(scenario)
