@@ -42,7 +42,7 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     """How the next token is drawn from the logits; the neutral value of each field switches its filter off.
 
     Names, meaning and order are llama.cpp's (``common_sampler``, ``tools/server/README.md``): logit bias, penalties,
-    dry, top_n_sigma, top_k, typical_p, top_p, min_p, xtc, temperature (with dynatemp), draw. Mirostat replaces
+    dry, top_n_sigma, top_k, typical_p, top_p, min_p, xtc, infill, temperature (with dynatemp), draw. Mirostat replaces
     everything between temperature and draw, as it does there.
     """
 
@@ -90,6 +90,9 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     """How many tokens of prompt and answer are searched for repetitions; 0 is none, -1 all."""
     dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
     """Texts that end a repetition."""
+    infill: bool = False
+    """For what fills gaps, after all filters and before the temperature: only an end where that is likely, else only
+    what is likely, where tokens that begin alike count as one."""
     seed: int | None = None
     """Seed of the draw, 0 to ``SEED_MAX`` - 1; None draws one."""
 

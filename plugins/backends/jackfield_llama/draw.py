@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from jackfield.sampling import SamplingParams
+    from jackfield_llama.gaps import Gaps
 
 _BLOCK: Final = 512
 """Weights per block of the two-level draw: about the square root of a vocabulary, where both levels are cheap."""
@@ -34,9 +35,11 @@ class Drawer:
     Parameters:
         params: How to draw; ``mirostat`` is not looked at.
         buffer: Scratch of the vocabulary's size; may be shared by drawers of one thread.
+        gaps: Narrows the candidates of what fills a gap, where ``infill`` is on.
     """
 
-    def __init__(self, params: SamplingParams, buffer: npt.NDArray[np.float32]) -> None:
+    def __init__(self, params: SamplingParams, buffer: npt.NDArray[np.float32], gaps: Gaps | None = None) -> None:
+        self._gaps = gaps if params.infill else None
         self._generator = random.Random(params.seed)  # noqa: S311 - not for secrets; must repeat for a seed
         self._filters = filters(params, self._generator, buffer)
         self._temperature = params.temperature
@@ -47,6 +50,8 @@ class Drawer:
     def draw(self, logits: npt.NDArray[np.float32], ids: npt.NDArray[np.intp] | None = None) -> int:
         """A token drawn from *logits*, which are left as they are; *ids* as in ``Candidates.of``."""
         candidates = self.filtered(Candidates.of(logits, ids, len(self._buffer)))
+        if self._gaps is not None:
+            candidates = self._gaps.narrowed(candidates, logits, ids, self._buffer)
         temperature = self.temperature(candidates)
         if temperature <= 0:
             return candidates.token(int(candidates.logits.argmax()))

@@ -161,6 +161,7 @@ vocab_is_eog: Callable[[Vocabulary, int], bool] = _api.llama_vocab_is_eog
 vocab_get_add_bos: Callable[[Vocabulary], bool] = _api.llama_vocab_get_add_bos
 vocab_bos: Callable[[Vocabulary], int] = _api.llama_vocab_bos
 vocab_eos: Callable[[Vocabulary], int] = _api.llama_vocab_eos
+vocab_eot: Callable[[Vocabulary], int] = _api.llama_vocab_eot
 vocab_fim_pre: Callable[[Vocabulary], int] = _api.llama_vocab_fim_pre
 vocab_fim_suf: Callable[[Vocabulary], int] = _api.llama_vocab_fim_suf
 vocab_fim_mid: Callable[[Vocabulary], int] = _api.llama_vocab_fim_mid

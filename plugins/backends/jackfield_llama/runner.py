@@ -12,6 +12,7 @@ from jackfield.errors import BackendFault
 from jackfield_llama import library as llama
 from jackfield_llama.dry import BreakerTable
 from jackfield_llama.errors import decode_error
+from jackfield_llama.gaps import Gaps
 from jackfield_llama.memory import SequenceMemory
 from jackfield_llama.sampler import LlamaSampler, SamplerInput
 from jackfield_llama.scores import token_scores
@@ -77,6 +78,7 @@ class LlamaRunner:
         self.edited = np.empty_like(self.scratch)
         """Room for a row that a sampler changes; engine loop thread."""
         self.breakers = BreakerTable(self.tokenizer)
+        self.gaps = Gaps(self.tokenizer)
         """For samplers; engine loop thread."""
         self._suppressed = llama.vocab_suppressed(llama.model_get_vocab(model))
         self._samplers: set[LlamaSampler] = set()

@@ -22,6 +22,7 @@ from jackfield_llama.mirostat import Mirostat
 if TYPE_CHECKING:
     from jackfield_llama.dry import BreakerTable
     from jackfield_llama.edits import Edit
+    from jackfield_llama.gaps import Gaps
 
 Draw: TypeAlias = Callable[[npt.NDArray[np.float32], npt.NDArray[np.intp] | None], int]
 """Draws one of some logits' tokens, whose ids stand beside them; None where it is the whole vocabulary."""
@@ -43,6 +44,11 @@ class RowSource(Protocol):
     @property
     def breakers(self) -> BreakerTable:
         """The breakers of dry."""
+        ...
+
+    @property
+    def gaps(self) -> Gaps:
+        """What may fill a gap."""
         ...
 
     def logits(self, row: int) -> npt.NDArray[np.float32]:
@@ -75,7 +81,7 @@ class LlamaSampler:
     def __init__(self, source: RowSource, wanted: SamplerInput, closed: Callable[[LlamaSampler], None]) -> None:
         self._source = source
         self._edits = _edits(wanted, source)
-        self._draw = _drawing(wanted.params, source.scratch)
+        self._draw = _drawing(wanted.params, source)
         self._closed: Callable[[LlamaSampler], None] | None = closed
 
     def sample(self, row: int, mask: npt.NDArray[np.uint32] | None = None) -> int:
@@ -142,16 +148,18 @@ def _edits(wanted: SamplerInput, source: RowSource) -> list[Edit]:
     return edits
 
 
-def _drawing(params: SamplingParams, buffer: npt.NDArray[np.float32]) -> Draw:
+def _drawing(params: SamplingParams, source: RowSource) -> Draw:
     """The fastest way to draw as *params* say."""
     if params.temperature == 0 and (params.mirostat or _keeps_the_most_likely(params)):
         return most_likely
-    return (Mirostat if params.mirostat else Drawer)(params, buffer).draw
+    if params.mirostat:
+        return Mirostat(params, source.scratch).draw
+    return Drawer(params, source.scratch, source.gaps if params.infill else None).draw
 
 
 def _keeps_the_most_likely(params: SamplingParams) -> bool:
     """Whether no filter can take the most likely token away, and no dynatemp the temperature of 0."""
-    return params.typical_p >= 1 and params.xtc_probability <= 0 and params.dynatemp_range <= 0
+    return params.typical_p >= 1 and params.xtc_probability <= 0 and params.dynatemp_range <= 0 and not params.infill
 
 
 def most_likely(logits: npt.NDArray[np.float32], ids: npt.NDArray[np.intp] | None = None) -> int:

@@ -41,6 +41,9 @@ class LlamaTokenizer:
         self._vocabulary = vocabulary = llama.model_get_vocab(model)
         self.vocabulary = llama.vocab_n_tokens(vocabulary)
         self.end_tokens = frozenset(t for t in range(self.vocabulary) if llama.vocab_is_eog(vocabulary, t))
+        turn_end = llama.vocab_eot(vocabulary)
+        self.turn_end = turn_end if turn_end >= 0 else llama.vocab_eos(vocabulary)
+        """What ends a turn, or else a text; -1 where the model knows neither."""
         self.chat_template = llama.model_chat_template(model)
         self.template_tokens: Mapping[str, str] = {
             "bos_token": self._token_text(llama.vocab_bos(vocabulary)),

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from jackfield.sampling import SamplingParams
 
 SAMPLERS: Final = ("penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature")
-"""The engine's order."""
+"""Those that are used where nothing is said."""
 
-_CHARACTERS: Final[Mapping[str, str]] = dict(zip("edskypmxt", SAMPLERS, strict=True))
+ORDER: Final = (*SAMPLERS[:-1], "infill", SAMPLERS[-1])
+"""All, in the engine's order."""
+
+_CHARACTERS: Final[Mapping[str, str]] = dict(zip("edskypmxit", ORDER, strict=True))
 """How a list is written as a text."""
 
 _OTHER_NAMES: Final[Mapping[str, str]] = {
@@ -75,7 +78,7 @@ def read_samplers(raw: msgspec.Raw | None, screening: Screening) -> tuple[str, .
     found: list[str] = []
     for index, given in enumerate(value[: NAMES_MAX + 1]):
         name = known.get(given, given)
-        if name not in SAMPLERS or name in found or index == NAMES_MAX:
+        if name not in ORDER or name in found or index == NAMES_MAX:
             screening.unsupported(f"samplers[{index}]", tunes=True)
         else:
             found.append(name)
@@ -97,10 +100,10 @@ def through(params: SamplingParams, samplers: tuple[str, ...], screening: Screen
         return params
     off = {field: value for name in SAMPLERS if name not in samplers for field, value in _OFF[name].items()}
     left = msgspec.structs.replace(params, **off)
-    order = [SAMPLERS.index(name) for name in samplers if _does_something(left, name)]
+    order = [ORDER.index(name) for name in samplers if name == "infill" or _does_something(left, name)]
     if order != sorted(order):
         screening.unsupported("samplers", tunes=True)
-    return left
+    return msgspec.structs.replace(left, infill="infill" in samplers)
 
 
 def _does_something(params: SamplingParams, name: str) -> bool:

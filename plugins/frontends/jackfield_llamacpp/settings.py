@@ -84,7 +84,7 @@ LOWEST: Final = -3.4028234663852886e38
 
 def _drawing(params: SamplingParams, samplers: Sequence[str]) -> dict[str, JsonValue]:
     drawn: dict[str, JsonValue] = msgspec.structs.asdict(params)
-    del drawn["dry_sequence_breakers"]
+    del drawn["dry_sequence_breakers"], drawn["infill"]
     return {
         **drawn,
         **_FIXED,

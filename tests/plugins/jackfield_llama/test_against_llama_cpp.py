@@ -17,6 +17,7 @@ from jackfield_llama.candidates import Candidates
 from jackfield_llama.draw import Drawer
 from jackfield_llama.dry import BreakerTable, Dry
 from jackfield_llama.edits import AnswerPenalty, Bans, Bias, RepeatPenalty
+from jackfield_llama.gaps import Gaps
 from jackfield_llama.mirostat import Mirostat
 from jackfield_llama.model import open_model
 from jackfield_llama.runtime import RUNTIME
@@ -175,6 +176,44 @@ def _repetitive(seed: int, alphabet: Sequence[int], length: int) -> list[int]:
         else:
             tokens.append(int(random.choice(alphabet)))
     return tokens[:length]
+
+
+@pytest.mark.parametrize("count", [3, 20, 40, 200])
+def test_what_may_fill_a_gap_is_llama_cpps(vocabulary: LlamaTokenizer, count: int) -> None:
+    """Ends that are likely enough, beginnings that many have in common, and the end where nothing is certain."""
+    params = _params(top_k=count, infill=True)
+    ends = sorted(vocabulary.end_tokens)
+    seen: set[str] = set()
+    for seed in range(120):
+        random = np.random.default_rng(seed)
+        logits = random.normal(0, random.choice([0.3, 1.0, 4.0, 9.0]), vocabulary.vocabulary).astype(np.float32)
+        likely = vocabulary.encode("the then there them s se set", add_bos=False, parse_special=False)
+        logits[likely] += random.choice([0.0, 5.0, 12.0])
+        logits[ends] += random.choice([-20.0, 0.0, 4.0])
+        theirs = [api.llama_sampler_init_top_k(count), api.llama_sampler_init_infill(vocabulary._vocabulary)]
+        expected = np.flatnonzero(_applied(theirs, logits) > 0)
+        drawer = Drawer(params, np.empty(len(logits), np.float32), Gaps(vocabulary))
+        candidates = drawer.filtered(Candidates.of(logits))
+        found = Gaps(vocabulary).narrowed(candidates, logits, None, np.empty(len(logits), np.float32))
+        assert found.ids is not None
+        assert sorted(found.ids.tolist()) == expected.tolist()
+        seen.add("end" if set(expected.tolist()) <= set(ends) else "one" if len(expected) == 1 else "several")
+    assert seen >= {"end", "one"}
+
+
+def test_a_gap_that_must_not_end(vocabulary: LlamaTokenizer) -> None:
+    """Where the end is banned, or a form of the answer does not allow it, the likeliest text goes on."""
+    gaps, size = Gaps(vocabulary), vocabulary.vocabulary
+    logits = np.zeros(size, np.float32)
+    logits[sorted(vocabulary.end_tokens)] = -np.inf
+    logits[70] = 0.1
+    found = gaps.narrowed(Candidates.of(logits), logits, None, np.empty(size, np.float32))
+    assert found.ids is not None
+    assert found.ids.tolist() == [70]
+    ids = np.arange(60, 120)
+    found = gaps.narrowed(Candidates.of(logits[60:120], ids), logits[60:120], ids, np.empty(size, np.float32))
+    assert found.ids is not None
+    assert found.ids.tolist() == [70]
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,39 @@ def test_a_gap_with_other_files(filler: Target) -> None:
     assert (status, answer["error"]["type"]) == (400, "exceed_context_size_error")
 
 
+def test_an_editors_request(filler: Target) -> None:
+    """All that llama.vim and llama.vscode send, as it is; the answer has what they read."""
+    read = ["content", "timings/prompt_n", "timings/prompt_ms", "timings/predicted_n", "truncated", "tokens_cached"]
+    body = {
+        "id_slot": 0,
+        "input_prefix": "def f():\n",
+        "input_suffix": "\n    return x\n",
+        "input_extra": [{"filename": "a.py", "text": "x = 1"}],
+        "prompt": "    ",
+        "n_predict": 16,
+        "stop": [],
+        "n_indent": 4,
+        "top_k": 40,
+        "top_p": 0.9,
+        "stream": False,
+        "samplers": ["top_k", "top_p", "infill"],
+        "cache_prompt": True,
+        "t_max_prompt_ms": 500,
+        "t_max_predict_ms": 1000,
+        "response_fields": read,
+    }
+    assert set(asked(filler, "/infill", body)) == set(read)
+    warm = {
+        **body,
+        "n_predict": 0,
+        "samplers": [],
+        "t_max_prompt_ms": 1,
+        "t_max_predict_ms": 1,
+        "response_fields": [""],
+    }
+    assert asked(filler, "/infill", warm) == {}
+
+
 def test_what_a_model_without_gaps_says(background: BackgroundLoop, tmp_path: Path) -> None:
     """It cannot, by name of what asks for it."""
     with running(manifest(FIXTURES / "base.gguf", model="context = 64"), tmp_path / "server", background) as target:

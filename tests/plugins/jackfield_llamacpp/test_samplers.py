@@ -36,8 +36,8 @@ def test_names_and_characters() -> None:
 @pytest.mark.parametrize(
     ("value", "param"),
     [
-        (["top_k", "infill"], "samplers[1]"),
-        ("ki", "samplers[1]"),
+        (["top_k", "infill2"], "samplers[1]"),
+        ("kz", "samplers[1]"),
         (["tfs_z"], "samplers[0]"),
         (["top_k", "top-k"], "samplers[1]"),
         (["adaptive_p"], "samplers[0]"),
@@ -65,6 +65,8 @@ def test_no_end_of_names() -> None:
         (SAMPLERS, USUAL),
         (("top_k", "temperature"), SamplingParams(temperature=0.8, top_k=40)),
         (("top_k", "top_p", "min_p"), SamplingParams(temperature=1.0, top_k=40, top_p=0.95, min_p=0.05)),
+        (("top_k", "top_p", "infill"), SamplingParams(top_k=40, top_p=0.95, infill=True)),
+        (("infill", "temperature"), SamplingParams(temperature=0.8, infill=True)),
         ((), SamplingParams()),
         # what is off may stand anywhere
         (("penalties", "dry", "top_k", "xtc", "typ_p", "top_p", "min_p", "temperature"), USUAL),
@@ -75,7 +77,9 @@ def test_what_a_list_leaves(samplers: tuple[str, ...], left: SamplingParams) -> 
     assert through(USUAL, samplers, Screening("strict")) == left
 
 
-@pytest.mark.parametrize("samplers", [("temperature", "top_k"), ("top_p", "top_k", "temperature"), ("min_p", "top_p")])
+@pytest.mark.parametrize(
+    "samplers", [("temperature", "top_k"), ("top_p", "top_k", "temperature"), ("min_p", "top_p"), ("infill", "top_k")]
+)
 def test_orders_that_there_are_not(samplers: tuple[str, ...]) -> None:
     """Refused, or the engine's own and listed."""
     with pytest.raises(UnsupportedField):
