@@ -103,7 +103,7 @@ def test_functions_are_tools() -> None:
         ({"functions": [TIME], "function_call": {"name": "other"}}, "function_call"),
         ({"functions": [{"description": "no name"}]}, "functions[0].name"),
         ({"tools": [{"type": "function"}]}, "tools[0].function"),
-        ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.parameters"),
+        ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name"),
         ({"tools": [{"type": "function", "function": TIME}] * 2}, "tools"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tool_choice": "sometimes"}, "tool_choice"),
