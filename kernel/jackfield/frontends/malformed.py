@@ -7,6 +7,9 @@ from typing import Final
 
 from jackfield.errors import InvalidRequest, JackfieldError, MalformedBody, UnknownField
 
+SAID_MAX: Final = 200
+"""Longest text of msgspec's that an error repeats: names and values in it are the client's own."""
+
 _EXPECTED: Final = re.compile(r"`([a-z |]+)`")
 _CHOICE: Final = re.compile(r"Invalid (?:enum )?value ")
 _NAMED: Final = re.compile(r"Object (contains unknown|missing required) field `(.*)`", re.DOTALL)
@@ -45,6 +48,8 @@ def not_of_kind(error: Exception, path: str = "") -> JackfieldError:
     if _CHOICE.match(text):  # msgspec repeats the value, which may be anything, however long
         text = "none of the values that it may have"
     said = _EXPECTED.sub(lambda found: _in_json_words(found[1]), text)
+    if len(said) > SAID_MAX:
+        said = said[:SAID_MAX] + "…"
     if not full:
         return MalformedBody(f"the body must be a JSON object: {said[:1].lower()}{said[1:]}")
     return InvalidRequest(f"{full}: {said[:1].lower()}{said[1:]}", param=full)

@@ -35,31 +35,36 @@ _ARRAY: Final = ord("[")
 _ID: Final = re.compile(r"[+-]?[0-9]+")
 
 
+def between(least: float, most: float) -> Meta:
+    """What clients are told of the range of a number that is checked elsewhere, in words that name its field."""
+    return Meta(extra_json_schema={"minimum": least, "maximum": most})
+
+
 class SamplingBody(msgspec.Struct, frozen=True, kw_only=True):
     """The fields that become ``SamplingParams``; null counts as absent. Ranges are checked there."""
 
-    temperature: float | None = None
-    top_p: float | None = None
+    temperature: Annotated[float, between(0, 2)] | None = None
+    top_p: Annotated[float, between(0, 1)] | None = None
     top_k: Annotated[int, Meta(ge=OFF, le=INT32_MAX)] | None = None
-    min_p: float | None = None
-    typical_p: float | None = None
-    top_n_sigma: float | None = None
-    xtc_probability: float | None = None
-    xtc_threshold: float | None = None
-    dynatemp_range: float | None = None
-    dynatemp_exponent: float | None = None
+    min_p: Annotated[float, between(0, 1)] | None = None
+    typical_p: Annotated[float, between(0, 1)] | None = None
+    top_n_sigma: Annotated[float, between(-1, 100)] | None = None
+    xtc_probability: Annotated[float, between(0, 1)] | None = None
+    xtc_threshold: Annotated[float, between(0, 1)] | None = None
+    dynatemp_range: Annotated[float, between(0, 2)] | None = None
+    dynatemp_exponent: Annotated[float, between(0, 100)] | None = None
     mirostat: Literal[0, 1, 2] | None = None
-    mirostat_tau: float | None = None
-    mirostat_eta: float | None = None
-    repeat_penalty: float | None = None
+    mirostat_tau: Annotated[float, between(0, 100)] | None = None
+    mirostat_eta: Annotated[float, between(0, 1)] | None = None
+    repeat_penalty: Annotated[float, between(0.01, 100)] | None = None
     repetition_penalty: Annotated[float, Meta(ge=0.01, le=100)] | None = None
-    repeat_last_n: int | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    dry_multiplier: float | None = None
-    dry_base: float | None = None
-    dry_allowed_length: int | None = None
-    dry_penalty_last_n: int | None = None
+    repeat_last_n: Annotated[int, between(-1, INT32_MAX)] | None = None
+    presence_penalty: Annotated[float, between(-2, 2)] | None = None
+    frequency_penalty: Annotated[float, between(-2, 2)] | None = None
+    dry_multiplier: Annotated[float, between(0, 100)] | None = None
+    dry_base: Annotated[float, between(1, 100)] | None = None
+    dry_allowed_length: Annotated[int, between(0, INT32_MAX)] | None = None
+    dry_penalty_last_n: Annotated[int, between(-1, INT32_MAX)] | None = None
     dry_sequence_breakers: tuple[str, ...] | None = None
     seed: Seed | None = None
 

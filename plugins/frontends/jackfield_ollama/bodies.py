@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from jackfield.chat import JsonValue
 from jackfield.frontends.arrays import INT32_MAX
-from jackfield.frontends.sampling import Seed
+from jackfield.frontends.sampling import Seed, between
 from jackfield.pooled import PoolRequest
 from jackfield.types import TOP_LOGPROBS_MAX, GenerateRequest
 
@@ -22,18 +22,18 @@ Think: TypeAlias = bool | str
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """``options``, the honoured ones; null counts as absent. Ranges are checked by ``SamplingParams``."""
 
-    temperature: float | None = None
+    temperature: Annotated[float, between(0, 2)] | None = None
     top_k: Annotated[int, Meta(ge=-1, le=INT32_MAX)] | None = None
-    top_p: float | None = None
-    min_p: float | None = None
-    typical_p: float | None = None
-    repeat_last_n: int | None = None
-    repeat_penalty: float | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
+    top_p: Annotated[float, between(0, 1)] | None = None
+    min_p: Annotated[float, between(0, 1)] | None = None
+    typical_p: Annotated[float, between(0, 1)] | None = None
+    repeat_last_n: Annotated[int, between(-1, INT32_MAX)] | None = None
+    repeat_penalty: Annotated[float, between(0.01, 100)] | None = None
+    presence_penalty: Annotated[float, between(-2, 2)] | None = None
+    frequency_penalty: Annotated[float, between(-2, 2)] | None = None
     mirostat: Literal[0, 1, 2] | None = None
-    mirostat_tau: float | None = None
-    mirostat_eta: float | None = None
+    mirostat_tau: Annotated[float, between(0, 100)] | None = None
+    mirostat_eta: Annotated[float, between(0, 1)] | None = None
     seed: Seed | None = None
     num_predict: Length | None = None
     num_ctx: Annotated[int, Meta(ge=0, le=INT32_MAX)] | None = None

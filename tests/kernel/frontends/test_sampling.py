@@ -250,3 +250,18 @@ def test_any_value_is_biases_or_the_clients_fault(value: object) -> None:
         assert error.param.startswith("logit_bias")  # noqa: PT017
     else:
         assert len({each.token for each in found}) == len(found)
+
+
+def test_documented_ranges_are_those_that_are_checked() -> None:
+    """Both ends are taken, what is beyond them is not."""
+    properties = msgspec.json.schema(SamplingBody)["$defs"]["SamplingBody"]["properties"]
+    ranges = {name: each["anyOf"][0] for name, each in properties.items() if "minimum" in each["anyOf"][0]}
+    assert len(ranges) > 15
+    for name, described in ranges.items():
+        least, most = described["minimum"], described["maximum"]
+        step = 1 if described["type"] == "integer" else 0.001
+        for value in (least, most):
+            sampling(**{name: value})
+        for value in (least - step, most + step):
+            with pytest.raises(InvalidRequest, match=name):
+                sampling(**{name: value})

@@ -1,0 +1,35 @@
+"""What a body of the wrong kind is answered with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+import pytest
+
+from jackfield.errors import InvalidRequest
+from jackfield.frontends.arrays import typed
+from jackfield.frontends.malformed import SAID_MAX
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """A body."""
+
+    kind: Literal["a", "b"] = "a"
+
+
+DECODER = msgspec.json.Decoder(Body)
+
+
+@pytest.mark.parametrize("body", [{"x" * 1_000_000: 1}, {"kind": "x" * 1_000_000}])
+def test_what_a_client_wrote_is_not_repeated_at_length(body: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        typed(DECODER, msgspec.json.encode(body), "field")
+    assert len(refused.value.message) < SAID_MAX + 20
+    assert refused.value.param is not None
+    assert refused.value.param.startswith("field")
+
+
+def test_short_names_are_repeated() -> None:
+    with pytest.raises(InvalidRequest, match="unknown field `other`"):
+        typed(DECODER, b'{"other": 1}', "field")
