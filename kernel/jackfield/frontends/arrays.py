@@ -61,6 +61,9 @@ def exceeds(raw: msgspec.Raw, most: int) -> bool:
 
 def _at_most(data: memoryview) -> int:
     """How many strings and arrays there are if no text has a quote or a bracket."""
-    pieces = (bytes(data[at : at + _PIECE]) for at in range(0, len(data), _PIECE))
-    quotes, brackets = zip(*((piece.count(b'"'), piece.count(b"[")) for piece in pieces), strict=True)
-    return sum(quotes) // 2 + sum(brackets)
+    quotes = brackets = 0
+    for at in range(0, len(data), _PIECE):
+        piece = bytes(data[at : at + _PIECE])
+        quotes += piece.count(b'"')
+        brackets += piece.count(b"[")
+    return quotes // 2 + brackets
