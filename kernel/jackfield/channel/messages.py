@@ -246,7 +246,9 @@ class Reconfigured(msgspec.Struct, frozen=True, kw_only=True, tag="reconfigured"
     changed: bool = True
     """Whether they are other ones than before."""
     error: str = ""
-    """Why it cannot: the old ones hold; names the key."""
+    """Why it cannot: the old ones hold."""
+    param: str | None = None
+    """Key path at fault, where one is."""
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):

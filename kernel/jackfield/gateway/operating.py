@@ -128,7 +128,7 @@ class GatewayOperator:
 
     async def _change_options(self, options: Sequence[NewValue]) -> Sequence[WorkerAnswer]:
         workers = (await self._settled(await self._ask(Offered, ChangeSettings(options=options)))).workers
-        _refuse_if_all_did(workers, ".".join(options[0].path))
+        _refuse_if_all_did(workers)
         return workers
 
     async def _settled(self, offered: Offered) -> OfferRead:
@@ -173,7 +173,7 @@ class GatewayOperator:
         return answer
 
 
-def _refuse_if_all_did(workers: Sequence[WorkerAnswer], key: str | None = None) -> None:
+def _refuse_if_all_did(workers: Sequence[WorkerAnswer]) -> None:
     refused = [each for each in workers if each.answer == "refused"]
     if refused and len(refused) == len(workers):
-        raise InvalidRequest(refused[0].reason, param=key)
+        raise InvalidRequest(refused[0].reason, param=refused[0].param)

@@ -106,6 +106,8 @@ class WorkerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """pending: it has not answered yet; lost: it has ended meanwhile."""
     reason: str = ""
     """Why not, of one that has refused; the old options hold for it."""
+    param: str | None = None
+    """Key path at fault, where one is."""
 
 
 class SettingsChanged(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,11 +28,14 @@ class _Offer:
     child: Process
     answer: Word = "pending"
     reason: str = ""
+    param: str | None = None
 
     @property
     def shown(self) -> WorkerAnswer:
         gone = self.answer == "pending" and self.worker.child is not self.child
-        return WorkerAnswer(model=self.worker.name, answer="lost" if gone else self.answer, reason=self.reason)
+        return WorkerAnswer(
+            model=self.worker.name, answer="lost" if gone else self.answer, reason=self.reason, param=self.param
+        )
 
 
 class Offers:
@@ -66,7 +69,7 @@ class Offers:
         for each in self._made.get(message.ticket, ()):
             if each.child is child:
                 each.answer = "refused" if message.error else "taken" if message.changed else "unchanged"
-                each.reason = message.error
+                each.reason, each.param = message.error, message.param
 
     def read(self, ticket: int) -> Sequence[WorkerAnswer]:
         """What those have made of it who served then."""

@@ -45,17 +45,20 @@ class Reconfiguration:
             self._take(offers.get())
 
     def _take(self, offer: Reconfigure) -> None:
-        plugin, error, changed = self._host.scheduler, "", False
+        plugin, error, param, changed = self._host.scheduler, "", None, False
         try:
             changed = self._host.reconfigure(Manifest.restore(offer.manifest))
             if changed:
                 log.info("new options", plugin=plugin)
         except JackfieldError as failure:
-            error = failure.message
+            error, param = failure.message, failure.param
         except Exception as failure:  # noqa: BLE001 - plugins' code; the old options hold, the log says where it broke
             error = f"{type(failure).__name__}: {failure}"
             log.warning("new options broke a plugin", plugin=plugin, traceback=traceback_of(failure))
         if error:
             log.warning("new options are refused", plugin=plugin, error=error)
-        answer = Reconfigured(ticket=offer.ticket, model=self._model, plugin=plugin, changed=changed, error=error)
-        self._send(answer)
+        self._send(
+            Reconfigured(
+                ticket=offer.ticket, model=self._model, plugin=plugin, changed=changed, error=error, param=param
+            )
+        )

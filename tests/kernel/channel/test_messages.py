@@ -88,7 +88,7 @@ EXAMPLES: dict[Callable[[], AnyCodec], list[msgspec.Struct]] = {
         messages.Refused(error=ERROR),
         messages.Heartbeat(busy_s=1.5),
         messages.LinkLost(model="m"),
-        messages.Reconfigured(ticket=3, model="m", plugin="fair", error="plugins.toml:3: config.fair.ageing_s"),
+        messages.Reconfigured(ticket=3, model="m", plugin="fair", error="x: config.fair.ageing_s", param="config.fair"),
         messages.CacheAnswered(ticket=1, answer=CACHE),
         messages.CacheAnswered(ticket=2, answer=CacheCleared(prefixes=3, idle_tokens=40, entries=5, stored_bytes=60)),
     ],
