@@ -31,5 +31,5 @@ def test_what_a_client_wrote_is_not_repeated_at_length(body: dict[str, object]) 
 
 
 def test_short_names_are_repeated() -> None:
-    with pytest.raises(InvalidRequest, match="unknown field `other`"):
+    with pytest.raises(InvalidRequest, match="other"):
         typed(DECODER, b'{"other": 1}', "field")
