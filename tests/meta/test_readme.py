@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -29,12 +30,22 @@ def block(language: str, needle: str) -> str:
 @pytest.mark.inprocess_only
 def test_the_curl_example(target: Target) -> None:
     """A whole stream arrives."""
-    script = block("sh", "curl").replace(ADDRESS, target.url)
+    script = block("sh", '"stream": true').replace(ADDRESS, target.url)
     done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True, timeout=60)
     events = [line for line in done.stdout.splitlines() if line]
     assert len(events) > 3
     assert all(event.startswith("data: ") for event in events)
     assert events[-1] == "data: [DONE]"
+
+
+@pytest.mark.inprocess_only
+def test_the_tool_example(target: Target) -> None:
+    """The demo model calls it."""
+    script = block("sh", '"tools"').replace(ADDRESS, target.url)
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True, timeout=60)
+    [choice] = json.loads(done.stdout)["choices"]
+    [call] = choice["message"]["tool_calls"]
+    assert (call["function"]["name"], json.loads(call["function"]["arguments"])) == ("get_weather", {"city": "Paris"})
 
 
 @pytest.mark.inprocess_only

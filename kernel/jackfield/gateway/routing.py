@@ -76,13 +76,16 @@ class Routes:
         return self._by_route.get(request.match_info.route)
 
     def nearest(self, path: str) -> Frontend | None:
-        """The frontend whose paths are most like *path*, segment by segment; the first one listed among equals."""
+        """The frontend whose paths are most like *path*, segment by segment; the first one listed among equals.
+
+        A path that is served for another method is nearest to itself, so that errors do not tell which methods it has.
+        """
         segments = path.split("/", _SEGMENTS_MAX)[1:_SEGMENTS_MAX]
-        best, frontend = 0, self._first
+        best, frontend = _STRANGE, self._first
         for endpoint in self._claimed.values():
-            alike = _alike(segments, endpoint.path.split("/")[1:])
-            if alike > best:
-                best, frontend = alike, endpoint.frontend
+            likeness = _likeness(segments, endpoint.path.split("/")[1:])
+            if likeness > best:
+                best, frontend = likeness, endpoint.frontend
         return frontend
 
     def table(self) -> Sequence[tuple[str, Endpoint]]:
@@ -134,13 +137,28 @@ def _made(name: str, factory: FrontendFactory, gateway: Gateway) -> tuple[NamedF
     return NamedFrontend(name, frontend), routes
 
 
-def _alike(sent: Sequence[str], pattern: Sequence[str]) -> int:
-    count = 0
+class _Likeness(NamedTuple):
+    """How a path is like a pattern; more is nearer."""
+
+    segments: int
+    """From the beginning on."""
+    whole: bool
+    """Whether neither has more."""
+    literal: int
+    """Segments that the pattern names."""
+
+
+_STRANGE: Final = _Likeness(0, whole=False, literal=0)
+
+
+def _likeness(sent: Sequence[str], pattern: Sequence[str]) -> _Likeness:
+    count = literal = 0
     for ours, theirs in zip(sent, pattern, strict=False):
         if ours != theirs and not theirs.startswith("{"):
             break
         count += 1
-    return count
+        literal += ours == theirs
+    return _Likeness(count, len(sent) == len(pattern) == count, literal)
 
 
 async def _unserved(request: web.Request) -> web.StreamResponse:

@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from contextlib import ExitStack, aclosing
+from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -19,9 +20,9 @@ from jackfield.channel.messages import Cancel, Events, SequenceEvent, Submit, Wo
 from jackfield.errors import InternalError, JackfieldError
 from jackfield.errors import http as http_row
 from jackfield.gateway.server import GatewayServer
-from jackfield.manifest import KernelConfig, Manifest, ModelConfig
+from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
 from jackfield.plugin_calls import PluginCalls
-from jackfield.plugins import Kernel
+from jackfield.plugins import HookSet, Kernel, PluginInstance
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.frontend import ErrorPayload, Frontend, FrontendFactory, Gateway, Route
 from jackfield.testing.background import BackgroundLoop
@@ -209,6 +210,11 @@ class GivenKernel(Kernel):
     def authenticators(self) -> Mapping[str, AuthenticatorFactory]:
         """As given."""
         return self._authenticators
+
+    def scheduler_owners(self) -> Mapping[str, PluginInstance]:
+        """One, as in every kernel that serves."""
+        ref = InstanceRef("fcfs", "fcfs", defaulted=True)
+        return {"fcfs": PluginInstance(ref, "tests", HookSet(ModuleType("fcfs")), self.manifest)}
 
 
 class FakeWorker:

@@ -183,6 +183,13 @@ def test_nearest_dialect(serve: Serve, small: Callable[[str], FrontendFactory], 
     assert (response.status, response.getheader("x-dialect")) == (404, dialect)
 
 
+def test_a_path_is_nearest_to_itself(serve: Serve, small: Callable[[str], FrontendFactory]) -> None:
+    """Also where another frontend, listed before, has longer ones that begin with it."""
+    served = serve(frontends={"a": small("/b/models"), "b": small("/b")})
+    response = served.request("DELETE", "/b/models")
+    assert (response.status, response.getheader("x-dialect")) == (405, "/b")
+
+
 def test_without_frontends(serve: Serve) -> None:
     """The server still answers, in a shape of its own, and warns at start."""
     with capture_logs() as lines:
