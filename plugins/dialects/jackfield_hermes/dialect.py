@@ -64,4 +64,5 @@ class HermesDialect:
 
     def reader(self, chat: ChatPrompt, prompt_end: str) -> ChatReader:
         """See ``ChatDialect``."""
-        return HermesReader(prompt_end, {tool.name: tool for tool in chat.callable}, bare=self._tagged)
+        tools = {tool.name: tool for tool in chat.callable}
+        return HermesReader(prompt_end, tools, bare=self._tagged, several=chat.parallel_tool_calls)

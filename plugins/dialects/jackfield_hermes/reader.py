@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jackfield.parsing.json_calls import JsonCallReader
+from jackfield.parsing.reading import Malformed
 from jackfield.parsing.tagged_calls import TaggedArguments
 from jackfield_hermes.marks import CLOSE, FUNCTION, FUNCTION_END, OPEN, PARAMETER, PARAMETER_END, THINK
 
@@ -24,12 +25,22 @@ class HermesReader(JsonCallReader):
         prompt_end: The end of the rendered prompt.
         tools: Those that may be called, by name.
         bare: Whether a call may begin without ``<tool_call>``, as Qwen 3 Coder's do at times.
+        several: Whether an answer may have several calls. A second one is malformed otherwise.
     """
 
-    def __init__(self, prompt_end: str, tools: Mapping[str, Tool], *, bare: bool) -> None:
+    def __init__(self, prompt_end: str, tools: Mapping[str, Tool], *, bare: bool, several: bool) -> None:
         self._tools = tools
+        self._several = several
+        self._called = False
         self._begins = (OPEN, FUNCTION) if bare else (OPEN,)
         super().__init__(prompt_end, tools)
+
+    def begin_call(self, name: str, call_id: str = "") -> None:
+        """As any reader's, unless it is one too many."""
+        if self._called and not self._several:
+            raise Malformed
+        self._called = True
+        super().begin_call(name, call_id)
 
     def answer(self) -> Reading[None]:
         """Thoughts, then content and calls in any order."""

@@ -18,14 +18,19 @@ if TYPE_CHECKING:
     from jackfield_mistral.grammar import CallForm
 
 
+_LATE_SYSTEM: Final = "loop.last and system_message is defined"
+"""Of 7B v0.3 and Nemo."""
+
+
 def mistral(chat_format: ChatFormat, *, named: bool) -> MistralDialect | None:
     """See ``DialectFactory``."""
     template = chat_format.template
     if not named and CALLS not in template and THINK.begin not in template:
         return None
-    if ARGUMENTS not in template:
-        return MistralDialect("array", thinks=THINK.begin in template)
-    return MistralDialect("with id" if CALL_ID in template else "named", thinks=THINK.begin in template)
+    form: CallForm = "array"
+    if ARGUMENTS in template:
+        form = "with id" if CALL_ID in template else "named"
+    return MistralDialect(form, thinks=THINK.begin in template, late_system=_LATE_SYSTEM in template)
 
 
 class MistralDialect:
@@ -34,19 +39,21 @@ class MistralDialect:
     Parameters:
         form: How the model writes calls.
         thinks: Whether the model thinks. It does so as the system message says; there is no switch.
+        late_system: Whether the template leaves out what the system says, unless the last message is the user's.
     """
 
-    def __init__(self, form: CallForm, *, thinks: bool) -> None:
+    def __init__(self, form: CallForm, *, thinks: bool, late_system: bool) -> None:
         self.traits = Traits(reasoning="always" if thinks else "none")
         self._form: Final = form
         self._thinks = thinks
+        self._late_system = late_system
 
     def open(self, chat: ChatPrompt, constraint: Constraint | None) -> Opening:
         """See ``ChatDialect``."""
         one_call = bool(chat.callable) and not chat.parallel_tool_calls
         grammar = one_call or needs_grammar(chat, constraint)
         return Opening(
-            variables=variables(chat, thinks=self._thinks),
+            variables=variables(chat, thinks=self._thinks, late_system=self._late_system),
             constraint=grammar_of(chat, constraint, self._form) if grammar else constraint,
             thinking=THINK if self._thinks else None,
             shown_tokens=(CALLS, CALL_ID, ARGUMENTS, THINK.begin, THINK.end),

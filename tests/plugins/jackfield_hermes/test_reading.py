@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import pytest
 
 from jackfield.chat import ChatFormat, ChatPrompt, Message, Tool
@@ -143,3 +144,21 @@ def test_malformed_calls(text: str) -> None:
     pieces = [*reader.feed(text), *reader.end(cut=False)]
     assert reader.malformed
     assert any(isinstance(piece, ContentPiece | CallPiece) for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        ', {"name": "now", "arguments": {}}]</tool_call>',
+        ']</tool_call><tool_call>{"name": "now", "arguments": {}}</tool_call>',
+        "]</tool_call><function=now></function>",
+    ],
+)
+def test_a_call_too_many_is_malformed(second: str) -> None:
+    """Where one is all that may be, however a second one is written."""
+    dialect = hermes(ChatFormat(TAGGED), named=True)
+    assert dialect is not None
+    reader = dialect.reader(msgspec.structs.replace(CHAT, parallel_tool_calls=False), "")
+    pieces = [*reader.feed('<tool_call>[{"name": "now", "arguments": {}}' + second), *reader.end(cut=False)]
+    assert [piece for piece in pieces if isinstance(piece, CallPiece)] == [CallPiece("now")]
+    assert reader.malformed

@@ -115,11 +115,21 @@ def test_ids_become_nine_letters_and_digits(file: str) -> None:
     assert "call_17" not in text
     assert text.count("a1b2c3d4e") == 2
     messages = made(file).open(chat, None).variables["messages"]
-    new = messages[2]["tool_calls"][0]["id"]
+    new = next(message for message in messages if "tool_calls" in message)["tool_calls"][0]["id"]
     assert len(new) == 9
     assert new.isalnum()
     assert text.count(new) == 2
     assert rendered(file, chat) == text
+
+
+def test_what_the_system_says_is_said_where_nemo_says_it() -> None:
+    """With what the user said last, whoever speaks after that."""
+    told = (Message("developer", "Be kind."), *ASKED)
+    expected = f"[INST]Be kind.\n\n{ASKED[-1].content}[/INST]"
+    assert expected in rendered(NEMO, ChatPrompt(told))
+    called = Message("assistant", tool_calls=(ToolCall("", "weather"),))
+    assert expected in rendered(NEMO, ChatPrompt((*told, called, Message("tool", "rain"))))
+    assert expected in rendered(NEMO, ChatPrompt((*told, Message("assistant", "It")), continue_final=True))
 
 
 def test_calls_without_ids_get_ids_that_differ() -> None:
