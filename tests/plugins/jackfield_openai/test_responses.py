@@ -20,6 +20,7 @@ from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, fin
 from jackfield.types import ReasoningDelta, Started, TextDelta, TokenLogprob, ToolCallDelta
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.frontend import OpenAIFrontend
+from jackfield_openai.responses.decode import decode_response
 from jackfield_sqlite.config import SqliteConfig
 from jackfield_sqlite.store import SqliteStore
 
@@ -346,6 +347,50 @@ def test_what_cannot_be_honoured_is_refused(fields: dict[str, Json], param: str)
     assert not gateway.requests
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"tools": [{"type": "mcp", "server_url": "http://a"}]}, "mcp"),
+        ({"tools": [{"type": "custom", "name": "a"}]}, "custom"),
+        ({"tool_choice": {"type": "file_search"}, "tools": [TOOL]}, "file_search"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:"}]}]}, "images"),
+        ({"input": [{"type": "message", "role": "user", "content": [{"type": "input_file"}]}]}, "files"),
+        ({"include": ["everything"]}, "include[0]"),
+    ],
+)
+def test_what_only_others_can_do_is_named(fields: dict[str, Json], said: str) -> None:
+    """So that it is plain what has to go."""
+    status, body = ask(ScriptedGateway(), **fields)
+    assert (status, said in body["error"]["message"]) == (400, True), body
+
+
+def test_what_adds_to_items_that_are_not_there_is_honoured() -> None:
+    """Clients ask for it whether they have such tools or not."""
+    wanted = ["file_search_call.results", "code_interpreter_call.outputs", "message.input_image.image_url"]
+    assert ask(ScriptedGateway(), include=wanted)[0] == 200
+
+
+def test_thoughts_that_nobody_encrypts_may_be_left_out() -> None:
+    """Where the server is told to be lenient, and it says so."""
+    data = msgspec.json.encode({**BODY, "include": ["reasoning.encrypted_content"]})
+    assert decode_response(data, "warn").ignored == ("include[0]",)
+    assert decode_response(data, "ignore").ignored == ()
+
+
+def test_a_refusal_of_another_model_is_what_it_said() -> None:
+    """Histories come from anywhere."""
+    gateway = ScriptedGateway()
+    said = {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}
+    assert ask(gateway, input=[said, {"role": "user", "content": "Why?"}])[0] == 200
+    assert prompt_of(gateway).messages[0].content == "No."
+
+
+def test_a_prompt_that_is_too_long_is_the_input() -> None:
+    """Its name here."""
+    error = ContextLengthExceeded("too long", param="messages")
+    assert ask(ScriptedGateway([error]))[1]["error"]["param"] == "input"
+
+
 @pytest.mark.parametrize("fields", [{"store": True}, {"background": True}, {"previous_response_id": "resp_1"}])
 def test_without_a_store_nothing_is_remembered(fields: dict[str, Json]) -> None:
     """And it says so, instead of forgetting in silence."""
@@ -368,7 +413,8 @@ def test_a_stored_response_is_read_and_deleted() -> None:
         path = f"{PATH}/{made['id']}"
         assert await (await client.get(path)).json() == made
         items = await (await client.get(f"{path}/input_items")).json()
-        assert [item["content"] for item in items["data"]] == ["hi"]
+        assert [item["content"] for item in items["data"]] == [[{"type": "input_text", "text": "hi"}]]
+        assert {item["status"] for item in items["data"]} == {"completed"}
         assert (items["first_id"], items["has_more"]) == (items["data"][0]["id"], False)
         assert (await client.post(f"{path}/cancel")).status == 400
         assert (await client.get(f"{path}?stream=true")).status == 400
@@ -395,6 +441,11 @@ def test_what_is_not_stored_cannot_be_read() -> None:
     assert with_client(gateway, scenario) == (404, 0)
 
 
+def texts_of(page: Json) -> list[str]:
+    """What messages of one part say."""
+    return [item["content"][0]["text"] for item in page["data"]]
+
+
 def test_pages_of_input_items() -> None:
     """In both orders."""
 
@@ -403,12 +454,12 @@ def test_pages_of_input_items() -> None:
         made = await (await client.post(PATH, json={**BODY, "input": given})).json()
         path = f"{PATH}/{made['id']}/input_items"
         page = await (await client.get(path, params={"order": "asc", "limit": "2"})).json()
-        assert [item["content"] for item in page["data"]] == ["0", "1"]
+        assert texts_of(page) == ["0", "1"]
         assert page["has_more"]
         rest = await (await client.get(path, params={"order": "asc", "after": page["last_id"]})).json()
-        assert [item["content"] for item in rest["data"]] == ["2", "3", "4"]
+        assert texts_of(rest) == ["2", "3", "4"]
         newest = await (await client.get(path, params={"limit": "1"})).json()
-        assert newest["data"][0]["content"] == "4"
+        assert texts_of(newest) == ["4"]
         for query in ({"limit": "0"}, {"limit": "x"}, {"order": "up"}, {"after": "nowhere"}, {"page": "1"}):
             assert (await client.get(path, params=query)).status == 400
 

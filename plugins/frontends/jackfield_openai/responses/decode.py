@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from jackfield.ports.constraint import Constraint
 
 LOGPROBS: Final = "message.output_text.logprobs"
+THOUGHTS: Final = "reasoning.encrypted_content"
+EMPTY_INCLUDES: Final = frozenset(
+    {
+        "code_interpreter_call.outputs",
+        "computer_call_output.output.image_url",
+        "file_search_call.results",
+        "message.input_image.image_url",
+        "web_search_call.action.sources",
+        "web_search_call.results",
+    }
+)
+"""They add to items that no response of this server has: there is nothing to include."""
 INCLUDES_MAX: Final = 16
 
 _NAMES: Final = NamesDecoder(Names)
@@ -61,7 +73,7 @@ def decode_response(data: bytes, mode: Mode) -> ResponseCall:
         tool_choice=read_tool_choice(given.get("tool_choice")),
         thinking=_thinking(body),
         constraint=_constraint(body),
-        logprobs=_alternatives(body),
+        logprobs=_alternatives(body, screening),
         echoed={name: given[name].copy() for name in ("tools", "tool_choice", "text") if name in given},
         ignored=tuple(screening.ignored),
     )
@@ -110,12 +122,15 @@ def _constraint(body: ResponseBody) -> Constraint | None:
     return JsonSchema(read_schema(asked.schema, path) or "{}", path)
 
 
-def _alternatives(body: ResponseBody) -> int | None:
+def _alternatives(body: ResponseBody, screening: Screening) -> int | None:
     wanted = body.include or []
     for index, name in enumerate(wanted):
-        if name != LOGPROBS:
-            path = f"include[{index}]"
-            raise UnsupportedField(f"{path}: only {LOGPROBS} can be included", param=path)
+        path = f"include[{index}]"
+        if name == THOUGHTS:
+            # thoughts are in the answer as they are, and may be sent back so
+            screening.unsupported(path, tunes=True)
+        elif name != LOGPROBS and name not in EMPTY_INCLUDES:
+            raise InvalidRequest(f"{path}: nothing of that name can be included", param=path)
     if LOGPROBS in wanted:
         return body.top_logprobs or 0
     if body.top_logprobs:

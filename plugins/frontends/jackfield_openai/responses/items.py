@@ -25,7 +25,7 @@ PARTS_MAX: Final = 2048
 """Most parts of one item."""
 
 Status: TypeAlias = Literal["in_progress", "completed", "incomplete"]
-Part: TypeAlias = "InputText | OutputText"
+Part: TypeAlias = "InputText | OutputText | Refusal | Image | File | Audio"
 _Role: TypeAlias = Literal["user", "assistant", "system", "developer"]
 
 
@@ -43,6 +43,29 @@ class OutputText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="o
     """Nothing is annotated here."""
     logprobs: list[msgspec.Raw] | None = None
     """Said once; they mean nothing to what follows."""
+
+
+class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="refusal"):
+    """What another model said instead of an answer."""
+
+    refusal: str
+
+    @property
+    def text(self) -> str:
+        """To the model it is what was said."""
+        return self.refusal
+
+
+class Image(msgspec.Struct, frozen=True, tag="input_image"):
+    """Documented, and refused by name."""
+
+
+class File(msgspec.Struct, frozen=True, tag="input_file"):
+    """Documented, and refused by name."""
+
+
+class Audio(msgspec.Struct, frozen=True, tag="input_audio"):
+    """Documented, and refused by name."""
 
 
 class ReasoningText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="reasoning_text"):
@@ -126,6 +149,7 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Item]]] = {
     "function_call_output": msgspec.json.Decoder(CallOutputItem),
     "reasoning": msgspec.json.Decoder(ReasoningItem),
 }
+_NOT_READ: Final = {Image: "images", File: "files", Audio: "sound"}
 _MESSAGE_HEADS: Final = (b'{"role":', b'{"type":"message",', b'{"type": "message",')
 _HEAD_MAX: Final = max(map(len, _MESSAGE_HEADS))
 _PREFIXES: Final[dict[str, str]] = {
@@ -162,7 +186,16 @@ def read_items(raw: msgspec.Raw, known: Sequence[Item], new_id: Callable[[str], 
 
 def _item(raw: msgspec.Raw, path: str, known: dict[str | None, Item], new_id: Callable[[str], str]) -> Item:
     item = _plain_message(raw) or _judged(raw, path, known)
+    if isinstance(item, MessageItem) and isinstance(item.content, list):
+        _check_parts(item.content, path)
     return item if item.id else msgspec.structs.replace(item, id=new_id(_PREFIXES[item.type]))
+
+
+def _check_parts(parts: Sequence[Part], path: str) -> None:
+    for index, part in enumerate(parts):
+        if isinstance(part, Image | File | Audio):
+            where = f"{path}.content[{index}].type"
+            raise UnsupportedField(f"{where}: this server reads text, and no {_NOT_READ[type(part)]}", param=where)
 
 
 def _plain_message(raw: msgspec.Raw) -> Item | None:
@@ -240,5 +273,7 @@ class _Chat:
         return thoughts
 
 
-def _text(content: str | Sequence[InputText | OutputText]) -> str:
-    return content if isinstance(content, str) else "\n".join(part.text for part in content)
+def _text(content: str | Sequence[Part]) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.text for part in content if not isinstance(part, Image | File | Audio))

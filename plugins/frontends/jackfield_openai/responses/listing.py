@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from jackfield.errors import InvalidRequest, UnknownField
-from jackfield.frontends.rules import shown
+from jackfield.frontends.rules import is_null, shown
 from jackfield.ports.records import ID_MAX
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class _Id(msgspec.Struct, frozen=True):
 
 
 _ID: Final = msgspec.json.Decoder(_Id)
+_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_COMPLETED: Final = msgspec.Raw(b'"completed"')
 
 
 def read_page(
@@ -94,6 +96,20 @@ def number(query: Mapping[str, str], name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _NUMBER_MAX):
         raise InvalidRequest(f"{name} must be a whole number", param=name)
     return int(text)
+
+
+def listed(item: msgspec.Raw) -> msgspec.Raw:
+    """An input item as OpenAI lists it: content in parts, and a status. It may have come in fewer words."""
+    fields = {name: value for name, value in _FIELDS.decode(item).items() if not is_null(value)}
+    fields.setdefault("status", _COMPLETED)
+    content = fields.get("content")
+    if content is not None and memoryview(content)[0] == ord('"'):
+        said = bytes(fields["role"]) == b'"assistant"'
+        part: dict[str, object] = {"type": "output_text" if said else "input_text", "text": content}
+        if said:
+            part["annotations"] = []
+        fields["content"] = msgspec.Raw(msgspec.json.encode([part]))
+    return msgspec.Raw(msgspec.json.encode(fields))
 
 
 def page_of(items: Sequence[msgspec.Raw], page: Page) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, suppress
+from contextlib import aclosing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -25,13 +25,13 @@ from jackfield_openai.responses.decode import decode_response
 from jackfield_openai.responses.generation import conversation, generate_request, generated
 from jackfield_openai.responses.history import History, tenant_of
 from jackfield_openai.responses.items import Item, read_items
-from jackfield_openai.responses.listing import page_of, read_page, read_start
+from jackfield_openai.responses.listing import listed, page_of, read_page, read_start
 from jackfield_openai.responses.liveness import Liveness
 from jackfield_openai.responses.objects import new_id, response_object
 from jackfield_openai.responses.running import ROUTE, Running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
     from aiohttp import web
 
@@ -102,6 +102,13 @@ class Responses:
             if call.body.stream:
                 return await self._follow(request, run, -1)
             return json_answer(msgspec.json.encode(run.answer.response), headers)
+        with in_own_words():
+            return await self._answered(request, work, context, headers)
+
+    async def _answered(
+        self, request: web.Request, work: Work, context: RequestContext, headers: Mapping[str, str]
+    ) -> web.StreamResponse:
+        call = work.call
         async with aclosing(self._events(work, context)) as events:
             if not call.body.stream:
                 return json_answer(await self._whole(work, events, context), headers)
@@ -124,6 +131,10 @@ class Responses:
         work = await self._work(call, context)
         last = msgspec.structs.replace(work.request, priority=PRIORITY_MAX)
         work = msgspec.structs.replace(work, request=last)
+        with in_own_words():
+            return await self._made(work, context)
+
+    async def _made(self, work: Work, context: RequestContext) -> bytes:
         async with aclosing(self._events(work, context)) as events:
             return await self._whole(work, events, context)
 
@@ -131,7 +142,8 @@ class Responses:
         """``POST /v1/responses/input_tokens``: how long the same request's input is."""
         call = decode_response(await read_body(request), self._config.unknown_fields)
         _, prompt = await self._prompt(call, context)
-        reply = await self._gateway.ask(context, Render(model=call.model, prompt=prompt))
+        with in_own_words():
+            reply = await self._gateway.ask(context, Render(model=call.model, prompt=prompt))
         if not isinstance(reply, Rendered):
             raise InternalError("a worker answered another question")
         return json_answer(
@@ -177,7 +189,7 @@ class Responses:
     async def input_items(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /v1/responses/{id}/input_items``: what its request brought."""
         kept = await self._history(context).find(request.match_info["id"])
-        return json_answer(page_of(kept.input, read_page(request.query)))
+        return json_answer(page_of([listed(item) for item in kept.input], read_page(request.query)))
 
     async def _kept(self, request: web.Request, context: RequestContext) -> dict[str, msgspec.Raw]:
         kept = await self._history(context).find(request.match_info["id"])
@@ -315,6 +327,17 @@ class Responses:
                 await stream.send(b"")
             await stream.response.write_eof()
             return stream.response
+
+
+@contextmanager
+def in_own_words() -> Iterator[None]:
+    """Other routes have ``messages`` where these have ``input``."""
+    try:
+        yield
+    except JackfieldError as error:
+        if error.param == "messages":
+            error.param = "input"
+        raise
 
 
 def _runs(response: Mapping[str, msgspec.Raw]) -> bool:

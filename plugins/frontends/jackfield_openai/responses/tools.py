@@ -9,6 +9,7 @@ import msgspec
 from jackfield.chat import TOOLS_MAX, Tool, ToolChoice
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import exceeds, typed
+from jackfield.frontends.rules import shown
 from jackfield.frontends.tools import null, read_schema
 
 
@@ -69,8 +70,12 @@ def read_tools(raw: msgspec.Raw | None) -> tuple[Tool, ...]:
 
 
 def _tool(raw: msgspec.Raw, path: str) -> Tool:
-    if typed(_KIND, raw, path).type != "function":
-        raise UnsupportedField(f"{path}.type: only functions are supported", param=f"{path}.type")
+    kind = typed(_KIND, raw, path).type
+    if kind != "function":
+        raise UnsupportedField(
+            f"{path}.type: this server runs no tools of type {shown(kind)}; only functions can be called",
+            param=f"{path}.type",
+        )
     tool = typed(_TOOL, raw, path)
     return Tool(
         name=tool.name,
@@ -105,6 +110,11 @@ def read_tool_choice(raw: msgspec.Raw | None) -> ToolChoice:
 def _chosen(choice: FlatChoice) -> ToolChoice:
     if choice.type == "function" and choice.name:
         return ToolChoice("required", (choice.name,))
+    if choice.type not in {"function", "allowed_tools"}:
+        raise UnsupportedField(
+            f"tool_choice.type: this server runs no tools of type {shown(choice.type)}; only functions can be called",
+            param="tool_choice.type",
+        )
     if choice.type == "allowed_tools" and choice.tools and choice.mode in {"auto", "required"}:
         names = tuple(tool.name for tool in choice.tools)
         return ToolChoice("required" if choice.mode == "required" else "auto", names)
