@@ -126,6 +126,14 @@ class EngineStats(msgspec.Struct, frozen=True, array_like=True, tag="stats"):
     wait_s: float = 0.0
     """How long a sequence that comes now would wait for its first step, by live throughput; seconds."""
     cache: CacheStats = CacheStats()
+    prefill_s: float = 0.0
+    """Of all answers that ended: from their first step to their first token, added up, seconds."""
+    decode_s: float = 0.0
+    """Of all answers that ended: from their first token to their last, added up, seconds."""
+    busy_slots: int = 0
+    """Sequences computed in a step, added up over all steps."""
+    longest: int = 0
+    """Tokens of the longest sequence that ended, prompt and answer."""
 
 
 class WorkerReported(msgspec.Struct, frozen=True, kw_only=True):

@@ -124,9 +124,26 @@ def _llamacpp(name: str, documentation: str, value: Callable[[EngineStats], floa
     return Figure(f"llamacpp:{name}", documentation, lambda stats: [((), value(stats))])
 
 
+def _ratio(amount: float, of: float) -> float:
+    return amount / of if of else 0.0
+
+
 LLAMACPP_GAUGES: Final = (
     _llamacpp("requests_processing", "Number of requests processing.", lambda stats: stats.running),
     _llamacpp("requests_deferred", "Number of requests deferred.", lambda stats: stats.waiting),
+    _llamacpp(
+        "prompt_tokens_seconds", "Prompt tokens a second, over all.", lambda s: _ratio(s.prompt_tokens, s.prefill_s)
+    ),
+    _llamacpp(
+        "predicted_tokens_seconds",
+        "Generation tokens a second, over all.",
+        lambda stats: _ratio(stats.generated_tokens, stats.decode_s),
+    ),
+    # a counter there, but a counter's name would end with _total here
+    _llamacpp("n_tokens_max", "Longest sequence observed.", lambda stats: stats.longest),
+    _llamacpp(
+        "n_busy_slots_per_decode", "Sequences computed in a step.", lambda stats: _ratio(stats.busy_slots, stats.steps)
+    ),
 )
 """llama-server's names for what is known here under other ones (its ``tools/server/README.md``, GET /metrics)."""
 
@@ -134,5 +151,12 @@ LLAMACPP_COUNTERS: Final = (
     _llamacpp("prompt_tokens_total", "Number of prompt tokens processed.", lambda stats: stats.prompt_tokens),
     _llamacpp("tokens_predicted_total", "Number of generation tokens processed.", lambda stats: stats.generated_tokens),
     _llamacpp("n_decode_total", "Total number of engine steps.", lambda stats: stats.steps),
+    _llamacpp("prompt_tokens_cached_total", "Number of prompt tokens found.", lambda stats: stats.cache.cached_tokens),
+    _llamacpp("prompt_seconds_total", "Prompt process time of ended answers.", lambda stats: stats.prefill_s),
+    _llamacpp("tokens_predicted_seconds_total", "Generation time of ended answers.", lambda stats: stats.decode_s),
+    *(
+        _llamacpp(f"spec_decode_num_{name}_total", "Speculative decoding: none.", lambda _: 0)
+        for name in ("draft_tokens", "accepted_tokens", "drafts")
+    ),
 )
 """The same, of what only grows."""

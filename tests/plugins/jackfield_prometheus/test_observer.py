@@ -296,10 +296,21 @@ def test_llama_servers_names_where_wanted() -> None:
     observer = PrometheusObserver(PrometheusConfig(llamacpp_names=True))
     stats = EngineStats(
         running=2, waiting=3, kv_used=0, kv_total=0, steps=7, prompt_tokens=5, generated_tokens=6, preemptions=0,
-        step_s=0.0, own_s=0.0, sampler_s=0.0,
+        step_s=0.0, own_s=0.0, sampler_s=0.0, prefill_s=2.0, decode_s=1.5, busy_slots=14, longest=40,
+        cache=CacheStats(cached_tokens=9),
     )  # fmt: skip
     observer.observe(WorkerReported(model="demo", stats=stats))
     wanted = {
+        "llamacpp:prompt_tokens_cached_total": 9,
+        "llamacpp:prompt_seconds_total": 2,
+        "llamacpp:tokens_predicted_seconds_total": 1.5,
+        "llamacpp:prompt_tokens_seconds": 2.5,
+        "llamacpp:predicted_tokens_seconds": 4,
+        "llamacpp:n_busy_slots_per_decode": 2,
+        "llamacpp:n_tokens_max": 40,
+        "llamacpp:spec_decode_num_draft_tokens_total": 0,
+        "llamacpp:spec_decode_num_accepted_tokens_total": 0,
+        "llamacpp:spec_decode_num_drafts_total": 0,
         "llamacpp:requests_processing": 2,
         "llamacpp:requests_deferred": 3,
         "llamacpp:n_decode_total": 7,

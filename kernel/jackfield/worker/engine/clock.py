@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jackfield.ports.observer import EngineStats
+
+if TYPE_CHECKING:
+    from jackfield.types import Timings
 
 _NEWEST: Final = 0.2
 """Weight of the newest answer in the moving average of lengths: about the last ten count."""
@@ -20,11 +23,15 @@ class StepClock:
     __slots__ = (
         "_began",
         "answer_tokens",
+        "busy_slots",
         "decode_s",
+        "drawing_s",
         "generated_tokens",
         "last_report",
+        "longest",
         "mask_s",
         "preemptions",
+        "prefill_s",
         "prompt_tokens",
         "sampler_s",
         "step_s",
@@ -42,6 +49,14 @@ class StepClock:
         self.generated_tokens = 0
         self.preemptions = 0
         self.last_report = 0.0
+        self.prefill_s = 0.0
+        """Of answers that ended, until their first token, added up."""
+        self.drawing_s = 0.0
+        """Of answers that ended, from their first token on, added up."""
+        self.busy_slots = 0
+        """Sequences of each step, added up."""
+        self.longest = 0
+        """Tokens of the longest sequence that ended."""
         self.answer_tokens = 0.0
         """Length of an answer, as it was lately; 0 before any ended."""
 
@@ -58,6 +73,12 @@ class StepClock:
     def rest(self) -> None:
         """The turn found nothing to do, and does not count."""
         self._began = 0.0
+
+    def took(self, length: int, timings: Timings) -> None:
+        """A sequence of so many tokens, prompt and answer, ended by itself."""
+        self.prefill_s += timings.prefill_s
+        self.drawing_s += timings.decode_s
+        self.longest = max(self.longest, length)
 
     def answered(self, tokens: int) -> None:
         """An answer of so many tokens ended by itself."""
@@ -84,4 +105,8 @@ class StepClock:
             own_s=max(0.0, self.step_s - self.decode_s - self.sampler_s - self.mask_s),
             sampler_s=self.sampler_s,
             mask_s=self.mask_s,
+            prefill_s=self.prefill_s,
+            decode_s=self.drawing_s,
+            busy_slots=self.busy_slots,
+            longest=self.longest,
         )

@@ -36,9 +36,10 @@ class Endings:
         usage = Usage(len(request.prompt), sequence.generated, request.cached or 0)
         # a stop string takes its tokens' text away, and with it what is known of them
         logprobs = () if isinstance(stopped_by, str) else sequence.output.left()
-        slot = self._table.slots.of(sequence)
-        request.recipient.post(Finished(reason, usage, _timings(sequence), sequence.index, stopped_by, logprobs, slot))
+        timings, slot = _timings(sequence), self._table.slots.of(sequence)
+        request.recipient.post(Finished(reason, usage, timings, sequence.index, stopped_by, logprobs, slot))
         self._clock.answered(sequence.generated)
+        self._clock.took(len(sequence.tokens), timings)
         self._end(sequence, RequestEvent.END)
 
     def fail(self, sequence: Sequence, error: JackfieldError) -> None:

@@ -199,6 +199,7 @@ class EngineLoop:
             self._endings.preempt(next(sequence for sequence in self.table.running if sequence.id == number))
         if not chunks:
             return bool(plan.preempt)
+        self.clock.busy_slots += len(chunks)
         self._stepper.step(chunks)
         self._flush()
         self.cache.work()
