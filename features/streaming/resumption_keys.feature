@@ -13,10 +13,10 @@ Feature: Whose streams can be taken up again
     When the gateway is killed
     Then within 20 seconds everything is ready again
     When I take it up again with that key
-    Then it is refused with 404 "unknown_url"
+    Then it is refused with 404 "not_found"
 
   Scenario: Nobody else's key finds it
     When I stream "[say:one two three]" with that key and keep where it is
     Given a key "ben"
     When I take it up again with that key
-    Then it is refused with 404 "unknown_url"
+    Then it is refused with 404 "not_found"

@@ -119,7 +119,7 @@ class RouteNotFound(ClientError):
 
 
 class RecordNotFound(ClientError):
-    """The caller has kept no such response, file or batch, or it has expired."""
+    """The caller has kept no such chat, response, stream, file or batch, or it has expired."""
 
 
 class KeyNotFound(ClientError):

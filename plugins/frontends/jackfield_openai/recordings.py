@@ -8,7 +8,7 @@ from collections import deque
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
-from jackfield.errors import InvalidRequest, RouteNotFound
+from jackfield.errors import InvalidRequest, RecordNotFound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -184,11 +184,11 @@ class Recordings:
         """The recording of that id, which *principal* asked for.
 
         Raises:
-            RouteNotFound: There is none; that it is somebody else's is not told.
+            RecordNotFound: There is none; that it is somebody else's is not told.
         """
         recording = self._all.get(wanted)
         if recording is None or not recording.belongs_to(principal):
-            raise RouteNotFound("there is no such stream: it ended a while ago, or the server was started again")
+            raise RecordNotFound("there is no such stream: it ended a while ago, or the server was started again")
         return recording
 
     async def follow(self, recording: Recording, last: int) -> AsyncGenerator[bytes, None]:

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.errors import DeadlineExceeded, InvalidRequest, RouteNotFound, WorkerDied
+from jackfield.errors import DeadlineExceeded, InvalidRequest, RecordNotFound, WorkerDied
 from jackfield.ports.identity import Principal
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, finished, serve_frontend
 from jackfield.types import Started, TextDelta
@@ -231,7 +231,7 @@ def test_only_its_owner_finds_it() -> None:
         assert found is not None
         assert recordings.find(found.id, ANN) is found
         for other in (BEN, None):
-            with pytest.raises(RouteNotFound):
+            with pytest.raises(RecordNotFound):
                 recordings.find(found.id, other)
         recordings.drop(found)
 
