@@ -27,6 +27,11 @@ Feature: Conversations that the server remembers
       | store | false |
     Then nothing can be read of the response
 
+  Scenario: A response is streamed
+    When I stream a response to "Who are you?"
+    Then its events are numbered from "response.created" on
+    And the last of its events has the whole response
+
   Scenario: A response that nobody waits for
     When I ask for a response to "Who are you?" with
       | background | true |

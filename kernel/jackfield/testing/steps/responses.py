@@ -11,11 +11,14 @@ import aiohttp
 import msgspec
 from pytest_bdd import given, then, when
 
+from jackfield.sse import SseEvent, SseParser
 from jackfield.testing.manifests import scripted_manifest
+from jackfield.testing.steps.keys import create
 from jackfield.testing.steps.words import Table, fields, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from jackfield.testing.client import JsonValue, Reply
     from jackfield.testing.serve import ServeProcess
@@ -39,6 +42,72 @@ def storing_service(serve: Callable[[str], ServeProcess]) -> ServeProcess:
     service = serve(scripted_manifest(enabled=("sqlite",)) + '\n[config.sqlite]\nfile = "records.db"\n')
     service.wait_ready()
     return service
+
+
+@given("jackfield serve runs with a scripted model, keys and a record store", target_fixture="service")
+def storing_service_with_keys(serve: Callable[[str], ServeProcess], tmp_path: Path) -> ServeProcess:
+    """All ready; there is one key, which nobody uses."""
+    manifest = scripted_manifest(enabled=("keys", "sqlite"))
+    (tmp_path / "plugins.toml").write_text(manifest)
+    create("operator", tmp_path)
+    service = serve(manifest)
+    service.wait_ready()
+    return service
+
+
+@when(words("I ask for a response to {text:Text} with that key"), target_fixture="response")
+def respond_with_key(server: Target, text: str, key: str) -> Body:
+    """It is the key's owner's."""
+    body: JsonValue = {"model": server.client.model, "input": text}
+    reply = _send(server, "POST", "/v1/responses", body, key)
+    assert reply.status == HTTPStatus.OK, reply.summary
+    made: Body = msgspec.json.decode(reply.body)
+    return made
+
+
+@then("the response can be read with that key")
+def readable(server: Target, response: Body, key: str) -> None:
+    """By its owner."""
+    assert _send(server, "GET", f"/v1/responses/{response['id']}", key=key).status == HTTPStatus.OK
+
+
+@then("nothing can be read of the response with that key")
+def hidden(server: Target, response: Body, key: str) -> None:
+    """Not even that it is there; and nothing can be done to it."""
+    path = f"/v1/responses/{response['id']}"
+    for method, more in (("GET", ""), ("GET", "/input_items"), ("POST", "/cancel"), ("DELETE", "")):
+        assert _send(server, method, path + more, key=key).status == HTTPStatus.NOT_FOUND
+
+
+@when(words("I stream a response to {text:Text}"), target_fixture="events")
+def stream(server: Target, text: str) -> list[Body]:
+    """To its end."""
+    body: JsonValue = {"model": server.client.model, "input": text, "max_output_tokens": _TOKENS, "stream": True}
+    reply = _send(server, "POST", "/v1/responses", body)
+    assert reply.status == HTTPStatus.OK, reply.summary
+    parser = SseParser()
+    found = [msgspec.json.decode(item.data) for item in parser.feed(reply.body) if isinstance(item, SseEvent)]
+    parser.close()
+    return found
+
+
+@then(words("its events are numbered from {kind:Text} on"))
+def numbered(events: list[Body], kind: str) -> None:
+    """Without a gap, and each item has one id in all of them."""
+    assert events[0]["type"] == kind
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    named = {(event["output_index"], event["item_id"]) for event in events if "item_id" in event}
+    begun = {(event["output_index"], event["item"]["id"]) for event in events if "item" in event}
+    assert named == begun
+
+
+@then("the last of its events has the whole response")
+def whole(events: list[Body]) -> None:
+    """What the pieces were of."""
+    said = "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
+    response = events[-1]["response"]
+    assert events[-1]["type"] == f"response.{response['status']}"
+    assert "".join(part["text"] for item in response["output"] for part in item["content"]) == said
 
 
 @when(words("I ask for a response to {text:Text}"), target_fixture="response")
@@ -119,16 +188,54 @@ def hand_over(server: Target, count: int) -> Body:
         {**line, "custom_id": str(number), "body": {**chat, "messages": [{"role": "user", "content": f"{delay}abcd"}]}}
         for number in range(count)
     ]
-    file = _upload(server, b"\n".join(map(msgspec.json.encode, lines)))
-    body: JsonValue = {
-        "input_file_id": file["id"],
-        "endpoint": "/v1/chat/completions",
-        "completion_window": "24h",
-    }
+    return _hand_over(server, b"\n".join(map(msgspec.json.encode, lines)), "/v1/chat/completions")
+
+
+def _hand_over(server: Target, content: bytes, endpoint: str) -> Body:
+    file = _upload(server, content)
+    body: JsonValue = {"input_file_id": file["id"], "endpoint": endpoint, "completion_window": "24h"}
     reply = _send(server, "POST", "/v1/batches", body)
     assert reply.status == HTTPStatus.OK, reply.summary
     made: Body = msgspec.json.decode(reply.body)
     return made
+
+
+@when(words("I hand over a batch of {count:d} responses"), target_fixture="batch")
+def hand_over_responses(server: Target, count: int) -> Body:
+    """A file with one response a line."""
+    asked = {"model": server.client.model, "input": "abcd", "max_output_tokens": _TOKENS}
+    line = {"method": "POST", "url": "/v1/responses", "body": asked}
+    lines = [{**line, "custom_id": str(number)} for number in range(count)]
+    return _hand_over(server, b"\n".join(map(msgspec.json.encode, lines)), "/v1/responses")
+
+
+@when(words("I hand over a batch with the line {text:Text}"), target_fixture="batch")
+def hand_over_line(server: Target, text: str) -> Body:
+    """A file as it was written by mistake."""
+    return _hand_over(server, text.encode(), "/v1/responses")
+
+
+@then("the batch is failed", target_fixture="batch")
+def failed(server: Target, batch: Body) -> Body:
+    """Before anything was computed."""
+    done = _batch(server, batch, lambda seen: seen["status"] in {"completed", "failed", "expired", "cancelled"})
+    assert (done["status"], done["request_counts"]["completed"]) == ("failed", 0), done
+    return done
+
+
+@then(words("it says {code:Text} of line {number:d}"))
+def says(batch: Body, code: str, number: int) -> None:
+    """So that the line can be mended."""
+    assert (code, number) in {(problem["code"], problem["line"]) for problem in batch["errors"]["data"]}
+
+
+@then(words("each of its {count:d} lines has a response that can be read"))
+def stored(server: Target, batch: Body, count: int) -> None:
+    """Stored like any other."""
+    reply = _send(server, "GET", f"/v1/files/{batch['output_file_id']}/content")
+    output = [msgspec.json.decode(line)["response"]["body"] for line in reply.body.splitlines()]
+    assert len(output) == count
+    assert all(_read(server, f"/v1/responses/{response['id']}") == response for response in output)
 
 
 @when("some lines of the batch are finished")
@@ -175,8 +282,9 @@ def _upload(server: Target, content: bytes) -> Body:
     return made
 
 
-def _send(server: Target, method: str, path: str, body: JsonValue = None) -> Reply:
-    return server.run(server.client.request(method, path, body))
+def _send(server: Target, method: str, path: str, body: JsonValue = None, key: str = "") -> Reply:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return server.run(server.client.request(method, path, body, headers=headers))
 
 
 def _read(server: Target, path: str) -> Body:
