@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jackfield.parsing.reading import joined
-from jackfield.ports.dialect import ArgumentsPiece, CallPiece, ContentPiece, ReasoningPiece
+from jackfield.ports.dialect import ArgumentsPiece, ContentPiece, ReasoningPiece
 from jackfield.types import Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
 
 if TYPE_CHECKING:
@@ -63,23 +63,20 @@ class ChatReading:
     def read(self, event: GenerateEvent) -> Sequence[GenerateEvent]:
         """What *event* of the worker says."""
         if isinstance(event, TextDelta):
-            answer = self._answer(event.index)
-            return [*(self._scored_text(answer, event) if self._scored else self._text(answer, event))]
+            answer = self._answers.get(event.index) or self._begun(event.index)
+            return [*self._scored_text(answer, event)] if self._scored else self._text(answer, event)
         if isinstance(event, Finished):
-            return [*self._end(self._answer(event.index), event)]
+            return self._end(self._answers.get(event.index) or self._begun(event.index), event)
         if isinstance(event, Started):
             self._prompt_end = event.prompt_end
         return [event]
 
-    def _answer(self, index: int) -> _Answer:
-        answer = self._answers.get(index)
-        if answer is None:
-            answer = self._answers[index] = _Answer(
-                self._dialect.reader(self._chat, self._prompt_end), continued=self._chat.continue_final
-            )
+    def _begun(self, index: int) -> _Answer:
+        reader = self._dialect.reader(self._chat, self._prompt_end)
+        answer = self._answers[index] = _Answer(reader, continued=self._chat.continue_final)
         return answer
 
-    def _text(self, answer: _Answer, delta: TextDelta) -> Iterator[GenerateEvent]:
+    def _text(self, answer: _Answer, delta: TextDelta) -> Sequence[GenerateEvent]:
         if answer.blank:
             text = delta.text.lstrip()
             answer.space += delta.text[: len(delta.text) - len(text)]
@@ -127,25 +124,16 @@ class ChatReading:
             if not answer.reader.holding:
                 answer.unshown.clear()
 
-    def _events(self, answer: _Answer, pieces: Sequence[Piece], index: int, tokens: int) -> Iterator[GenerateEvent]:
+    def _events(self, answer: _Answer, pieces: Sequence[Piece], index: int, tokens: int) -> list[GenerateEvent]:
+        events: list[GenerateEvent] = []
         for piece in pieces:
-            space, answer.space = answer.space, ""
-            if isinstance(piece, ContentPiece):
-                scores = tuple(answer.unshown)
-                answer.unshown.clear()
-                yield TextDelta(space + piece.text, tokens, index, scores)
-            elif isinstance(piece, ReasoningPiece):
-                yield ReasoningDelta(piece.text, tokens, index)
-            elif isinstance(piece, CallPiece):
-                answer.calls += 1
-                yield ToolCallDelta(answer.calls - 1, "", piece.id or _new_id(), piece.name, index)
-            elif isinstance(piece, ArgumentsPiece):
-                yield ToolCallDelta(answer.calls - 1, piece.text, index=index)
+            events.append(_event(answer, piece, index, tokens))
             tokens = 0  # counted once
+        return events
 
-    def _end(self, answer: _Answer, finished: Finished) -> Iterator[GenerateEvent]:
+    def _end(self, answer: _Answer, finished: Finished) -> Sequence[GenerateEvent]:
         cut = finished.reason == "length"
-        yield from self._events(answer, answer.reader.end(cut=cut), finished.index, 0)
+        events = self._events(answer, answer.reader.end(cut=cut), finished.index, 0)
         reason = finished.reason
         if not cut and answer.reader.malformed:
             reason = "malformed_tool_call"
@@ -154,9 +142,22 @@ class ChatReading:
         stopped_by = finished.stopped_by
         ours = isinstance(stopped_by, str) and stopped_by not in self._stop
         usage = msgspec.structs.replace(finished.usage, reasoning_tokens=answer.reasoning_tokens)
-        yield msgspec.structs.replace(
-            finished, reason=reason, usage=usage, stopped_by=None if ours else stopped_by, logprobs=finished.logprobs
-        )
+        stopped_by = None if ours else stopped_by
+        return [*events, msgspec.structs.replace(finished, reason=reason, usage=usage, stopped_by=stopped_by)]
+
+
+def _event(answer: _Answer, piece: Piece, index: int, tokens: int) -> GenerateEvent:
+    space, answer.space = answer.space, ""
+    if isinstance(piece, ContentPiece):
+        scores = tuple(answer.unshown) if answer.unshown else ()
+        answer.unshown.clear()
+        return TextDelta(space + piece.text, tokens, index, scores)
+    if isinstance(piece, ReasoningPiece):
+        return ReasoningDelta(piece.text, tokens, index)
+    if isinstance(piece, ArgumentsPiece):
+        return ToolCallDelta(answer.calls - 1, piece.text, index=index)
+    answer.calls += 1
+    return ToolCallDelta(answer.calls - 1, "", piece.id or _new_id(), piece.name, index)
 
 
 def _new_id() -> str:

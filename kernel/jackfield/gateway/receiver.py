@@ -203,7 +203,9 @@ class Receiver:
         return events
 
     def _put_text(self, delta: TextDelta, now: float) -> None:
-        choice = self._open_choice(delta.index)
+        choice = self._choices.get(delta.index) if self._accepted else None
+        if choice is None:
+            choice = self._open_choice(delta.index)
         if delta.logprobs and not self._scored:
             raise ChannelError("a worker sent log probabilities that nobody asked for")
         context = self._context

@@ -234,7 +234,15 @@ class ChatAnswer(Answer):
     before_logprobs = b'},"logprobs":'
     no_text = b',"delta":{}'
 
-    __slots__ = ()
+    __slots__ = ("_before_arguments", "_before_thought")
+
+    def __init__(self, call: Call, model: str, revision: str = "") -> None:
+        super().__init__(call, model, revision)
+        self._before_thought = [
+            b'%b{"index":%d,"delta":{"reasoning_content":' % (self._start, index) for index in range(self.choices)
+        ]
+        self._before_arguments: dict[tuple[int, int], bytes] = {}
+        """By choice and call."""
 
     def opening(self) -> bytes:
         """For each choice the one chunk that has the role."""
@@ -253,17 +261,25 @@ class ChatAnswer(Answer):
         if isinstance(delta, ReasoningDelta):
             if not self._reasoning_shown:
                 return b""
-            said = b'{"reasoning_content":' + _encode(delta.text)
-        elif self._functions:
-            said = b'{"function_call":' + _encode(function_delta(delta))
+            return self._before_thought[delta.index] + _encode(delta.text) + self._after
+        if self._functions:
+            said = b'"function_call":' + _encode(function_delta(delta))
+        elif delta.name:
+            said = b'"tool_calls":[' + _encode(_call_delta(delta)) + b"]"
         else:
-            said = b'{"tool_calls":[' + _encode(_call_delta(delta)) + b"]"
-        return b'%b{"index":%d,"delta":%b},"logprobs":null,"finish_reason":null}%b' % (
-            self._start,
-            delta.index,
-            said,
-            self._tail,
-        )
+            return self._arguments(delta)
+        return b'%b{"index":%d,"delta":{%b%b' % (self._start, delta.index, said, self._after)
+
+    def _arguments(self, delta: ToolCallDelta) -> bytes:
+        place = delta.index, delta.call
+        before = self._before_arguments.get(place)
+        if before is None:
+            before = b'%b{"index":%d,"delta":{"tool_calls":[{"index":%d,"function":{"arguments":' % (
+                self._start,
+                *place,
+            )
+            self._before_arguments[place] = before
+        return before + _encode(delta.arguments) + b"}}]" + self._after
 
     def _choice(
         self,
@@ -344,10 +360,8 @@ def function_delta(delta: ToolCallDelta) -> Mapping[str, str]:
 
 
 def _call_delta(delta: ToolCallDelta) -> Mapping[str, object]:
-    function = function_delta(delta)
-    if not delta.name:
-        return {"index": delta.call, "function": function}
-    return {"index": delta.call, "id": delta.id, "type": "function", "function": function}
+    """The beginning of a call."""
+    return {"index": delta.call, "id": delta.id, "type": "function", "function": function_delta(delta)}
 
 
 def usage_object(usage: Usage) -> Mapping[str, object]:
