@@ -13,7 +13,7 @@ import msgspec
 
 from jackfield import __version__
 from jackfield.errors import PluginError
-from jackfield.gateway.openapi_answers import HEADERS, Node, answers
+from jackfield.gateway.openapi_answers import HEADERS, Answers, Node
 from jackfield.ports.identity import ADMIN
 
 if TYPE_CHECKING:
@@ -55,25 +55,38 @@ def openapi_document(table: Sequence[tuple[str, Endpoint]], *, authenticated: bo
     Raises:
         PluginError: A frontend describes a route with a type that no schema can describe; the message names both.
 
-    Takes a few milliseconds; called once, before anything is served.
+    Takes some tens of milliseconds; called once, before anything is served.
     """
-    for method, endpoint in table:
-        _check(method, endpoint)
-    schemas = _Schemas(kind for _, endpoint in table for kind in _kinds(endpoint.operation))
+    schemas = _described(table)
+    answers = Answers(schemas.of, overload_status)
     paths: dict[str, Node] = {}
     for method, endpoint in table:
         path = paths.setdefault(_VARIABLE.sub(r"{\1}", endpoint.path), {})
         secured = authenticated or endpoint.scope == ADMIN
         node = _operation(method, endpoint, schemas, secured=secured)
-        node["responses"] = answers(endpoint, schemas.of, secured=secured, overload_status=overload_status)
+        node["responses"] = answers.of(endpoint, secured=secured)
         path[method.lower()] = node
     document = {
         "openapi": "3.1.1",
         "info": {"title": "Jackfield", "version": __version__},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": schemas.components, "headers": HEADERS, "securitySchemes": _SCHEMES},
+        "components": {
+            "schemas": schemas.components,
+            "responses": answers.shared,
+            "headers": HEADERS,
+            "securitySchemes": _SCHEMES,
+        },
     }
     return msgspec.json.encode(document)
+
+
+def _described(table: Sequence[tuple[str, Endpoint]]) -> _Schemas:
+    try:
+        return _Schemas(kind for _, endpoint in table for kind in _kinds(endpoint.operation))
+    except (TypeError, ValueError):
+        for method, endpoint in table:
+            _check(method, endpoint)
+        raise
 
 
 def _check(method: str, endpoint: Endpoint) -> None:

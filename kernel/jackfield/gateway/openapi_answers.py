@@ -75,24 +75,38 @@ _MEANINGS: Final[Mapping[int, str]] = {
 }
 
 
-def answers(endpoint: Endpoint, describe: Describe, *, secured: bool, overload_status: int) -> Node:
-    """The ``responses`` of one route.
+class Answers:
+    """Makes the ``responses`` of routes.
 
     Parameters:
-        endpoint: It.
         describe: Gives schemas.
-        secured: Whether callers have to say who they are.
         overload_status: ``kernel.overload_status``.
     """
-    described = endpoint.operation
-    if described is None:
-        return {"default": {"description": "Not described."}}
-    found: Node = {str(described.status): _own(described, describe)}
-    for error in _errors(endpoint, secured=secured, overload_status=overload_status):
-        payload = endpoint.frontend.render_error(error, REQUEST_ID)
-        status = overload_status if isinstance(error, AtCapacity) else payload.status
-        found.setdefault(str(status), _error(status, payload, described, describe))
-    return found
+
+    def __init__(self, describe: Describe, overload_status: int) -> None:
+        self.shared: Final[Node] = {}
+        """Errors, which many routes have in common, by name."""
+        self._describe = describe
+        self._overload_status = overload_status
+
+    def of(self, endpoint: Endpoint, *, secured: bool) -> Node:
+        """Those of *endpoint*; *secured* says whether callers have to say who they are."""
+        described = endpoint.operation
+        if described is None:
+            return {"default": {"description": "Not described."}}
+        found: Node = {str(described.status): _own(described, self._describe)}
+        for error in _errors(endpoint, secured=secured, overload_status=self._overload_status):
+            payload = endpoint.frontend.render_error(error, REQUEST_ID)
+            status = self._overload_status if isinstance(error, AtCapacity) else payload.status
+            node = _error(status, payload, described, self._describe)
+            found.setdefault(str(status), self._reference(f"{endpoint.owner}-{status}", node))
+        return found
+
+    def _reference(self, name: str, node: Node) -> Node:
+        """*node* under *name*, or under another one where that is taken by something else."""
+        while self.shared.setdefault(name, node) != node:
+            name += "-"
+        return {"$ref": f"#/components/responses/{name}"}
 
 
 def _own(described: Operation, describe: Describe) -> Node:
@@ -127,7 +141,7 @@ def _errors(endpoint: Endpoint, *, secured: bool, overload_status: int) -> Itera
     if secured:
         yield CredentialMissing("this server needs an API key")
         yield AuthenticationThrottled("too many bad credentials have come from this address")
-    yield InsufficientScope(f"this key lacks the scope {endpoint.scope}")
+    yield InsufficientScope("this key may not do this")
     if described is not None and (described.task is not None or described.honoured):
         yield ModelNotFound("the model nobody does not exist", param="model")
     elif "{" in endpoint.path or (described is not None and described.parameters):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -50,6 +50,7 @@ class OpenAPIFrontend:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._page: bytes | None = None
 
     def routes(self) -> Sequence[Route]:
         """The document and its page."""
@@ -73,8 +74,7 @@ class OpenAPIFrontend:
     async def docs(self, _request: web.Request, _context: RequestContext) -> web.StreamResponse:
         """``GET /docs``."""
         headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+        if self._page is None:
+            # takes some tens of milliseconds
+            self._page = await asyncio.to_thread(render_page, self._gateway.openapi)
         return web.Response(body=self._page, content_type="text/html", charset="utf-8", headers=headers)
-
-    @cached_property
-    def _page(self) -> bytes:
-        return render_page(self._gateway.openapi)

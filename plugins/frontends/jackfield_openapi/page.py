@@ -20,7 +20,8 @@ DEPTH_MAX: Final = 4
 _STYLE: Final = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
-code, .type { font-family: ui-monospace, monospace; font-size: 0.9em; }
+code, pre, .type { font-family: ui-monospace, monospace; font-size: 0.9em; }
+pre { background: #8881; overflow-x: auto; padding: 0.3rem 0.6rem; white-space: pre-wrap; }
 details { border-top: 1px solid #8884; padding: 0.3rem 0; }
 details details { border: 0; margin-left: 1rem; }
 summary { cursor: pointer; }
@@ -41,6 +42,7 @@ CONTENT_SECURITY_POLICY: Final = (
 class _Content(msgspec.Struct):
     schema: dict[str, object] = {}
     event: dict[str, object] = msgspec.field(name="x-event", default_factory=dict)
+    example: object | None = None
 
 
 class _Body(msgspec.Struct):
@@ -48,6 +50,7 @@ class _Body(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
+    shared: str = msgspec.field(name="$ref", default="")
     description: str = ""
     content: dict[str, _Content] = {}
 
@@ -71,6 +74,7 @@ class _Operation(msgspec.Struct):
 
 class _Components(msgspec.Struct):
     schemas: dict[str, dict[str, object]] = {}
+    responses: dict[str, _Answer] = {}
 
 
 class _Info(msgspec.Struct):
@@ -96,14 +100,30 @@ def render_page(document: bytes) -> bytes:
 
 def _groups(document: _Document) -> Iterable[str]:
     groups: dict[str, list[str]] = {}
+    errors: dict[str, dict[str, None]] = {}
     types = _Types(document.components.schemas)
     for path, methods in document.paths.items():
         for method, operation in methods.items():
             tag = operation.tags[0] if operation.tags else ""
             groups.setdefault(tag, []).append(_operation(method, path, operation, types))
+            names = (each.shared.rpartition("/")[2] for each in operation.responses.values() if each.shared)
+            errors.setdefault(tag, {}).update(dict.fromkeys(names))
     for tag, operations in groups.items():
         yield f"<h2>{escape(tag)}</h2>"
         yield from operations
+        yield from _errors({name: document.components.responses[name] for name in errors[tag]}, types)
+
+
+def _errors(answers: Mapping[str, _Answer], types: _Types) -> Iterable[str]:
+    """What the routes of one plugin may be refused with."""
+    if not answers:
+        return
+    yield "<details><summary>Errors</summary>"
+    for name, answer in sorted(answers.items()):
+        status = name.rstrip("-").rpartition("-")[2]
+        yield f'<h4>{escape(status)} <span class="note">{escape(answer.description)}</span></h4>'
+        yield from _contents(answer, types)
+    yield "</details>"
 
 
 def _operation(method: str, path: str, operation: _Operation, types: _Types) -> str:
@@ -116,12 +136,28 @@ def _operation(method: str, path: str, operation: _Operation, types: _Types) -> 
         rows = (_row(each.name, types.name(each.schema), each.where, each.description) for each in operation.parameters)
         parts.append(f"<h4>Parameters</h4><table>{''.join(rows)}</table>")
     if operation.body is not None:
-        parts += [f"<h4>Body</h4>{types.table(each.schema)}" for each in operation.body.content.values()]
+        bodies = operation.body.content.values()
+        parts += [f"<h4>Body</h4>{types.table(content.schema)}{_example(content)}" for content in bodies]
     for status, answer in operation.responses.items():
-        parts.append(f'<h4>{escape(status)} <span class="note">{escape(answer.description)}</span></h4>')
-        for kind, content in answer.content.items():
-            parts.append(f'<p class="note">{escape(kind)}</p>{types.table(content.event or content.schema)}')
+        if not answer.shared:
+            parts.append(f'<h4>{escape(status)} <span class="note">{escape(answer.description)}</span></h4>')
+            parts += _contents(answer, types)
+    errors = ", ".join(status for status, answer in operation.responses.items() if answer.shared)
+    parts.append(f'<p class="note">Errors: {escape(errors)}</p>' if errors else "")
     return "".join([*parts, "</details>"])
+
+
+def _contents(answer: _Answer, types: _Types) -> Iterable[str]:
+    for kind, content in answer.content.items():
+        yield f'<p class="note">{escape(kind)}</p>'
+        # what an error says tells more than its fields
+        yield _example(content) or types.table(content.event or content.schema)
+
+
+def _example(content: _Content) -> str:
+    if content.example is None:
+        return ""
+    return f"<pre>{escape(msgspec.json.encode(content.example).decode())}</pre>"
 
 
 def _row(*cells: str) -> str:
@@ -159,7 +195,7 @@ class _Types:
         name, resolved = self._resolve(schema)
         properties = resolved.get("properties")
         if not isinstance(properties, dict):
-            return f'<p class="type">{escape(self.name(schema))}</p>'
+            return f'<p class="type">{escape(self.name(schema))}</p>{self._inner(resolved, seen)}'
         required = resolved.get("required")
         needed = required if isinstance(required, list) else []
         rows = (

@@ -114,6 +114,7 @@ class Served:
         said = operation["responses"].get(str(answer.status_code))
         if said is None:
             return [f"status {answer.status_code} is not documented"]
+        said = self.resolved(said)
         found = list(self._headers(said, answer))
         kind = answer.headers.get("Content-Type", "").partition(";")[0]
         if "content" not in said:

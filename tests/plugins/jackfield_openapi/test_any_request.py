@@ -85,7 +85,7 @@ def check(served: Served, case: Any) -> Answer:
     headers, status = strangers[len(answer.content) % len(strangers)]
     stranger = send(served, case, headers)
     # a path with a line break is not this route's: nobody has it
-    nowhere = answer.status_code == HTTPStatus.NOT_FOUND and "unknown_url" in answer.text
+    nowhere = answer.status_code == HTTPStatus.NOT_FOUND and "nothing is served at" in answer.text
     assert stranger.status_code == (HTTPStatus.NOT_FOUND if nowhere and status == HTTPStatus.FORBIDDEN else status)
     assert answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR, (answer.status_code, answer.text[:500])
     for each in (stranger, answer):

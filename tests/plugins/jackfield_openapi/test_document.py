@@ -88,12 +88,12 @@ def test_errors_are_shown_as_they_are(served: Served) -> None:
     """In each dialect's own shape."""
     for path, method, operation in served.operations():
         for status, answer in operation["responses"].items():
-            content = answer.get("content", {}).get("application/json", {})
+            content = served.resolved(answer).get("content", {}).get("application/json", {})
             # some routes of Ollama's are only ever refused: there it is the answer itself
             if status >= "4" and operation["summary"] != REFUSED.summary:
                 assert not served.wrong(content["schema"], content["example"]), (path, method, status)
     shapes = {
-        operation["tags"][0]: operation["responses"]["403"]["content"]["application/json"]["example"]
+        operation["tags"][0]: served.resolved(operation["responses"]["403"])["content"]["application/json"]["example"]
         for _, _, operation in served.operations()
     }
     assert set(shapes["openai"]["error"]) == {"message", "type", "param", "code"}

@@ -76,7 +76,9 @@ def test_what_a_record_lists_is_taken(moded: tuple[str, Served]) -> None:
 
     Every answer is as the document says.
     """
-    _, served = moded
+    mode, served = moded
+    if mode == "ignore":
+        pytest.skip("fields that are honoured are not judged; warn would tell")
     tried, wrong = 0, []
     for model in MODELS:
         for route, honoured in record(served, model)["endpoints"].items():

@@ -81,7 +81,8 @@ def does_not_describe(description: Document, route: str) -> None:
 @then(words("it shows what {route:Text} refuses, with {field:Text} in it"))
 def shows_errors(description: Document, route: str, field: str) -> None:
     """As a client of that dialect reads it."""
-    example = _operation(description, route)["responses"]["400"]["content"]["application/json"]["example"]
+    name = _operation(description, route)["responses"]["400"]["$ref"].rpartition("/")[2]
+    example = description["components"]["responses"][name]["content"]["application/json"]["example"]
     assert field in example or field in example["error"]
 
 
