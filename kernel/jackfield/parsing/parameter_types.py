@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from jackfield.errors import InvalidRequest
 from jackfield.parsing.json_text import is_json, mended
 from jackfield.parsing.shaping import parameters_of
 
@@ -22,7 +23,7 @@ def parameter_types(tool: Tool) -> dict[str, frozenset[str]]:
     """The types of the parameters that the schema of *tool* names: ``{"city": {"string"}}``. Any thread."""
     try:
         schema: JsonValue = parameters_of(tool)
-    except (ValueError, RecursionError):  # whoever enforces it refuses it
+    except InvalidRequest:  # whoever enforces it refuses it
         return {}
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(properties, dict):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final, Literal
 
+import msgspec
+
+from jackfield.chat import JsonValue
 from jackfield.errors import InvalidRequest
+from jackfield.parsing.json_text import mended
 
 if TYPE_CHECKING:
-    from jackfield.chat import ChatPrompt, JsonValue, Message, Tool, ToolCall
+    from jackfield.chat import ChatPrompt, Message, Tool, ToolCall
+
+_OBJECT: Final = msgspec.json.Decoder(dict[str, JsonValue])
 
 _RESERVED: Final = frozenset(
     {"add_generation_prompt", "bos_token", "eos_token", "messages", "raise_exception", "strftime_now", "tools"}
@@ -63,10 +68,16 @@ def template_tool(tool: Tool) -> dict[str, JsonValue]:
 
 
 def parameters_of(tool: Tool) -> dict[str, JsonValue]:
-    """The JSON Schema of the arguments of *tool*."""
+    """The JSON Schema of the arguments of *tool*.
+
+    Raises:
+        InvalidRequest: It is malformed, or nested too deeply.
+    """
     if not tool.parameters:
         return {"type": "object", "properties": {}}
-    schema: dict[str, JsonValue] = json.loads(tool.parameters)
+    schema = _object_of(tool.parameters)
+    if schema is None:
+        raise InvalidRequest(f"{tool.param} is no JSON object that could be read", param=tool.param)
     return schema
 
 
@@ -79,10 +90,15 @@ def _call(call: ToolCall, path: str, arguments: Literal["object", "text"]) -> di
 
 def arguments_of(call: ToolCall, path: str) -> dict[str, JsonValue]:
     """The arguments of an earlier call, decoded; *path* is its message's, for errors."""
-    try:
-        value = json.loads(call.arguments or "{}")
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
+    value = _object_of(call.arguments or "{}")
+    if value is None:
         raise InvalidRequest(f"{path}.tool_calls: the arguments of {call.name} are no JSON object", param=path)
     return value
+
+
+def _object_of(text: str) -> dict[str, JsonValue] | None:
+    """A JSON object, decoded; None where *text* is none. Halves of characters could not be sent to the worker."""
+    try:
+        return _OBJECT.decode(mended(text))
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None

@@ -28,6 +28,10 @@ _SEAM: Final = "\ue000\ue001 seam \ue001\ue000"
 trims or changes them."""
 
 
+_FAILURES: Final = (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError)
+"""What a template may raise that was given what it does not expect, or is broken."""
+
+
 class _TimeUp(BaseException):
     """Raised into the rendering thread when its time is up; not an ``Exception``, so that no template catches it."""
 
@@ -67,7 +71,8 @@ class ChatTemplate:
 
         Raises:
             InvalidRequest: The template does not accept the conversation.
-            BackendFault: The template is broken, or took longer than ``RENDER_DEADLINE_S``.
+            BackendFault: The template is broken, or took longer than ``RENDER_DEADLINE_S``. One that can render the
+                plainest conversation is not broken: what it fails at is the request's.
         """
         shown = _with_seam(variables) if continue_final else variables
         try:
@@ -78,9 +83,21 @@ class ChatTemplate:
             raise InvalidRequest(f"the model's chat template refuses the messages: {said}", param="messages") from error
         except _TimeUp as error:
             raise BackendFault("the model's chat template takes too long to render") from error
-        except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise BackendFault(f"the model's chat template failed: {type(error).__name__}") from error
+        except _FAILURES as error:
+            kind = type(error).__name__
+            if self._renders_plainly():
+                what = f"the model's chat template cannot render this conversation, or its tools: {kind}"
+                raise InvalidRequest(what, param="messages") from error
+            raise BackendFault(f"the model's chat template failed: {kind}") from error
         return _before_seam(text) if continue_final and text is not None else text
+
+    def _renders_plainly(self) -> bool:
+        try:
+            with _TimeLimit(RENDER_DEADLINE_S):
+                self._generate({"messages": [{"role": "user", "content": "Hi"}]}, begin=True)
+        except (TemplateRefused, _TimeUp, *_FAILURES):
+            return False
+        return True
 
     def _generate(self, variables: Mapping[str, JsonValue], *, begin: bool) -> str | None:
         parts: list[str] = []

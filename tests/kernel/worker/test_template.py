@@ -151,6 +151,14 @@ def test_a_hostile_template_fails_fast(source: str) -> None:
         _render(source)
 
 
+def test_what_a_template_cannot_render_is_the_requests() -> None:
+    """Where it renders the plainest conversation: a tool's schema is not what it expects."""
+    template = ChatTemplate("{% for tool in tools or [] %}{{ 'x' + tool.n }}{% endfor %}", {}, 100)
+    with pytest.raises(InvalidRequest, match=r"cannot render.*TypeError") as refused:
+        template.render({"messages": [], "tools": [{"n": 5}]})
+    assert refused.value.param == "messages"
+
+
 def test_an_endless_template_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop that produces nothing is ended by the clock, and the thread goes on unharmed."""
     monkeypatch.setattr(template_module, "RENDER_DEADLINE_S", 0.2)
