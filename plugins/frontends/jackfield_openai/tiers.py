@@ -24,11 +24,18 @@ def tiered(call: Call, principal: Principal | None) -> Call:
     """
     if call.tier is None:
         return call
-    if call.tier not in {"flex", "priority"}:
-        return msgspec.structs.replace(call, tier="default")
+    priority, tier = served(call.tier, principal)
+    if priority is None:
+        return msgspec.structs.replace(call, tier=tier)
+    requests = tuple(msgspec.structs.replace(request, priority=priority) for request in call.requests)
+    return msgspec.structs.replace(call, requests=requests, tier=tier)
+
+
+def served(wanted: str, principal: Principal | None) -> tuple[int | None, str]:
+    """The priority that the tier *wanted* gives a caller, None where it gives none, and the tier that this is."""
+    if wanted not in {"flex", "priority"}:
+        return None, "default"
     least = principal.priority if principal is not None else PRIORITY
     usual = max(0, least)
-    priority = max(FLEX if call.tier == "flex" else PRIORITY, least)
-    requests = tuple(msgspec.structs.replace(request, priority=priority) for request in call.requests)
-    tier = "default" if priority == usual else "priority" if priority < usual else "flex"
-    return msgspec.structs.replace(call, requests=requests, tier=tier)
+    priority = max(FLEX if wanted == "flex" else PRIORITY, least)
+    return priority, "default" if priority == usual else "priority" if priority < usual else "flex"

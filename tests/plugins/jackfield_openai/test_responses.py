@@ -364,6 +364,19 @@ def test_what_only_others_can_do_is_named(fields: dict[str, Json], said: str) ->
     assert (status, said in body["error"]["message"]) == (400, True), body
 
 
+def test_tiers_and_cache_keys_are_as_in_chats() -> None:
+    """The one is a priority, and the answer says which serves it; the other narrows whom prefixes are shared with."""
+    gateway = ScriptedGateway()
+    assert ask(gateway)[1]["service_tier"] == "default"
+    assert ask(gateway, service_tier="flex", prompt_cache_key="k")[1]["service_tier"] == "flex"
+    assert [request.priority for request in gateway.requests] == [None, 10]
+    salts = [request.cache_salt for request in gateway.requests]
+    assert salts[0] == ""
+    assert salts[1]
+    status, body = ask(gateway, service_tier="flex", priority=3)
+    assert (status, body["error"]["param"]) == (400, "service_tier")
+
+
 def test_what_adds_to_items_that_are_not_there_is_honoured() -> None:
     """Clients ask for it whether they have such tools or not."""
     wanted = ["file_search_call.results", "code_interpreter_call.outputs", "message.input_image.image_url"]

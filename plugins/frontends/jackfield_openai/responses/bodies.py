@@ -14,6 +14,7 @@ from jackfield.frontends.tools import null
 from jackfield.ports.constraint import Constraint
 from jackfield.sampling import SamplingParams
 from jackfield.types import TOP_LOGPROBS_MAX
+from jackfield_openai.bodies import Tier  # noqa: TC001 -- msgspec reads it
 from jackfield_openai.metadata import Metadata  # noqa: TC001 -- msgspec reads it
 
 
@@ -61,6 +62,7 @@ class ResponseBody(SamplingBody, frozen=True, kw_only=True):
     text: TextBody | None = None
     chat_template_kwargs: dict[str, JsonValue] | None = None
     priority: int | None = None
+    service_tier: Tier | None = None
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None

@@ -62,6 +62,8 @@ def decode_response(data: bytes, mode: Mode) -> ResponseCall:
     body = typed(_BODY, data)
     if not body.model:
         raise InvalidRequest("model is required", param="model")
+    if body.service_tier in {"flex", "priority"} and body.priority is not None:
+        raise InvalidRequest("service_tier and priority contradict; give one of them", param="service_tier")
     if "input" not in given:
         raise InvalidRequest("input is required", param="input")
     return ResponseCall(

@@ -46,6 +46,7 @@ HONOURED: Final = frozenset(
         "prompt_cache_key",
         "reasoning",
         "safety_identifier",
+        "service_tier",
         "store",
         "stream",
         "text",
@@ -65,7 +66,6 @@ RESPONSE: Final[Rules] = {
     "moderation": Rule(Table, never),
     "prompt": Rule(Table, never),
     "prompt_cache_retention": Rule(str, _one_of("in_memory", "in-memory", "24h"), tunes=True),
-    "service_tier": Rule(str, _one_of("auto", "default"), tunes=True),
     "stream_options": Rule(_StreamOptions, _plain_stream),
 }
 

@@ -9,6 +9,7 @@ import msgspec
 
 from jackfield.chat import ChatPrompt, Message
 from jackfield.errors import ContextLengthExceeded
+from jackfield.frontends.users import cache_scope
 from jackfield.types import GenerateRequest
 from jackfield_openai.responses.items import messages_of
 
@@ -44,8 +45,8 @@ def conversation(call: ResponseCall, items: Sequence[Item]) -> ChatPrompt:
     )
 
 
-def generate_request(call: ResponseCall, prompt: ChatPrompt) -> GenerateRequest:
-    """What is asked of the model."""
+def generate_request(call: ResponseCall, prompt: ChatPrompt, priority: int | None) -> GenerateRequest:
+    """What is asked of the model, at *priority*. Only those with the same cache key share computed prefixes."""
     return GenerateRequest(
         model=call.model,
         prompt=prompt,
@@ -53,7 +54,8 @@ def generate_request(call: ResponseCall, prompt: ChatPrompt) -> GenerateRequest:
         max_tokens=call.body.max_output_tokens,
         logprobs=call.logprobs,
         constraint=call.constraint,
-        priority=call.body.priority,
+        priority=priority,
+        cache_salt=cache_scope("", call.body.prompt_cache_key or ""),
     )
 
 

@@ -29,13 +29,14 @@ def new_id(prefix: str) -> str:
     return prefix + os.urandom(_ID_BYTES).hex()
 
 
-def response_object(call: ResponseCall, model: str, *, stored: bool) -> Object:
+def response_object(call: ResponseCall, model: str, *, stored: bool, tier: str) -> Object:
     """A response of which nothing is known yet but what was asked.
 
     Parameters:
         call: What was asked.
         model: The model's own name.
         stored: Whether it is kept.
+        tier: Which one serves it.
     """
     return {
         "id": new_id("resp_"),
@@ -47,7 +48,7 @@ def response_object(call: ResponseCall, model: str, *, stored: bool) -> Object:
         "incomplete_details": None,
         "model": model,
         "output": [],
-        "service_tier": "default",
+        "service_tier": tier,
         "store": stored,
         "usage": None,
         **_asked(call.body),

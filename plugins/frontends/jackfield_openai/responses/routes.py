@@ -29,6 +29,7 @@ from jackfield_openai.responses.listing import listed, page_of, read_page, read_
 from jackfield_openai.responses.liveness import Liveness
 from jackfield_openai.responses.objects import new_id, response_object
 from jackfield_openai.responses.running import ROUTE, Running
+from jackfield_openai.tiers import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
@@ -54,6 +55,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     request: GenerateRequest
     history: History | None
     """Where it is kept; None keeps it nowhere."""
+    tier: str
+    """Which service tier it is served in."""
 
 
 class Responses:
@@ -221,10 +224,12 @@ class Responses:
         if call.body.background and not stored:
             raise UnsupportedField("background needs responses to be stored", param="background")
         given, prompt = await self._prompt(call, context)
+        priority, tier = served(call.body.service_tier or "default", context.principal)
         return Work(
             call=call,
             given=given,
-            request=generate_request(call, prompt),
+            request=generate_request(call, prompt, call.body.priority if priority is None else priority),
+            tier=tier,
             history=self._history(context) if stored else None,
         )
 
@@ -247,7 +252,7 @@ class Responses:
 
     def _answer(self, work: Work, context: RequestContext) -> ResponseAnswer:
         model = context.model or work.request.model
-        response = response_object(work.call, model, stored=work.history is not None)
+        response = response_object(work.call, model, stored=work.history is not None, tier=work.tier)
         return ResponseAnswer(response, logprobs=work.call.logprobs is not None)
 
     async def _whole(self, work: Work, events: AsyncGenerator[GenerateEvent, None], context: RequestContext) -> bytes:
