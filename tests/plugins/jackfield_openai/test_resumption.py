@@ -20,6 +20,8 @@ from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.frontend import OpenAIFrontend
 from jackfield_openai.recordings import Recording, Recordings
 from jackfield_openai.resumption import STREAM_HEADER
+from jackfield_sqlite.config import SqliteConfig
+from jackfield_sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -109,6 +111,26 @@ def test_an_answer_goes_on_without_its_client() -> None:
     assert rest.endswith(b"data: [DONE]\n\n")
     assert len(gateway.requests) == 1
     assert gateway.left == 0
+
+
+def test_an_answer_that_is_to_be_stored_is_stored_without_its_client() -> None:
+    """It comes to its end all the same."""
+    left = asyncio.Event()
+    gateway = ScriptedGateway([Started(7, 64), TextDelta("Hel", 1), left, TextDelta("lo", 1), finished(2)])
+
+    async def scenario(client: Client) -> str:
+        gateway.records = records = SqliteStore(None, SqliteConfig(), option="file")
+        response = await client.post(CHAT, json={**BODY, "store": True})
+        await response.content.readuntil(b"Hel")
+        response.close()
+        left.set()
+        while not (found := (await (await client.get(CHAT)).json())["data"]):  # noqa: ASYNC110 - polled under the scenario's deadline
+            await asyncio.sleep(0.001)
+        await records.close()
+        content: str = found[0]["choices"][0]["message"]["content"]
+        return content
+
+    assert with_client(gateway, scenario) == "Hello"
 
 
 def test_an_answer_that_nobody_takes_up_is_cancelled() -> None:
