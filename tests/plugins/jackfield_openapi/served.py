@@ -154,15 +154,13 @@ class Served:
 
     def resolved(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
         """*node*, or what it refers to."""
-        reference = node.get("$ref")
-        if reference is None:
+        if "$ref" not in node:
             return node
-        found: Any = self.document
-        for key in reference.removeprefix("#/").split("/"):
-            found = found[key]
+        _, _, kind, name = node["$ref"].split("/")
+        found: Mapping[str, Any] = self.document["components"][kind][name]
         return found
 
-    def wrong(self, schema: Mapping[str, Any], value: object, name: str = "") -> list[str]:
+    def wrong(self, schema: Mapping[str, Any], value: Any, name: str = "") -> list[str]:
         """What of *value* is not as *schema* says, or not said at all; *name* is its path."""
         whole = {**schema, "components": self._closed}
         return [

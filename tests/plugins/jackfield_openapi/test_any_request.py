@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.core.result import Ok
 from tests.plugins.jackfield_openapi.served import MODELS, closed, example_for
 
 from jackfield.ports.identity import ALL
@@ -51,6 +52,7 @@ def operations(served: Served, *, near: bool) -> Iterator[Any]:
                 body = document["paths"][path][method]["requestBody"]["content"]["application/json"]
                 body["schema"] = _like(served, content["schema"], example_for(operation, content["example"]))
     for found in schemathesis.openapi.from_dict(document).get_all_operations():
+        assert isinstance(found, Ok)
         yield found.ok()
 
 
@@ -62,6 +64,11 @@ def _like(served: Served, schema: Mapping[str, Any], example: Any) -> Mapping[st
     wanted = {name: {"const": value} for name, value in example.items()}
     known = {name: {"enum": list(MODELS)} for name in whole["properties"].keys() & {"model"}}
     return {**whole, "properties": {**whole["properties"], **known, **wanted}, "required": list(example)}
+
+
+def _varies(operation: Any) -> bool:
+    """Whether there is anything to make up."""
+    return bool({"parameters", "requestBody"} & operation.definition.raw.keys())
 
 
 def send(served: Served, case: Any, headers: Mapping[str, str]) -> Answer:
@@ -78,7 +85,7 @@ def check(served: Served, case: Any) -> Answer:
     """One request: with a key, and without, or with a wrong one, or with one that may do everything else."""
     operation = case.operation.definition.raw
     scope = operation["security"][0]["bearer"][0]
-    strangers = [({}, 401), ({"Authorization": "Bearer sk-nobody-has-this-key"}, 401)]
+    strangers: list[tuple[Mapping[str, str], int]] = [({}, 401), ({"Authorization": "Bearer sk-nobody-has-this"}, 401)]
     if scope != ALL:
         strangers.append((served.other_scopes[scope], 403))
     answer = send(served, case, served.key)
@@ -99,8 +106,8 @@ def check(served: Served, case: Any) -> Answer:
 @pytest.mark.timeout(1800)
 def test_any_request(served: Served, *, near: bool) -> None:
     """Every operation gets its share."""
-    found = list(operations(served, near=near))
-    assert len(found) > 60
+    found = [each for each in operations(served, near=near) if near or _varies(each)]
+    assert len(found) > 50
     weights = [_WITH_BODY if "requestBody" in each.definition.raw else 1 for each in found]
     failed: dict[str, str] = {}
     for operation, weight in zip(found, weights, strict=True):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.plugins.jackfield_openapi.asked import CLAUDE_TOOLS, MESSAGES, TOOLS
+from tests.plugins.jackfield_openapi.asked import CLAUDE_TOOLS, MESSAGES, RESPONSE_TOOLS, TOOLS
 
 if TYPE_CHECKING:
     from tests.plugins.jackfield_openapi.served import Answer, Served
@@ -87,7 +87,10 @@ def test_a_stream_that_breaks(keeper: Keeper, path: str) -> None:
     """Its last event is as documented, too."""
     text = "[repeat:40:ab][fail:30]"
     asked = {"model": "demo", "messages": [{"role": "user", "content": text}], "max_tokens": 100}
-    bodies = {"/v1/responses": {"model": "demo", "input": text}, "/completion": {"prompt": text}}
+    bodies: dict[str, dict[str, Any]] = {
+        "/v1/responses": {"model": "demo", "input": text},
+        "/completion": {"prompt": text},
+    }
     answer = keeper.ask("POST", path, json={**bodies.get(path, asked), "stream": True})
     last = "".join(answer.text.splitlines()[-2:]).replace('"error":null', "")
     assert "error" in last
@@ -99,7 +102,7 @@ def test_a_response(keeper: Keeper, text: str, *, stream: bool) -> None:
     asked = {
         "model": "demo",
         "input": said(text),
-        "tools": [{"type": "function", **TOOLS[0]["function"]}],
+        "tools": RESPONSE_TOOLS,
         "stream": stream,
         "include": ["message.output_text.logprobs"],
         "top_logprobs": 2,
@@ -173,8 +176,8 @@ def test_a_stream_that_is_taken_up_again(keeper: Keeper) -> None:
 )
 def test_any_batch(keeper: Keeper, content: bytes) -> None:
     """Whatever stands in a file, its batch is refused, or can be looked at and ended; all of it can be deleted."""
-    form = {"files": {"file": ("lines.jsonl", content)}, "data": {"purpose": "batch"}}
-    file = keeper.ask("POST", "/v1/files", **form).json()
+    form = {"file": ("lines.jsonl", content)}
+    file = keeper.ask("POST", "/v1/files", files=form, data={"purpose": "batch"}).json()
     assert keeper.ask("GET", f"/v1/files/{file['id']}").json() == file
     assert keeper.ask("GET", f"/v1/files/{file['id']}/content").content == content
     assert file["id"] in [each["id"] for each in keeper.ask("GET", "/v1/files?limit=1000").json()["data"]]
