@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.plugins.jackfield_openai.test_decode import PLAIN_CHAT, chat, completion, embedding
-from tests.plugins.jackfield_openai.test_frontend import ask
+from tests.plugins.jackfield_openai.test_frontend import Client, ask, with_client
 
 from jackfield.chat import ChatPrompt
 from jackfield.context import Room
@@ -264,6 +264,22 @@ def test_an_answer_says_what_room_there_was(*, stream: bool) -> None:
     assert "total" in timing
     assert all(math.isfinite(float(each)) for each in timing.values())
     assert not any(name.startswith("x-ratelimit") for name in ask(ScriptedGateway())[1])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_response_says_so_too(*, stream: bool) -> None:
+    """Whole and streamed."""
+    gateway = ScriptedGateway(answer("a"))
+    gateway.room = Room(72, 70, 0.5)
+
+    async def scenario(client: Client) -> Mapping[str, str]:
+        response = await client.post("/v1/responses", json={"model": "default", "input": "hi", "stream": stream})
+        await response.read()
+        return response.headers
+
+    headers = with_client(gateway, scenario)
+    assert headers["x-ratelimit-remaining-requests"] == "70"
+    assert "total;dur=" in headers["server-timing"]
 
 
 @pytest.mark.parametrize(("error", "headers"), [(QueueFull("full"), 3), (UnsupportedField("no"), 0)])

@@ -17,6 +17,7 @@ from jackfield.frontends.users import user_mark
 from jackfield.ports.frontend import Route
 from jackfield.questions import Render, Rendered
 from jackfield.types import PRIORITY_MAX, GenerateRequest, PromptProgress, Started
+from jackfield_openai.headers import work_headers
 from jackfield_openai.responses import operations
 from jackfield_openai.responses.answer import ResponseAnswer
 from jackfield_openai.responses.background import Background
@@ -24,11 +25,13 @@ from jackfield_openai.responses.bodies import ResponseCall
 from jackfield_openai.responses.decode import decode_response
 from jackfield_openai.responses.generation import conversation, generate_request, generated
 from jackfield_openai.responses.history import History, tenant_of
+from jackfield_openai.responses.includes import NAMES, check_include
 from jackfield_openai.responses.items import Item, read_items
 from jackfield_openai.responses.listing import listed, page_of, read_page, read_start
 from jackfield_openai.responses.liveness import Liveness
 from jackfield_openai.responses.objects import new_id, response_object
 from jackfield_openai.responses.running import ROUTE, Running
+from jackfield_openai.serving import TimedStream
 from jackfield_openai.tiers import served
 
 if TYPE_CHECKING:
@@ -114,8 +117,8 @@ class Responses:
         call = work.call
         async with aclosing(self._events(work, context)) as events:
             if not call.body.stream:
-                return json_answer(await self._whole(work, events, context), headers)
-            async with EventStream(request, headers, self._config.keepalive_s) as stream:
+                return json_answer(await self._whole(work, events, context), {**headers, **work_headers(context)})
+            async with TimedStream(request, context, headers, self._config.keepalive_s) as stream:
                 await self._stream(stream, work, events, context)
                 await stream.response.write_eof()
                 return stream.response
@@ -157,6 +160,7 @@ class Responses:
     async def retrieve(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /v1/responses/{id}``: as it is now, or its events."""
         stream, after = read_start(request.query)
+        check_include(request.query)
         run = self._background.find(tenant_of(context), request.match_info["id"])
         if stream:
             if run is None:
@@ -191,8 +195,10 @@ class Responses:
 
     async def input_items(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /v1/responses/{id}/input_items``: what its request brought."""
+        page = read_page(request.query, known=NAMES)
+        check_include(request.query)
         kept = await self._history(context).find(request.match_info["id"])
-        return json_answer(page_of([listed(item) for item in kept.input], read_page(request.query)))
+        return json_answer(page_of([listed(item) for item in kept.input], page))
 
     async def _kept(self, request: web.Request, context: RequestContext) -> dict[str, msgspec.Raw]:
         kept = await self._history(context).find(request.match_info["id"])
