@@ -96,8 +96,8 @@ def test_headers_of_room_and_time(keeping: OpenAI) -> None:
 
 def test_a_full_server_says_what_room_it_has(client: OpenAI) -> None:
     """None, and when there will be some."""
-    body = [{"role": "user", "content": "[delay:20][repeat:200:a]"}]
-    with client.chat.completions.create(model="narrow", messages=body, stream=True) as stream:  # type: ignore[arg-type,call-overload]  # messages as JSON has them
+    body: list[ChatCompletionMessageParam] = [{"role": "user", "content": "[delay:20][repeat:200:a]"}]
+    with client.chat.completions.create(model="narrow", messages=body, stream=True) as stream:
         next(iter(stream))
         with pytest.raises(openai.RateLimitError) as refused:
             client.chat.completions.create(model="narrow", messages=HELLO)
