@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -381,6 +382,18 @@ def test_what_adds_to_items_that_are_not_there_is_honoured() -> None:
     """Clients ask for it whether they have such tools or not."""
     wanted = ["file_search_call.results", "code_interpreter_call.outputs", "message.input_image.image_url"]
     assert ask(ScriptedGateway(), include=wanted)[0] == 200
+
+
+def test_what_a_stored_response_is_wanted_with() -> None:
+    """It has what it was made with; what nobody has, or nobody knows, is refused."""
+    values = ("message.output_text.logprobs", "file_search_call.results", "reasoning.encrypted_content", "x")
+
+    async def scenario(client: Client) -> list[int]:
+        path = f"{PATH}/{(await (await client.post(PATH, json=BODY)).json())['id']}"
+        asked = itertools.product(("include", "include[]"), values, (path, f"{path}/input_items"))
+        return [(await client.get(each, params={name: value})).status for name, value, each in asked]
+
+    assert with_client(ScriptedGateway(), scenario) == [200, 200, 200, 200, 400, 400, 400, 400] * 2
 
 
 def test_thoughts_that_nobody_encrypts_may_be_left_out() -> None:

@@ -16,6 +16,7 @@ from jackfield.ports.constraint import JsonObject, JsonSchema
 from jackfield.sampling import BREAKERS_MAX
 from jackfield_openai.responses import fields
 from jackfield_openai.responses.bodies import ResponseBody, ResponseCall
+from jackfield_openai.responses.includes import EMPTY, LOGPROBS, THOUGHTS
 from jackfield_openai.responses.tools import read_tool_choice, read_tools
 
 if TYPE_CHECKING:
@@ -23,19 +24,6 @@ if TYPE_CHECKING:
 
     from jackfield.ports.constraint import Constraint
 
-LOGPROBS: Final = "message.output_text.logprobs"
-THOUGHTS: Final = "reasoning.encrypted_content"
-EMPTY_INCLUDES: Final = frozenset(
-    {
-        "code_interpreter_call.outputs",
-        "computer_call_output.output.image_url",
-        "file_search_call.results",
-        "message.input_image.image_url",
-        "web_search_call.action.sources",
-        "web_search_call.results",
-    }
-)
-"""They add to items that no response of this server has: there is nothing to include."""
 INCLUDES_MAX: Final = 16
 
 _NAMES: Final = NamesDecoder(Names)
@@ -131,7 +119,7 @@ def _alternatives(body: ResponseBody, screening: Screening) -> int | None:
         if name == THOUGHTS:
             # thoughts are in the answer as they are, and may be sent back so
             screening.unsupported(path, tunes=True)
-        elif name != LOGPROBS and name not in EMPTY_INCLUDES:
+        elif name != LOGPROBS and name not in EMPTY:
             raise InvalidRequest(f"{path}: nothing of that name can be included", param=path)
     if LOGPROBS in wanted:
         return body.top_logprobs or 0

@@ -9,6 +9,7 @@ import msgspec
 from jackfield.errors import InvalidRequest, UnknownField
 from jackfield.frontends.rules import is_null, shown
 from jackfield.ports.records import ID_MAX
+from jackfield_openai.responses.includes import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -41,7 +42,7 @@ def read_page(
     *,
     most: int = LIMIT_MAX,
     order: Literal["asc", "desc"] = "desc",
-    known: Collection[str] = ("include",),
+    known: Collection[str] = (),
 ) -> Page:
     """``limit``, ``after`` and ``order``.
 
@@ -69,7 +70,7 @@ def read_page(
 
 def read_start(query: Mapping[str, str]) -> tuple[bool, int]:
     """Whether events are wanted (``stream``), and the number of the last one that is known; -1 is none."""
-    check_names(query, {"stream", "starting_after", "include", "include_obfuscation"})
+    check_names(query, {"stream", "starting_after", "include_obfuscation", *NAMES})
     stream = query.get("stream", "false")
     if stream not in {"true", "false"}:
         raise InvalidRequest("stream must be true or false", param="stream")

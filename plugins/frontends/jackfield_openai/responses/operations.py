@@ -66,6 +66,7 @@ def _request() -> type[msgspec.Struct]:
 
 ResponseRequest: Final = _request()
 
+_INCLUDE: Final = Parameter(name="include", description="What is wanted of it besides; it has what it was made with")
 _EXAMPLE: Final = {"model": "demo", "input": "Hello", "max_output_tokens": 16}
 _ID: Final = Parameter(name="id", where="path", required=True, description="Of the response")
 
@@ -105,6 +106,7 @@ RETRIEVE: Final = Operation(
         _ID,
         Parameter(name="stream", kind=bool, description="Whether its events are wanted"),
         Parameter(name="starting_after", kind=int, description="Number of the last event that the client has"),
+        _INCLUDE,
     ),
 )
 DELETE: Final = Operation(
@@ -118,4 +120,6 @@ PAGE: Final = (
     Parameter(name="after", description="Id that the page before ended with"),
     Parameter(name="order", kind=Literal["asc", "desc"], description="Oldest or newest first"),
 )
-ITEMS: Final = Operation(summary="What a response was asked", answer=ItemList, error=ErrorBody, parameters=(_ID, *PAGE))
+ITEMS: Final = Operation(
+    summary="What a response was asked", answer=ItemList, error=ErrorBody, parameters=(_ID, *PAGE, _INCLUDE)
+)
