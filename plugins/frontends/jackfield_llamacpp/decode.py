@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from jackfield.errors import InvalidRequest
-from jackfield.frontends.arrays import INT32_MAX
+from jackfield.frontends.arrays import INT32_MAX, exceeds
 from jackfield.frontends.rules import Screening
 from jackfield.frontends.sampling import read_bias, read_sampling
 from jackfield.types import GenerateRequest, InfillPrompt, LineLimits, TextPrompt
@@ -28,6 +28,9 @@ _INFILL: Final = msgspec.json.Decoder(InfillBody)
 
 FILES_MAX: Final = 1024
 """Most files of ``input_extra``."""
+
+PATH_MAX: Final = 128
+"""Longest entry of ``response_fields``, in characters: no path of an answer is half as long."""
 
 
 class Asked(NamedTuple):
@@ -68,6 +71,9 @@ def decode_completion(data: bytes, mode: Mode) -> Asked:
 def decode_infill(data: bytes, mode: Mode) -> Asked:
     """Decode a body of ``/infill``; as ``decode_completion``."""
     read = screened(data, mode, fields.INFILL_HONOURED, fields.INFILL)
+    # each file has up to four strings, with the names of its fields
+    if "input_extra" in read.given and exceeds(read.given["input_extra"], 4 * FILES_MAX + 1):
+        raise InvalidRequest(f"input_extra may have at most {FILES_MAX} files", param="input_extra")
     body = decoded(_INFILL, read)
     files = body.input_extra or []
     if len(files) > FILES_MAX:
@@ -99,6 +105,10 @@ def _samplers(read: Fields) -> tuple[str, ...]:
 
 def _request(body: SharedBody, read: Fields) -> GenerateRequest:
     limit = _limit(body)
+    if any(len(path) > PATH_MAX for path in body.response_fields or ()):
+        raise InvalidRequest(
+            f"each of response_fields must have at most {PATH_MAX} characters", param="response_fields"
+        )
     return GenerateRequest(
         model="",
         prompt=TextPrompt(""),

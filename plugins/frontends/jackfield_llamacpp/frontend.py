@@ -16,7 +16,7 @@ from jackfield_llamacpp.elsewhere import MOVED_PATHS, moved, set_adapters
 from jackfield_llamacpp.errors import error_payload
 from jackfield_llamacpp.generation import answered, prepared
 from jackfield_llamacpp.pooled import Pools
-from jackfield_llamacpp.reading import card_of, chosen_model
+from jackfield_llamacpp.reading import chosen_card
 from jackfield_llamacpp.slots import Slots
 from jackfield_llamacpp.vocabulary import Vocabulary
 
@@ -148,8 +148,7 @@ class LlamaCppFrontend:
         return _json(self._slots.health(context))
 
     async def _generate(self, request: web.Request, context: RequestContext, asked: Asked) -> web.StreamResponse:
-        model = chosen_model(self._gateway, context, asked.body.model, self._config.model, "generate")
-        card = card_of(self._gateway, context, model)
+        model, card = chosen_card(self._gateway, context, asked.body.model, self._config.model, "generate")
         recommended = card.info.sampling if card is not None and card.info is not None else {}
         call = await prepared(self._gateway, context, model, recommended, asked)
         return await answered(request, self._gateway, context, call, self._config.keepalive_s)

@@ -14,6 +14,7 @@ from jackfield.frontends.rules import Mode, Names, NamesDecoder, Rules, Screenin
 from jackfield.ports.constraint import Constraint, GrammarText, JsonObject, JsonSchema
 from jackfield.sampling import BREAKERS_MAX
 from jackfield.types import STOP_MAX
+from jackfield_llamacpp.samplers import NAMES_MAX
 
 if TYPE_CHECKING:
     from jackfield.context import RequestContext
@@ -35,6 +36,7 @@ _TEXTS_MAX: Final[Mapping[str, int]] = {
     "stop": STOP_MAX,
     "dry_sequence_breakers": BREAKERS_MAX,
     "response_fields": RESPONSE_FIELDS_MAX,
+    "samplers": NAMES_MAX,
 }
 """Most strings of arrays: more are refused before they are built."""
 _LLGUIDANCE: Final = "%llguidance"
@@ -84,8 +86,10 @@ def decoded(decoder: msgspec.json.Decoder[Body], fields: Fields) -> Body:
     return typed(decoder, fields.data)
 
 
-def chosen_model(gateway: Gateway, context: RequestContext, named: str | None, default: str, *tasks: str) -> str:
-    """The model that is asked.
+def chosen_card(
+    gateway: Gateway, context: RequestContext, named: str | None, default: str, *tasks: str
+) -> tuple[str, ModelCard | None]:
+    """The name of the model that is asked, and its card where the caller may use it.
 
     Parameters:
         gateway: Knows the models.
@@ -97,19 +101,20 @@ def chosen_model(gateway: Gateway, context: RequestContext, named: str | None, d
     Raises:
         ModelNotFound: There is none that the caller may use and that can do it.
     """
-    if named or default:
-        return named or default
     cards = gateway.models(context)
+    name = named or default
+    if name:
+        return name, next((each for each in cards if name in (each.name, *each.aliases)), None)
     for task in tasks:
         for card in cards:
             if card.info is None or task in card.info.tasks:
-                return card.name
+                return card.name, card
     raise ModelNotFound("no model can do this", param="model")
 
 
-def card_of(gateway: Gateway, context: RequestContext, model: str) -> ModelCard | None:
-    """What is known of *model*, which may be an alias; None where the caller may not use it, or there is none."""
-    return next((each for each in gateway.models(context) if model in (each.name, *each.aliases)), None)
+def chosen_model(gateway: Gateway, context: RequestContext, named: str | None, default: str, *tasks: str) -> str:
+    """The name of the model that is asked; as ``chosen_card``."""
+    return named or default or chosen_card(gateway, context, named, default, *tasks)[0]
 
 
 def read_constraint(given: Given) -> Constraint | None:

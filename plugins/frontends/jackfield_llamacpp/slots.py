@@ -15,7 +15,7 @@ from jackfield.questions import ListSequences, SaveSlot, Sequences, SlotDone
 from jackfield.sampling import SamplingParams
 from jackfield_llamacpp import fields
 from jackfield_llamacpp.bodies import SAMPLING_DEFAULTS, SlotBody
-from jackfield_llamacpp.reading import card_of, chosen_model, decoded, screened
+from jackfield_llamacpp.reading import chosen_card, decoded, screened
 from jackfield_llamacpp.settings import default_settings
 
 if TYPE_CHECKING:
@@ -111,17 +111,16 @@ class Slots:
 
     async def listed(self, request: web.Request, context: RequestContext) -> list[SlotState]:
         """The slots of one model; raises ``Overloaded`` where none is free and the query asks for that."""
-        model = self._model(context, request.query.get("model"))
+        model, card = self._card(context, request.query.get("model"))
         reply = await self._gateway.ask(context, ListSequences(model=model))
         if not isinstance(reply, Sequences):
             raise InternalError("a worker has answered something else")
         running = {each.slot: each for each in reply.sequences if 0 <= each.slot < reply.slots}
         if request.query.get("fail_on_no_slot") and len(running) >= reply.slots:
             raise Overloaded("no slot available")
-        card = card_of(self._gateway, context, model)
         n_ctx = (card.context if card is not None else None) or 0
         tenant = context.principal.tenant if context.principal is not None else None
-        return [_slot(number, n_ctx, running.get(number), tenant) for number in range(reply.slots)]
+        return [view_of(number, n_ctx, running.get(number), tenant) for number in range(reply.slots)]
 
     async def act(self, request: web.Request, data: bytes, context: RequestContext) -> tuple[SlotSaved, Headers]:
         """``?action=save``, ``restore`` or ``erase``."""
@@ -137,7 +136,7 @@ class Slots:
             raise InvalidRequest("filename is required", param="filename")
         name = body.filename or ""
         asked = SaveSlot(
-            model=self._model(context, body.model or request.query.get("model")),
+            model=self._card(context, body.model or request.query.get("model"))[0],
             slot=int(number),
             action="save" if action == "save" else "restore" if action == "restore" else "erase",
             file=name,
@@ -149,8 +148,7 @@ class Slots:
 
     def props(self, request: web.Request, context: RequestContext) -> Props:
         """Of ``?model=``, or the default model."""
-        name = self._model(context, request.query.get("model"))
-        card = card_of(self._gateway, context, name)
+        name, card = self._card(context, request.query.get("model"))
         if card is None:
             raise ModelNotFound(f"the model {shown(name)} does not exist", param="model")
         if card.info is None:
@@ -174,8 +172,8 @@ class Slots:
             raise ModelNotReady("Loading model")
         return Alive()
 
-    def _model(self, context: RequestContext, named: str | None) -> str:
-        return chosen_model(self._gateway, context, named, self._default, "generate")
+    def _card(self, context: RequestContext, named: str | None) -> tuple[str, ModelCard | None]:
+        return chosen_card(self._gateway, context, named, self._default, "generate")
 
 
 _MODALITIES: Final = {"vision": "image", "video": "video", "audio": "audio"}
@@ -191,7 +189,7 @@ def _template_caps(card: ModelCard) -> dict[str, bool]:
     }
 
 
-def _slot(number: int, n_ctx: int, state: SequenceState | None, tenant: str | None) -> SlotState:
+def view_of(number: int, n_ctx: int, state: SequenceState | None, tenant: str | None) -> SlotState:
     """One slot, as *tenant* may see it; None sees all."""
     view = SlotState(id=number, n_ctx=n_ctx, speculative=False, is_processing=state is not None)
     if state is None or tenant not in {None, state.tenant}:

@@ -8,6 +8,7 @@ import msgspec
 
 from jackfield.chat import ChatPrompt
 from jackfield.errors import InternalError, InvalidRequest
+from jackfield.frontends.arrays import exceeds
 from jackfield.frontends.messages import read_messages
 from jackfield.frontends.tools import read_tool_choice, read_tools
 from jackfield.questions import Detokenise, Render, Rendered, Text, Tokenise, Tokens
@@ -82,12 +83,12 @@ class Vocabulary:
     async def tokenize(self, data: bytes, context: RequestContext) -> tuple[TokenizeAnswer, Headers]:
         """Texts to tokens; raises as ``screened`` and ``Gateway.ask``."""
         read = screened(data, self._mode, fields.TOKENIZE_HONOURED, fields.NOTHING)
+        if "content" in read.given and exceeds(read.given["content"], TEXTS_MAX + 1):
+            raise InvalidRequest(f"content may have at most {TEXTS_MAX} texts", param="content")
         body = decoded(_TOKENIZE, read)
         model = self._model(context, body.model, *_ANY)
         special, parsed = bool(body.add_special), body.parse_special is not False
         if isinstance(body.content, list):
-            if sum(isinstance(each, str) for each in body.content) > TEXTS_MAX:
-                raise InvalidRequest(f"content may have at most {TEXTS_MAX} texts", param="content")
             pieces = tuple(body.content)
             tokens = await mixed_tokens(
                 self._gateway, context, model, pieces, add_special=special, parse_special=parsed

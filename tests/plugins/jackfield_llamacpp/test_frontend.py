@@ -36,6 +36,7 @@ from jackfield.types import (
     Usage,
 )
 from jackfield_llamacpp.config import LlamaCppConfig
+from jackfield_llamacpp.slots import SlotState, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -280,6 +281,27 @@ def test_slots_view() -> None:
     assert (busy["n_prompt_tokens"], busy["n_prompt_tokens_processed"], busy["n_prompt_tokens_cache"]) == (4, 4, 0)
     assert busy["next_token"] == [{"has_next_token": True, "n_remain": 7, "n_decoded": 3}]
     assert gateway.questions == [ListSequences(model="demo")]
+
+
+def test_others_slots_say_nothing_but_that_they_run() -> None:
+    """Neither how long a prompt is, nor how far its answer."""
+    state = SequenceState(
+        id=9, slot=0, state="generating", tenant="ann", priority=0, prompt_tokens=4, cached_tokens=0,
+        generated_tokens=3, max_tokens=10, age_s=1.0,
+    )  # fmt: skip
+    mine, others, all_of_them = (view_of(0, 64, state, tenant) for tenant in ("ann", "bob", None))
+    assert others == SlotState(id=0, n_ctx=64, speculative=False, is_processing=True)
+    assert mine == all_of_them
+    assert mine.n_prompt_tokens == 4
+
+
+def test_arrays_are_counted_before_they_are_built() -> None:
+    """Of whatever small elements."""
+    refused("/completion", {"prompt": "hi", "samplers": ["top_k"] * 1000})
+    refused("/completion", {"prompt": "hi", "response_fields": ["a/" * 1000]})
+    refused("/completion", {"prompt": "hi", "response_fields": ["a"] * 1000})
+    refused("/infill", {"input_prefix": "a", "input_suffix": "b", "input_extra": [{"text": ""}] * 10_000})
+    refused("/tokenize", {"content": ["a"] * 1000})
 
 
 def test_no_slot_is_503_where_asked_for() -> None:
