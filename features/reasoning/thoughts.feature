@@ -66,3 +66,42 @@ Feature: What the model thinks before it answers
       | reasoning_effort | none |
       | enable_thinking  | true |
     Then it is refused with 400 "invalid_value"
+
+  Scenario: Tokens of thoughts are counted with the marks around them
+    When the model says
+      """
+      <think>Hm.</think>Three.
+      """
+    Then the answer is "Three."
+    And 18 of its tokens are of thoughts
+
+  Scenario: An answer that ends in its thoughts
+    When the model says, in 20 tokens
+      """
+      <think>
+      I could go on like this for a very long time.
+      </think>
+
+      Three.
+      """
+    Then the answer ended because of "length"
+    And its thoughts are "I could go o"
+    And 20 of its tokens are of thoughts
+
+  Scenario: A stop string ends thoughts as it ends an answer
+    When the model says, until it says "two"
+      """
+      <think>
+      First one, then two.
+      </think>
+
+      Three.
+      """
+    Then the answer ended because of "stop"
+    And its thoughts are "First one, then"
+
+  Scenario: An effort that nobody knows
+    When I ask "Hello" with
+      | reasoning_effort | boundless |
+    Then it is refused with 400 "invalid_value"
+    And the error names "reasoning_effort"

@@ -66,3 +66,10 @@ Feature: Tools that the model calls
       | tool_choice | {"type": "function", "function": {"name": "other"}} |
     Then it is refused with 400 "invalid_value"
     And the error names "tool_choice"
+
+  Scenario: A choice among some of the tools
+    When I ask "What is the weather in Paris?" with that tool and
+      | tool_choice | {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "get_weather"}}]}} |
+      | temperature | 0 |
+    Then it calls "get_weather" with
+      | city | Paris |

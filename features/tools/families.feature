@@ -76,6 +76,41 @@ Feature: Models that call tools in ways of their own
     Then it calls "look" with
       | where | über |
 
+  Scenario: Kimi K2
+    Given a server with a scripted model of the family "kimi" of "families"
+    When the model says, with that tool
+      """
+      I look.<|tool_calls_section_begin|><|tool_call_begin|>functions.look:0<|tool_call_argument_begin|>{"where": "über"}<|tool_call_end|><|tool_calls_section_end|>
+      """
+    Then the answer is "I look."
+    And it calls "look" with
+      | where | über |
+
+  Scenario: LFM2
+    Given a server with a scripted model of the family "lfm2" of "families"
+    When the model says, with that tool
+      """
+      <|tool_call_start|>[look(where="über")]<|tool_call_end|>
+      """
+    Then it calls "look" with
+      | where | über |
+
+  Scenario: MiniMax M2
+    Given a server with a scripted model of the family "minimax" of "families"
+    When the model says, with that tool
+      """
+      <think>Where to?</think>
+
+      <minimax:tool_call>
+      <invoke name="look">
+      <parameter name="where">über</parameter>
+      </invoke>
+      </minimax:tool_call>
+      """
+    Then its thoughts are "Where to?"
+    And it calls "look" with
+      | where | über |
+
   Scenario: A call that breaks off is text, and marked
     Given a server with a scripted model of the family "harmony"
     When the model says, with that tool

@@ -31,6 +31,32 @@ Feature: What a model writes around its calls
     And the answer has "oops"
     And the answer ended because of "malformed_tool_call"
 
+  Scenario: Several calls
+    When the model says, with that tool
+      """
+      <tool_call>{"name": "look", "arguments": {"where": "a"}}</tool_call>
+      <tool_call>{"name": "look", "arguments": {"where": "b"}}</tool_call>
+      """
+    Then it calls "look" 2 times
+    And the answer ended because of "tool_calls"
+
+  Scenario: A second call where one may be
+    When the model says, with that tool and one call at most
+      """
+      <tool_call>{"name": "look", "arguments": {"where": "a"}}</tool_call>
+      <tool_call>{"name": "look", "arguments": {"where": "b"}}</tool_call>
+      """
+    Then it calls "look" 1 times
+    And the answer ended because of "tool_calls"
+
+  Scenario: Half a character, which no application could read
+    When the model says, with that tool
+      """
+      <tool_call>{"name": "look", "arguments": {"where": "\ud83c"}}</tool_call>
+      """
+    Then it calls "look" with
+      | where | � |
+
   Scenario: A call of a tool that is not there is text, and marked
     When the model says, with that tool
       """

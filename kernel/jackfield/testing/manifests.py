@@ -29,12 +29,17 @@ aliases = ["default"]
 """The demo model, computed by llama.cpp."""
 
 
-def tool_manifest(dialect: str = "hermes") -> str:
-    """A scripted model that thinks and calls as models of *dialect* do; its answers can be told in full."""
+def tool_manifest(dialect: str = "hermes", plugin: str = "") -> str:
+    """A scripted model that thinks and calls as models of *dialect* do; its answers can be told in full.
+
+    Parameters:
+        dialect: Its chat dialect.
+        plugin: Hands that over; empty where it has the dialect's name.
+    """
     return scripted_manifest(
         {"scripted": f"dialect = {json.dumps(dialect)}"},
         plugin=f"chat_template = {json.dumps(TOOL_TEMPLATE)}",
-        enabled=(dialect, "llguidance"),
+        enabled=(plugin or dialect, "llguidance"),
     )
 
 

@@ -9,7 +9,7 @@ from jackfield.errors import InvalidRequest
 from jackfield.parsing.grammars import needs_grammar
 from jackfield.parsing.shaping import template_variables
 from jackfield.ports.dialect import Opening, Traits
-from jackfield_families.forms import FORMS, marks_of
+from jackfield_families.forms import FORMS, SUFFIX, marks_of
 from jackfield_families.grammar import grammar_of
 from jackfield_families.history import shaped
 from jackfield_families.reader import FamilyReader
@@ -45,8 +45,8 @@ class FamilyDialect:
     """
 
     def __init__(self, form: Form, template: str) -> None:
-        ends = form.thinking.end.replace(":opensource", "") if form.thinking is not None else ""
-        thinks = form.thinking is not None and ends.rstrip(">") in template
+        marks = (form.thinking.begin, form.thinking.end) if form.thinking is not None else ()
+        thinks = any(mark in template or mark.replace(SUFFIX, "{}") in template for mark in marks)
         switched = (form.switch or form.off) in template and bool(form.switch or form.off)
         reasoning: Literal["none", "optional", "always"] = "none"
         if thinks:

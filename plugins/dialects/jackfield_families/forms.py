@@ -71,6 +71,9 @@ class Form(NamedTuple):
     """A mark within content that is not shown."""
 
 
+SUFFIX: Final = ":opensource"
+"""At the end of Hunyuan's marks; its template puts it in."""
+
 _THINK: Final = ThinkingMarks("<think>", "</think>")
 
 FORMS: Final = {

@@ -33,6 +33,18 @@ def says_within(server: Target, budget: int, docstring: str) -> Reply:
     return server.run(server.client.ask(told(docstring), reasoning_budget_tokens=budget, max_tokens=60))
 
 
+@when(words("the model says, in {most:d} tokens"), target_fixture="reply")
+def says_shortly(server: Target, most: int, docstring: str) -> Reply:
+    """Thoughts and all."""
+    return server.run(server.client.ask(told(docstring), max_tokens=most))
+
+
+@when(words("the model says, until it says {stop:Text}"), target_fixture="reply")
+def says_until(server: Target, stop: str, docstring: str) -> Reply:
+    """A stop string."""
+    return server.run(server.client.ask(told(docstring), stop=[stop]))
+
+
 @when("the model streams", target_fixture="opened")
 def streams(server: Target, docstring: str) -> OpenStream:
     """A scripted model's text, piece by piece."""
@@ -64,6 +76,14 @@ def thoughts_counted(reply: Reply) -> None:
     usage = reply.completion.usage
     assert usage.completion_tokens_details is not None
     assert 0 < usage.completion_tokens_details.reasoning_tokens < usage.completion_tokens
+
+
+@then(words("{count:d} of its tokens are of thoughts"))
+def thoughts_counted_as(reply: Reply, count: int) -> None:
+    """The marks around them included."""
+    details = reply.completion.usage.completion_tokens_details
+    assert details is not None
+    assert details.reasoning_tokens == count
 
 
 @then(words("the streamed thoughts are {text:Text}, before all text"))

@@ -35,10 +35,22 @@ def family_server(servers: Callable[[str], Target], dialect: str) -> Target:
     return servers(tool_manifest(dialect))
 
 
+@given(words("a server with a scripted model of the family {dialect:Text} of {plugin:Text}"), target_fixture="server")
+def plugins_family_server(servers: Callable[[str], Target], dialect: str, plugin: str) -> Target:
+    """The same, where a plugin hands over several dialects."""
+    return servers(tool_manifest(dialect, plugin))
+
+
 @given("this tool", target_fixture="tool")
 def tool(docstring: str) -> JsonValue:
     """What later questions come with."""
     return {"type": "function", "function": msgspec.json.decode(docstring)}
+
+
+@given("this tool as it stands", target_fixture="tool")
+def bare_tool(docstring: str) -> JsonValue:
+    """Not a function."""
+    return msgspec.json.decode(docstring)
 
 
 @when(words("I ask {prompt:Text} with that tool and"), target_fixture="reply")
@@ -57,6 +69,12 @@ def stream_with_tool(server: Target, prompt: str, tool: JsonValue, datatable: Ta
 def says_with_tool(server: Target, tool: JsonValue, docstring: str) -> Reply:
     """A scripted model's text, which may be a call."""
     return server.run(server.client.ask(told(docstring), tools=[tool]))
+
+
+@when("the model says, with that tool and one call at most", target_fixture="reply")
+def says_with_tool_once(server: Target, tool: JsonValue, docstring: str) -> Reply:
+    """The same, where an answer may have one call."""
+    return server.run(server.client.ask(told(docstring), tools=[tool], parallel_tool_calls=False))
 
 
 @when(words("I tell it that the tool says {result:Text}"), target_fixture="reply")
@@ -89,6 +107,15 @@ def calls_with_any(reply: Reply, name: str, argument: str) -> None:
     [call] = reply.completion.choices[0].message.tool_calls
     assert call.function.name == name
     assert list(msgspec.json.decode(call.function.arguments, type=dict[str, str])) == [argument]
+
+
+@then(words("it calls {name:Text} {count:d} times"))
+def calls_often(reply: Reply, name: str, count: int) -> None:
+    """Each call has an id of its own."""
+    assert reply.status == HTTPStatus.OK, reply.summary
+    made = reply.completion.choices[0].message.tool_calls
+    assert [call.function.name for call in made] == [name] * count
+    assert len({call.id for call in made}) == count
 
 
 @then(words("it streams a call of {name:Text} with"))
