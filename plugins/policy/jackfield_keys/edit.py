@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
-import tomlkit
-from tomlkit.items import AoT, Table
 
 from jackfield.errors import Conflict, KeyNotFound, ManifestError
+from jackfield_keys.document import KeyDocument
 from jackfield_keys.key import digest_of, new_key
 from jackfield_keys.records import KEYS_MAX, KeyRecord, parse
 from jackfield_keys.store import FILE_BYTES_MAX, locked, read, replace
@@ -169,7 +168,7 @@ class _Edit:
     def __init__(self, text: str, shown: str) -> None:
         self._shown = shown
         self.records = list(parse(text, shown))
-        self._document = tomlkit.parse(text)
+        self._document = KeyDocument(text, len(self.records))
         self.changed = False
 
     def but(self, some: Sequence[KeyRecord]) -> Sequence[KeyRecord]:
@@ -196,43 +195,26 @@ class _Edit:
             created=_now(),
             expires=grant.expires,
         )
-        self._tables().append(_table(record))
+        self._document.append(record)
         self.records.append(record)
         self.changed = True
         return key, record
 
     def revoke(self, record: KeyRecord, at: datetime) -> KeyRecord:
         position = self.records.index(record)
-        self._tables()[position]["revoked"] = at
+        self._document.revoke(position, at)
         revoked = self.records[position] = msgspec.structs.replace(record, revoked=at)
         self.changed = True
         return revoked
 
     def text(self) -> str:
         """The whole document; what it would say is checked first."""
-        text = tomlkit.dumps(self._document)
+        text = self._document.text()
         if len(text.encode()) > FILE_BYTES_MAX:
             raise ManifestError(f"{self._shown}: it would be larger than {FILE_BYTES_MAX} bytes, which nobody reads")
         if list(parse(text, self._shown)) != self.records:
             raise AssertionError("the changed key file would not say what it must")
         return text
-
-    def _tables(self) -> AoT:
-        tables = self._document.get("keys")
-        if isinstance(tables, AoT):
-            return tables
-        self._document["keys"] = tomlkit.aot()
-        return self._tables()
-
-
-def _table(record: KeyRecord) -> Table:
-    table = tomlkit.table()
-    for name in record.__struct_fields__:
-        value = getattr(record, name)
-        if value not in (None, "", 0):
-            table[name] = list(value) if isinstance(value, tuple) else value
-    table.add(tomlkit.nl())
-    return table
 
 
 def _now() -> datetime:
