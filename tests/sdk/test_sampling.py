@@ -208,7 +208,7 @@ def test_where_an_answer_stops(client: OpenAI) -> None:
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
         ({"logit_bias": {"1": "x"}}, "logit_bias.1"),
-        ({"logit_bias": {"257": 1}}, "logit_bias[0]"),
+        ({"logit_bias": {"257": 1}}, "logit_bias.257"),
         ({"stop_token_ids": [257]}, "stop_token_ids[0]"),
         ({"min_tokens": 5, "max_tokens": 4}, "min_tokens"),
         ({"frequency_penalty": 2.5}, "frequency_penalty"),
