@@ -236,7 +236,9 @@ def jackfield_authenticators(instance: PluginInstance) -> Mapping[str, Authentic
     Several answers: united; each is asked in turn, first listed first, until one knows the credential or refuses it.
 
     :param instance: The instance asked.
-    :returns: Factories by name.
+    :returns: Factories by name. What one makes may be a ``jackfield.ports.key_issuer.KeyIssuer`` besides: then its keys
+        can be managed while the server runs. It may be a ``jackfield.ports.reviewer.Reviewer``: then work that goes on
+        when its request is over ends with the caller's rights.
     :raises: Anything raised is a ``PluginError`` that names the plugin.
 
     Process and thread: gateway, main thread, before its event loop serves. Deadline: 1 s. Failure policy: closed.
