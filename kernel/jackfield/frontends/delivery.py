@@ -44,7 +44,14 @@ class Taker(Protocol):
         ...
 
     def take(self, events: Sequence[GenerateEvent], /) -> None:
-        """What came at once. It must not wait; what it raises ends the generation."""
+        """What came at once. It must not wait; what it raises ends the generation.
+
+        ``flush`` follows before anything else is asked.
+        """
+        ...
+
+    def flush(self) -> None:
+        """Send what was taken, as soon as all streams of a step have taken theirs."""
         ...
 
     async def send(self, events: Sequence[GenerateEvent], /) -> None:
@@ -89,20 +96,24 @@ async def deliver(events: AsyncGenerator[GenerateEvent, None], sink: Sink, encod
 class _Encoded:
     """Encodes what it takes."""
 
-    __slots__ = ("_encode", "_sink")
+    __slots__ = ("_encode", "_encoded", "_sink")
 
     def __init__(self, sink: Sink, encode: Encode) -> None:
         self._sink = sink
         self._encode = encode
+        self._encoded = b""
 
     @property
     def ready(self) -> bool:
         return self._sink.ready
 
     def take(self, events: Sequence[GenerateEvent]) -> None:
-        data = self._bytes(events)
-        if data:
-            self._sink.write(data)
+        self._encoded = self._bytes(events)
+
+    def flush(self) -> None:
+        if self._encoded:
+            self._sink.write(self._encoded)
+            self._encoded = b""
 
     async def send(self, events: Sequence[GenerateEvent]) -> None:
         data = self._bytes(events)

@@ -125,7 +125,7 @@ class _Delivery:
     async def run(self) -> None:
         """Until all was taken, or the taker refuses. Raises what failed the request."""
         submitted, receiver = self._submitted, self._submitted.receiver
-        receiver.pass_on = self._pass_on
+        receiver.pass_on, receiver.send_off = self._pass_on, self._send_off
         while submitted.left and self.refusal is None:
             event = receiver.take()
             if event is None:
@@ -142,7 +142,7 @@ class _Delivery:
             self.refusal = error
 
     def _pass_on(self) -> bool:
-        """Hand over what has arrived; whether ``run`` can go on waiting."""
+        """Hand over what has arrived, to be sent with ``_send_off``; whether ``run`` can go on waiting."""
         if not self._taker.ready:
             return False
         try:
@@ -156,3 +156,11 @@ class _Delivery:
             self.refusal = error
             return False
         return self._submitted.left > 0
+
+    def _send_off(self) -> bool:
+        try:
+            self._taker.flush()
+        except Exception as error:  # noqa: BLE001 -- as above
+            self.refusal = error
+            return False
+        return True

@@ -102,6 +102,7 @@ class Receiver:
         "_wake",
         "pass_on",
         "remaining",
+        "send_off",
     )
 
     def __init__(self, context: RequestContext, choices: int = 1, *, scored: bool = False) -> None:
@@ -117,7 +118,9 @@ class Receiver:
         self._failure: JackfieldError | None = None
         self._wake: asyncio.Future[None] | None = None
         self.pass_on: Callable[[], bool] | None = None
-        """Takes what has arrived, without a task that would wake up for it; False where it cannot."""
+        """Takes what has arrived, without a task that would wake up for it; False where a task must look."""
+        self.send_off: Callable[[], bool] | None = None
+        """Sends what ``pass_on`` has taken; False as there."""
         self.remaining = choices
         """Answers that have not ended."""
 
@@ -149,6 +152,11 @@ class Receiver:
     def arrived(self) -> None:
         """All has been put that came at once."""
         if self.pass_on is None or self._failure is not None or not self.pass_on():
+            self._notify()
+
+    def flush(self) -> None:
+        """What was taken can be sent."""
+        if self.send_off is not None and not self.send_off():
             self._notify()
 
     def fail(self, error: JackfieldError) -> None:
@@ -289,6 +297,9 @@ class ReplyReceiver:
     def arrived(self) -> None:
         """See ``Receiver``: whoever waits has been told."""
 
+    def flush(self) -> None:
+        """See ``Receiver``: there is nothing to send."""
+
     async def reply(self) -> Reply:
         """Wait for the reply. Raises what failed the question."""
         return await self._reply
@@ -340,6 +351,9 @@ class PoolReceiver:
 
     def arrived(self) -> None:
         """See ``Receiver``: whoever waits has been told."""
+
+    def flush(self) -> None:
+        """See ``Receiver``: there is nothing to send."""
 
     async def result(self) -> Pooled:
         """Wait for the result. Raises what failed the request."""

@@ -54,7 +54,14 @@ class Incoming(Protocol):
         ...
 
     def arrived(self) -> None:
-        """All has been put that came at once: now it can go on."""
+        """All has been put that came at once: now it can be made ready."""
+        ...
+
+    def flush(self) -> None:
+        """All others have made theirs ready too: now it can go out.
+
+        Apart, because the system's calls, one right after the other, cost a third less than with Python in between.
+        """
         ...
 
     def fail(self, error: JackfieldError) -> None:
@@ -182,6 +189,8 @@ class WorkerLink(asyncio.Protocol):
         touched, self._touched = self._touched, {}
         for receiver in touched.values():
             receiver.arrived()
+        for receiver in touched.values():
+            receiver.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
         if not self._closed:
