@@ -116,7 +116,7 @@ class Matcher(Protocol):
             out: One bit a token, least significant first: bit ``t % 32`` of word ``t // 32``; ``ceil(vocabulary / 32)``
                 words. Bits past the vocabulary are left 0.
 
-        Process and thread: worker, mask thread or engine loop thread. Deadline: 1 ms at 152 k tokens, 60 µs usually.
+        Process and thread: worker, mask thread or engine loop thread. Deadline: 2 ms at 152 k tokens, 60 µs usually.
         Failure policy: closed; ``BackendFault`` and ``InvalidRequest`` fail the request, anything else ends the worker.
         """
         ...

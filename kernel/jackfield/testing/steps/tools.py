@@ -50,7 +50,8 @@ def tool(docstring: str) -> JsonValue:
 @given("this tool as it stands", target_fixture="tool")
 def bare_tool(docstring: str) -> JsonValue:
     """Not a function."""
-    return msgspec.json.decode(docstring)
+    given: JsonValue = msgspec.json.decode(docstring)
+    return given
 
 
 @when(words("I ask {prompt:Text} with that tool and"), target_fixture="reply")
