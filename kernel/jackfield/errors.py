@@ -101,6 +101,9 @@ class UnsupportedField(InvalidRequest):
 class ContextLengthExceeded(InvalidRequest):
     """The prompt has as many tokens as the model's context, or more."""
 
+    sizes: tuple[int, int] | None = None
+    """Tokens of the prompt and of the context; None where nobody has counted."""
+
 
 class NothingToDraw(InvalidRequest):
     """What the request demands of its answer leaves no token that may be drawn next."""
@@ -360,13 +363,19 @@ class ErrorRecord(msgspec.Struct, frozen=True, array_like=True):
     message: str
     param: str | None = None
     retry_after: float | None = None
+    sizes: tuple[int, int] | None = None
+    """Of a ``ContextLengthExceeded``."""
 
     @classmethod
     def of(cls, error: JackfieldError) -> ErrorRecord:
         """Freeze *error* for the channel."""
-        return cls(http(error).code, error.message, error.param, error.retry_after)
+        sizes = error.sizes if isinstance(error, ContextLengthExceeded) else None
+        return cls(http(error).code, error.message, error.param, error.retry_after, sizes)
 
     def thaw(self) -> JackfieldError:
         """The error again; a code this process does not know becomes ``BackendFault``."""
         kind = _BY_CODE.get(self.code, BackendFault)
-        return kind(self.message, param=self.param, retry_after=self.retry_after)
+        error = kind(self.message, param=self.param, retry_after=self.retry_after)
+        if isinstance(error, ContextLengthExceeded):
+            error.sizes = self.sizes
+        return error

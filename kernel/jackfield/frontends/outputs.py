@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from jackfield.errors import ClientError, InternalError, QueueFull
+from jackfield.errors import ClientError, ContextLengthExceeded, InternalError, QueueFull
 from jackfield.types import Finished, PromptProgress, ReasoningDelta, Started, TextDelta, ToolCallDelta
 
 if TYPE_CHECKING:
@@ -122,4 +122,7 @@ def _of_prompt(error: ClientError, number: int) -> ClientError:
     if error.param is None or not error.param.startswith("prompt"):
         return error
     path = f"prompt[{number}]" + error.param.removeprefix("prompt")
-    return type(error)(error.message, param=path, retry_after=error.retry_after)
+    named = type(error)(error.message, param=path, retry_after=error.retry_after)
+    if isinstance(named, ContextLengthExceeded) and isinstance(error, ContextLengthExceeded):
+        named.sizes = error.sizes
+    return named

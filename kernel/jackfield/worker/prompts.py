@@ -62,9 +62,12 @@ class PromptReader:
     def too_long(self, param: str, tokens: int | None = None) -> ContextLengthExceeded:
         """The refusal of what *param* names, which has so many *tokens*, or too many to count."""
         length = "is far longer" if tokens is None else f"has {tokens}"
-        return ContextLengthExceeded(
+        error = ContextLengthExceeded(
             f"this model's context is {self._context} tokens; {_WORDS.get(param, param)} {length}", param=param
         )
+        if tokens is not None:
+            error.sizes = (tokens, self._context)
+        return error
 
 
 _WORDS: Final = {"prompt": "the prompt", "messages": "the prompt"}

@@ -20,12 +20,16 @@ _TYPES: Final = {
 """llama-server's types by status; those that it does not know have the type of our own table."""
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """What went wrong."""
 
     code: int
     message: str
     type: str
+    n_prompt_tokens: int | None = None
+    """Of a prompt that is too long, where it was counted."""
+    n_ctx: int | None = None
+    """What it was too long for, in tokens."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -37,8 +41,10 @@ class ErrorBody(msgspec.Struct, frozen=True):
 def error_body(error: JackfieldError) -> bytes:
     """``{"error": {code, message, type}}``; ``code`` is the status."""
     spec = http(error)
-    kind = "exceed_context_size_error" if isinstance(error, ContextLengthExceeded) else None
-    problem = Problem(spec.status, error.message, kind or _TYPES.get(spec.status, spec.type))
+    if isinstance(error, ContextLengthExceeded):
+        problem = Problem(spec.status, error.message, "exceed_context_size_error", *(error.sizes or ()))
+    else:
+        problem = Problem(spec.status, error.message, _TYPES.get(spec.status, spec.type))
     return msgspec.json.encode(ErrorBody(problem))
 
 

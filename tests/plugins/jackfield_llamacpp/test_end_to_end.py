@@ -98,6 +98,9 @@ def test_a_gap_with_other_files(filler: Target) -> None:
     assert asked(filler, "/infill", {**gap, "input_extra": files})["tokens_evaluated"] == plain
     status, answer = ask(filler, "POST", "/infill", {**gap, "input_prefix": "word " * 500})
     assert (status, answer["error"]["type"]) == (400, "exceed_context_size_error")
+    status, answer = ask(filler, "POST", "/completion", {"prompt": ["a", [40] * 300]})
+    sizes = (answer["error"]["n_prompt_tokens"], answer["error"]["n_ctx"])
+    assert (status, sizes) == (400, (300, 256))
 
 
 def test_an_editors_request(filler: Target) -> None:

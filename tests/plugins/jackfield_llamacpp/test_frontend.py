@@ -175,9 +175,14 @@ def test_what_cannot_be_honoured_is_refused(body: object) -> None:
 
 
 def test_context_overflow_has_its_own_type() -> None:
-    status, data = ask(ScriptedGateway([ContextLengthExceeded("too long")]), "/completion", {"prompt": "hi"})
-    assert status == 400
-    assert json.loads(data)["error"]["type"] == "exceed_context_size_error"
+    """And its sizes, where they are known."""
+    counted = ContextLengthExceeded("too long")
+    counted.sizes = (900, 512)
+    for error, more in ((ContextLengthExceeded("too long"), {}), (counted, {"n_prompt_tokens": 900, "n_ctx": 512})):
+        status, data = ask(ScriptedGateway([error]), "/completion", {"prompt": "hi"})
+        assert status == 400
+        expected = {"code": 400, "message": "too long", "type": "exceed_context_size_error", **more}
+        assert json.loads(data)["error"] == expected
 
 
 def test_infill_fills_the_gap() -> None:
