@@ -11,12 +11,18 @@ from aiohttp import web
 
 from jackfield.errors import MalformedBody
 from jackfield.frontends.rules import IGNORED_SHOWN
+from jackfield.ports.frontend import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 IGNORED_HEADER: Final = "x-jackfield-ignored"
 """Lists the fields of a request that were left out."""
+
+IGNORED: Final = Parameter(
+    name=IGNORED_HEADER, where="header", description="Fields of the request that were left out, with commas between"
+)
+"""It, for the server's description."""
 
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 

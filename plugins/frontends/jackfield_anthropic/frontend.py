@@ -10,7 +10,7 @@ import msgspec
 from jackfield.errors import InternalError, JackfieldError, http
 from jackfield.frontends.delivery import deliver
 from jackfield.frontends.event_stream import EventStream
-from jackfield.frontends.exchange import ignored_header, json_answer, read_body
+from jackfield.frontends.exchange import IGNORED, ignored_header, json_answer, read_body
 from jackfield.ports.frontend import ErrorPayload, Operation, Parameter, Route
 from jackfield.questions import Rendered
 from jackfield.types import Finished, PromptProgress, Started
@@ -153,6 +153,7 @@ _MESSAGES = Operation(
     events=Event,
     error=ErrorBody,
     parameters=_HEADERS,
+    headers=(IGNORED, Parameter(name=REQUEST_ID_HEADER, where="header", description="As x-request-id")),
     honoured=tuple(sorted(fields.MESSAGES_HONOURED)),
     task="generate",
     needs=("chat",),
@@ -165,6 +166,7 @@ _COUNT = Operation(
     answer=Counted,
     error=ErrorBody,
     parameters=_HEADERS,
+    headers=(IGNORED, Parameter(name=REQUEST_ID_HEADER, where="header", description="As x-request-id")),
     honoured=tuple(sorted(fields.COUNT_HONOURED)),
     task="generate",
     needs=("chat",),

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from jackfield.chat import JsonValue
 from jackfield.frontends.arrays import Token
+from jackfield.frontends.exchange import IGNORED
 from jackfield.frontends.sampling import Bias
 from jackfield.ports.frontend import Operation, Parameter
 from jackfield_llamacpp import fields
@@ -150,6 +151,7 @@ COMPLETE: Final = Operation(
     answer=Completion | list[Completion],
     events=Completion,
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=_honoured(fields.COMPLETION_HONOURED),
     task="generate",
     fields_need=_SHAPING,
@@ -161,6 +163,7 @@ INFILL: Final = Operation(
     answer=Completion | list[Completion],
     events=Completion,
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=_honoured(fields.INFILL_HONOURED),
     task="generate",
     needs=("infill",),
@@ -172,6 +175,7 @@ TOKENIZE: Final = Operation(
     example={"content": "Hello"},
     answer=TokenizeAnswer,
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=_honoured(fields.TOKENIZE_HONOURED),
 )
 DETOKENIZE: Final = Operation(
@@ -180,6 +184,7 @@ DETOKENIZE: Final = Operation(
     example={"tokens": [72, 105]},
     answer=DetokenizeAnswer,
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=_honoured(fields.DETOKENIZE_HONOURED),
 )
 APPLY_TEMPLATE: Final = Operation(
@@ -188,6 +193,7 @@ APPLY_TEMPLATE: Final = Operation(
     example={"messages": [{"role": "user", "content": "Hello"}]},
     answer=TemplateAnswer,
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=_honoured(fields.TEMPLATE_HONOURED),
 )
 COUNT: Final = Operation(
@@ -196,6 +202,7 @@ COUNT: Final = Operation(
     example={"messages": [{"role": "user", "content": "Hello"}]},
     answer=CountAnswer,
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=_honoured(fields.TEMPLATE_HONOURED),
 )
 RERANK: Final = Operation(
@@ -204,6 +211,7 @@ RERANK: Final = Operation(
     example=_RERANK,
     answer=JinaRanking | list[TeiResult],
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=_honoured(fields.RERANK_HONOURED),
     task="rerank",
 )
@@ -213,6 +221,7 @@ COHERE_RERANK: Final = Operation(
     example=_RERANK,
     answer=CohereRanking,
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=_honoured(fields.COHERE_HONOURED),
     task="rerank",
 )
@@ -222,6 +231,7 @@ EMBED: Final = Operation(
     example={"content": "Hello"},
     answer=list[EmbeddingEntry],
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=_honoured(fields.EMBEDDING_HONOURED),
     task="embed",
 )
@@ -262,6 +272,7 @@ CHANGE_SLOT: Final = Operation(
         Parameter(name="id_slot", where="path", kind=int),
         Parameter(name="action", kind=Literal["save", "restore", "erase"], required=True),
     ),
+    headers=(IGNORED,),
     honoured=_honoured(fields.SLOT_HONOURED),
 )
 HEALTH: Final = Operation(summary="Whether all models serve", answer=Alive, error=ErrorBody)

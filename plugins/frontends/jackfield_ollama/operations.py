@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from jackfield.frontends.exchange import IGNORED
 from jackfield.ports.frontend import Operation, Parameter
 from jackfield_ollama import fields, shapes
 from jackfield_ollama.bodies import ShowBody
@@ -25,6 +26,7 @@ CHAT: Final = Operation(
     events=shapes.ChatReply,
     events_content=_LINES,
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=tuple(sorted(fields.CHAT_HONOURED)),
     task="generate",
     needs=("chat",),
@@ -38,6 +40,7 @@ GENERATE: Final = Operation(
     events=shapes.GenerateReply,
     events_content=_LINES,
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=tuple(sorted(fields.GENERATE_HONOURED)),
     task="generate",
     fields_need={**_BOTH, "suffix": "infill", "system": "chat"},
@@ -48,6 +51,7 @@ EMBED: Final = Operation(
     example={"model": "demo", "input": "Hello"},
     answer=shapes.EmbedReply,
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=tuple(sorted(fields.EMBED_HONOURED)),
     task="embed",
     fields_need={"dimensions": "matryoshka"},
@@ -58,6 +62,7 @@ EMBEDDINGS: Final = Operation(
     example={"model": "demo", "prompt": "Hello"},
     answer=shapes.EmbeddingsReply,
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=tuple(sorted(fields.EMBEDDINGS_HONOURED)),
     task="embed",
 )
@@ -68,6 +73,7 @@ SHOW: Final = Operation(
     example={"model": "demo"},
     answer=shapes.Shown,
     error=ErrorBody,
+    headers=(IGNORED,),
     honoured=tuple(sorted(fields.SHOW_HONOURED)),
 )
 PS: Final = Operation(summary="The loaded models, as Ollama lists them.", answer=shapes.Processes, error=ErrorBody)

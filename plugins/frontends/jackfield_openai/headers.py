@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from jackfield.ports.frontend import Parameter
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -12,6 +14,15 @@ if TYPE_CHECKING:
 
 PROCESSING: Final = "openai-processing-ms"
 TIMING: Final = "server-timing"
+
+WORK: Final = (
+    Parameter(name=PROCESSING, where="header", kind=int, description="Until the answer began to leave"),
+    Parameter(name=TIMING, where="header", description="Phases of the work, in milliseconds (W3C)"),
+    Parameter(name="x-ratelimit-limit-requests", where="header", kind=int, description="That may run and wait"),
+    Parameter(name="x-ratelimit-remaining-requests", where="header", kind=int, description="More that may come"),
+    Parameter(name="x-ratelimit-reset-requests", where="header", description="Until all may, as in 6m0s or 20ms"),
+)
+"""They, for the server's description."""
 
 
 def work_headers(context: RequestContext) -> Mapping[str, str]:

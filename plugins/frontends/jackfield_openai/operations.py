@@ -11,12 +11,14 @@ import msgspec
 from msgspec import Meta
 
 from jackfield.frontends.arrays import Token
+from jackfield.frontends.exchange import IGNORED
 from jackfield.frontends.messages import MessageBody
 from jackfield.frontends.sampling import Bias
 from jackfield.frontends.tools import NamedFunction
 from jackfield.ports.frontend import Operation, Parameter
 from jackfield_openai import fields
 from jackfield_openai.bodies import ChatBody, CompletionBody, EmbeddingBody
+from jackfield_openai.headers import WORK
 from jackfield_openai.shapes import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -136,6 +138,10 @@ _REASONED: Final[Mapping[str, Need]] = dict.fromkeys(
     "reasoning",
 )
 
+STREAM: Final = Parameter(
+    name="x-jackfield-stream", where="header", description="Where a stream can be taken up again, where it can"
+)
+
 LIST_MODELS: Final = Operation(summary="List models", answer=ModelList, error=ErrorBody)
 SHOW_MODEL: Final = Operation(summary="What is known of a model", answer=Model, error=ErrorBody)
 CHAT: Final = Operation(
@@ -143,6 +149,7 @@ CHAT: Final = Operation(
     body=ChatRequest,
     example={"model": "demo", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 16},
     answer=ChatCompletion,
+    headers=(IGNORED, *WORK, STREAM),
     events=ChatCompletionChunk,
     events_end="[DONE]",
     error=ErrorBody,
@@ -156,6 +163,7 @@ COMPLETE: Final = Operation(
     body=CompletionRequest,
     example={"model": "demo", "prompt": "Once upon a time", "max_tokens": 16},
     answer=Completion,
+    headers=(IGNORED, *WORK, STREAM),
     events=Completion,
     events_end="[DONE]",
     error=ErrorBody,
@@ -168,6 +176,7 @@ EMBED: Final = Operation(
     body=EmbeddingRequest,
     example={"model": "demo", "input": "Hello"},
     answer=EmbeddingList,
+    headers=(IGNORED, *WORK),
     error=ErrorBody,
     honoured=tuple(sorted(fields.EMBEDDING_HONOURED)),
     task="embed",
@@ -178,6 +187,7 @@ _STREAM: Final = Parameter(name="id", where="path", required=True, description="
 RESUME: Final = Operation(
     summary="Take a stream up again",
     answer_content="text/event-stream",
+    headers=WORK,
     events=Table,  # of whichever route began it
     events_end="[DONE]",
     error=ErrorBody,

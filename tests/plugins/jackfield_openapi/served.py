@@ -37,6 +37,15 @@ _OWN: Final[Mapping[str, str]] = {
 }
 """By task: what lets every field do something."""
 
+HTTP_HEADERS: Final = frozenset(
+    {
+        *("cache-control", "connection", "content-length", "content-type", "date", "server", "transfer-encoding"),
+        *("content-security-policy", "cross-origin-resource-policy", "referrer-policy", "x-content-type-options"),
+        *("vary", "x-accel-buffering", "x-frame-options"),
+    }
+)
+"""What every answer may have: HTTP's own, and what protects browsers and passes proxies."""
+
 Answer = requests.Response
 
 
@@ -137,6 +146,9 @@ class Served:
                 yield from self.wrong(described["schema"], read, name)
             elif described.get("required"):
                 yield f"the header {name} is missing"
+        known = HTTP_HEADERS | {name.lower() for name in said["headers"]}
+        for name in {name.lower() for name in answer.headers} - known:
+            yield f"the header {name} is not documented"
 
     def _events(self, content: Mapping[str, Any], answer: Answer) -> Iterable[str]:
         lines = answer.content.decode().splitlines()

@@ -63,7 +63,11 @@ LIST_FILES: Final = Operation(
 )
 SHOW_FILE: Final = Operation(summary="What is known of a file", answer=File, error=ErrorBody, parameters=(_FILE,))
 CONTENT: Final = Operation(
-    summary="The bytes of a file", answer_content="application/octet-stream", error=ErrorBody, parameters=(_FILE,)
+    summary="The bytes of a file",
+    answer_content="application/octet-stream",
+    headers=(Parameter(name="Content-Disposition", where="header", description="It is to be kept, not shown"),),
+    error=ErrorBody,
+    parameters=(_FILE,),
 )
 DELETE_FILE: Final = Operation(summary="Forget a file", answer=DeletedFile, error=ErrorBody, parameters=(_FILE,))
 CREATE: Final = Operation(

@@ -6,7 +6,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from jackfield.frontends.exchange import IGNORED
 from jackfield.ports.frontend import Operation, Parameter
+from jackfield_openai.headers import WORK
 from jackfield_openai.responses import fields
 from jackfield_openai.responses.bodies import ResponseBody
 from jackfield_openai.responses.shapes import Response, ResponseEvent
@@ -75,6 +77,7 @@ CREATE: Final = Operation(
     body=ResponseRequest,
     example=_EXAMPLE,
     answer=Response,
+    headers=(IGNORED, *WORK),
     events=ResponseEvent,
     error=ErrorBody,
     honoured=tuple(sorted(fields.HONOURED)),
@@ -95,11 +98,13 @@ COUNT: Final = Operation(
     body=ResponseRequest,
     example=_EXAMPLE,
     answer=InputTokens,
+    headers=(IGNORED, *WORK),
     error=ErrorBody,
 )
 RETRIEVE: Final = Operation(
     summary="A stored response, or its events",
     answer=Response,
+    headers=(IGNORED, *WORK),
     events=ResponseEvent,
     error=ErrorBody,
     parameters=(
