@@ -40,7 +40,7 @@ POLICIES: Final[Mapping[str, CallPolicy]] = {
     "Frontend.render_error": CallPolicy(0.001, "open"),
     "Matcher.accept": CallPolicy(0.0001, "closed"),
     "Matcher.forced": CallPolicy(0.0003, "closed"),
-    "Matcher.mask": CallPolicy(0.001, "closed"),
+    "Matcher.mask": CallPolicy(0.002, "closed"),
     "KVStore.get": CallPolicy(0.005, "open"),
     "KVStore.put": CallPolicy(0.005, "open"),
     "Observer.observe": CallPolicy(0.0001, "open"),
