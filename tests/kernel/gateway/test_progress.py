@@ -16,6 +16,7 @@ from jackfield.testing.kits.scripted_gateway import ScriptedGateway, finished
 from jackfield.types import Finished, GenerateRequest, PromptProgress, Started, TextDelta, TextPrompt
 
 if TYPE_CHECKING:
+    from jackfield.channel.messages import SequenceEvent
     from jackfield.types import GenerateEvent
 
 
@@ -37,7 +38,8 @@ def test_progress_comes_before_text() -> None:
     """In its order."""
     receiver = Receiver(context())
     news = [PromptProgress(10, 0, done, 0.1) for done in (0, 5, 10)]
-    for event in (Started(10, 5), *news, TextDelta("a", 1), finished(1)):
+    events: list[SequenceEvent] = [Started(10, 5), *news, TextDelta("a", 1), finished(1)]
+    for event in events:
         receiver.put(event, 1.0)
     assert taken(receiver, 6) == [Started(10, 5), *news, TextDelta("a", 1), finished(1)]
 
