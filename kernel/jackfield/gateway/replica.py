@@ -72,10 +72,13 @@ class Replica:
         self.status = WorkerStatus(model=name, state=WorkerState.STARTING, reason="starting")
         self.link: WorkerLink | None = None
         self.admission = Admission(config.max_sequences, queue)
+        self._described: tuple[Sequence[Endpoint], bool, Capabilities | None] | None = None
+        """Of which routes, with records or without, what the model can be asked for: some requests need its card."""
 
     def update(self, status: WorkerStatus) -> None:
         """Take the supervisor's word; what the model is stays known while its worker is being restarted."""
         before = self.status
+        self._described = None
         info, limits, chat = status.info or before.info, status.limits or before.limits, status.chat or before.chat
         shapes = status.shapes or before.shapes
         self.status = msgspec.structs.replace(status, info=info, limits=limits, chat=chat, shapes=shapes)
@@ -164,6 +167,12 @@ class Replica:
         )
 
     def _capabilities(self, endpoints: Sequence[Endpoint], *, records: bool) -> Capabilities | None:
+        known = self._described
+        if known is None or known[0] is not endpoints or known[1] != records:
+            known = self._described = endpoints, records, self._judged(endpoints, records=records)
+        return known[2]
+
+    def _judged(self, endpoints: Sequence[Endpoint], *, records: bool) -> Capabilities | None:
         status, dialect = self.status, self.dialect
         if status.info is None or status.limits is None:
             return None
