@@ -57,8 +57,15 @@ HEADERS: Final[Mapping[str, Node]] = {
         "required": True,
         "schema": {"type": "string", "pattern": "^Bearer "},
     },
+    "scope-challenge": {
+        "description": "Where the caller lacks a scope (RFC 6750).",
+        "schema": {"type": "string", "pattern": "^Bearer "},
+    },
 }
 """What the kernel adds to answers."""
+
+_OF_ERRORS: Final = ("x-request-id", "x-should-retry", "Retry-After")
+_CHALLENGES: Final[Mapping[int, str]] = {401: "WWW-Authenticate", 403: "scope-challenge"}
 
 _MEANINGS: Final[Mapping[int, str]] = {
     400: "The request cannot be served as it is.",
@@ -111,7 +118,8 @@ class Answers:
 
 def _own(described: Operation, describe: Describe) -> Node:
     own = {each.name: _header(each, describe) for each in described.headers}
-    node: Node = {"description": described.summary, "headers": {**_headers("x-request-id"), **own}}
+    kernel = _OF_ERRORS if described.status >= HTTPStatus.BAD_REQUEST else _OF_ERRORS[:1]
+    node: Node = {"description": described.summary, "headers": {**_headers(*kernel), **own}}
     content: Node = {}
     if described.answer is not None:
         content[described.answer_content] = {"schema": describe(described.answer)}
@@ -159,15 +167,16 @@ def _errors(endpoint: Endpoint, *, secured: bool, overload_status: int) -> Itera
 
 
 def _error(status: int, payload: ErrorPayload, described: Operation, describe: Describe) -> Node:
-    names = ["x-request-id", "x-should-retry", "Retry-After"]
-    if status == HTTPStatus.UNAUTHORIZED:
-        names.append("WWW-Authenticate")
+    own: Node = {name: {"schema": {"type": "string"}} for name in payload.headers}
+    headers = {**own, **_headers(*_OF_ERRORS)}
+    if status in _CHALLENGES:
+        headers |= {"WWW-Authenticate": _headers(_CHALLENGES[status])[_CHALLENGES[status]]}
     content: Node = {}
     if described.error is not None:
         content["schema"] = describe(described.error)
     if payload.content_type == "application/json" and payload.body:
         content["example"] = msgspec.Raw(payload.body)
-    node: Node = {"description": _MEANINGS.get(status, "It failed."), "headers": _headers(*names)}
+    node: Node = {"description": _MEANINGS.get(status, "It failed."), "headers": headers}
     if content:
         node["content"] = {payload.content_type: content}
     return node

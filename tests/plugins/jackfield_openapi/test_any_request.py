@@ -117,6 +117,7 @@ def test_any_request(served: Served, *, near: bool) -> None:
             max_examples=max(1, round(CASES * weight / sum(weights) / 2)),
             deadline=None,
             database=None,
+            report_multiple_bugs=False,
             phases=[Phase.generate, Phase.shrink],
             suppress_health_check=_ACCEPTED,
         )
