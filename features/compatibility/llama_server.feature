@@ -7,7 +7,8 @@ Feature: llama-server's routes
 
   Scenario: A text is continued
     When I complete as llama-server's clients do: "The studio" with
-      | n_predict | 4 |
+      | n_predict  | 4    |
+      | ignore_eos | true |
     Then the completion has 4 tokens
     And the completion ended because of "limit"
     And the completion says how it was made, and where the time went

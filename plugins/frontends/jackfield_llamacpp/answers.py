@@ -85,9 +85,12 @@ class Choice:
             return b""
         self._predicted += delta.tokens
         self._new_line |= "\n" in delta.text
-        partial = self._partial(delta.text, [each.token for each in delta.logprobs])
+        return self._drawn(delta.text, delta.logprobs)
+
+    def _drawn(self, text: str, tokens: Sequence[TokenLogprob]) -> bytes:
+        partial = self._partial(text, [each.token for each in tokens])
         if self._request.logprobs:
-            partial["completion_probabilities"] = _probabilities(delta.logprobs)
+            partial["completion_probabilities"] = _probabilities(tokens)
         return _event(partial)
 
     def progress_event(self, progress: PromptProgress) -> bytes:
@@ -106,11 +109,14 @@ class Choice:
         return _event(partial)
 
     def last_event(self, finished: Finished) -> bytes:
-        """The event that ends it; all text has been sent."""
-        return _event(self._chosen(self._final(finished, content="", tokens=())))
+        """The event that ends it; all text has been sent. An end token has an event of its own before, as there."""
+        self._predicted = finished.usage.completion_tokens
+        ended = self._drawn("", finished.logprobs) if finished.logprobs else b""
+        return ended + _event(self._chosen(self._final(finished, content="", tokens=())))
 
     def whole(self, finished: Finished) -> Mapping[str, object]:
         """All of it in one object."""
+        self._tokens += finished.logprobs
         tokens = [each.token for each in self._tokens] if self._asked.body.return_tokens else []
         final = self._final(finished, content="".join(self._pieces), tokens=tokens)
         if self._request.logprobs:

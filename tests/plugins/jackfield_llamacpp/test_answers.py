@@ -179,3 +179,19 @@ def test_has_new_line_in_a_stream() -> None:
     """The last event says it of all of them."""
     assert streamed(ScriptedGateway(answer("a", "\n", "b")), {})[-1]["has_new_line"]
     assert not streamed(ScriptedGateway(answer("a", "b")), {})[-1]["has_new_line"]
+
+
+def test_an_end_token_is_one_of_the_tokens() -> None:
+    """Without text: the last of a whole answer, and an event of its own in a stream."""
+    end = msgspec.structs.replace(finished(2), logprobs=(TokenLogprob(9, b"<end>", -0.25),))
+    script: Sequence[Step] = [Started(7, 9), TextDelta("a", 1, logprobs=(TokenLogprob(5, b"a", -0.5),)), end]
+    whole = asked(ScriptedGateway(script), "/completion", {"prompt": "hi", "n_probs": 1, "return_tokens": True})
+    assert (whole["content"], whole["tokens"], whole["tokens_predicted"]) == ("a", [5, 9], 2)
+    assert [each["id"] for each in whole["completion_probabilities"]] == [5, 9]
+    events = streamed(ScriptedGateway(script), {"n_probs": 1})
+    assert [(event["content"], event["tokens"], event["stop"]) for event in events] == [
+        ("a", [5], False),
+        ("", [9], False),
+        ("", [], True),
+    ]
+    assert [event["tokens_predicted"] for event in events] == [1, 2, 2]
