@@ -10,42 +10,19 @@ from __future__ import annotations
 import json
 import resource
 import socket
-import subprocess
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from gateway_process import TIMEOUT_S, Gateway
 from serving import progress, resident_mb
 
-from jackfield.channel.local import MessageSocket
-from jackfield.channel.messages import (
-    Attach,
-    BootGateway,
-    Events,
-    Ready,
-    Submit,
-    ToChild,
-    ToGateway,
-    ToSupervisor,
-    ToWorker,
-    WorkerStatus,
-    to_child,
-    to_gateway,
-    to_supervisor,
-    to_worker,
-)
-from jackfield.manifest_layers import load_manifest
+from jackfield.channel.messages import Events, Submit
 from jackfield.types import Started, TextDelta
 
 STREAMS: Final = 1000
-SETTINGS: Final = (
-    "kernel.queue=5000",
-    "kernel.connections=5000",
-    "kernel.connections_per_address=5000",
-    "kernel.log_level=warning",
-)
 WARM_UP: Final = 100
 TARGET_KIB: Final = 64.0
 BODY: Final = json.dumps(
@@ -55,59 +32,33 @@ ASK: Final = (
     b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 )
-TIMEOUT_S: Final = 60.0
 SETTLE_S: Final = 2.0
 """Until what opening a thousand streams left behind has been given back."""
 
 
-class Gateway:
-    """The process, with one worker whose end is held here."""
+def open_streams(gateway: Gateway, count: int, resources: ExitStack) -> None:
+    """So many streams more, each with one word said."""
+    clients = [resources.enter_context(client_of(gateway)) for _ in range(count)]
+    waiting = count
+    while waiting:
+        for message in gateway.worker.receive():
+            if isinstance(message, Submit):
+                gateway.worker.send(Events([(message.id, Started(1, 64)), (message.id, TextDelta("hello", 1))]))
+                waiting -= 1
+    for client in clients:
+        answer = b""
+        while b"hello" not in answer:
+            data = client.recv(65536)
+            if not data:
+                raise SystemExit(f"a stream was refused: {answer!r}")
+            answer += data
 
-    def __init__(self, resources: ExitStack) -> None:
-        control, theirs = socket.socketpair()
-        control.settimeout(TIMEOUT_S)
-        self.control: MessageSocket[ToSupervisor, ToChild] = MessageSocket(control, to_supervisor(), to_child())
-        public, health = (resources.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
-        self.port: int = public.getsockname()[1]
-        command = [sys.executable, "-P", "-m", "jackfield.gateway", "--control-fd", str(theirs.fileno())]
-        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
-        resources.callback(self.process.wait)
-        resources.callback(self.process.kill)
-        theirs.close()
-        manifest = load_manifest(None, sets=SETTINGS, environ={})
-        boot = BootGateway(generation=1, manifest=manifest.dump(), public_listeners=1, health_listeners=1, started=0)
-        self.control.send(boot, [public.fileno(), health.fileno()])
-        while not any(isinstance(message, Ready) for message in self.control.receive()):
-            pass
-        ours, theirs = socket.socketpair()
-        ours.settimeout(TIMEOUT_S)
-        (model,) = manifest.models
-        with theirs:
-            self.control.send(WorkerStatus(model=model, state="ready"))
-            self.control.send(Attach(model=model), [theirs.fileno()])
-        self.worker: MessageSocket[ToWorker, ToGateway] = MessageSocket(ours, to_worker(), to_gateway())
 
-    def open(self, count: int, resources: ExitStack) -> None:
-        """So many streams more, each with one word said."""
-        clients = [resources.enter_context(self._client()) for _ in range(count)]
-        waiting = count
-        while waiting:
-            for message in self.worker.receive():
-                if isinstance(message, Submit):
-                    self.worker.send(Events([(message.id, Started(1, 64)), (message.id, TextDelta("hello", 1))]))
-                    waiting -= 1
-        for client in clients:
-            answer = b""
-            while b"hello" not in answer:
-                data = client.recv(65536)
-                if not data:
-                    raise SystemExit(f"a stream was refused: {answer!r}")
-                answer += data
-
-    def _client(self) -> socket.socket:
-        client = socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT_S)
-        client.sendall(ASK)
-        return client
+def client_of(gateway: Gateway) -> socket.socket:
+    """A connection that has asked for a stream."""
+    client = socket.create_connection(("127.0.0.1", gateway.port), timeout=TIMEOUT_S)
+    client.sendall(ASK)
+    return client
 
 
 def run(streams: int = STREAMS) -> dict[str, Any]:
@@ -116,11 +67,11 @@ def run(streams: int = STREAMS) -> dict[str, Any]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, streams + 1000)), hard))
     with ExitStack() as resources:
         gateway = Gateway(resources)
-        gateway.open(WARM_UP, resources)
+        open_streams(gateway, WARM_UP, resources)
         time.sleep(SETTLE_S)
         before = resident_mb(gateway.process.pid)
         progress(f"  {WARM_UP} streams: {before:.1f} MB")
-        gateway.open(streams, resources)
+        open_streams(gateway, streams, resources)
         time.sleep(SETTLE_S)
         after = resident_mb(gateway.process.pid)
         progress(f"  {WARM_UP + streams} streams: {after:.1f} MB")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import decode_cost
 import deterministic_cost
 import gateway_cost
 import idle_streams
@@ -20,6 +21,7 @@ import mask_cost
 import multi_turn
 import served_decode
 import shared_prefix
+import stream_cost
 import unshared_prompts
 
 import jackfield
@@ -93,6 +95,8 @@ PARTS: Final = {
     "served_decode": Part("Served decode against a bare loop", served_decode.run, served_decode.table),
     "loop_overhead": Part("Engine loop and channel", loop_overhead.run, loop_overhead.table),
     "gateway_cost": Part("Gateway", gateway_cost.run, gateway_cost.table),
+    "stream_cost": Part("Streams", stream_cost.run, stream_cost.table),
+    "decode_cost": Part("Bodies of 1 MB", decode_cost.run, decode_cost.table),
     "idle_streams": Part("Idle streams", idle_streams.run, idle_streams.table),
     "deterministic_cost": Part("Deterministic mode", deterministic_cost.run, deterministic_cost.table),
     "mask_cost": Part("Structured output", mask_cost.run, mask_cost.table),

@@ -18,6 +18,10 @@ Role = TypeVar("Role", bound=str)
 _CONTENT: Final = b'"content":'
 _PARTS: Final = (b'[{"type":"text","text":', b'[{"type": "text", "text": ')
 _PARTS_END: Final = b"}]"
+_TEXT_FIELD: Final = b'"text":'
+_BEGIN_MAX: Final = 64
+"""Bytes within which all of these begin."""
+
 _TEXT: Final = msgspec.json.Decoder(str)
 
 
@@ -41,17 +45,20 @@ class PlainMessages(Generic[Role]):
         Parameters:
             raw: A JSON value without space around it.
         """
-        head, _, rest = bytes(raw).partition(_CONTENT)
-        role = self._heads.get(head)
+        value = memoryview(raw)
+        begin = bytes(value[:_BEGIN_MAX])
+        at = begin.find(_CONTENT)
+        role = self._heads.get(begin[:at])
         if role is None:
             return None
-        text = self._text(rest[:-1].strip(b" "))
+        text = self._text(value[at + len(_CONTENT) : -1])
         return None if text is None else (role, text)
 
-    def _text(self, value: bytes) -> str | None:
-        for begin in self._parts:
-            if value.startswith(begin) and value.endswith(_PARTS_END):
-                value = value[len(begin) : -len(_PARTS_END)]
+    def _text(self, value: memoryview) -> str | None:
+        begin = bytes(value[:_BEGIN_MAX])
+        if begin.lstrip(b" ").startswith(self._parts) and bytes(value[-len(_PARTS_END) :]) == _PARTS_END:
+            # a long text is read where it is: to copy it costs as much as to decode it
+            value = value[begin.index(_TEXT_FIELD) + len(_TEXT_FIELD) : -len(_PARTS_END)]
         # whatever is more than one string is refused here
         try:
             return _TEXT.decode(value)
