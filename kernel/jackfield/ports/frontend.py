@@ -63,6 +63,9 @@ class Gateway(Protocol):
     def generate(self, context: RequestContext, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
         """Walk *request* through the pipeline.
 
+        ``jackfield.frontends.delivery.deliver`` sends the events of a stream with the least effort: what comes at once
+        is written at once, and no task wakes up for it.
+
         Yields:
             One ``Started``, then ``TextDelta``s, and one ``Finished`` for each of the ``n`` answers; after that one's
             ``Finished`` nothing more of the same index.

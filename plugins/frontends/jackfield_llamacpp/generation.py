@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from jackfield.errors import InternalError, JackfieldError, http
+from jackfield.frontends.delivery import deliver
 from jackfield.frontends.event_stream import EventStream
 from jackfield.frontends.exchange import ignored_header, json_answer
 from jackfield.frontends.outputs import outputs
@@ -125,26 +126,10 @@ def _start(choices: Sequence[Choice], call: Call, started: Started) -> None:
 async def _stream(
     stream: EventStream, call: Call, context: RequestContext, events: AsyncGenerator[GenerateEvent, None]
 ) -> None:
-    choices: list[Choice] = []
-    left = call.choices
+    answer = _Streamed(call, context)
     try:
-        async for event in events:
-            choices = choices or _choices(call, context)
-            if isinstance(event, Started):
-                _start(choices, call, event)
-                continue
-            if isinstance(event, TextDelta):
-                data = choices[event.index].event(event)
-            elif isinstance(event, PromptProgress):
-                data = choices[event.index].progress_event(event)
-            elif isinstance(event, Finished):
-                data = choices[event.index].last_event(event)
-                left -= 1
-            else:
-                continue
-            if data:
-                await stream.send(data)
-        if left:
+        await deliver(events, stream, answer.events)
+        if answer.left:
             raise InternalError("generation ended without a result")
     except JackfieldError as error:
         if not stream.begun:
@@ -152,3 +137,33 @@ async def _stream(
         # the status is out: one error event, then the end
         context.code = http(error).code
         await stream.send(b"data: " + error_body(error) + b"\n\n")
+
+
+class _Streamed:
+    """The answers event by event.
+
+    Parameters:
+        call: What was asked.
+        context: The request's.
+    """
+
+    def __init__(self, call: Call, context: RequestContext) -> None:
+        self.left = call.choices
+        """Answers that have not ended."""
+        self._call = call
+        self._context = context
+        self._choices: list[Choice] = []
+
+    def events(self, event: GenerateEvent) -> bytes:
+        """What *event* becomes."""
+        choices = self._choices = self._choices or _choices(self._call, self._context)
+        if isinstance(event, TextDelta):
+            return choices[event.index].event(event)
+        if isinstance(event, Started):
+            _start(choices, self._call, event)
+        elif isinstance(event, PromptProgress):
+            return choices[event.index].progress_event(event)
+        elif isinstance(event, Finished):
+            self.left -= 1
+            return choices[event.index].last_event(event)
+        return b""
