@@ -35,6 +35,17 @@ Feature: Anthropic's messages
       | message_stop        |
     And the message's streamed text is "Good morning"
 
+  Scenario: What an agent sends along is understood
+    When I send the message "Good morning" with
+      | system             | [{"type": "text", "text": "x-anthropic-billing-header: cch=1;"}, {"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}] |
+      | context_management | {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]} |
+      | metadata           | {"user_id": "somebody"} |
+    Then the message's answer is "Good morning"
+
+  Scenario: A prompt that does not fit is told in words that agents know
+    When I send a message of 5000 words
+    Then the message is refused with 400 "invalid_request_error" and "prompt is too long: "
+
   Scenario: A tool is called
     When I send a message that has the model call the tool "weather" for "Paris"
     Then the message calls "weather" for "Paris"
@@ -62,3 +73,5 @@ Feature: Anthropic's messages
       | temprature  | 0                 |
       | container   | mine              |
       | thinking    | {"type": "never"} |
+      | thread      | {"type": "create"} |
+      | thinking    | {"type": "enabled", "budget_tokens": 1024} |

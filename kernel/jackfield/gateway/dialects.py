@@ -128,7 +128,7 @@ def _refuse_what_it_cannot(chat: ChatPrompt, dialect: NamedDialect) -> None:
     traits, thinking = dialect.traits, chat.thinking
     if chat.callable and not traits.tools:
         raise UnsupportedField("this model does not call tools", param="tools")
-    if traits.reasoning == "none" and (thinking.enabled or thinking.budget):
+    if traits.reasoning == "none" and (thinking.enabled or thinking.budget or thinking.effort):
         raise UnsupportedField("this model does not think before it answers", param=thinking.param)
     if traits.reasoning == "always" and thinking.enabled is False:
         raise UnsupportedField("this model always thinks before it answers", param=thinking.param)

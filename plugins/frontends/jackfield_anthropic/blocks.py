@@ -29,6 +29,10 @@ _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
 }
 """Kinds of blocks that a message of each role may have."""
 
+BILLING_MARK: Final = "x-anthropic-billing-header:"
+"""Begins a block of Claude Code's system prompt that is no prompt but a header, another one in each request: in front
+of everything else, it would leave no prefix to keep."""
+
 ERROR_MARK: Final = "Error: "
 """Begins the result of a tool that failed: chat templates know no other way to say so."""
 
@@ -66,7 +70,7 @@ _ARRAY: Final = ord("[")
 
 
 def read_system(raw: msgspec.Raw | None, screening: Screening) -> tuple[Message, ...]:
-    """``system``: a text, or text blocks, which are joined by line breaks.
+    """``system``: a text, or text blocks, which are joined by line breaks. Blocks that are headers are left out.
 
     Parameters:
         raw: As it was sent; None where it is absent or null.
@@ -78,7 +82,11 @@ def read_system(raw: msgspec.Raw | None, screening: Screening) -> tuple[Message,
     """
     if raw is None:
         return ()
-    text = _texts(raw, "system", screening)
+    texts = _texts(raw, "system", screening)
+    billing = [index for index, text in enumerate(texts) if text.startswith(BILLING_MARK)]
+    for index in billing:
+        screening.leave_out(f"system[{index}]")
+    text = "\n".join(text for index, text in enumerate(texts) if index not in billing)
     return (Message("system", text),) if text else ()
 
 
@@ -188,7 +196,8 @@ class _Turns:
                 f"{path}.tool_use_id names no tool_use block of an earlier message", param=f"{path}.tool_use_id"
             )
         self._open.discard(call)
-        text = "" if is_null(block.content) else _texts(block.content, f"{path}.content", self._screening)
+        texts = () if is_null(block.content) else _texts(block.content, f"{path}.content", self._screening)
+        text = "\n".join(texts)
         content = ERROR_MARK + text if block.is_error else text
         return Message("tool", content, tool_call_id=call, name=self._called[call])
 
@@ -207,13 +216,13 @@ def _is_role(role: str) -> TypeGuard[Role]:
     return role in _ROLES
 
 
-def _texts(raw: msgspec.Raw, path: str, screening: Screening) -> str:
-    """A text, or text blocks joined by line breaks."""
+def _texts(raw: msgspec.Raw, path: str, screening: Screening) -> Sequence[str]:
+    """A text, or those of text blocks."""
     blocks = _blocks(raw, path, screening)
     for index, block in enumerate(blocks):
         if block.type != "text":
             raise InvalidRequest(f"{path}[{index}].type must be text", param=f"{path}[{index}].type")
-    return "\n".join(_required(block.text, f"{path}[{index}].text") for index, block in enumerate(blocks))
+    return [_required(block.text, f"{path}[{index}].text") for index, block in enumerate(blocks)]
 
 
 def _blocks(raw: msgspec.Raw, path: str, screening: Screening) -> Sequence[BlockBody]:

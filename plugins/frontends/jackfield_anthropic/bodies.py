@@ -9,10 +9,14 @@ from msgspec import Meta
 
 from jackfield.frontends.arrays import INT32_MAX
 from jackfield.frontends.tools import null
-from jackfield.types import GenerateRequest
+from jackfield.types import STOP_LENGTH_MAX, GenerateRequest
 
+Stop: TypeAlias = Annotated[str, Meta(min_length=1, max_length=STOP_LENGTH_MAX)]
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=INT32_MAX)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+
+
+Effort: TypeAlias = Literal["low", "medium", "high", "xhigh", "max"]
 
 
 class ThinkingBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +28,7 @@ class ThinkingBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FormatBody(msgspec.Struct, frozen=True, kw_only=True):
-    """``output_config.format``."""
+    """``output_config.format``, which was ``output_format`` before."""
 
     type: Literal["json_schema"]
     schema: msgspec.Raw
@@ -33,7 +37,7 @@ class FormatBody(msgspec.Struct, frozen=True, kw_only=True):
 class OutputBody(msgspec.Struct, frozen=True, kw_only=True):
     """``output_config``."""
 
-    effort: str | None = None
+    effort: Effort | None = None
     format: FormatBody | None = None
 
 
@@ -67,6 +71,7 @@ class PromptFields(msgspec.Struct, frozen=True, kw_only=True):
     thinking: ThinkingBody | None = None
     tool_choice: ChoiceBody | None = None
     output_config: OutputBody | None = None
+    output_format: FormatBody | None = None
 
 
 class PromptBody(PromptFields, frozen=True, kw_only=True):
@@ -81,7 +86,7 @@ class MessagesFields(PromptFields, frozen=True, kw_only=True):
     temperature: Share | None = None
     top_p: Share | None = None
     top_k: Annotated[int, Meta(ge=0, le=INT32_MAX)] | None = None
-    stop_sequences: list[str] | None = None
+    stop_sequences: list[Stop] | None = None
     stream: bool | None = None
     metadata: MetadataBody | None = None
 
@@ -101,5 +106,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool
     shows_thoughts: bool
     """Whether the text of thoughts is sent; without it they are a block without text."""
+    user: str = ""
+    """``metadata.user_id``."""
     ignored: tuple[str, ...] = ()
     """Paths of the fields that were left out."""

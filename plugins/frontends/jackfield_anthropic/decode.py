@@ -21,28 +21,31 @@ from jackfield_anthropic.bodies import Call, MessagesBody, PromptBody
 from jackfield_anthropic.tools import read_choice, read_tools
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
     from jackfield.frontends.rules import Rules
     from jackfield.ports.constraint import Constraint
-    from jackfield_anthropic.bodies import OutputBody, PromptFields
+    from jackfield_anthropic.bodies import PromptFields
 
 Given: TypeAlias = "Mapping[str, msgspec.Raw]"
 """The fields of an object that are not null, as they were sent."""
 
+Thinks: TypeAlias = "Callable[[str], bool]"
+"""Whether the model of a name thinks before it answers."""
+
 _NAMES: Final = NamesDecoder(Names)
 _MESSAGES: Final = msgspec.json.Decoder(MessagesBody)
 _COUNT: Final = msgspec.json.Decoder(PromptBody)
-_SCHEMA_PATH: Final = "output_config.format.schema"
 
 
-def decode_messages(data: bytes, mode: Mode) -> Call:
+def decode_messages(data: bytes, mode: Mode, thinks: Thinks | None = None) -> Call:
     """Decode a body of ``/v1/messages``.
 
     Parameters:
         data: The body as it came.
         mode: What becomes of fields that cannot be honoured.
+        thinks: Thoughts that are asked of a model that has none are left out; None leaves it to the gateway to refuse.
 
     Raises:
         MalformedBody: Not a JSON object.
@@ -56,22 +59,23 @@ def decode_messages(data: bytes, mode: Mode) -> Call:
         raise InvalidRequest("max_tokens is required", param="max_tokens")
     request = GenerateRequest(
         model=_model(body.model),
-        prompt=_prompt(body, given, screening),
+        prompt=_prompt(body, given, screening, _thinking(body, screening, thinks)),
         sampling=_sampling(body),
         max_tokens=body.max_tokens,
         stop=tuple(body.stop_sequences or ()),
-        constraint=_shape(body.output_config),
+        constraint=_shape(body),
     )
     return Call(
         request=request,
         max_tokens=body.max_tokens,
         stream=bool(body.stream),
         shows_thoughts=body.thinking is None or body.thinking.display != "omitted",
+        user=(body.metadata and body.metadata.user_id) or "",
         ignored=tuple(screening.ignored),
     )
 
 
-def decode_count(data: bytes, mode: Mode) -> tuple[Render, tuple[str, ...]]:
+def decode_count(data: bytes, mode: Mode, thinks: Thinks | None = None) -> tuple[Render, tuple[str, ...]]:
     """Decode a body of ``/v1/messages/count_tokens``; parameters and errors as in ``decode_messages``.
 
     Returns:
@@ -79,7 +83,8 @@ def decode_count(data: bytes, mode: Mode) -> tuple[Render, tuple[str, ...]]:
     """
     given, screening = _screened(data, mode, fields.COUNT_HONOURED, fields.COUNT)
     body = typed(_COUNT, data)
-    question = Render(model=_model(body.model), prompt=_prompt(body, given, screening))
+    prompt = _prompt(body, given, screening, _thinking(body, screening, thinks))
+    question = Render(model=_model(body.model), prompt=prompt)
     return question, tuple(screening.ignored)
 
 
@@ -109,7 +114,7 @@ def _model(name: str | None) -> str:
     return name
 
 
-def _prompt(body: PromptFields, given: Given, screening: Screening) -> ChatPrompt:
+def _prompt(body: PromptFields, given: Given, screening: Screening, thinking: Thinking) -> ChatPrompt:
     if "messages" not in given:
         raise InvalidRequest("messages is required", param="messages")
     messages = read_messages(given["messages"], screening)
@@ -121,12 +126,23 @@ def _prompt(body: PromptFields, given: Given, screening: Screening) -> ChatPromp
         tools=read_tools(given.get("tools"), screening),
         tool_choice=read_choice(choice),
         parallel_tool_calls=choice is None or not choice.disable_parallel_tool_use,
-        thinking=_thinking(body),
+        thinking=thinking,
         continue_final=messages[-1].role == "assistant",
     )
 
 
-def _thinking(body: PromptFields) -> Thinking:
+def _thinking(body: PromptBody | MessagesBody, screening: Screening, thinks: Thinks | None) -> Thinking:
+    thinking = _asked_thinking(body)
+    if thinks is None or not (thinking.enabled or thinking.effort) or thinks(_model(body.model)):
+        return thinking
+    if thinking.enabled:
+        screening.leave_out("thinking")
+    if thinking.effort:
+        screening.leave_out("output_config.effort")
+    return Thinking()
+
+
+def _asked_thinking(body: PromptFields) -> Thinking:
     effort = body.output_config.effort if body.output_config else None
     asked = body.thinking
     if asked is None or asked.type == "adaptive":
@@ -152,8 +168,14 @@ def _sampling(body: MessagesBody) -> SamplingParams:
     )
 
 
-def _shape(output: OutputBody | None) -> Constraint | None:
-    if output is None or output.format is None:
+def _shape(body: PromptFields) -> Constraint | None:
+    path, asked = "output_config.format", body.output_config and body.output_config.format
+    if body.output_format is not None:
+        if asked is not None:
+            raise InvalidRequest("output_format: give one of it and output_config.format", param="output_format")
+        path, asked = "output_format", body.output_format
+    if asked is None:
         return None
-    schema = read_schema(output.format.schema, _SCHEMA_PATH)
-    return JsonSchema(schema, _SCHEMA_PATH) if schema else JsonObject(_SCHEMA_PATH)
+    path += ".schema"
+    schema = read_schema(asked.schema, path)
+    return JsonSchema(schema, path) if schema else JsonObject(path)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from jackfield.errors import JackfieldError, http
+from jackfield.errors import ContextLengthExceeded, JackfieldError, http
+from jackfield.frontends.wording import with_field
 from jackfield.ports.frontend import ErrorPayload
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ErrorBody(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
 
 def error_body(error: JackfieldError, request_id: str) -> bytes:
     """The object that Anthropic's clients read."""
-    return msgspec.json.encode(ErrorBody(ErrorDetail(_kind(http(error)), error.message), request_id))
+    return msgspec.json.encode(ErrorBody(ErrorDetail(_kind(http(error)), _message(error)), request_id))
 
 
 def error_payload(error: JackfieldError, request_id: str) -> ErrorPayload:
@@ -52,6 +53,16 @@ def error_payload(error: JackfieldError, request_id: str) -> ErrorPayload:
     return ErrorPayload(
         status=http(error).status, body=error_body(error, request_id), headers={REQUEST_ID_HEADER: request_id}
     )
+
+
+def _message(error: JackfieldError) -> str:
+    """What went wrong. That a prompt is too long is told in Anthropic's words: agents read them, and shorten theirs."""
+    if not isinstance(error, ContextLengthExceeded):
+        return with_field(error)
+    if error.sizes is None:
+        return f"prompt is too long: {error.message}"
+    prompt, context = error.sizes
+    return f"prompt is too long: {prompt} tokens > {context - 1} maximum"  # one is left for the answer
 
 
 def _kind(spec: ErrorSpec) -> str:

@@ -8,10 +8,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from jackfield.frontends.rules import Items, Rule, Rules, Table, anything, empty, never
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+
+class _Keep(msgspec.Struct, frozen=True):
+    """How much one of ``context_management.edits`` leaves."""
+
+    type: str
+
+
+class _Edit(msgspec.Struct, frozen=True):
+    """One of ``context_management.edits``."""
+
+    type: str
+    keep: str | _Keep | None = None
+
+
+class _ContextManagement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``context_management``."""
+
+    edits: list[_Edit] | None = None
+
+
+class _Billing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``billing_policy``."""
+
+    type: str
+    bill_to: str | None = None
+
+
+def _keeps_all(value: _ContextManagement) -> bool:
+    """Whether no edit takes anything away, as in what agents send to keep all thoughts."""
+    return all(
+        edit.type == "clear_thinking_20251015"
+        and (edit.keep.type if isinstance(edit.keep, _Keep) else edit.keep) == "all"
+        for edit in value.edits or ()
+    )
+
+
+def _own(value: _Billing) -> bool:
+    return value.bill_to in {None, "self"}
 
 
 def _one_of(*values: str) -> Callable[[str], bool]:
@@ -29,9 +70,12 @@ def _direct(value: list[str]) -> bool:
 CACHE: Final = Rule(Table, anything)
 """``cache_control`` asks that a prefix be kept: all are, as long as there is room."""
 
-COUNT_HONOURED: Final = frozenset({"messages", "model", "output_config", "system", "thinking", "tool_choice", "tools"})
+COUNT_HONOURED: Final = frozenset(
+    {"messages", "model", "output_config", "output_format", "system", "thinking", "tool_choice", "tools"}
+)
 MESSAGES_HONOURED: Final = COUNT_HONOURED | {
     "max_tokens",
+    "metadata",
     "stop_sequences",
     "stream",
     "temperature",
@@ -40,8 +84,9 @@ MESSAGES_HONOURED: Final = COUNT_HONOURED | {
 }
 
 _BOTH: Final[Rules] = {
+    "billing_policy": Rule(_Billing, _own),
     "cache_control": CACHE,
-    "context_management": Rule(Table, empty),
+    "context_management": Rule(_ContextManagement, _keeps_all),
     "mcp_servers": Rule(Items, empty),
     "speed": Rule(str, _one_of("standard"), tunes=True),
     "user_profile_id": Rule(str, never),
@@ -50,16 +95,19 @@ _BOTH: Final[Rules] = {
 
 MESSAGES: Final[Rules] = {
     **_BOTH,
+    "compaction": Rule(Table, never),
     "container": Rule(str | Table, never),
     "diagnostics": Rule(Table, empty, tunes=True),
+    "fallback_credit_token": Rule(str, anything),
+    "fallbacks": Rule(Items | str, empty, tunes=True),
     "inference_geo": Rule(str, never),
-    "metadata": Rule(Table, anything),
     "service_tier": Rule(str, _one_of("auto", "standard_only")),
+    "thread": Rule(Table, never),
 }
 """Fields of ``/v1/messages`` that are not honoured."""
 
-COUNT: Final[Rules] = _BOTH
-"""Fields of ``/v1/messages/count_tokens`` that are not honoured."""
+COUNT: Final[Rules] = {**_BOTH, "compaction": Rule(Table, anything)}
+"""Fields of ``/v1/messages/count_tokens`` that are not honoured. What is counted is the conversation as it is sent."""
 
 MESSAGE_HONOURED: Final = frozenset({"role", "content"})
 
@@ -82,7 +130,29 @@ BLOCKS: Final[Mapping[str, tuple[frozenset[str], Rules]]] = {
 """The fields of each kind of block: those that are honoured, and the others."""
 
 OTHER_BLOCKS: Final = frozenset(
-    {"image", "document", "search_result", "server_tool_use", "web_search_tool_result", "container_upload"}
+    {
+        "advisor_tool_result",
+        "bash_code_execution_tool_result",
+        "browser_state",
+        "code_execution_tool_result",
+        "compaction",
+        "container_upload",
+        "document",
+        "fallback",
+        "image",
+        "mcp_tool_listing",
+        "mcp_tool_result",
+        "mcp_tool_use",
+        "search_result",
+        "server_tool_use",
+        "text_editor_code_execution_tool_result",
+        "tool_addition",
+        "tool_reference",
+        "tool_removal",
+        "tool_search_tool_result",
+        "web_fetch_tool_result",
+        "web_search_tool_result",
+    }
 )
 """Documented kinds of blocks that are refused as such."""
 
@@ -99,6 +169,7 @@ INNER: Final[Mapping[str, tuple[frozenset[str], Rules]]] = {
     "metadata": (frozenset({"user_id"}), {}),
     "output_config": (frozenset({"effort", "format"}), {"task_budget": Rule(Table, never, tunes=True)}),
     "output_config.format": (frozenset({"type", "schema"}), {}),
+    "output_format": (frozenset({"type", "schema"}), {}),
     "thinking": (frozenset({"type", "budget_tokens", "display"}), {}),
     "tool_choice": (frozenset({"type", "name", "disable_parallel_tool_use"}), {}),
 }

@@ -11,6 +11,7 @@ from jackfield.errors import InternalError, JackfieldError, http
 from jackfield.frontends.delivery import deliver
 from jackfield.frontends.event_stream import EventStream
 from jackfield.frontends.exchange import IGNORED, ignored_header, json_answer, read_body
+from jackfield.frontends.users import user_mark
 from jackfield.ports.frontend import ErrorPayload, Operation, Parameter, Route
 from jackfield.questions import Rendered
 from jackfield.types import Finished, PromptProgress, Started
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from jackfield.types import GenerateEvent
     from jackfield_anthropic.bodies import Call
     from jackfield_anthropic.config import AnthropicConfig
+    from jackfield_anthropic.decode import Thinks
 
 _HEADERS = (
     Parameter(name="anthropic-version", where="header", description="Accepted; every version is answered alike."),
@@ -64,7 +66,8 @@ class AnthropicFrontend:
 
     async def messages(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``POST /v1/messages``."""
-        call = decode_messages(await read_body(request), self._config.unknown_fields)
+        call = decode_messages(await read_body(request), self._config.unknown_fields, self._thinks(context))
+        context.user = user_mark(call.user)
         headers = _headers(context, call.ignored)
         async with aclosing(self._gateway.generate(context, call.request)) as events:
             if not call.stream:
@@ -76,11 +79,22 @@ class AnthropicFrontend:
 
     async def count(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``POST /v1/messages/count_tokens``."""
-        question, ignored = decode_count(await read_body(request), self._config.unknown_fields)
+        question, ignored = decode_count(await read_body(request), self._config.unknown_fields, self._thinks(context))
         reply = await self._gateway.ask(context, question)
         if not isinstance(reply, Rendered):
             raise InternalError("the question was answered with something else")
         return json_answer(msgspec.json.encode({"input_tokens": reply.tokens}), _headers(context, ignored))
+
+    def _thinks(self, context: RequestContext) -> Thinks | None:
+        """What tells models that think from others, where asking the others for thoughts is no reason to refuse."""
+        if self._config.unknown_fields == "strict":
+            return None
+
+        def thinks(name: str) -> bool:
+            known = (card for card in self._gateway.models(context) if name == card.name or name in card.aliases)
+            return all(card.capabilities is None or card.capabilities.reasoning != "none" for card in known)
+
+        return thinks
 
 
 async def _whole(call: Call, events: AsyncGenerator[GenerateEvent, None], context: RequestContext) -> bytes:

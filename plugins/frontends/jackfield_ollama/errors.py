@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jackfield.errors import http
+from jackfield.frontends.wording import with_field
 from jackfield.ports.frontend import ErrorPayload
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 def error_body(error: JackfieldError) -> bytes:
     """The object that Ollama's clients read."""
-    return msgspec.json.encode(ErrorBody(error.message))
+    return msgspec.json.encode(ErrorBody(with_field(error)))
 
 
 def error_payload(error: JackfieldError) -> ErrorPayload:

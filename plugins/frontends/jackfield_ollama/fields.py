@@ -30,17 +30,18 @@ EMBED_HONOURED: Final = frozenset({"dimensions", "input", "keep_alive", "model",
 EMBEDDINGS_HONOURED: Final = frozenset({"keep_alive", "model", "options", "prompt"})
 SHOW_HONOURED: Final = frozenset({"model", "name"})
 
-_LENGTH: Final[Rules] = {
+_BOTH: Final[Rules] = {
+    "_debug_render_only": Rule(bool, _false),
     "shift": Rule(bool, _false, tunes=True),
     "truncate": Rule(bool, _false, tunes=True),
 }
-"""What is too long is refused; nothing is cut off in silence."""
+"""What is too long is refused; nothing is cut off in silence. Ollama's own command line names the first one always."""
 
-CHAT: Final[Rules] = _LENGTH
+CHAT: Final[Rules] = _BOTH
 """Fields of ``/api/chat`` that are not honoured."""
 
 GENERATE: Final[Rules] = {
-    **_LENGTH,
+    **_BOTH,
     "context": Rule(Items, empty),
     "height": Rule(int, _number(0)),
     "images": Rule(Items, empty),

@@ -51,7 +51,7 @@ def shown_model(card: ModelCard) -> Mapping[str, object]:
     """``/api/show``. What is not known before a worker has loaded the model is left out or empty."""
     return {
         "modelfile": f"# {card.name} is configured in plugins.toml\n",
-        "parameters": "",
+        "parameters": _parameters(card),
         "template": card.chat_template or "",
         "license": "",
         "modified_at": timestamp(card.created),
@@ -59,6 +59,11 @@ def shown_model(card: ModelCard) -> Mapping[str, object]:
         "model_info": _facts(card),
         "capabilities": _capabilities(card),
     }
+
+
+def _parameters(card: ModelCard) -> str:
+    """As in a model file of Ollama's: a name and a value a line. Editors take the length of the context from it."""
+    return "" if card.context is None else f"{'num_ctx':<30} {card.context}"
 
 
 def _details(info: ModelInfo | None) -> Mapping[str, object]:

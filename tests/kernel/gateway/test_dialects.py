@@ -176,6 +176,7 @@ NO_TOOLS, NEVER, ALWAYS = Traits(tools=False), Traits(reasoning="none"), Traits(
         (ChatPrompt(HI, tools=(LOOK,), tool_choice=ToolChoice("none")), NO_TOOLS, None),
         (ChatPrompt(HI, thinking=Thinking(enabled=True, effort="low")), NEVER, "reasoning_effort"),
         (ChatPrompt(HI, thinking=Thinking(budget=1, param="x")), NEVER, "x"),
+        (ChatPrompt(HI, thinking=Thinking(effort="low", param="x")), NEVER, "x"),
         (ChatPrompt(HI, thinking=Thinking(enabled=False)), NEVER, None),
         (ChatPrompt(HI, thinking=Thinking(enabled=False)), ALWAYS, "reasoning_effort"),
         (ChatPrompt(HI, thinking=Thinking(enabled=True, effort="xhigh")), ALWAYS, None),

@@ -139,6 +139,7 @@ def test_a_beginning_is_gone_on_with() -> None:
             {"thinking": {"type": "enabled", "budget_tokens": 2048}},
             Thinking(enabled=True, budget=2048, param="thinking"),
         ),
+        ({"output_config": {"effort": "xhigh"}}, Thinking(effort="xhigh", param="output_config.effort")),
         ({"output_config": {"effort": "low"}}, Thinking(effort="low", param="output_config.effort")),
     ],
 )
@@ -159,6 +160,66 @@ def test_shapes() -> None:
     assert constraint == JsonSchema('{"type":"array"}', "output_config.format.schema")
     shape["schema"] = {}
     assert decode(output_config={"format": shape}).request.constraint == JsonObject("output_config.format.schema")
+
+
+def test_shapes_by_their_former_name() -> None:
+    """Under one of the two."""
+    shape = {"type": "json_schema", "schema": {"type": "array"}}
+    constraint = decode(output_format=shape).request.constraint
+    assert constraint == JsonSchema('{"type":"array"}', "output_format.schema")
+    assert refused(output_format=shape, output_config={"format": shape}) == "output_format"
+
+
+@pytest.mark.parametrize(
+    ("given", "ignored"),
+    [
+        ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, ("thinking",)),
+        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}, ("output_config.effort",)),
+        ({"thinking": {"type": "disabled"}}, ()),
+        ({}, ()),
+    ],
+)
+def test_thoughts_are_left_out_where_a_model_has_none(given: dict[str, object], ignored: tuple[str, ...]) -> None:
+    """The gateway would refuse them; a model that thinks is asked."""
+    body = {"model": "demo", "messages": [USER], **given}
+    data = msgspec.json.encode({**body, "max_tokens": 5})
+    call = decode_messages(data, "warn", lambda name: name != "demo")
+    assert call.ignored == ignored
+    assert isinstance(call.request.prompt, ChatPrompt)
+    assert not call.request.prompt.thinking.enabled
+    assert call.request.prompt.thinking.effort is None
+    assert decode_count(msgspec.json.encode(body), "warn", lambda _: False)[1] == ignored
+    assert decode_messages(data, "warn", lambda name: name == "demo").ignored == ()
+
+
+def test_the_users_name() -> None:
+    """It may be anything, or missing."""
+    assert decode(metadata={"user_id": "me"}).user == "me"
+    assert decode(metadata={"user_id": None}).user == decode(metadata={}).user == decode().user == ""
+
+
+@pytest.mark.parametrize("keep", ["all", {"type": "all"}])
+def test_thoughts_may_be_kept(keep: object) -> None:
+    """They all are."""
+    edit = {"type": "clear_thinking_20251015", "keep": keep}
+    assert prompt(context_management={"edits": [edit]}) == prompt(context_management={"edits": []}) == prompt()
+
+
+def test_what_is_a_header_is_no_prompt() -> None:
+    """It differs from request to request, and stands in front."""
+    header = {"type": "text", "text": "x-anthropic-billing-header: cc_version=2; cch=1;"}
+    call = decode(system=[header, {"type": "text", "text": "Be brief."}])
+    assert call.request.prompt == prompt(system="Be brief.")
+    assert call.ignored == ("system[0]",)
+    assert prompt(system=[header]) == prompt()
+
+
+@pytest.mark.parametrize(
+    "more", [{"fallback_credit_token": "x"}, {"billing_policy": {"type": "billing_policy", "bill_to": "self"}}]
+)
+def test_nothing_is_billed(more: dict[str, object]) -> None:
+    """What only says who pays is accepted."""
+    assert prompt(**more) == prompt()
 
 
 def test_counting_asks_the_same_prompt() -> None:
@@ -204,7 +265,21 @@ def test_counting_asks_the_same_prompt() -> None:
         ({"output_config": {"format": {"type": "json_schema", "schema": 1}}}, "output_config.format.schema"),
         ({"metadata": {"user": "x"}}, "metadata.user"),
         ({"stop_sequences": ["x"] * 17}, "stop_sequences"),
+        ({"stop_sequences": ["a", ""]}, "stop_sequences[1]"),
+        ({"stop_sequences": ["x" * 513]}, "stop_sequences[0]"),
         ({"container": "c"}, "container"),
+        ({"compaction": {"type": "summarize"}}, "compaction"),
+        ({"thread": {"type": "create"}}, "thread"),
+        ({"fallbacks": "default"}, "fallbacks"),
+        ({"billing_policy": {"type": "billing_policy", "bill_to": "user_profile"}}, "billing_policy"),
+        ({"context_management": {"edits": [{"type": "clear_thinking_20251015"}]}}, "context_management"),
+        ({"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}}, "context_management"),
+        ({"context_management": {"edit": []}}, "context_management.edit"),
+        ({"output_config": {"effort": "huge"}}, "output_config.effort"),
+        ({"output_format": {"type": "json_schema"}}, "output_format.schema"),
+        ({"output_format": {"type": "json_schema", "schema": {}, "name": "x"}}, "output_format.name"),
+        ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]}, "tools[0].type"),
+        ({"tools": [{}]}, "tools[0].name"),
     ],
 )
 def test_what_is_refused(more: dict[str, object], path: str) -> None:
@@ -218,6 +293,13 @@ def test_a_name_twice_is_refused(name: str) -> None:
     body = b'{"%b": null, "%b": null}' % (name.encode(), name.encode())
     with pytest.raises(MalformedBody, match="twice"):
         decode_messages(body, "warn")
+
+
+@pytest.mark.parametrize("kind", sorted(fields.OTHER_BLOCKS))
+def test_documented_blocks_are_refused_as_such(kind: str) -> None:
+    """Not as if nobody knew them."""
+    with pytest.raises(UnsupportedField, match=f"blocks of type {kind} are not supported"):
+        decode(messages=[{"role": "user", "content": [{"type": kind}]}])
 
 
 def test_unknown_fields() -> None:

@@ -9,7 +9,18 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from jackfield.errors import HTTP, JackfieldError, ModelNotFound, QueueFull, WorkerDied, http
+from jackfield.capabilities import Capabilities
+from jackfield.errors import (
+    HTTP,
+    ContextLengthExceeded,
+    JackfieldError,
+    ModelNotFound,
+    QueueFull,
+    UnsupportedField,
+    WorkerDied,
+    http,
+)
+from jackfield.frontends.users import user_mark
 from jackfield.questions import Rendered
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, finished, serve_frontend
 from jackfield.types import Started, TextDelta
@@ -18,9 +29,12 @@ from jackfield_anthropic.errors import error_payload
 from jackfield_anthropic.frontend import AnthropicFrontend
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from aiohttp import web
+
+    from jackfield.context import RequestContext
+    from jackfield.ports.frontend import ModelCard
 
 T = TypeVar("T")
 Client: TypeAlias = "TestClient[web.Request, web.Application]"
@@ -91,6 +105,32 @@ def test_what_was_left_out_is_listed() -> None:
         assert headers["x-jackfield-ignored"] == "frobnicate"
 
 
+def test_the_user_is_marked_in_the_log_and_not_named() -> None:
+    """As with OpenAI's dialect."""
+    gateway = ScriptedGateway()
+    post(gateway, "/v1/messages", metadata={"user_id": "somebody"})
+    [context] = gateway.contexts
+    assert context.user == user_mark("somebody")
+
+
+class Thoughtless(ScriptedGateway):
+    """Its models do not think."""
+
+    def models(self, context: RequestContext) -> Sequence[ModelCard]:
+        """As they are known once they are loaded."""
+        return [msgspec.structs.replace(card, capabilities=Capabilities()) for card in super().models(context)]
+
+
+def test_thoughts_of_models_that_have_none() -> None:
+    """Asked all the same by default, so that the gateway refuses them; left out and listed where that is wanted."""
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    gateway = Thoughtless()
+    for config, asked in ((None, True), (AnthropicConfig(unknown_fields="warn"), None)):
+        _, headers, _ = post(gateway, "/v1/messages", config, thinking=thinking)
+        assert getattr(gateway.requests[-1].prompt, "thinking").enabled is asked  # noqa: B009 -- any kind of prompt
+        assert headers.get("x-jackfield-ignored") == (None if asked else "thinking")
+
+
 def test_silence_is_filled_with_comments() -> None:
     """They are no events."""
     more = asyncio.Event()
@@ -142,6 +182,26 @@ def test_every_error_has_one_of_anthropics_types(kind: type[JackfieldError]) -> 
     body = msgspec.json.decode(payload.body)
     assert body["error"]["type"] in KINDS
     assert (body["type"], body["request_id"], payload.headers["request-id"]) == ("error", "req-1", "req-1")
+
+
+def test_the_message_names_the_field() -> None:
+    """There is no other place for it."""
+    error = UnsupportedField("this model does not think", param="thinking")
+    assert msgspec.json.decode(error_payload(error, "r").body)["error"]["message"] == (
+        "thinking: this model does not think"
+    )
+
+
+def test_a_long_prompt_is_told_in_anthropics_words() -> None:
+    """Agents look for them, and for the numbers."""
+    error = ContextLengthExceeded("the prompt does not fit", param="messages")
+    assert msgspec.json.decode(error_payload(error, "r").body)["error"]["message"] == (
+        "prompt is too long: the prompt does not fit"
+    )
+    error.sizes = (2100, 2048)
+    assert msgspec.json.decode(error_payload(error, "r").body)["error"]["message"] == (
+        "prompt is too long: 2100 tokens > 2047 maximum"
+    )
 
 
 def test_a_full_server_is_overloaded_where_the_operator_says_so() -> None:

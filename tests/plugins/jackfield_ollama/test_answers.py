@@ -141,6 +141,8 @@ def test_models() -> None:
         msgspec.convert(shown_model(card), Shown)
     shown = shown_model(card)
     assert shown["capabilities"] == ["completion", "embedding"]
+    assert str(shown["parameters"]).split() == ["num_ctx", "512"]
+    assert shown_model(bare)["parameters"] == ""
     assert listed(card)["details"] == {
         "parent_model": "",
         "format": "gguf",

@@ -271,6 +271,7 @@ def test_what_a_chat_is_refused_for(more: dict[str, object], path: str) -> None:
         ({"images": ["aGk="]}, "images"),
         ({"context": [1, 2]}, "context"),
         ({"template": "{{ .Prompt }}"}, "template"),
+        ({"_debug_render_only": True}, "_debug_render_only"),
         ({"raw": True, "system": "x"}, "raw"),
         ({"suffix": "x", "think": True}, "suffix"),
         ({"width": 64}, "width"),

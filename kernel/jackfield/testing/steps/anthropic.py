@@ -35,6 +35,12 @@ def send_message(server: Target, text: str, datatable: Table = None) -> Reply:
     return _send(server, text, **fields(datatable))
 
 
+@when(words("I send a message of {count:d} words"), target_fixture="message")
+def send_long_message(server: Target, count: int) -> Reply:
+    """More than the model reads."""
+    return _send(server, "word " * count)
+
+
 @when(words("I stream the message {text:Text}"), target_fixture="message")
 def stream_message(server: Target, text: str) -> Reply:
     """As events."""
