@@ -94,16 +94,14 @@ def delays_ms(*, slow: int) -> dict[str, float]:
         run_streams(gateway, dialect, MANY, SHORT, 0.0)
         idle, client = resources.enter_context(Client(gateway)), resources.enter_context(Client(gateway))
         before = resident_mb(gateway.process.pid)
-        if slow:
-            for _ in range(slow):
-                idle.open(dialect, reads=False)
-            unread = Worker(gateway, slow)
+        for _ in range(slow):
+            idle.open(dialect, reads=False)
+        unread = Worker(gateway, slow)
         for _ in range(MANY):
             client.open(dialect)
         worker = Worker(gateway, MANY)
-        if slow:
-            for _ in range(PIECES):
-                unread.flood(FLOOD)
+        for _ in range(PIECES):
+            unread.flood(FLOOD)
         worker.play(LONG, 0.05)
         wait_for(client, MANY)
         found = sorted(client.delays)
