@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import anthropic
 import pytest
 from aiohttp.test_utils import TestServer
-from anthropic import Anthropic, AsyncAnthropic
+from anthropic import Anthropic, AsyncAnthropic, beta_tool
 from pydantic import BaseModel, Field
 
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, finished, serve_frontend
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from anthropic.types import ImageBlockParam, Message, MessageParam, ToolParam
+    from anthropic.types.beta import BetaMessageParam
 
     from jackfield.testing.target import Target
 
@@ -164,6 +165,38 @@ def test_a_call_and_its_result(client: Anthropic, streamed: bool) -> None:  # no
     assert [block.text for block in after.content if block.type == "text"] == ["Go out."]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_clients_own_runner_of_tools(client: Anthropic, streamed: bool) -> None:  # noqa: FBT001 -- pytest passes by name
+    """It asks the server to keep the conversation, and sends it whole where that is refused."""
+    cities: list[str] = []
+
+    @beta_tool
+    def weather(city: str) -> str:
+        """The weather of a city.
+
+        Args:
+            city: Its name.
+        """
+        cities.append(city)
+        return "[say:Go out.]"
+
+    turns: list[BetaMessageParam] = [{"role": "user", "content": CALL + "]"}]
+    if streamed:
+        runner = client.beta.messages.tool_runner(
+            model="scripted", max_tokens=200, tools=[weather], messages=turns, max_iterations=2, stream=True
+        )
+        answers = [stream.get_final_message() for stream in runner]
+    else:
+        answers = list(
+            client.beta.messages.tool_runner(
+                model="scripted", max_tokens=200, tools=[weather], messages=turns, max_iterations=2
+            )
+        )
+    assert cities[:1] == ["Zürich"]
+    assert answers[0].stop_reason == "tool_use"
+    assert len(answers) == 2
+
+
 def test_a_demanded_call(client: Anthropic) -> None:
     """Where the model would say something else, the grammar has it call."""
     answer = client.messages.create(
@@ -234,6 +267,14 @@ def test_an_image_is_refused(client: Anthropic) -> None:
     }
     with pytest.raises(anthropic.BadRequestError, match=r"messages\[0\]\.content\[0\]: blocks of type image"):
         client.messages.create(model="scripted", max_tokens=5, messages=[{"role": "user", "content": [block]}])
+
+
+def test_models(client: Anthropic) -> None:
+    """They are listed for this client as well, and it finds what it looks for."""
+    first, second = client.models.list()
+    assert (first.type, first.id, first.display_name, second.id) == ("model", "scripted", "scripted", "narrow")
+    assert first.created_at.tzinfo is not None
+    assert client.models.retrieve("claude-like").max_input_tokens == first.max_input_tokens
 
 
 def test_an_unknown_model_is_not_found(client: Anthropic) -> None:

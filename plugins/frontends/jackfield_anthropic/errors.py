@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from jackfield.errors import ContextLengthExceeded, JackfieldError, http
+from jackfield.errors import ContextLengthExceeded, JackfieldError, UnsupportedField, http
 from jackfield.frontends.wording import with_field
 from jackfield.ports.frontend import ErrorPayload
 
@@ -29,11 +29,19 @@ _BY_TYPE: Final[Mapping[str, str]] = {"server_error": "api_error"}
 """Families of another name; the others are called alike."""
 
 
-class ErrorDetail(msgspec.Struct, frozen=True):
+class ErrorFacts(msgspec.Struct, frozen=True):
+    """``error.details``: what a client can go by."""
+
+    error_code: str
+    unsupported: tuple[str, ...]
+
+
+class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     """``error``."""
 
     type: str
     message: str
+    details: ErrorFacts | None = None
 
 
 class ErrorBody(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
@@ -45,7 +53,7 @@ class ErrorBody(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
 
 def error_body(error: JackfieldError, request_id: str) -> bytes:
     """The object that Anthropic's clients read."""
-    return msgspec.json.encode(ErrorBody(ErrorDetail(_kind(http(error)), _message(error)), request_id))
+    return msgspec.json.encode(ErrorBody(_detail(error), request_id))
 
 
 def error_payload(error: JackfieldError, request_id: str) -> ErrorPayload:
@@ -53,6 +61,15 @@ def error_payload(error: JackfieldError, request_id: str) -> ErrorPayload:
     return ErrorPayload(
         status=http(error).status, body=error_body(error, request_id), headers={REQUEST_ID_HEADER: request_id}
     )
+
+
+_NO_THREADS: Final = ErrorFacts("thread_unsupported_request", ("thread",))
+"""Conversations are not kept: Anthropic's client, whose runner of tools wants that, then sends them whole."""
+
+
+def _detail(error: JackfieldError) -> ErrorDetail:
+    threaded = isinstance(error, UnsupportedField) and error.param == "thread"
+    return ErrorDetail(_kind(http(error)), _message(error), _NO_THREADS if threaded else None)
 
 
 def _message(error: JackfieldError) -> str:

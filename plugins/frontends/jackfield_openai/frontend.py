@@ -26,7 +26,7 @@ from jackfield_openai.documents import check_documents
 from jackfield_openai.embeddings import embedding_slices
 from jackfield_openai.errors import error_payload
 from jackfield_openai.headers import work_headers
-from jackfield_openai.models import model_object
+from jackfield_openai.models import model_list, model_object
 from jackfield_openai.responses.routes import Responses
 from jackfield_openai.resumption import Resumption
 from jackfield_openai.serving import TimedStream, stream, whole
@@ -89,8 +89,7 @@ class OpenAIFrontend:
 
     async def models(self, _request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /v1/models``: every model that the caller may use, under its own name."""
-        cards = [model_object(card) for card in self._gateway.models(context)]
-        return json_answer(msgspec.json.encode({"object": "list", "data": cards}))
+        return json_answer(msgspec.json.encode(model_list(self._gateway.models(context))))
 
     async def model(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /v1/models/{id}``: one model, by its name or an alias."""

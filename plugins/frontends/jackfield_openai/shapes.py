@@ -241,6 +241,10 @@ class Model(msgspec.Struct, kw_only=True):
     object: Literal["model"]
     created: int
     owned_by: str
+    type: Literal["model"]
+    display_name: str
+    created_at: str
+    max_input_tokens: int | None
     aliases: list[str]
     ready: bool
     context_length: int | None
@@ -265,6 +269,9 @@ class ModelList(msgspec.Struct, kw_only=True):
 
     object: Literal["list"]
     data: list[Model]
+    has_more: Literal[False]
+    first_id: str | None
+    last_id: str | None
 
 
 class DroppedStream(msgspec.Struct, kw_only=True):

@@ -192,6 +192,14 @@ def test_the_message_names_the_field() -> None:
     )
 
 
+def test_conversations_that_are_not_kept() -> None:
+    """Clients are told so in a way that has them send the whole conversation."""
+    status, _, body = post(ScriptedGateway(), "/v1/messages", thread={"type": "create"})
+    error = msgspec.json.decode(body)["error"]
+    assert (status, error["type"]) == (400, "invalid_request_error")
+    assert error["details"] == {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+
+
 def test_a_long_prompt_is_told_in_anthropics_words() -> None:
     """Agents look for them, and for the numbers."""
     error = ContextLengthExceeded("the prompt does not fit", param="messages")

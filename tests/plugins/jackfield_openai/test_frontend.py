@@ -88,6 +88,10 @@ DEMO = {
     "object": "model",
     "created": CREATED,
     "owned_by": "jackfield",
+    "type": "model",
+    "display_name": "demo",
+    "created_at": "2023-11-14T22:13:20Z",
+    "max_input_tokens": 512,
     "aliases": ["default"],
     "ready": True,
     "context_length": 512,
@@ -111,6 +115,10 @@ LOADING: dict[str, object] = {
     "object": "model",
     "created": CREATED,
     "owned_by": "jackfield",
+    "type": "model",
+    "display_name": "org/loading",
+    "created_at": "2023-11-14T22:13:20Z",
+    "max_input_tokens": None,
     "aliases": [],
     "ready": False,
     "context_length": None,
@@ -122,7 +130,8 @@ LOADING: dict[str, object] = {
 
 def test_the_list_of_models() -> None:
     """Every model under its own name, ready or not."""
-    assert get("/v1/models") == (200, {"object": "list", "data": [DEMO, LOADING]})
+    pages = {"has_more": False, "first_id": "demo", "last_id": "org/loading"}
+    assert get("/v1/models") == (200, {"object": "list", "data": [DEMO, LOADING], **pages})
 
 
 @pytest.mark.parametrize(
