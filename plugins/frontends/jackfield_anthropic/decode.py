@@ -169,7 +169,7 @@ def _sampling(body: MessagesBody) -> SamplingParams:
 
 
 def _shape(body: PromptFields) -> Constraint | None:
-    path, asked = "output_config.format", body.output_config and body.output_config.format
+    path, asked = "output_config.format", body.output_config.format if body.output_config else None
     if body.output_format is not None:
         if asked is not None:
             raise InvalidRequest("output_format: give one of it and output_config.format", param="output_format")

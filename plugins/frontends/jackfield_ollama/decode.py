@@ -52,6 +52,9 @@ _TEXT: Final = msgspec.json.Decoder(str)
 
 _STRING: Final = ord('"')
 
+_LEVELS: Final = ("low", "medium", "high", "max")
+"""How much is thought."""
+
 
 def decode_chat(data: bytes, mode: Mode, cards: Sequence[ModelCard]) -> Call:
     """Decode a body of ``/api/chat``.
@@ -197,8 +200,8 @@ def _thinking(think: Think | None) -> Thinking:
         return Thinking()
     if isinstance(think, bool):
         return Thinking(enabled=think, param="think")
-    if not think:
-        raise InvalidRequest("think must be true, false, or how much, such as high", param="think")
+    if think not in _LEVELS:
+        raise InvalidRequest(f"think must be true, false, or one of {', '.join(_LEVELS)}", param="think")
     return Thinking(enabled=True, effort=think, param="think")
 
 

@@ -248,6 +248,7 @@ def test_embeddings() -> None:
         ({"format": "xml"}, "format"),
         ({"format": 1}, "format"),
         ({"think": ""}, "think"),
+        ({"think": "weird"}, "think"),
         ({"keep_alive": "soon"}, "keep_alive"),
         ({"top_logprobs": 3}, "top_logprobs"),
         ({"options": 1}, "options"),

@@ -168,8 +168,10 @@ _OLLAMA: Final[Mapping[str, Any]] = {
 _CLAUDE: Final[Mapping[str, Any]] = {
     "max_tokens": 4,
     "messages": MESSAGES,
+    "metadata": {"user_id": "ann"},
     "model": "demo",
     "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
+    "output_format": {"type": "json_schema", "schema": SCHEMA},
     "stop_sequences": ["x"],
     "stream": True,
     "system": "Be brief.",
@@ -357,6 +359,8 @@ _TRIED: Final[tuple[Any, ...]] = (
     {"user_id": "ann"},
     {"mode": "explicit"},
     {"include_obfuscation": True},
+    {"edits": [{"type": "compact_20260112"}]},
+    {"type": "billing_policy", "bill_to": "user_profile"},
 )
 
 
