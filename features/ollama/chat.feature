@@ -45,6 +45,21 @@ Feature: Ollama's routes
     Then Ollama's answer is "Hel"
     And Ollama's last line is an error
 
+  Scenario Outline: What cannot be honoured is refused by name
+    When I chat as Ollama's clients do: "Good morning" with
+      | <field> | <value> |
+    Then Ollama's refusal names "<field>"
+
+    Examples:
+      | field              | value                |
+      | think              | a lot                |
+      | think              | true                 |
+      | format             | xml                  |
+      | keep_alive         | soon                 |
+      | options            | {"top_k": -7}        |
+      | tools              | [{"type": "search"}] |
+      | _debug_render_only | true                 |
+
   Scenario Outline: What cannot be done is refused
     When I post "{}" to "<path>"
     Then it is answered with 400

@@ -44,6 +44,13 @@ def chat_is(chat: Reply, text: str) -> None:
     assert "".join(line["message"]["content"] for line in _lines(chat) if "message" in line) == text
 
 
+@then(words("Ollama's refusal names {field:Text}"))
+def chat_refused(chat: Reply, field: str) -> None:
+    """In Ollama's shape, which has nothing but a text."""
+    assert chat.status == HTTPStatus.BAD_REQUEST, chat.summary
+    assert field in msgspec.json.decode(chat.body, type=dict[str, str])["error"]
+
+
 @then("Ollama's answer came in several lines")
 def chat_lines(chat: Reply) -> None:
     """The last one alone is done."""
