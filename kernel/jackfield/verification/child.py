@@ -110,7 +110,7 @@ def _offers(job: Job, entry: Entry, voice: Voice) -> Iterator[tuple[KitOffer, ty
         voice.say(Refused(entry.name, error.message))
         return
     for each in _chosen(found, told):
-        attributes = {"manifest": text, "folder": job.folder, "needs": told.get(each.kit.table or "", {})}
+        attributes = {"manifest": text, "folder": job.folder, "needs": _needs(each, found, told)}
         yield _bound(each, entry.name, attributes)
 
 
@@ -161,6 +161,15 @@ def _chosen(found: Sequence[_Found], told: Tables) -> Iterator[_Found]:
         elif each.hook not in spoken_of and (each.hook, each.name) not in first:
             first.add((each.hook, each.name))
             yield each
+
+
+def _needs(found: _Found, all_found: Sequence[_Found], told: Tables) -> Mapping[str, object]:
+    """What a kit is told of one thing: its table, and over it the one that has that thing's name."""
+    table = told.get(found.kit.table or "", {})
+    names = {each.name for each in all_found if each.kit is found.kit and isinstance(table.get(each.name), dict)}
+    own = table.get(found.name)
+    shared = {key: value for key, value in table.items() if key not in names}
+    return {**shared, **own} if isinstance(own, dict) else shared
 
 
 def _bound(found: _Found, plugin: str, attributes: Mapping[str, object]) -> tuple[KitOffer, type]:

@@ -10,6 +10,7 @@ A plugin's test subclasses the kit and says which plugin it is about::
 
 ``jackfield verify`` runs the same kits for every port that a plugin implements; ``KITS`` is its list. What a kit must
 be told, and the plugin's options meanwhile (``config``), stand in tables of ``verify.toml``, or of ``pyproject.toml``.
+Where a plugin hands over several things, the table ``[PLUGIN.TABLE.NAME]`` is about one of them alone.
 What cannot stand in a file, such as a key that is made anew each time, a function makes: ``[PLUGIN.prepare]`` says
 ``function = "module:name"``. It gets the ``Path`` of an empty folder, which is removed afterwards, and returns tables
 that are laid over the written ones::

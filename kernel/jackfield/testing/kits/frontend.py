@@ -6,6 +6,8 @@ Subclass ``FrontendKit`` in a test module and say which plugin it is about, and 
         manifest = 'enabled = ["my-plugin"]'
         needs = {"path": "/my/generate", "body": '{"q": "hi"}', "stream_body": '{"q": "hi", "live": true}',
                  "text": "answer", "stream_text": "piece", "end": "[DONE]"}
+
+A frontend that has no model answer says ``needs = {"generates": False}``; the promises about answers are then left out.
 """
 
 from __future__ import annotations
@@ -97,22 +99,33 @@ Answer: TypeAlias = tuple[int, bytes]
 
 
 class ExchangeNeeds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the author says of one generation in the dialect, for a model named ``demo``."""
+    """What the author says of one generation in the dialect, for a model named ``demo``.
 
-    path: str
-    body: str
+    Raises:
+        ValueError: There are generations, and not all is said of them.
+    """
+
+    generates: bool = True
+    """Whether the frontend has a model answer: then all that is empty by default must be said, else nothing."""
+    path: str = ""
+    body: str = ""
     """Asks for a whole answer, which is JSON."""
-    stream_body: str
+    stream_body: str = ""
     """Asks for a streamed one: server-sent events, or one JSON object a line."""
-    text: str
+    text: str = ""
     """Where the text of a whole answer is: ``choices.0.message.content``."""
-    stream_text: str
+    stream_text: str = ""
     """Where the text of one event is; events without it have none."""
     stream_error: str = "error"
     """What an error event has at its top."""
-    end: str
+    end: str = ""
     """What the last event of a whole stream has in it: ``[DONE]``, ``"done":true``."""
     method: str = "POST"
+
+    def __post_init__(self) -> None:
+        for name in ("path", "body", "stream_body", "text", "stream_text", "end"):
+            if self.generates and not getattr(self, name):
+                raise ValueError(f"Object missing required field `{name}`")
 
     def exchange(self) -> Exchange:
         """It, as the kit plays it."""
@@ -165,7 +178,10 @@ class FrontendKit(Kit):
     @pytest.fixture
     def exchange(self) -> Exchange:
         """A generation in the plugin's dialect."""
-        return self.told(ExchangeNeeds).exchange()
+        needs = self.told(ExchangeNeeds)
+        if not needs.generates:
+            pytest.skip("the frontend has no model answer")
+        return needs.exchange()
 
     def test_routes_are_distinct_and_served_by_coroutines(self, make_frontend: FrontendFactory) -> None:
         """The kernel mounts what ``routes`` gives: paths from the root, no pair twice, handlers that can be awaited."""
