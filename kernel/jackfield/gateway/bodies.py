@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import HttpVersion11
 
-from jackfield.errors import BodiesInFlight, BodyTooLarge, DeadlineExceeded, Draining
+from jackfield.errors import BodiesInFlight, BodyTooLarge, DeadlineExceeded, Draining, MalformedBody
 from jackfield.gateway.large_bodies import LargeBodies
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ BODY_S: Final = 120.0
 
 DRAIN_BODY_S: Final = 2.0
 """The same while the server drains: nobody waits for a client that has not finished asking."""
+
+CODINGS: Final = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})
+"""Content codings (RFC 9110, section 8.4.1) that a body has no more when it comes here. Requests in the last two, where
+aiohttp lacks the library for them, are refused by it before."""
 
 
 class Bodies:
@@ -54,6 +58,7 @@ class Bodies:
             BodiesInFlight: There is no room for it beside the others.
             DeadlineExceeded: It did not arrive in time.
             Draining: The server goes down while it arrives.
+            MalformedBody: It is encoded in a way that nobody here undoes.
         """
         announced = request.content_length or 0
         if announced > self._limit:
@@ -62,6 +67,8 @@ class Bodies:
             raise _no_room()
         if not request.can_read_body:
             return
+        if request.headers.get("Content-Encoding", "").lower() not in CODINGS:
+            raise MalformedBody("content-encoding: bodies are read as they are, or in gzip or deflate, once")
         patience = asyncio.timeout(_patience(context))
         self._receiving.add(patience)
         try:

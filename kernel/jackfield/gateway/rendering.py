@@ -84,8 +84,11 @@ def unreadable_body() -> JackfieldError:
 
 
 def bad_http() -> JackfieldError:
-    """What came is not an HTTP request."""
-    return ClientError("the request is not valid HTTP/1.1")
+    """What came is not an HTTP request, or not one that is read here."""
+    return ClientError(
+        "the request is not valid HTTP/1.1, or has headers that are too long or too many, or a content encoding other"
+        " than gzip and deflate"
+    )
 
 
 def _challenge(error: JackfieldError) -> str:

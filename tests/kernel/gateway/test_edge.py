@@ -241,6 +241,22 @@ def test_compressed_body_is_limited_by_what_it_becomes(serve: Serve) -> None:
     assert small.read() == b"5"
 
 
+@pytest.mark.parametrize("coding", ["compress", "gzip, gzip", "x", "brotli"])
+def test_body_in_an_unknown_encoding_is_refused(served: Served, coding: str) -> None:
+    """It is not read as if it had none."""
+    response = served.request("POST", "/length", b"hello", {"Content-Encoding": coding})
+    assert response.status == 400
+    error = json.loads(response.read())
+    assert error["code"] == "malformed_body"
+    assert error["message"].startswith("content-encoding: ")
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity"])
+def test_body_that_is_not_encoded_may_say_so(served: Served, coding: str) -> None:
+    """As a client may that always names its encoding."""
+    assert served.request("POST", "/length", b"hello", {"Content-Encoding": coding}).read() == b"5"
+
+
 def test_damaged_body_is_the_clients_fault(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     """A body that does not inflate is 400, and no defect that would be logged."""
     head = b"POST /length HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: 15\r\n\r\n"
@@ -308,7 +324,7 @@ def test_malformed_http(served: Served, data: bytes) -> None:
     assert response.status == 400
     error = json.loads(body)
     assert error["code"] == "client_error"
-    assert error["message"] == "the request is not valid HTTP/1.1"
+    assert error["message"].startswith("the request is not valid HTTP/1.1, or has headers that are too long")
     assert response.getheader("x-request-id") == error["id"]
     assert response.will_close
 
