@@ -11,6 +11,9 @@ PYTEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
+# A process a core, each with neighbouring tests, which share what they start; PYTEST_ARGS="-n 0" runs them in one.
+PYTEST := $(BIN)/python -Im pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+
 # One stamp per step; a step runs again when its input is newer.
 UV := $(VENV)/.uv
 PACKAGES := $(VENV)/.packages
@@ -31,11 +34,11 @@ serve: setup ## Serve the demo model on http://127.0.0.1:8080 (SERVE_ARGS for mo
 
 .PHONY: test
 test: setup ## Run all tests (PYTEST_ARGS for more)
-	$(BIN)/python -Im pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 .PHONY: test-full
 test-full: setup ## Run all tests, with ten times as many made-up requests
-	JACKFIELD_CASES=5000 $(BIN)/python -Im pytest $(PYTEST_ARGS)
+	JACKFIELD_CASES=5000 $(PYTEST) $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: setup ## ruff, mypy, pyright and the import contracts
