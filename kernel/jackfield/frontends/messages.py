@@ -22,6 +22,12 @@ _ROLES: Final[tuple[Role, ...]] = ("system", "developer", "user", "assistant", "
 _PARTS: Final = ("image_url", "input_audio", "file", "refusal", "audio_url", "image_embeds", "input_video", "video_url")
 """Documented kinds of parts, besides text: OpenAI's, and those of llama-server and vLLM."""
 
+CACHE: Final = Rule(Table, anything)
+"""``cache_control``, routers' and agents', asks that a prefix be kept: all are, as long as there is room."""
+
+NOTES: Final = Rule(Table, anything)
+"""``provider_specific_fields``: what LiteLLM noted of an answer, for servers that want it back."""
+
 MESSAGE_HONOURED: Final = frozenset(
     {
         "content",
@@ -38,16 +44,21 @@ MESSAGE_HONOURED: Final = frozenset(
 MESSAGE: Final[Rules] = {
     "annotations": Rule(Items, empty),
     "audio": Rule(Table, never),
+    "cache_control": CACHE,
+    "provider_specific_fields": NOTES,
+    "reasoning_details": Rule(Items, empty, tunes=True),
     "refusal": Rule(str, empty),
+    "thinking_blocks": Rule(Items, empty, tunes=True),
 }
-"""Fields of a message that are not honoured; an answer of ours, sent back as it came, has some of them, empty."""
+"""Fields of a message that are not honoured; an answer of ours, sent back as it came, has some of them, empty. Routers
+and the clients that speak to many servers add others: thoughts of other servers in shapes of their own are refused."""
 
 PART_HONOURED: Final = frozenset({"type", "text"})
-PART: Final[Rules] = {"prompt_cache_breakpoint": Rule(Table, never, tunes=True)}
+PART: Final[Rules] = {"cache_control": CACHE, "prompt_cache_breakpoint": Rule(Table, never, tunes=True)}
 """Fields of a text part that are not honoured."""
 
 CALL_HONOURED: Final = frozenset({"id", "type", "function"})
-CALL: Final[Rules] = {"index": Rule(int, anything)}
+CALL: Final[Rules] = {"index": Rule(int, anything), "provider_specific_fields": NOTES}
 """Fields of a call that are not honoured: the number that a part of it has in a stream says nothing more."""
 
 

@@ -220,12 +220,19 @@ class Screening:
         hint = f"; did you mean {prefix}{close[0]}?" if close else ""
         raise UnknownField(f"unknown field {path}{hint}", param=path)
 
-    def unsupported(self, path: str, *, tunes: bool) -> None:
-        """A field asks for what cannot be done: refuse it, or put it on the list; ``tunes`` as in ``Rule``."""
+    def unsupported(self, path: str, *, tunes: bool, why: str = "") -> None:
+        """A field asks for what cannot be done: refuse it, or put it on the list.
+
+        Parameters:
+            path: Of the field.
+            tunes: As in ``Rule``.
+            why: The message, where there is more to say than that it cannot be done.
+        """
         if tunes and self._mode != "strict":
             self.leave_out(path)
             return
-        raise UnsupportedField(f"{path} asks for something that this server cannot do; leave it out", param=path)
+        message = why or f"{path} asks for something that this server cannot do; leave it out"
+        raise UnsupportedField(message, param=path)
 
     def leave_out(self, path: str) -> None:
         """Put *path* on the list, unless nobody wants to know."""

@@ -35,10 +35,12 @@ class ToolSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     function: FunctionSpec | None = None
     type: str = "function"
+    cache_control: dict[str, msgspec.Raw] | None = None
+    """Asks that the prompt up to here be kept: all are, as long as there is room."""
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    """What a tool says that may not be a function."""
+    """What a tool, or a choice, says that may not be a function."""
 
     type: str = "function"
 
@@ -67,6 +69,7 @@ class NamedChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _TOOLS: Final = msgspec.json.Decoder(list[ToolSpec])
 _KINDS: Final = msgspec.json.Decoder(list[_Kind])
 _CHOICE: Final[msgspec.json.Decoder[str | NamedChoice]] = msgspec.json.Decoder(str | NamedChoice)
+_NAMED: Final[msgspec.json.Decoder[str | _Kind]] = msgspec.json.Decoder(str | _Kind)
 _TABLE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -149,6 +152,16 @@ def read_tool_choice(raw: msgspec.Raw | None) -> ToolChoice:
     if choice in {"required", "any"}:
         return ToolChoice("required")
     raise InvalidRequest("tool_choice must be none, auto, required, or name a function", param="tool_choice")
+
+
+def names_function(raw: msgspec.Raw | None) -> bool:
+    """Whether ``tool_choice``, which has been read, names a function: then there is exactly one call, of that.
+
+    So OpenAI's guide ("Function calling", tool choice: forced function) has it, and clients that make a record of what
+    a call says count on it.
+    """
+    choice = None if raw is None else _NAMED.decode(raw)
+    return isinstance(choice, _Kind) and choice.type == "function"
 
 
 def _named(choice: NamedChoice) -> ToolChoice:

@@ -13,6 +13,7 @@ from jackfield.frontends.messages import asks_to_go_on, read_messages
 from jackfield.frontends.prompts import read_prompts
 from jackfield.frontends.rules import Mode, Names, NamesDecoder, Screening, present
 from jackfield.frontends.sampling import read_bias, read_sampling
+from jackfield.frontends.tools import names_function
 from jackfield.frontends.users import cache_scope
 from jackfield.pooled import INPUTS_MAX, PoolRequest
 from jackfield.sampling import BREAKERS_MAX
@@ -224,7 +225,9 @@ def _conversation(body: ChatBody, given: Given, screening: Screening) -> ChatPro
         tools=tools,
         tool_choice=choice,
         # function_call has room for one
-        parallel_tool_calls=body.parallel_tool_calls is not False and not ("functions" in given and tools),
+        parallel_tool_calls=body.parallel_tool_calls is not False
+        and not ("functions" in given and tools)
+        and not names_function(given.get("tool_choice")),
         thinking=read_thinking(body),
         template_kwargs=_variables(body),
         continue_final=_continues(body, messages, given["messages"]),

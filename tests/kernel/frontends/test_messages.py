@@ -13,7 +13,7 @@ from jackfield.chat import Message, Tool, ToolCall
 from jackfield.errors import ClientError, InvalidRequest, MalformedBody
 from jackfield.frontends.messages import MESSAGES_MAX, read_messages
 from jackfield.frontends.rules import Screening
-from jackfield.frontends.tools import read_tool_choice, read_tools
+from jackfield.frontends.tools import names_function, read_tool_choice, read_tools
 
 
 def raw(value: object) -> msgspec.Raw:
@@ -48,6 +48,60 @@ def test_an_answer_is_taken_back_as_it_came() -> None:
         "tool_calls": [{**CALL, "index": 0}],
     }
     assert messages([answer]) == (Message("assistant", "", tool_calls=(ToolCall("c", "f", "{}"),), reasoning="Hm."),)
+
+
+def test_what_clients_of_many_servers_add_is_taken() -> None:
+    """LiteLLM's messages as its users send them back, and marks of what to keep, as routers' clients set them."""
+    called = {
+        "role": "assistant",
+        "tool_calls": [{**CALL, "provider_specific_fields": {"thought_signature": "x"}}],
+        "provider_specific_fields": {"refusal": None},
+        "annotations": [],
+    }
+    marked = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}
+    found = messages(
+        [
+            {"role": "user", "content": [marked], "cache_control": {"type": "ephemeral"}},
+            called,
+            {"role": "assistant", "content": "b", "reasoning_details": [], "thinking_blocks": []},
+        ]
+    )
+    assert [message.content for message in found] == ["a", "", "b"]
+    assert found[1].tool_calls == (ToolCall("c", "f", "{}"),)
+
+
+def test_marks_of_tools_are_taken() -> None:
+    """All prefixes are kept, those that end with a tool among them."""
+    marked = {"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}
+    assert read_tools(raw([marked])) == (Tool(name="f", param="tools[0].function.parameters"),)
+
+
+@pytest.mark.parametrize("field", ["reasoning_details", "thinking_blocks"])
+def test_thoughts_in_shapes_of_others_are_no_thoughts_here(field: str) -> None:
+    """They are refused, or left out where that is allowed, and said to be."""
+    said = [{"role": "assistant", "content": "b", field: [{"type": "thinking", "thinking": "Hm."}]}]
+    with pytest.raises(InvalidRequest) as error:
+        messages(said)
+    assert error.value.param == f"messages[0].{field}"
+    lenient = Screening("warn")
+    assert read_messages(raw(said), lenient) == (Message("assistant", "b"),)
+    assert lenient.ignored == [f"messages[0].{field}"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "named"),
+    [
+        (None, False),
+        ("required", False),
+        ({"type": "function", "function": {"name": "f"}}, True),
+        ({"function": {"name": "f"}}, True),
+        ({"type": "function", "name": "f"}, True),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": []}}, False),
+    ],
+)
+def test_choices_that_name_a_function(choice: object, named: bool) -> None:  # noqa: FBT001 -- a case
+    """In the shape of chats, and in that of responses."""
+    assert names_function(None if choice is None else raw(choice)) == named
 
 
 @pytest.mark.parametrize(

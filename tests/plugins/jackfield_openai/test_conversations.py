@@ -81,6 +81,15 @@ def test_choices_among_tools(choice: object, expected: ToolChoice) -> None:
     assert prompt(tools=tools, tool_choice=choice).tool_choice == expected
 
 
+def test_a_named_function_is_called_once() -> None:
+    """As OpenAI has it; a demand without a name may be met by several calls."""
+    tools = [{"type": "function", "function": WEATHER}]
+    named = {"type": "function", "function": {"name": "weather"}}
+    assert not prompt(tools=tools, tool_choice=named).parallel_tool_calls
+    assert not prompt(tools=tools, tool_choice=named, parallel_tool_calls=True).parallel_tool_calls
+    assert prompt(tools=tools, tool_choice="required").parallel_tool_calls
+
+
 def test_functions_are_tools() -> None:
     """The old names say the same; one call is all that their answers have room for."""
     call = chat(functions=[WEATHER], function_call={"name": "weather"})

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.plugins.jackfield_openai.test_conformance import OpenAIKit
 
 from jackfield.chat import Message, ToolCall
-from jackfield.errors import ContextLengthExceeded, WorkerDied
+from jackfield.errors import ContextLengthExceeded, UnsupportedField, WorkerDied
 from jackfield.ports.constraint import JsonObject, JsonSchema
 from jackfield.questions import Render, Rendered
 from jackfield.sse import SseEvent, SseParser
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from jackfield.chat import ChatPrompt
+    from jackfield.frontends.rules import Mode
     from jackfield.testing.kits.scripted_gateway import Step
     from jackfield.types import GenerateEvent
 
@@ -401,6 +402,83 @@ def test_thoughts_that_nobody_encrypts_may_be_left_out() -> None:
     data = msgspec.json.encode({**BODY, "include": ["reasoning.encrypted_content"]})
     assert decode_response(data, "warn").ignored == ("include[0]",)
     assert decode_response(data, "ignore").ignored == ()
+
+
+CODEX: dict[str, Json] = {
+    "model": "demo",
+    "instructions": "You are Codex.",
+    "input": [
+        {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "Sandboxed."}]},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "What is Jackfield?"}]},
+        {"type": "function_call", "name": "shell", "arguments": '{"command":["ls"]}', "call_id": "call_1"},
+        {"type": "function_call_output", "call_id": "call_1", "output": "a"},
+    ],
+    "tools": [
+        {
+            "type": "function",
+            "name": "shell",
+            "description": "Runs a shell command.",
+            "strict": False,
+            "parameters": {
+                "type": "object",
+                "properties": {"command": {"type": "array", "items": {"type": "string"}}},
+                "required": ["command"],
+                "additionalProperties": False,
+            },
+        }
+    ],
+    "tool_choice": "auto",
+    "parallel_tool_calls": False,
+    "reasoning": None,
+    "store": False,
+    "include": [],
+    "prompt_cache_key": "0199a0e2",
+    "client_metadata": {"x-codex-installation-id": "5f0c"},
+}
+"""As Codex sends it to servers whose models it does not know, but for the stream."""
+
+
+def test_an_agents_request() -> None:
+    """All that Codex sends is taken; what it says of itself asks for nothing."""
+    gateway = ScriptedGateway()
+    assert ask(gateway, **CODEX)[0] == 200
+    prompt = prompt_of(gateway)
+    assert [message.role for message in prompt.messages] == ["system", "developer", "user", "assistant", "tool"]
+    assert [tool.name for tool in prompt.tools] == ["shell"]
+
+
+SEARCH: dict[str, Json] = {"type": "web_search", "external_web_access": False}
+
+
+def test_a_search_that_may_be_used_may_be_left_out() -> None:
+    """Agents offer one always. Where the server is told to be lenient the answer is made without, and says so."""
+    data = msgspec.json.encode({**BODY, "tools": [TOOL, SEARCH]})
+    call = decode_response(data, "warn")
+    assert ([tool.name for tool in call.tools], call.ignored) == (["weather"], ("tools[1].type",))
+    assert decode_response(data, "ignore").ignored == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "mode"),
+    [
+        ({"tools": [TOOL, SEARCH]}, "strict"),
+        ({"tools": [SEARCH], "tool_choice": "required"}, "warn"),
+        ({"tools": [{"type": "custom", "name": "a"}]}, "warn"),
+    ],
+)
+def test_tools_that_nobody_runs_are_refused(fields: dict[str, Json], mode: Mode) -> None:
+    """Where a search is wanted for sure, or nothing may be left out; those of the client's always."""
+    with pytest.raises(UnsupportedField, match="runs no tools of type"):
+        decode_response(msgspec.json.encode({**BODY, **fields}), mode)
+
+
+def test_a_named_function_is_called_once() -> None:
+    """As OpenAI has it."""
+    gateway = ScriptedGateway()
+    ask(gateway, tools=[TOOL], tool_choice={"type": "function", "name": "weather"})
+    ask(gateway, tools=[TOOL], tool_choice="required")
+    prompts: list[Any] = [request.prompt for request in gateway.requests]
+    assert [found.parallel_tool_calls for found in prompts] == [False, True]
 
 
 def test_a_refusal_of_another_model_is_what_it_said() -> None:

@@ -54,13 +54,14 @@ def decode_response(data: bytes, mode: Mode) -> ResponseCall:
         raise InvalidRequest("service_tier and priority contradict; give one of them", param="service_tier")
     if "input" not in given:
         raise InvalidRequest("input is required", param="input")
+    choice = read_tool_choice(given.get("tool_choice"))
     return ResponseCall(
         body=body,
         model=body.model,
         input=given["input"],
         sampling=read_sampling(body),
-        tools=read_tools(given.get("tools")),
-        tool_choice=read_tool_choice(given.get("tool_choice")),
+        tools=read_tools(given.get("tools"), choice, screening),
+        tool_choice=choice,
         thinking=_thinking(body),
         constraint=_constraint(body),
         logprobs=_alternatives(body, screening),

@@ -59,6 +59,8 @@ HONOURED: Final = frozenset(
 )
 
 RESPONSE: Final[Rules] = {
+    # what an agent says of itself to those who count its requests
+    "client_metadata": Rule(Table, anything),
     "context_management": Rule(Items, lambda value: not value),
     "conversation": Rule(str | Table, never),
     # counts calls of the server's own tools, of which there are none

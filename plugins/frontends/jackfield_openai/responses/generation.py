@@ -9,6 +9,7 @@ import msgspec
 
 from jackfield.chat import ChatPrompt, Message
 from jackfield.errors import ContextLengthExceeded
+from jackfield.frontends.tools import names_function
 from jackfield.frontends.users import cache_scope
 from jackfield.types import GenerateRequest
 from jackfield_openai.responses.items import messages_of
@@ -39,7 +40,8 @@ def conversation(call: ResponseCall, items: Sequence[Item]) -> ChatPrompt:
         (*first, *messages_of(items)),
         tools=call.tools,
         tool_choice=call.tool_choice,
-        parallel_tool_calls=call.body.parallel_tool_calls is not False,
+        parallel_tool_calls=call.body.parallel_tool_calls is not False
+        and not names_function(call.echoed.get("tool_choice")),
         thinking=call.thinking,
         template_kwargs=call.body.chat_template_kwargs or {},
     )

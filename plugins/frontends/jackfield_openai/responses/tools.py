@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -11,6 +11,12 @@ from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import exceeds, typed
 from jackfield.frontends.rules import shown
 from jackfield.frontends.tools import null, read_schema
+
+if TYPE_CHECKING:
+    from jackfield.frontends.rules import Screening
+
+SEARCHES: Final = frozenset({"web_search", "web_search_preview"})
+"""Tools that agents offer in every request, for the server to use where it has them."""
 
 
 class FlatTool(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,11 +55,13 @@ _TOOL: Final = msgspec.json.Decoder(FlatTool)
 _CHOICE: Final[msgspec.json.Decoder[str | FlatChoice]] = msgspec.json.Decoder(str | FlatChoice)
 
 
-def read_tools(raw: msgspec.Raw | None) -> tuple[Tool, ...]:
+def read_tools(raw: msgspec.Raw | None, choice: ToolChoice, screening: Screening) -> tuple[Tool, ...]:
     """The functions that may be called.
 
     Parameters:
         raw: The array as it was sent; None where it is absent or null.
+        choice: Whether one must be.
+        screening: Judges searches, which an answer can be made without unless a call is demanded.
 
     Raises:
         InvalidRequest: ``param`` is a path such as ``tools[0].parameters``.
@@ -66,16 +74,22 @@ def read_tools(raw: msgspec.Raw | None) -> tuple[Tool, ...]:
     raws = typed(_RAWS, raw, "tools")
     if len(raws) > TOOLS_MAX:
         raise InvalidRequest(f"tools may have at most {TOOLS_MAX} entries", param="tools")
-    return tuple(_tool(each, f"tools[{index}]") for index, each in enumerate(raws))
+    tools: list[Tool] = []
+    for index, each in enumerate(raws):
+        path = f"tools[{index}]"
+        kind = typed(_KIND, each, path).type
+        if kind == "function":
+            tools.append(_tool(each, path))
+        else:
+            screening.unsupported(
+                f"{path}.type",
+                tunes=kind in SEARCHES and choice.mode != "required",
+                why=f"{path}.type: this server runs no tools of type {shown(kind)}; only functions can be called",
+            )
+    return tuple(tools)
 
 
 def _tool(raw: msgspec.Raw, path: str) -> Tool:
-    kind = typed(_KIND, raw, path).type
-    if kind != "function":
-        raise UnsupportedField(
-            f"{path}.type: this server runs no tools of type {shown(kind)}; only functions can be called",
-            param=f"{path}.type",
-        )
     tool = typed(_TOOL, raw, path)
     return Tool(
         name=tool.name,
