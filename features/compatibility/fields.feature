@@ -62,6 +62,18 @@ Feature: Fields of every client are honoured or refused
       | kv_transfer_params | {"do_remote_decode": true}        |
       | reasoning_format   | none                              |
 
+  Scenario Outline: What clients of many servers add to messages
+    When I ask "Hello" with
+      | messages   | [{"role": "user", "content": [{"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}]}, <message>, {"role": "user", "content": "Who are you?"}] |
+      | max_tokens | 8 |
+    Then the answer is text
+
+    Examples:
+      | message                                                                                |
+      | {"role": "assistant", "content": "Hi.", "provider_specific_fields": {"refusal": null}} |
+      | {"role": "assistant", "content": "Hi.", "cache_control": {"type": "ephemeral"}}        |
+      | {"role": "assistant", "content": "Hi.", "reasoning_details": []}                       |
+
   Scenario Outline: Parts of messages that the model cannot read
     When I ask "Hello" with
       | messages | [{"role": "user", "content": [{"type": "<kind>", "<kind>": {}}]}] |

@@ -54,6 +54,14 @@ Feature: Tools that the model calls
       | required                                                |
       | {"type": "function", "function": {"name": "get_weather"}} |
 
+  Scenario: A call of a named tool is the only one
+    When I ask "Give me name and age: Anna is 31 years old." with that tool and
+      | tool_choice | {"type": "function", "function": {"name": "get_weather"}} |
+      | temperature | 1.5 |
+      | seed        | 3   |
+      | max_tokens  | 200 |
+    Then it calls "get_weather" with one "city"
+
   Scenario: No call where none may be
     When I ask "What is the weather in Paris?" with that tool and
       | tool_choice | none |
