@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,7 +35,15 @@ class Administered:
         """A key of that name, made once, on the command line's way; the name stands for it."""
         if name not in self.keys:
             self.keys[name] = self.file.create(Grant(name, "", scopes, models, None, priority))[0]
+            if self.url:
+                self._wait_known(name)
         return name
+
+    def _wait_known(self, name: str) -> None:
+        """A running server looks at the file from time to time; until then the key is a stranger's."""
+        deadline = time.monotonic() + DEADLINE_S
+        while self.ask("GET", "keys", who=name).status_code == 401:
+            assert time.monotonic() < deadline, f"the key {name} is not known"
 
     def ask(
         self, method: str, path: str, body: object = None, *, who: str = "all", data: bytes | None = None
