@@ -142,7 +142,6 @@ class Pipeline:
                 yield Submitted(receiver, opened.reading, request.n)
             finally:
                 self._ended(context, link, number)
-                self._forget(context, link, number)
 
     async def pool(self, context: RequestContext, request: PoolRequest) -> Pooled:
         """See ``Gateway.pool``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
@@ -172,12 +171,6 @@ class Pipeline:
                 raise DeadlineExceeded("the model's worker did not answer in time") from None
             finally:
                 self._ended(context, link, number)
-
-    def _forget(self, context: RequestContext, link: WorkerLink, number: int) -> None:
-        """One that is over; a context that outlives its HTTP request is never released."""
-        still = [each for each in self._open.pop(context, ()) if each != (link, number)]
-        if still:
-            self._open[context] = still
 
     def release(self, context: RequestContext) -> None:
         """Cancel what *context* still has in a worker: its handler has returned, and nobody reads any more."""
