@@ -134,6 +134,19 @@ def read_schema(raw: msgspec.Raw, path: str) -> str:
         raise not_of_kind(error, path) from error
 
 
+def tool_choice_of(word: str) -> ToolChoice:
+    """What a ``tool_choice`` of one word says, in chats and responses.
+
+    Raises:
+        InvalidRequest: It is none of OpenAI's words; ``param`` is ``tool_choice``.
+    """
+    match word:
+        case "none" | "auto" | "required":
+            return ToolChoice(word)
+        case _:
+            raise InvalidRequest("tool_choice must be none, auto, required, or name a function", param="tool_choice")
+
+
 def read_tool_choice(raw: msgspec.Raw | None) -> ToolChoice:
     """``tool_choice`` of a body; None where it is absent or null.
 
@@ -145,13 +158,7 @@ def read_tool_choice(raw: msgspec.Raw | None) -> ToolChoice:
     choice = typed(_CHOICE, raw, "tool_choice")
     if isinstance(choice, NamedChoice):
         return _named(choice)
-    if choice == "none":
-        return ToolChoice("none")
-    if choice == "auto":
-        return ToolChoice("auto")
-    if choice in {"required", "any"}:
-        return ToolChoice("required")
-    raise InvalidRequest("tool_choice must be none, auto, required, or name a function", param="tool_choice")
+    return tool_choice_of("required" if choice == "any" else choice)
 
 
 def names_function(raw: msgspec.Raw | None) -> bool:

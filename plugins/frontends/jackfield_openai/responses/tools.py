@@ -10,7 +10,7 @@ from jackfield.chat import TOOLS_MAX, Tool, ToolChoice
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import exceeds, typed
 from jackfield.frontends.rules import shown
-from jackfield.frontends.tools import null, read_schema
+from jackfield.frontends.tools import null, read_schema, tool_choice_of
 
 if TYPE_CHECKING:
     from jackfield.frontends.rules import Screening
@@ -112,13 +112,7 @@ def read_tool_choice(raw: msgspec.Raw | None) -> ToolChoice:
     choice = typed(_CHOICE, raw, "tool_choice")
     if isinstance(choice, FlatChoice):
         return _chosen(choice)
-    if choice == "none":
-        return ToolChoice("none")
-    if choice == "auto":
-        return ToolChoice("auto")
-    if choice == "required":
-        return ToolChoice("required")
-    raise InvalidRequest("tool_choice must be none, auto, required, or name a function", param="tool_choice")
+    return tool_choice_of(choice)
 
 
 def _chosen(choice: FlatChoice) -> ToolChoice:
