@@ -48,6 +48,7 @@ Feature: Looking after cached prompts
 
   Scenario: A model that is still loading says so
     Given jackfield serve starts with a model that loads for 60 seconds
+    Then within 30 seconds "/readyz" says "loading"
     When I run "jackfield cache show"
     Then the command succeeds
     And it says "loading"

@@ -13,9 +13,9 @@ Feature: Probes
     Given jackfield serve starts with a model that loads for 2 seconds
     When I look at "/readyz"
     Then it is answered with 503
-    And within 5 seconds "/readyz" says "loading"
+    And within 30 seconds "/readyz" says "loading"
     When I look at "/livez"
     Then it is answered with 200
     When I ask "hello"
     Then it is refused with 503 "model_not_ready"
-    And within 20 seconds everything is ready again
+    And within 30 seconds everything is ready again
