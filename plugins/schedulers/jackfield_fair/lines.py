@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections import Counter
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     """Of a line in the order of lines: its rank, a number that makes it unique, and the line."""
 
 AnyKey = TypeVar("AnyKey", bound="str | int")
+
+PATIENCE: Final = 10
+"""Steps of age for which those who are as urgent as can be wait for others that were served less than their share."""
 
 
 class Line:
@@ -41,7 +44,10 @@ class Line:
         return self.entries[0][0]
 
     def level(self, now: float, ageing_s: float, most_urgent: int, entering: Collection[tuple[str, int]]) -> int:
-        """Its priority, one step more urgent for each *ageing_s* without a token, but never beyond *most_urgent*.
+        """Its priority, one step more urgent for each *ageing_s* without a token, up to *most_urgent*.
+
+        ``PATIENCE`` steps after that it is before everybody: also who was served more than its share, for what was more
+        urgent, does not starve until all others have caught up.
 
         Parameters:
             now: Of the view.
@@ -50,10 +56,11 @@ class Line:
             entering: Tenants and priorities of which a prompt is being computed: what ageing has brought in must be
                 seen to get on before it brings in more.
         """
-        if self.priority == most_urgent or (self.tenant, self.priority) in entering:
+        if (self.tenant, self.priority) in entering:
             return self.priority
         since = max(self.served_s, self.entries[0][1])
-        return max(most_urgent, self.priority - int(max(0.0, now - since) / ageing_s))
+        level = self.priority - int(max(0.0, now - since) / ageing_s)
+        return most_urgent - 1 if level <= most_urgent - PATIENCE else max(most_urgent, level)
 
 
 class Lines:

@@ -61,8 +61,7 @@ class Order:
         for entry in self._taken:
             heappush(self._heap, entry)
         self._taken.clear()
-        if any(priority > most_urgent for priority in self._lines.priorities):
-            self._look_at_ages()
+        self._look_at_ages()
         if len(self._heap) > 2 * len(self._lines.all) + STALE_MAX:
             self._heap = [entry for entry in self._heap if entry[4].entry is entry]
             heapify(self._heap)

@@ -14,6 +14,7 @@ from jackfield.simulation.engine import Pool
 from jackfield.simulation.trace import TracedRequest
 from jackfield.testing.kits.scheduler import Seen
 from jackfield_fair.config import FairConfig
+from jackfield_fair.lines import PATIENCE
 from jackfield_fair.scheduler import FairScheduler
 
 if TYPE_CHECKING:
@@ -168,3 +169,16 @@ def test_nobody_waits_longer_than_the_bound(
     (late,) = (sequence for sequence in played.engine.finished if sequence.priority == 0)
     assert late.ended_s is not None
     assert late.ended_s - 1.0 <= limit_s
+
+
+def test_who_was_served_more_for_what_was_urgent_does_not_starve(play: type[Played]) -> None:
+    """Its other requests do not wait until all others have caught up."""
+    config = FairConfig(ageing_s=1, slice_tokens=20, urgent_steps=201)
+    urgent = asked(0, 10, 100, tenant="a", times=30)
+    others = asked(0, 10, 100, tenant="b", priority=5, times=60)
+    late = asked(120, 10, 100, tenant="a", priority=5)
+    played = play([*urgent, *others, *late], config, Pool(2, 4000, 64))
+    played.until(lambda: any(each.arrived >= late[0].arrival_s for each in played.engine.running))
+    assert {sequence.priority for sequence in played.engine.waiting} == {5}
+    waited = played.engine.now - late[0].arrival_s
+    assert waited <= PATIENCE * config.ageing_s + 2 * config.slice_tokens * played.costs.step_s
