@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -10,7 +10,7 @@ from jackfield.chat import TOOLS_MAX, Tool, ToolChoice
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.arrays import exceeds, typed
 from jackfield.frontends.malformed import not_of_kind
-from jackfield.frontends.rules import is_null
+from jackfield.frontends.rules import is_null, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +39,8 @@ class ToolSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Asks that the prompt up to here be kept: all are, as long as there is room."""
 
 
-class _Kind(msgspec.Struct, frozen=True):
-    """What a tool, or a choice, says that may not be a function."""
+class _Choice(msgspec.Struct, frozen=True):
+    """What a choice is of, in the shape of chats and in that of responses."""
 
     type: str = "function"
 
@@ -66,10 +66,25 @@ class NamedChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allowed_tools: AllowedTools | None = None
 
 
+class _OfKind(Protocol):
+    """A tool, in any dialect's shape."""
+
+    @property
+    def type(self) -> str | None: ...
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    """What a tool says that may be of another kind."""
+
+    type: str | None = None
+
+
+Spec = TypeVar("Spec", bound=_OfKind)
+
 _TOOLS: Final = msgspec.json.Decoder(list[ToolSpec])
 _KINDS: Final = msgspec.json.Decoder(list[_Kind])
 _CHOICE: Final[msgspec.json.Decoder[str | NamedChoice]] = msgspec.json.Decoder(str | NamedChoice)
-_NAMED: Final[msgspec.json.Decoder[str | _Kind]] = msgspec.json.Decoder(str | _Kind)
+_NAMED: Final[msgspec.json.Decoder[str | _Choice]] = msgspec.json.Decoder(str | _Choice)
 _TABLE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -86,29 +101,41 @@ def read_tools(raw: msgspec.Raw | None) -> tuple[Tool, ...]:
         return ()
     if exceeds(raw, 1 << 16):
         raise InvalidRequest("tools: too much to read", param="tools")
-    specs = _specs(raw)
+    specs = read_specs(raw, _TOOLS, "function", "functions")
     if len(specs) > TOOLS_MAX:
         raise InvalidRequest(f"tools may have at most {TOOLS_MAX} entries", param="tools")
     return tuple(_tool(spec, f"tools[{index}]") for index, spec in enumerate(specs))
 
 
-def _specs(raw: msgspec.Raw) -> list[ToolSpec]:
+def read_specs(raw: msgspec.Raw, decoder: msgspec.json.Decoder[list[Spec]], kind: str, called: str) -> list[Spec]:
+    """The elements of ``tools``, which must all be of the one kind that clients run themselves.
+
+    Parameters:
+        raw: The array as it was sent.
+        decoder: Of such tools.
+        kind: Their ``type``, which may be left out.
+        called: What errors call several of them.
+
+    Raises:
+        InvalidRequest: One has another shape; ``param`` is a path such as ``tools[0].name``.
+        UnsupportedField: One is of another kind; ``param`` is a path such as ``tools[0].type``.
+    """
     try:
-        specs: list[ToolSpec] = typed(_TOOLS, raw, "tools")
+        specs = typed(decoder, raw, "tools")
     except InvalidRequest:
         # tools of other kinds have fields of their own: what is wrong is that there is one
         kinds: list[_Kind] = typed(_KINDS, raw, "tools")
-        _refuse_other_kinds(kinds)
+        _refuse_other_kinds(kinds, kind, called)
         raise
-    _refuse_other_kinds(specs)
+    _refuse_other_kinds(specs, kind, called)
     return specs
 
 
-def _refuse_other_kinds(specs: Sequence[_Kind | ToolSpec]) -> None:
+def _refuse_other_kinds(specs: Sequence[_OfKind], kind: str, called: str) -> None:
     for index, spec in enumerate(specs):
-        if spec.type != "function":
+        if spec.type is not None and spec.type != kind:
             path = f"tools[{index}].type"
-            raise UnsupportedField(f"{path}: only functions are supported", param=path)
+            raise UnsupportedField(f"{path}: only {called} are supported, not {shown(spec.type)!r}", param=path)
 
 
 def _tool(spec: ToolSpec, path: str) -> Tool:
@@ -168,7 +195,7 @@ def names_function(raw: msgspec.Raw | None) -> bool:
     a call says count on it.
     """
     choice = None if raw is None else _NAMED.decode(raw)
-    return isinstance(choice, _Kind) and choice.type == "function"
+    return isinstance(choice, _Choice) and choice.type == "function"
 
 
 def _named(choice: NamedChoice) -> ToolChoice:
