@@ -16,6 +16,8 @@ from jackfield.frontends.wording import with_field
         ("tools[0].name is required", "tools[0].name", "tools[0].name is required"),
         ("this model does not think", "thinking", "thinking: this model does not think"),
         ("rethinking is no field", "thinking", "thinking: rethinking is no field"),
+        ("tools[0]: no such kind", "tools[0].type", "tools[0]: no such kind"),
+        ("tools[0] is odd", "tools[0].type", "tools[0].type: tools[0] is odd"),
         ("the body is no object", None, "the body is no object"),
     ],
 )

@@ -192,6 +192,16 @@ def test_the_message_names_the_field() -> None:
     )
 
 
+def test_an_images_place_is_named_once() -> None:
+    """Not once as the block's and once as its kind's."""
+    content = [{"type": "text", "text": "What is this?"}, {"type": "image", "source": {}}]
+    status, _, body = post(ScriptedGateway(), "/v1/messages", messages=[{"role": "user", "content": content}])
+    assert status == 400
+    assert msgspec.json.decode(body)["error"]["message"] == (
+        "messages[0].content[1]: blocks of type image are not supported"
+    )
+
+
 def test_conversations_that_are_not_kept() -> None:
     """Clients are told so in a way that has them send the whole conversation."""
     status, _, body = post(ScriptedGateway(), "/v1/messages", thread={"type": "create"})
