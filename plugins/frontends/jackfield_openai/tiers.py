@@ -14,6 +14,9 @@ FLEX: Final = 10
 PRIORITY: Final = -10
 """Priorities of the tiers; lower goes first."""
 
+BATCH: Final = "flex"
+"""The tier of lines of batches, which wait for everybody else's requests whichever they ask for."""
+
 
 def tiered(call: Call, principal: Principal | None) -> Call:
     """*call* with the priority of its tier, as far as its caller may have it, and the tier that serves it.

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from jackfield.errors import CredentialRevoked, JackfieldError, QueueFull, StoreUnavailable, WorkerDied
+from jackfield.frontends.users import user_mark
 from jackfield.ports.identity import Principal
 from jackfield.ports.records import Record, StoreFull
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, serve_frontend
@@ -69,6 +70,15 @@ class Echo(ScriptedGateway):
             raise WorkerDied("the model's worker ended", retry_after=0.0)
         self.script = answer(text)
         async for event in super().generate(context, request):
+            yield event
+
+
+class Anything(Echo):
+    """Answers whatever is asked."""
+
+    async def generate(self, context: Any, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
+        """Play the script."""
+        async for event in ScriptedGateway.generate(self, context, request):
             yield event
 
 
@@ -395,14 +405,6 @@ def test_a_key_that_lost_its_scope_has_nothing_more_computed() -> None:
 def test_lines_may_ask_other_routes(endpoint: str, body: Json, kind: str) -> None:
     """And get what those answer; a stream is refused line by line."""
 
-    class Completing(Echo):
-        """Answers anything."""
-
-        async def generate(self, context: Any, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
-            """Play the script."""
-            async for event in ScriptedGateway.generate(self, context, request):
-                yield event
-
     def line(name: str, **more: Json) -> bytes:
         asked = {"custom_id": name, "method": "POST", "url": endpoint, "body": {"model": "demo", **body, **more}}
         return msgspec.json.encode(asked) + b"\n"
@@ -418,7 +420,48 @@ def test_lines_may_ask_other_routes(endpoint: str, body: Json, kind: str) -> Non
             (f"batch {endpoint}", 400),
         }
 
-    with_client(scenario, gateway=Completing)
+    with_client(scenario, gateway=Anything)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        (CHAT, {"messages": [{"role": "user", "content": "x"}]}),
+        ("/v1/completions", {"prompt": "x"}),
+        ("/v1/embeddings", {"input": "x"}),
+        ("/v1/responses", {"input": "x"}),
+    ],
+)
+def test_lines_name_their_users(endpoint: str, body: Json) -> None:
+    """In the access log they are told apart as those of other requests are."""
+
+    async def scenario(client: Client, gateway: Echo) -> str:
+        asked = {"custom_id": "a", "method": "POST", "url": endpoint, "body": {"model": "demo", **body, "user": "ann"}}
+        done = await ended(client, await start(client, msgspec.json.encode(asked), endpoint=endpoint))
+        assert done["request_counts"]["completed"] == 1
+        [(context, _)] = gateway.accounted
+        return context.user
+
+    assert with_client(scenario, gateway=Anything) == user_mark("ann")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [(CHAT, {"messages": [{"role": "user", "content": "x"}]}), ("/v1/responses", {"input": "x"})],
+)
+@pytest.mark.parametrize("tier", ["auto", "default", "flex", "priority"])
+def test_lines_say_which_tier_served_them(endpoint: str, body: Json, tier: str) -> None:
+    """That of whoever can wait, whichever they ask for."""
+
+    async def scenario(client: Client, gateway: Echo) -> None:
+        asked = {"model": "demo", **body, "service_tier": tier}
+        line = {"custom_id": "a", "method": "POST", "url": endpoint, "body": asked}
+        done = await ended(client, await start(client, msgspec.json.encode(line), endpoint=endpoint))
+        [answered] = await read(client, done["output_file_id"])
+        assert answered["response"]["body"]["service_tier"] == "flex"
+        assert [request.priority for request in gateway.requests] == [PRIORITY_MAX]
+
+    with_client(scenario, gateway=Anything)
 
 
 def test_files_of_answers_may_expire() -> None:

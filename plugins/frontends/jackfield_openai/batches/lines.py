@@ -10,6 +10,7 @@ import msgspec
 from jackfield.errors import InvalidRequest, UnsupportedField
 from jackfield.frontends.malformed import malformed, not_of_kind
 from jackfield.frontends.outputs import outputs
+from jackfield.frontends.users import user_mark
 from jackfield.types import PRIORITY_MAX
 from jackfield_openai.additions import completed
 from jackfield_openai.answers import ChatAnswer, CompletionAnswer
@@ -18,6 +19,7 @@ from jackfield_openai.decode import decode_chat, decode_completion, decode_embed
 from jackfield_openai.documents import check_documents
 from jackfield_openai.embeddings import embedding_slices
 from jackfield_openai.serving import whole
+from jackfield_openai.tiers import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,6 +84,7 @@ async def answered(gateway: Gateway, config: OpenAIConfig, context: RequestConte
     body = bytes(line.body)
     if line.url == "/v1/embeddings":
         asked = decode_embedding(body, config.unknown_fields)
+        context.user = user_mark(asked.user)
         pooled = await gateway.pool(context, asked.request)
         slices = embedding_slices(pooled, context.model or asked.request.model, base64=asked.base64)
         return b"".join(slices)
@@ -90,6 +93,7 @@ async def answered(gateway: Gateway, config: OpenAIConfig, context: RequestConte
     call = (decode_chat if chat else decode_completion)(body, config.unknown_fields)
     call, keep = keeping(gateway, config.unknown_fields, context, _last(call))
     check_documents(gateway, context, call)
+    context.user = user_mark(call.user)
     async with aclosing(outputs(gateway, context, call.requests)) as events:
         return await whole(call, kind, completed(call, events), context, keep)
 
@@ -98,4 +102,4 @@ def _last(call: Call) -> Call:
     if call.stream:
         raise UnsupportedField("stream: a line of a batch cannot be streamed", param="stream")
     requests = tuple(msgspec.structs.replace(request, priority=PRIORITY_MAX) for request in call.requests)
-    return msgspec.structs.replace(call, requests=requests)
+    return msgspec.structs.replace(call, requests=requests, tier=None if call.tier is None else BATCH)

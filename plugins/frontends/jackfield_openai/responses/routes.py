@@ -32,7 +32,7 @@ from jackfield_openai.responses.liveness import Liveness
 from jackfield_openai.responses.objects import new_id, response_object
 from jackfield_openai.responses.running import ROUTE, Running
 from jackfield_openai.serving import TimedStream
-from jackfield_openai.tiers import served
+from jackfield_openai.tiers import BATCH, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
@@ -136,7 +136,7 @@ class Responses:
         context.user = user_mark(call.body.safety_identifier or call.body.user or "")
         work = await self._work(call, context)
         last = msgspec.structs.replace(work.request, priority=PRIORITY_MAX)
-        work = msgspec.structs.replace(work, request=last)
+        work = msgspec.structs.replace(work, request=last, tier=BATCH)
         with in_own_words():
             return await self._made(work, context)
 
