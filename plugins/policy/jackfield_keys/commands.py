@@ -14,30 +14,12 @@ from jackfield.ports.identity import ADMIN, ALL, SCOPE, SCOPES, SLOTS, USUAL_SCO
 from jackfield.types import PRIORITY_MAX
 from jackfield_keys.durations import duration, expiry
 from jackfield_keys.edit import Grant, KeyFile
-from jackfield_keys.records import NAME, State
+from jackfield_keys.records import NAME
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from jackfield_keys.records import KeyRecord
-
-
-class KeyRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One key, for people and scripts."""
-
-    name: str
-    fingerprint: str
-    state: State
-    owner: str
-    scopes: tuple[str, ...]
-    models: tuple[str, ...] | None
-    """None is all."""
-    priority: int
-    created: datetime
-    expires: datetime | None
-    revoked: datetime | None
-    key: str | None = None
-    """The key itself; only where it was just made."""
 
 
 def keys_command(name: str, path: Path, shown: str) -> click.Group:
@@ -135,7 +117,7 @@ def list_(file: KeyFile, *, as_json: bool) -> None:
       jackfield keys list
       jackfield keys list --json
     """  # noqa: D301  \b is click's mark against wrapping
-    rows = [_row(record) for record in file.records()]
+    rows = [record.issued() for record in file.records()]
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
         return
@@ -179,7 +161,7 @@ def revoke(file: KeyFile, key: str, *, as_json: bool) -> None:
     """  # noqa: D301  \b is click's mark against wrapping
     records = file.revoke(key)
     if as_json:
-        click.echo(msgspec.json.encode([_row(record) for record in records]).decode())
+        click.echo(msgspec.json.encode([record.issued() for record in records]).decode())
     elif not records:
         click.echo(f"{key} was revoked before")
     for record in records if not as_json else ():
@@ -222,7 +204,7 @@ def rotate(file: KeyFile, key: str, grace: timedelta, expires: datetime | None, 
 
 def _show_new(key: str, record: KeyRecord, *, as_json: bool) -> None:
     if as_json:
-        click.echo(msgspec.json.encode(msgspec.structs.replace(_row(record), key=key)).decode())
+        click.echo(msgspec.json.encode({**msgspec.structs.asdict(record.issued()), "key": key}).decode())
         return
     models = "all models" if record.models is None else f"the models {', '.join(record.models)}"
     ends = "does not expire" if record.expires is None else f"expires {_moment(record.expires)}"
@@ -231,21 +213,6 @@ def _show_new(key: str, record: KeyRecord, *, as_json: bool) -> None:
     click.echo(f"Key {record.name} ({record.fingerprint}): {rights}; {ends}.", err=True)
     click.echo("Keep it: it is not shown again.", err=True)
     click.echo(key)
-
-
-def _row(record: KeyRecord) -> KeyRow:
-    return KeyRow(
-        name=record.name,
-        fingerprint=record.fingerprint,
-        state=record.state(datetime.now(UTC)),
-        owner=record.owner,
-        scopes=record.scopes,
-        models=record.models,
-        priority=record.priority,
-        created=record.created,
-        expires=record.expires,
-        revoked=record.revoked,
-    )
 
 
 def _distinct(texts: tuple[str, ...]) -> tuple[str, ...]:

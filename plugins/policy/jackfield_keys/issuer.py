@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import structlog
 
 from jackfield.errors import AuthenticatorFailed, InvalidRequest, KeyNotFound, ManifestError
-from jackfield.ports.key_issuer import IssuedKey, KeyGrant, NewKey
+from jackfield.ports.key_issuer import KeyGrant, NewKey
 from jackfield.secret import Secret
 from jackfield_keys.authenticator import KeysAuthenticator
 from jackfield_keys.edit import Grant, KeyFile
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from jackfield.ports.key_issuer import Judge
+    from jackfield.ports.key_issuer import IssuedKey, Judge
     from jackfield_keys.edit import Agree
 
 Result = TypeVar("Result")
@@ -49,15 +49,16 @@ class KeysIssuer(KeysAuthenticator):
         self._log = structlog.get_logger("jackfield.keys")
 
     async def issued(self) -> Sequence[IssuedKey]:
-        return await self._in_turn(lambda: list(map(_issued, self._file.records())))
+        return await self._in_turn(lambda: [each.issued() for each in self._file.records()])
 
     async def issue(self, grant: KeyGrant) -> NewKey:
         wanted = _wanted(grant)
         key, record = await self._change(lambda: self._file.create(wanted))
-        return NewKey(key=Secret(key), issued=_issued(record))
+        return NewKey(key=Secret(key), issued=record.issued())
 
     async def revoke(self, which: str, judge: Judge) -> Sequence[IssuedKey]:
-        return list(map(_issued, await self._change(lambda: self._file.revoke(which, _agree(judge)))))
+        revoked = await self._change(lambda: self._file.revoke(which, _agree(judge)))
+        return [each.issued() for each in revoked]
 
     async def rotate(self, which: str, judge: Judge, *, grace_s: float, expires: datetime | None) -> NewKey:
         def replace() -> tuple[str, KeyRecord, KeyRecord]:
@@ -67,7 +68,7 @@ class KeysIssuer(KeysAuthenticator):
             key, record, old = await self._change(replace)
         except OverflowError as error:
             raise InvalidRequest("the end of the grace, or the new expiry, lies beyond all dates") from error
-        return NewKey(key=Secret(key), issued=_issued(record), replaced=_issued(old))
+        return NewKey(key=Secret(key), issued=record.issued(), replaced=old.issued())
 
     async def _change(self, change: Callable[[], Result]) -> Result:
         result = await self._in_turn(change)
@@ -108,21 +109,6 @@ def _wanted(grant: KeyGrant) -> Grant:
 
 def _agree(judge: Judge) -> Agree:
     def agree(affected: Sequence[KeyRecord], others: Sequence[KeyRecord]) -> None:
-        judge([_issued(each) for each in affected], [_issued(each) for each in others])
+        judge([each.issued() for each in affected], [each.issued() for each in others])
 
     return agree
-
-
-def _issued(record: KeyRecord) -> IssuedKey:
-    return IssuedKey(
-        name=record.name,
-        fingerprint=record.fingerprint,
-        state=record.state(datetime.now(UTC)),
-        scopes=record.scopes,
-        owner=record.owner,
-        models=record.models,
-        priority=record.priority,
-        created=record.created,
-        expires=record.expires,
-        revoked=record.revoked,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import msgspec
@@ -11,10 +11,13 @@ import tomli
 
 from jackfield.errors import ManifestError
 from jackfield.ports.identity import SCOPE
+from jackfield.ports.key_issuer import IssuedKey
 from jackfield.types import PRIORITY_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from jackfield.ports.key_issuer import KeyState
 
 Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time with its zone: ``2027-01-31T00:00:00Z``."""
@@ -30,9 +33,6 @@ TEXT_MAX: Final = 200
 
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _FINGERPRINT: Final = 6
-
-State: TypeAlias = Literal["active", "expired", "revoked", "rotated"]
-"""rotated: replaced by a newer one, and good until its grace period ends."""
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,7 +77,22 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """The first six digits of the digest, as ``jackfield.ports.identity.fingerprint`` gives them for the key."""
         return self.digest.partition(":")[2][:_FINGERPRINT]
 
-    def state(self, now: datetime) -> State:
+    def issued(self) -> IssuedKey:
+        """What may be shown of it, as it is now."""
+        return IssuedKey(
+            name=self.name,
+            fingerprint=self.fingerprint,
+            state=self.state(datetime.now(UTC)),
+            scopes=self.scopes,
+            owner=self.owner,
+            models=self.models,
+            priority=self.priority,
+            created=self.created,
+            expires=self.expires,
+            revoked=self.revoked,
+        )
+
+    def state(self, now: datetime) -> KeyState:
         """Where it stands at *now*."""
         if self.revoked is not None and self.revoked <= now:
             return "revoked"
