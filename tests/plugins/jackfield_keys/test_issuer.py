@@ -37,6 +37,19 @@ def issuer(keys: Keys) -> KeysIssuer:
     return KeysIssuer("keys", keys.path, str(keys.path))
 
 
+class Held:
+    """A writer of the key file that has begun, and goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self, path: Path, text: str, shown: str) -> None:
+        self.begun.set()
+        assert self.go_on.wait(30)
+        store.replace(path, text, shown)
+
+
 def test_callers_do_not_learn_where_the_file_is(keys: Keys) -> None:
     """The log does, and why it cannot be used."""
 
@@ -76,27 +89,20 @@ def test_changes_that_wait_take_no_threads_from_those_who_ask_who_calls(
     keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many there are: one is at work, the others have not begun, and keys are judged meanwhile."""
-    begun, go_on = threading.Event(), threading.Event()
-    replace = store.replace
-
-    def slow(path: Path, text: str, shown: str) -> None:
-        begun.set()
-        assert go_on.wait(30)
-        replace(path, text, shown)
-
+    held = Held()
     key = keys.make("asks")
 
     async def scenario() -> int:
         asked = KeysIssuer("keys", keys.path, "keys.toml")
-        monkeypatch.setattr(edit, "replace", slow)
+        monkeypatch.setattr(edit, "replace", held)
         grants = [KeyGrant(name=f"n{number}", scopes=("generate",)) for number in range(100)]
         changes = [asyncio.ensure_future(asked.issue(grant)) for grant in grants]
-        assert await asyncio.to_thread(begun.wait, 30)
+        assert await asyncio.to_thread(held.begun.wait, 30)
         for change in changes[10:]:
             change.cancel()
         async with asyncio.timeout(30):
             assert await asked.authenticate(Credential("bearer", Secret(key))) is not None
-        go_on.set()
+        held.go_on.set()
         await asyncio.gather(*changes, return_exceptions=True)
         return len(await asked.issued())
 
@@ -107,24 +113,18 @@ def test_a_change_whose_caller_left_is_whole_and_comes_before_the_next(
     keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It had begun."""
-    begun, go_on = threading.Event(), threading.Event()
-    replace = store.replace
-
-    def slow(path: Path, text: str, shown: str) -> None:
-        begun.set()
-        assert go_on.wait(30)
-        replace(path, text, shown)
+    held = Held()
 
     async def scenario() -> list[str]:
         asked = issuer(keys)
-        monkeypatch.setattr(edit, "replace", slow)
+        monkeypatch.setattr(edit, "replace", held)
         left = asyncio.ensure_future(asked.issue(GRANT))
-        assert await asyncio.to_thread(begun.wait, 30)
+        assert await asyncio.to_thread(held.begun.wait, 30)
         left.cancel()
         await asyncio.gather(left, return_exceptions=True)
         listing = asyncio.ensure_future(asked.issued())
         await asyncio.sleep(0)
-        go_on.set()
+        held.go_on.set()
         return [each.name for each in await listing]
 
     assert asyncio.run(scenario()) == ["ci", "new"]
