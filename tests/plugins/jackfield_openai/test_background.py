@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from tests.plugins.jackfield_openai.test_responses import events_of
 
@@ -22,7 +23,6 @@ from jackfield_sqlite.store import SqliteStore
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    import pytest
     from aiohttp import web
 
 T = TypeVar("T")
@@ -175,3 +175,23 @@ def test_a_store_that_fails_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (await one.read(path))["status"] == "completed"
 
     with_two(scenario)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_was_left_out_is_said(*, stream: bool) -> None:
+    """As of any other request, where the server is told to be lenient."""
+
+    async def run() -> str | None:
+        gateway = ScriptedGateway()
+        gateway.records = records = SqliteStore(None, SqliteConfig(), option="file")
+        lenient = OpenAIConfig(unknown_fields="warn")
+        application = serve_frontend(lambda port: OpenAIFrontend(port, lenient), gateway)
+        try:
+            async with asyncio.timeout(30), TestClient(TestServer(application)) as client:
+                response = await client.post(PATH, json={**BODY, "stream": stream, "colour": "red"})
+                await response.read()
+                return response.headers.get("x-jackfield-ignored")
+        finally:
+            await records.close()
+
+    assert asyncio.run(run()) == "colour"

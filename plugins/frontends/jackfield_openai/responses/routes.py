@@ -106,7 +106,7 @@ class Responses:
         if call.body.background:
             run = await self._start(work, context)
             if call.body.stream:
-                return await self._follow(request, run, -1)
+                return await self._follow(request, run, -1, headers)
             return json_answer(msgspec.json.encode(run.answer.response), headers)
         with in_own_words():
             return await self._answered(request, work, context, headers)
@@ -165,7 +165,7 @@ class Responses:
         if stream:
             if run is None:
                 raise InvalidRequest("only responses that run in the background can be followed", param="stream")
-            return await self._follow(request, run, after)
+            return await self._follow(request, run, after, {})
         if run is not None:
             return json_answer(msgspec.json.encode(run.answer.response))
         return json_answer(msgspec.json.encode(await self._kept(request, context)))
@@ -330,8 +330,13 @@ class Responses:
         )
         return self._background.start(tenant_of(context), answer, running.make)
 
-    async def _follow(self, request: web.Request, run: Run, after: int) -> web.StreamResponse:
-        async with aclosing(run.follow(after)) as events, EventStream(request, {}, self._config.keepalive_s) as stream:
+    async def _follow(
+        self, request: web.Request, run: Run, after: int, headers: Mapping[str, str]
+    ) -> web.StreamResponse:
+        async with (
+            aclosing(run.follow(after)) as events,
+            EventStream(request, headers, self._config.keepalive_s) as stream,
+        ):
             async for data in events:
                 await stream.send(data)
             if not stream.begun:
