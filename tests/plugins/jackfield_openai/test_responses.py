@@ -21,6 +21,8 @@ from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, fin
 from jackfield.types import ReasoningDelta, Started, TextDelta, TokenLogprob, ToolCallDelta
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.frontend import OpenAIFrontend
+from jackfield_openai.headers import PROCESSING
+from jackfield_openai.responses import operations
 from jackfield_openai.responses.decode import decode_response
 from jackfield_sqlite.config import SqliteConfig
 from jackfield_sqlite.store import SqliteStore
@@ -695,3 +697,21 @@ class TestResponsesConformance(OpenAIKit):
             read_answer=read_answer,
             read_stream=read_stream,
         )
+
+
+def test_headers_are_sent_where_they_are_described() -> None:
+    """Those that say how long an answer took: of one that was made, and not of one that was there."""
+
+    async def scenario(client: Client) -> list[bool]:
+        made = await client.post(PATH, json=BODY)
+        path = f"{PATH}/{(await made.json())['id']}"
+        answers = [made, await client.post(f"{PATH}/input_tokens", json=BODY), await client.get(path)]
+        assert {response.status for response in answers} == {200}
+        return [PROCESSING in response.headers for response in answers]
+
+    gateway = ScriptedGateway()
+    gateway.replies = [Rendered("…", 42)]
+    described = [operations.CREATE, operations.COUNT, operations.RETRIEVE]
+    assert with_client(gateway, scenario) == [
+        PROCESSING in {header.name for header in operation.headers} for operation in described
+    ]

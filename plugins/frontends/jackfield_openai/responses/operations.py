@@ -98,13 +98,12 @@ COUNT: Final = Operation(
     body=ResponseRequest,
     example=_EXAMPLE,
     answer=InputTokens,
-    headers=(IGNORED, *WORK),
+    headers=(IGNORED,),
     error=ErrorBody,
 )
 RETRIEVE: Final = Operation(
     summary="A stored response, or its events",
     answer=Response,
-    headers=(IGNORED, *WORK),
     events=ResponseEvent,
     error=ErrorBody,
     parameters=(
