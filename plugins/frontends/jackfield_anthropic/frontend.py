@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -159,30 +160,27 @@ def _headers(context: RequestContext, ignored: Sequence[str]) -> Mapping[str, st
 
 _NEED: Mapping[str, Need] = {"thinking": "reasoning", "tool_choice": "tools", "tools": "tools"}
 _EXAMPLE = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
-_MESSAGES = Operation(
+_with_chat = partial(
+    Operation,
+    error=ErrorBody,
+    parameters=_HEADERS,
+    headers=(IGNORED, Parameter(name=REQUEST_ID_HEADER, where="header", description="As x-request-id")),
+    task="generate",
+    needs=("chat",),
+    fields_need=_NEED,
+)
+_MESSAGES = _with_chat(
     summary="Answer a conversation, as Anthropic's Messages API.",
     body=MessageRequest,
     example={**_EXAMPLE, "max_tokens": 16},
     answer=MessageAnswer,
     events=Event,
-    error=ErrorBody,
-    parameters=_HEADERS,
-    headers=(IGNORED, Parameter(name=REQUEST_ID_HEADER, where="header", description="As x-request-id")),
     honoured=tuple(sorted(fields.MESSAGES_HONOURED)),
-    task="generate",
-    needs=("chat",),
-    fields_need=_NEED,
 )
-_COUNT = Operation(
+_COUNT = _with_chat(
     summary="Count the tokens of a conversation.",
     body=CountRequest,
     example=_EXAMPLE,
     answer=Counted,
-    error=ErrorBody,
-    parameters=_HEADERS,
-    headers=(IGNORED, Parameter(name=REQUEST_ID_HEADER, where="header", description="As x-request-id")),
     honoured=tuple(sorted(fields.COUNT_HONOURED)),
-    task="generate",
-    needs=("chat",),
-    fields_need=_NEED,
 )

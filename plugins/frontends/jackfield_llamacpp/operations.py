@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import msgspec
@@ -139,99 +140,84 @@ _RERANK: Final = {"query": "What plays music?", "documents": ["A radio", "A tabl
 _SHAPING: Final[Mapping[str, Need]] = {"grammar": "structured_outputs", "json_schema": "structured_outputs"}
 _MODEL: Final = Parameter(name="model", description="Its name or an alias; the default model without it.")
 
+_with_body: Final = partial(Operation, error=ErrorBody, headers=(IGNORED,))
+"""What takes a body, whose fields are screened."""
+
 
 def _honoured(names: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-COMPLETE: Final = Operation(
+COMPLETE: Final = _with_body(
     summary="Continue a text",
     body=CompletionRequest,
     example={"prompt": "Once upon a time", "n_predict": 16},
     answer=Completion | list[Completion],
     events=Completion,
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=_honoured(fields.COMPLETION_HONOURED),
     task="generate",
     fields_need=_SHAPING,
 )
-INFILL: Final = Operation(
+INFILL: Final = _with_body(
     summary="Fill a gap in a text",
     body=InfillRequest,
     example={"input_prefix": "def add(a, b):", "input_suffix": "return c", "n_predict": 16},
     answer=Completion | list[Completion],
     events=Completion,
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=_honoured(fields.INFILL_HONOURED),
     task="generate",
     needs=("infill",),
     fields_need=_SHAPING,
 )
-TOKENIZE: Final = Operation(
+TOKENIZE: Final = _with_body(
     summary="Tokens of a text",
     body=TokenizeBody,
     example={"content": "Hello"},
     answer=TokenizeAnswer,
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=_honoured(fields.TOKENIZE_HONOURED),
 )
-DETOKENIZE: Final = Operation(
+DETOKENIZE: Final = _with_body(
     summary="Text of tokens",
     body=DetokenizeBody,
     example={"tokens": [72, 105]},
     answer=DetokenizeAnswer,
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=_honoured(fields.DETOKENIZE_HONOURED),
 )
-APPLY_TEMPLATE: Final = Operation(
+APPLY_TEMPLATE: Final = _with_body(
     summary="A conversation as the model reads it",
     body=TemplateRequest,
     example={"messages": [{"role": "user", "content": "Hello"}]},
     answer=TemplateAnswer,
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=_honoured(fields.TEMPLATE_HONOURED),
 )
-COUNT: Final = Operation(
+COUNT: Final = _with_body(
     summary="How long a conversation is, as the model reads it",
     body=TemplateRequest,
     example={"messages": [{"role": "user", "content": "Hello"}]},
     answer=CountAnswer,
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=_honoured(fields.TEMPLATE_HONOURED),
 )
-RERANK: Final = Operation(
+RERANK: Final = _with_body(
     summary="Say how well documents fit a query (Jina, TEI)",
     body=RerankBody,
     example=_RERANK,
     answer=JinaRanking | list[TeiResult],
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=_honoured(fields.RERANK_HONOURED),
     task="rerank",
 )
-COHERE_RERANK: Final = Operation(
+COHERE_RERANK: Final = _with_body(
     summary="Say how well documents fit a query (Cohere)",
     body=CohereRerankBody,
     example=_RERANK,
     answer=CohereRanking,
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=_honoured(fields.COHERE_HONOURED),
     task="rerank",
 )
-EMBED: Final = Operation(
+EMBED: Final = _with_body(
     summary="Embed texts",
     body=EmbeddingRequest,
     example={"content": "Hello"},
     answer=list[EmbeddingEntry],
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=_honoured(fields.EMBEDDING_HONOURED),
     task="embed",
 )
@@ -261,18 +247,16 @@ LIST_SLOTS: Final = Operation(
         Parameter(name="fail_on_no_slot", description="1 answers 503 where all slots are busy."),
     ),
 )
-CHANGE_SLOT: Final = Operation(
+CHANGE_SLOT: Final = _with_body(
     summary="Save, restore or erase what a slot has computed",
     body=SlotBody,
     example={"filename": "conversation.bin"},
     answer=SlotSaved,
-    error=ErrorBody,
     parameters=(
         _MODEL,
         Parameter(name="id_slot", where="path", kind=int),
         Parameter(name="action", kind=Literal["save", "restore", "erase"], required=True),
     ),
-    headers=(IGNORED,),
     honoured=_honoured(fields.SLOT_HONOURED),
 )
 HEALTH: Final = Operation(summary="Whether all models serve", answer=Alive, error=ErrorBody)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from jackfield.frontends.exchange import IGNORED
@@ -18,62 +19,55 @@ if TYPE_CHECKING:
 _LINES: Final = "application/x-ndjson"
 _BOTH: Final[Mapping[str, Need]] = {"format": "structured_outputs", "think": "reasoning"}
 
-CHAT: Final = Operation(
+_with_body: Final = partial(Operation, error=ErrorBody, headers=(IGNORED,))
+"""What takes a body, whose fields are screened."""
+
+CHAT: Final = _with_body(
     summary="Answer a conversation, as Ollama.",
     body=shapes.ChatRequest,
     example={"model": "demo", "messages": [{"role": "user", "content": "Hello"}], "stream": False},
     answer=shapes.ChatReply,
     events=shapes.ChatReply,
     events_content=_LINES,
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=tuple(sorted(fields.CHAT_HONOURED)),
     task="generate",
     needs=("chat",),
     fields_need={**_BOTH, "tools": "tools"},
 )
-GENERATE: Final = Operation(
+GENERATE: Final = _with_body(
     summary="Answer or continue a text, as Ollama.",
     body=shapes.GenerateRequest,
     example={"model": "demo", "prompt": "Hello", "stream": False},
     answer=shapes.GenerateReply,
     events=shapes.GenerateReply,
     events_content=_LINES,
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=tuple(sorted(fields.GENERATE_HONOURED)),
     task="generate",
     fields_need={**_BOTH, "suffix": "infill", "system": "chat"},
 )
-EMBED: Final = Operation(
+EMBED: Final = _with_body(
     summary="Vectors of texts, as Ollama.",
     body=shapes.EmbedRequest,
     example={"model": "demo", "input": "Hello"},
     answer=shapes.EmbedReply,
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=tuple(sorted(fields.EMBED_HONOURED)),
     task="embed",
     fields_need={"dimensions": "matryoshka"},
 )
-EMBEDDINGS: Final = Operation(
+EMBEDDINGS: Final = _with_body(
     summary="The vector of a text, not scaled, as Ollama.",
     body=shapes.EmbeddingsRequest,
     example={"model": "demo", "prompt": "Hello"},
     answer=shapes.EmbeddingsReply,
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=tuple(sorted(fields.EMBEDDINGS_HONOURED)),
     task="embed",
 )
 TAGS: Final = Operation(summary="The models, as Ollama lists them.", answer=shapes.Tags, error=ErrorBody)
-SHOW: Final = Operation(
+SHOW: Final = _with_body(
     summary="One model, as Ollama shows it.",
     body=ShowBody,
     example={"model": "demo"},
     answer=shapes.Shown,
-    error=ErrorBody,
-    headers=(IGNORED,),
     honoured=tuple(sorted(fields.SHOW_HONOURED)),
 )
 PS: Final = Operation(summary="The loaded models, as Ollama lists them.", answer=shapes.Processes, error=ErrorBody)
