@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jackfield.errors import NoRoomLeft, RecordNotFound
-from jackfield.ports.records import ID_MAX, PAGE_MAX, Record, StoreFull
-from jackfield_openai.responses.objects import new_id
+from jackfield.ports.records import PAGE_MAX, Record, StoreFull
+from jackfield_openai.records import is_id, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,21 +85,21 @@ class Files:
 
     async def find(self, file_id: str) -> File:
         """A file; raises ``RecordNotFound``."""
-        record = await self._records.get(KIND, file_id, self._tenant) if plain(file_id) else None
+        record = await self._records.get(KIND, file_id, self._tenant) if is_id(file_id) else None
         if record is None:
             raise RecordNotFound("there is no such file", param="file_id")
         return _FILE.decode(record.body)
 
     async def content(self, file_id: str) -> bytes:
         """Its bytes; raises ``RecordNotFound``."""
-        record = await self._records.get(CONTENT, file_id, self._tenant) if plain(file_id) else None
+        record = await self._records.get(CONTENT, file_id, self._tenant) if is_id(file_id) else None
         if record is None:
             raise RecordNotFound("there is no such file", param="file_id")
         return record.body
 
     async def delete(self, file_id: str) -> None:
         """Forget a file; raises ``RecordNotFound``."""
-        if not (plain(file_id) and await self._records.delete(KIND, file_id, self._tenant)):
+        if not (is_id(file_id) and await self._records.delete(KIND, file_id, self._tenant)):
             raise RecordNotFound("there is no such file", param="file_id")
 
     async def page(self, *, purpose: str | None, after: str, limit: int, newest_first: bool) -> Sequence[File]:
@@ -127,8 +127,3 @@ class Files:
                 body=body,
             )
         )
-
-
-def plain(text: str) -> bool:
-    """Whether *text* may be a record's id."""
-    return 0 < len(text) <= ID_MAX and text.isascii() and text.isprintable()

@@ -21,7 +21,7 @@ import msgspec
 from jackfield.errors import RecordNotFound
 from jackfield.ports.identity import Principal
 from jackfield.ports.records import PAGE_MAX, Record
-from jackfield_openai.batches.files import plain
+from jackfield_openai.records import is_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -131,7 +131,7 @@ class BatchRecords:
 
     async def find(self, batch_id: str) -> Kept:
         """A batch; raises ``RecordNotFound``."""
-        record = await self._records.get(KIND, batch_id, self.tenant) if plain(batch_id) else None
+        record = await self._records.get(KIND, batch_id, self.tenant) if is_id(batch_id) else None
         if record is None:
             raise RecordNotFound("there is no such batch", param="batch_id")
         return await self._now(_KEPT.decode(record.body))

@@ -26,9 +26,8 @@ from jackfield_openai.batches.files import Files
 from jackfield_openai.batches.lines import ENDPOINTS
 from jackfield_openai.batches.multipart import read_form
 from jackfield_openai.batches.records import Batch, BatchRecords, Kept
-from jackfield_openai.responses.history import tenant_of
+from jackfield_openai.records import new_id, tenant_of
 from jackfield_openai.responses.listing import check_names, list_object, read_page
-from jackfield_openai.responses.objects import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ import msgspec
 
 from jackfield.errors import JackfieldError
 from jackfield_openai.batches.lines import read_line
-from jackfield_openai.responses.objects import new_id
+from jackfield_openai.records import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

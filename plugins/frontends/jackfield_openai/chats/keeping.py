@@ -8,7 +8,7 @@ import msgspec
 
 from jackfield.errors import UnsupportedField
 from jackfield_openai.chats.records import StoredChats
-from jackfield_openai.responses.history import tenant_of
+from jackfield_openai.records import tenant_of
 
 if TYPE_CHECKING:
     from jackfield.context import RequestContext

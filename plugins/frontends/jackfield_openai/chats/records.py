@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from jackfield.errors import NoRoomLeft, RecordNotFound
-from jackfield.ports.records import ID_MAX, Record, StoreFull
+from jackfield.ports.records import Record, StoreFull
+from jackfield_openai.records import is_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -116,7 +117,7 @@ class StoredChats:
 
     async def delete(self, chat_id: str) -> None:
         """Forget a chat; raises ``RecordNotFound``."""
-        if not (_plain(chat_id) and await self._records.delete(KIND, chat_id, self._tenant)):
+        if not (is_id(chat_id) and await self._records.delete(KIND, chat_id, self._tenant)):
             raise _not_found()
 
     async def page(self, page: Page, model: str | None, metadata: Mapping[str, str]) -> tuple[Sequence[Entry], bool]:
@@ -153,7 +154,7 @@ class StoredChats:
         return found
 
     async def _record(self, chat_id: str) -> Record:
-        record = await self._records.get(KIND, chat_id, self._tenant) if _plain(chat_id) else None
+        record = await self._records.get(KIND, chat_id, self._tenant) if is_id(chat_id) else None
         if record is None:
             raise _not_found()
         return record
@@ -164,10 +165,6 @@ class StoredChats:
             return await self._records.put(record, when="always" if new else "there")
         except StoreFull as error:
             raise NoRoomLeft(f"there is no room to keep this chat: {error}", param="store") from error
-
-
-def _plain(text: str) -> bool:
-    return 0 < len(text) <= ID_MAX and text.isascii() and text.isprintable()
 
 
 def _not_found() -> RecordNotFound:

@@ -15,7 +15,7 @@ from jackfield.ports.frontend import Route
 from jackfield_openai.chats import operations
 from jackfield_openai.chats.records import StoredChats, shown
 from jackfield_openai.metadata import Metadata
-from jackfield_openai.responses.history import tenant_of
+from jackfield_openai.records import tenant_of
 from jackfield_openai.responses.listing import list_object, page_of, read_page
 
 if TYPE_CHECKING:

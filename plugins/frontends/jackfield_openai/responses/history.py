@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jackfield.errors import InvalidRequest, NoRoomLeft, RecordNotFound
-from jackfield.ports.records import ID_MAX, Record, StoreFull
+from jackfield.ports.records import Record, StoreFull
+from jackfield_openai.records import is_id
 from jackfield_openai.responses.items import ITEMS_MAX, CallItem, CallOutputItem, Item, MessageItem, ReasoningItem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jackfield.context import RequestContext
     from jackfield.ports.records import RecordStore
     from jackfield_openai.responses.objects import Object
 
@@ -63,11 +63,6 @@ _ITEMS: Final[dict[str, msgspec.json.Decoder[Item]]] = {
 }
 
 
-def tenant_of(context: RequestContext) -> str:
-    """Whose records the caller of *context* sees."""
-    return context.principal.tenant if context.principal is not None else ""
-
-
 class History:
     """The stored responses of one tenant.
 
@@ -113,7 +108,7 @@ class History:
 
     async def delete(self, response_id: str) -> None:
         """Forget a response; raises ``RecordNotFound``. Those that follow it cannot be continued any more."""
-        if not (_plain(response_id) and await self._records.delete(KIND, response_id, self._tenant)):
+        if not (is_id(response_id) and await self._records.delete(KIND, response_id, self._tenant)):
             raise RecordNotFound("there is no such response", param="response_id")
 
     async def conversation(self, response_id: str) -> list[Item]:
@@ -143,11 +138,7 @@ class History:
         return items
 
     async def _record(self, response_id: str) -> Record | None:
-        return await self._records.get(KIND, response_id, self._tenant) if _plain(response_id) else None
-
-
-def _plain(text: str) -> bool:
-    return 0 < len(text) <= ID_MAX and text.isascii() and text.isprintable()
+        return await self._records.get(KIND, response_id, self._tenant) if is_id(response_id) else None
 
 
 def _item(raw: msgspec.Raw) -> Item:

@@ -8,7 +8,7 @@ import msgspec
 
 from jackfield.errors import InvalidRequest, UnknownField
 from jackfield.frontends.rules import is_null, shown
-from jackfield.ports.records import ID_MAX
+from jackfield_openai.records import is_id
 from jackfield_openai.responses.includes import NAMES
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def read_page(
     if wanted not in {"asc", "desc"}:
         raise InvalidRequest("order must be asc or desc", param="order")
     after = query.get("after", "")
-    if not (after.isascii() and after.isprintable() and len(after) <= ID_MAX):
+    if after and not is_id(after):
         raise InvalidRequest("after is no id", param="after")
     return Page(limit=limit, after=after, newest_first=wanted == "desc")
 

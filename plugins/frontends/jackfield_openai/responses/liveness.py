@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from jackfield.ports.records import Record
-from jackfield_openai.batches.files import plain
+from jackfield_openai.records import is_id
 
 if TYPE_CHECKING:
     from jackfield.ports.records import RecordStore
@@ -68,4 +68,4 @@ class Liveness:
 
     async def _marked(self, kind: str, response_id: str) -> bool:
         mark = f"{response_id}.{kind}"
-        return plain(mark) and await self._records.get(kind, mark, self._tenant) is not None
+        return is_id(mark) and await self._records.get(kind, mark, self._tenant) is not None

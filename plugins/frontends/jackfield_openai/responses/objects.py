@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
 from jackfield.errors import http
 from jackfield_openai.logprobs import chat_logprobs
+from jackfield_openai.records import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 
 Object: TypeAlias = "dict[str, object]"
 ItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete"]
-
-_ID_BYTES: Final = 24
-
-
-def new_id(prefix: str) -> str:
-    """An id that nobody can guess, with OpenAI's *prefix* for its kind."""
-    return prefix + os.urandom(_ID_BYTES).hex()
 
 
 def response_object(call: ResponseCall, model: str, *, stored: bool, tier: str) -> Object:

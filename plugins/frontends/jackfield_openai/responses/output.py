@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 import msgspec
 
 from jackfield.types import ReasoningDelta, TextDelta, ToolCallDelta
-from jackfield_openai.responses.objects import logprob_objects, new_id
+from jackfield_openai.records import new_id
+from jackfield_openai.responses.objects import logprob_objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

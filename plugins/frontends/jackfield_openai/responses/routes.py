@@ -18,18 +18,19 @@ from jackfield.ports.frontend import Route
 from jackfield.questions import Render, Rendered
 from jackfield.types import PRIORITY_MAX, GenerateRequest, PromptProgress, Started
 from jackfield_openai.headers import work_headers
+from jackfield_openai.records import new_id, tenant_of
 from jackfield_openai.responses import operations
 from jackfield_openai.responses.answer import ResponseAnswer
 from jackfield_openai.responses.background import Background
 from jackfield_openai.responses.bodies import ResponseCall
 from jackfield_openai.responses.decode import decode_response
 from jackfield_openai.responses.generation import conversation, generate_request, generated
-from jackfield_openai.responses.history import History, tenant_of
+from jackfield_openai.responses.history import History
 from jackfield_openai.responses.includes import NAMES, check_include
 from jackfield_openai.responses.items import Item, read_items
 from jackfield_openai.responses.listing import listed, page_of, read_page, read_start
 from jackfield_openai.responses.liveness import Liveness
-from jackfield_openai.responses.objects import new_id, response_object
+from jackfield_openai.responses.objects import response_object
 from jackfield_openai.responses.running import ROUTE, Running
 from jackfield_openai.serving import TimedStream
 from jackfield_openai.tiers import BATCH, served
