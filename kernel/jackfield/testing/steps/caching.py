@@ -13,6 +13,7 @@ from jackfield.cache_report import CacheReport
 from jackfield.lifecycle import WorkerState
 from jackfield.testing.command import CommandResult, run_command
 from jackfield.testing.manifests import DEMO, scripted_manifest
+from jackfield.testing.steps.keys import create, serve_with_keys
 from jackfield.testing.steps.words import words
 
 if TYPE_CHECKING:
@@ -60,10 +61,7 @@ def service_with_memory(serve: Callable[[str], ServeProcess]) -> ServeProcess:
 @given("jackfield serve runs with a scripted model that keeps prefixes in memory, and keys", target_fixture="service")
 def service_with_memory_and_keys(serve: Callable[[str], ServeProcess], tmp_path: Path) -> ServeProcess:
     """All ready; there is one key, which nobody uses."""
-    manifest = scripted_manifest(enabled=("kv-memory", "keys"))
-    (tmp_path / "plugins.toml").write_text(manifest)
-    _new_key("operator", tmp_path)
-    return _ready(serve(manifest))
+    return serve_with_keys(serve, tmp_path, scripted_manifest(enabled=("kv-memory", "keys")))
 
 
 @given("jackfield serve runs with the demo model, which keeps prefixes on disk", target_fixture="service")
@@ -76,9 +74,7 @@ def service_with_disk(serve: Callable[[str], ServeProcess]) -> ServeProcess:
 def service_with_disk_and_keys(serve: Callable[[str], ServeProcess], tmp_path: Path) -> ServeProcess:
     """All ready; there is one key, which nobody uses."""
     manifest = _demo_on_disk(STORE_FOLDER).replace('"kv-disk"]', '"kv-disk", "keys"]')
-    (tmp_path / "plugins.toml").write_text(manifest)
-    _new_key("operator", tmp_path)
-    return _ready(serve(manifest))
+    return serve_with_keys(serve, tmp_path, manifest)
 
 
 @given(
@@ -117,7 +113,7 @@ def file_of_words(tmp_path: Path, name: str, count: int) -> None:
 @given(words("a file {name:Text} with a key"))
 def file_with_key(tmp_path: Path, name: str) -> None:
     """As ``--key-file`` takes it; the key is called as the file is."""
-    (tmp_path / name).write_text(_new_key(name, tmp_path))
+    (tmp_path / name).write_text(create(name, tmp_path))
 
 
 @when("a bit of each stored state is flipped")
@@ -202,12 +198,6 @@ def _demo_on_disk(folder: str) -> str:
     enabled, _, rest = DEMO.partition("\n")
     entries = [*json.loads(enabled.partition("=")[2]), "kv-disk"]
     return f'enabled = {json.dumps(entries)}\n{rest}\n[config.kv-disk]\npath = "{folder}"\n'
-
-
-def _new_key(name: str, folder: Path) -> str:
-    done = run_command(f"keys create {name}", folder)
-    assert done.code == 0, done.output
-    return done.output.split()[-1]
 
 
 def _warmed(result: CommandResult) -> _Warmed:

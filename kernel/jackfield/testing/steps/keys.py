@@ -32,12 +32,7 @@ def key() -> str:
 @given("jackfield serve runs with a scripted model and keys", target_fixture="service")
 def service_with_keys(serve: Callable[[str], ServeProcess], tmp_path: Path) -> ServeProcess:
     """All ready; there is one key, which nobody uses."""
-    manifest = scripted_manifest(enabled=("keys",))
-    (tmp_path / "plugins.toml").write_text(manifest)
-    create("operator", tmp_path)
-    service = serve(manifest)
-    service.wait_ready()
-    return service
+    return serve_with_keys(serve, tmp_path, scripted_manifest(enabled=("keys",)))
 
 
 @given(words("a key {name:Text}"), target_fixture="key")
@@ -133,6 +128,15 @@ def _ask(server: Target, prompt: str, key: str, **extra: JsonValue) -> Reply:
     body: JsonValue = {"model": server.client.model, "messages": [{"role": "user", "content": prompt}], **extra}
     headers = {"Authorization": f"Bearer {key}"}
     return server.run(server.client.request("POST", "/v1/chat/completions", body, headers=headers))
+
+
+def serve_with_keys(serve: Callable[[str], ServeProcess], folder: Path, manifest: str) -> ServeProcess:
+    """Run ``jackfield serve`` in *folder* with *manifest*, all ready; there is one key, which nobody uses."""
+    (folder / "plugins.toml").write_text(manifest)
+    create("operator", folder)
+    service = serve(manifest)
+    service.wait_ready()
+    return service
 
 
 def create(arguments: str, folder: Path) -> str:

@@ -13,7 +13,7 @@ from pytest_bdd import given, then, when
 
 from jackfield.sse import SseEvent, SseParser
 from jackfield.testing.manifests import scripted_manifest
-from jackfield.testing.steps.keys import create
+from jackfield.testing.steps.keys import serve_with_keys
 from jackfield.testing.steps.words import Table, fields, words
 
 if TYPE_CHECKING:
@@ -47,12 +47,7 @@ def storing_service(serve: Callable[[str], ServeProcess]) -> ServeProcess:
 @given("jackfield serve runs with a scripted model, keys and a record store", target_fixture="service")
 def storing_service_with_keys(serve: Callable[[str], ServeProcess], tmp_path: Path) -> ServeProcess:
     """All ready; there is one key, which nobody uses."""
-    manifest = scripted_manifest(enabled=("keys", "sqlite"))
-    (tmp_path / "plugins.toml").write_text(manifest)
-    create("operator", tmp_path)
-    service = serve(manifest)
-    service.wait_ready()
-    return service
+    return serve_with_keys(serve, tmp_path, scripted_manifest(enabled=("keys", "sqlite")))
 
 
 @when(words("I ask for a response to {text:Text} with that key"), target_fixture="response")

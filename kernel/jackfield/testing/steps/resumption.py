@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_bdd import given, then, when
 
 from jackfield.testing.manifests import scripted_manifest
-from jackfield.testing.steps.keys import create
+from jackfield.testing.steps.keys import serve_with_keys
 from jackfield.testing.steps.words import words
 
 if TYPE_CHECKING:
@@ -34,12 +34,7 @@ def resumable_server(servers: Callable[[str], Target]) -> Target:
 @given("jackfield serve runs with keys and streams that can be taken up again", target_fixture="service")
 def resumable_service(serve: Callable[[str], ServeProcess], tmp_path: Path) -> ServeProcess:
     """For a minute, by the key that asked."""
-    manifest = scripted_manifest(enabled=("keys",)) + _OPTION
-    (tmp_path / "plugins.toml").write_text(manifest)
-    create("operator", tmp_path)
-    service = serve(manifest)
-    service.wait_ready()
-    return service
+    return serve_with_keys(serve, tmp_path, scripted_manifest(enabled=("keys",)) + _OPTION)
 
 
 @when(words("I stream {prompt:Text} and keep where it is"), target_fixture="reply")

@@ -12,7 +12,7 @@ from jackfield.sse import SseEvent, SseParser
 from jackfield.testing.client import DONE
 from jackfield.testing.manifests import DEMO
 from jackfield.testing.openai_shapes import Usage
-from jackfield.testing.steps.keys import KEY_FILE, create
+from jackfield.testing.steps.keys import KEY_FILE, serve_with_keys
 from jackfield.testing.steps.words import Table, fields, words
 
 if TYPE_CHECKING:
@@ -92,12 +92,8 @@ def all_cached(counted: list[Counted]) -> None:
 
 def _started(serve: Callable[[str], ServeProcess], folder: Path, lines: str) -> ServeProcess:
     enabled, _, rest = DEMO.partition("]\n")
-    manifest = f'{enabled}, "keys"]\n{rest}{lines}'
-    (folder / "plugins.toml").write_text(manifest)
-    create("operator", folder)
+    service = serve_with_keys(serve, folder, f'{enabled}, "keys"]\n{rest}{lines}')
     assert (folder / KEY_FILE).exists()
-    service = serve(manifest)
-    service.wait_ready()
     return service
 
 
