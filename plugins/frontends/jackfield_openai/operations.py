@@ -104,6 +104,12 @@ class _ChatExtra(msgspec.Struct, kw_only=True):
     function_call: Literal["none", "auto"] | NamedFunction | None = None
 
 
+class EmbeddingRequest(EmbeddingBody, frozen=True, kw_only=True):
+    """Texts to embed, and how."""
+
+    input: Prompt
+
+
 def _united(name: str, *parts: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """One Struct with the fields of *parts*, required ones first."""
     found = [each for part in parts for each in msgspec.structs.fields(part)]
@@ -117,7 +123,6 @@ ChatRequest: Final = _united("ChatRequest", _ChatExtra, ChatBody, Shaping)
 CompletionRequest: Final = _united(
     "CompletionRequest", msgspec.defstruct("_Prompted", [("prompt", Prompt)]), CompletionBody, Shaping
 )
-EmbeddingRequest: Final = _united("EmbeddingRequest", msgspec.defstruct("_Input", [("input", Prompt)]), EmbeddingBody)
 
 _SHAPED: Final[Mapping[str, Need]] = dict.fromkeys(fields.SHAPING, "structured_outputs")
 _CALLED: Final[Mapping[str, Need]] = dict.fromkeys(

@@ -51,22 +51,14 @@ class InputTokens(msgspec.Struct, kw_only=True):
     input_tokens: int
 
 
-class _Input(msgspec.Struct, kw_only=True):
+class ResponseRequest(ResponseBody, frozen=True, kw_only=True):
+    """What is to be answered, and how."""
+
     input: str | list[Table]
     """A text, or items: messages, calls, their outputs, thoughts, references."""
     tools: list[FunctionTool] | None = None
     tool_choice: str | Table | None = None
 
-
-def _request() -> type[msgspec.Struct]:
-    found = [each for part in (_Input, ResponseBody) for each in msgspec.structs.fields(part)]
-    required = [(each.name, each.type) for each in found if each.required]
-    others = [(each.name, each.type, each.default) for each in found if not each.required]
-    made: type[msgspec.Struct] = msgspec.defstruct("ResponseRequest", [*required, *others], kw_only=True)
-    return made
-
-
-ResponseRequest: Final = _request()
 
 _INCLUDE: Final = Parameter(name="include", description="What is wanted of it besides; it has what it was made with")
 _EXAMPLE: Final = {"model": "demo", "input": "Hello", "max_output_tokens": 16}
