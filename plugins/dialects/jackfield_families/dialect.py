@@ -47,7 +47,8 @@ class FamilyDialect:
     def __init__(self, form: Form, template: str) -> None:
         marks = (form.thinking.begin, form.thinking.end) if form.thinking is not None else ()
         thinks = any(mark in template or mark.replace(SUFFIX, "{}") in template for mark in marks)
-        switched = (form.switch or form.off) in template and bool(form.switch or form.off)
+        switch = form.switch or form.off
+        switched = bool(switch) and switch in template
         reasoning: Literal["none", "optional", "always"] = "none"
         if thinks:
             reasoning = "optional" if switched else "always"
@@ -91,5 +92,5 @@ class FamilyDialect:
                 known = ", ".join(form.efforts)
                 raise InvalidRequest(f"{thinking.param} must be one of {known} for this model", param=thinking.param)
             variables[form.switch] = thinking.effort
-        if thinking.budget is not None and isinstance(form.values[0], int) and not isinstance(form.values[0], bool):
+        if thinking.budget is not None and form.counts:
             variables[form.switch] = thinking.budget

@@ -65,6 +65,8 @@ class Form(NamedTuple):
     """What it is for off and for on."""
     efforts: tuple[str, ...] = ()
     """Other values that it can have."""
+    counts: bool = False
+    """Whether its values are numbers of tokens, so that a budget is one."""
     off: str = ""
     """A word of the system message that switches thoughts off, where a word does."""
     dropped: str = ""
@@ -172,6 +174,7 @@ FORMS: Final = {
         thinking=ThinkingMarks("<seed:think>", "</seed:think>", after="\n"),
         switch="thinking_budget",
         values=(0, -1),
+        counts=True,
     ),
 }
 """By the dialect's name."""

@@ -35,7 +35,7 @@ class _Writer:
 
     def whole(self) -> Constraint:
         between = f"{self._line}?" if self._line else ""
-        calls = self._marked() if self._form.call is not None else self._listed()
+        calls = self._listed() if self._form.call is None else self._marked(self._form.call)
         return self._grammar.finish(self._grammar.rule("calls", calls), between=between)
 
     def _listed(self) -> str:
@@ -58,11 +58,8 @@ class _Writer:
         before = lark_text(f'{{"{tool.name}": ')
         return f"{before} {self._grammar.arguments(tool)} {lark_text('}')}"
 
-    def _marked(self) -> str:
+    def _marked(self, marks: CallMarks) -> str:
         form, grammar = self._form, self._grammar
-        marks = form.call
-        if marks is None:
-            return ""
         if marks.numbered:
             grammar.rule("NUMBER", "/:[0-9]{1,3}/")
         tagged = self._tagged_grammar()
