@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -109,12 +110,11 @@ class ChatReading:
         """Token by token, so that each log probability goes with its own text, or with no text at all."""
         begin = answer.characters
         answer.characters += len(delta.text)
-        starts = [max(entry.offset - begin, 0) for entry in delta.logprobs]
-        ends = [*starts[1:], len(delta.text)]
-        if starts and starts[0]:
-            yield from self._text(answer, TextDelta(delta.text[: starts[0]], 0, delta.index))
+        places = [*(max(entry.offset - begin, 0) for entry in delta.logprobs), len(delta.text)]
+        if places[0]:  # the rest of a token whose first characters came before
+            yield from self._text(answer, TextDelta(delta.text[: places[0]], 0, delta.index))
         tokens = 0
-        for entry, start, end in zip(delta.logprobs, starts, ends, strict=True):
+        for entry, (start, end) in zip(delta.logprobs, pairwise(places), strict=True):
             answer.unshown.append(entry)
             tokens += 1
             if start == end:

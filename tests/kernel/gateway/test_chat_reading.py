@@ -197,6 +197,16 @@ def test_each_score_goes_with_its_text(text: str, cuts: list[int]) -> None:
     assert b"".join(entry.piece for event in shown for entry in event.logprobs) == data
 
 
+def test_text_that_came_apart_from_its_score() -> None:
+    """The rest of a token might have begun a stop text: where the answer ends there, it comes by itself."""
+    found = reading(logprobs=0, stop=("bc",))
+    score = TokenLogprob(0, b"ab", -1.0)
+    held = [TextDelta("a", 1, 0, (score,)), TextDelta("b", 1)]
+    events = [event for delta in held for event in found.read(delta)]
+    shown = [event for event in events if isinstance(event, TextDelta)]
+    assert [(event.text, event.logprobs) for event in shown] == [("a", (score,)), ("b", ())]
+
+
 def test_scores_of_thoughts_and_calls_are_not_shown() -> None:
     """Only those of content are."""
     found = reading(logprobs=0)
