@@ -118,6 +118,8 @@ def test_a_tenant_has_a_bound_of_its_own() -> None:
         await store.put(response(5, kind="file", size=size))
         with pytest.raises(StoreFull, match="delete some"):
             await store.put(response(6, kind="file", size=size + 1))
+        with pytest.raises(StoreFull, match="more than you may keep"):
+            await store.put(response(6, size=2 * size + OVERHEAD + 1))
         await store.put(response(7, tenant="other", kind="file", size=size))
         return await ids(store)
 
@@ -202,22 +204,24 @@ asyncio.run(main())
 
 def test_what_was_deleted_is_gone_from_the_disk(tmp_path: Path) -> None:
     """Every byte, in the file and in the log beside it, as soon as the answer is there; so is what has expired."""
-    mark = b"a secret of somebody's"
+    marks = (b"a secret of somebody's", b"what soon is over")
     clock = Clock()
 
-    def written() -> bytes:
-        return b"".join(entry.read_bytes() for entry in tmp_path.iterdir())
+    def written() -> list[bool]:
+        files = b"".join(entry.read_bytes() for entry in tmp_path.iterdir())
+        return [mark in files for mark in marks]
 
     async def scenario(store: SqliteStore) -> None:
         for number in range(40):
             expires = NOW + 10 if number % 2 else None
-            await store.put(response(number, body=mark * (1 + 50 * number), expires=expires))
-        assert mark in written()
+            await store.put(response(number, body=marks[number % 2] * (1 + 50 * number), expires=expires))
+        assert written() == [True, True]
         for number in range(0, 40, 2):
             await store.delete("response", f"r{number:03}", "t")
+        assert written() == [False, True]
         clock.now = NOW + 20
         assert await ids(store) == []
-        assert mark not in written()
+        assert written() == [False, False]
 
     run(scenario, tmp_path / "records.db", clock=clock)
 
@@ -259,8 +263,12 @@ def test_a_full_disk_is_an_error_that_passes(tmp_path: Path) -> None:
     assert run(scenario, tmp_path / "records.db") == ["r000", "r001"]
 
 
-def test_a_commit_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Neither half a record nor a transaction that all later ones would fail over."""
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_commit_that_fails_leaves_nothing_behind(tmp_path: Path, *, ended: bool) -> None:
+    """Neither half a record nor a transaction that all later ones would fail over, whether SQLite has ended it or not.
+
+    What went wrong is told, and not that there was nothing left to undo.
+    """
 
     class Broken:
         """A connection whose first commit fails."""
@@ -273,6 +281,8 @@ def test_a_commit_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
             """As the connection does."""
             if statement == "COMMIT" and self.broken:
                 self.broken = False
+                if ended:
+                    self._connection.execute("ROLLBACK")
                 raise sqlite3.OperationalError("disk I/O error")
             return self._connection.execute(statement, values)
 
