@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -35,7 +35,7 @@ class LiveManifest:
         """For a child that is started."""
 
     @property
-    def log_level(self) -> Literal["debug", "info", "warning", "error"]:
+    def log_level(self) -> LogLevel:
         """That children log at."""
         return self._manifest.kernel.log_level
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from jackfield.ports.operating import WorkerAnswer
 
@@ -19,23 +21,17 @@ OFFERS_MAX: Final = 64
 PATIENCE_S: Final = 10.0
 """How long the next change waits for an answer to the one before; making a scheduler takes milliseconds."""
 
-Word: TypeAlias = Literal["taken", "unchanged", "refused", "pending", "lost"]
-
 
 @dataclass
 class _Offer:
     worker: Slot
     child: Process
-    answer: Word = "pending"
-    reason: str = ""
-    param: str | None = None
+    answer: WorkerAnswer
 
     @property
     def shown(self) -> WorkerAnswer:
-        gone = self.answer == "pending" and self.worker.child is not self.child
-        return WorkerAnswer(
-            model=self.worker.name, answer="lost" if gone else self.answer, reason=self.reason, param=self.param
-        )
+        gone = self.answer.answer == "pending" and self.worker.child is not self.child
+        return replace(self.answer, answer="lost") if gone else self.answer
 
 
 class Offers:
@@ -58,7 +54,7 @@ class Offers:
             if worker.child is not None:
                 worker.child.send(offer)
                 if worker.serves:
-                    asked.append(_Offer(worker, worker.child))
+                    asked.append(_Offer(worker, worker.child, WorkerAnswer(model=worker.name, answer="pending")))
         self._made[offer.ticket] = asked
         self._latest, self._until = offer, self._clock() + PATIENCE_S
         if len(self._made) > OFFERS_MAX:
@@ -68,8 +64,12 @@ class Offers:
         """Keep what *child* says, if it was asked."""
         for each in self._made.get(message.ticket, ()):
             if each.child is child:
-                each.answer = "refused" if message.error else "taken" if message.changed else "unchanged"
-                each.reason, each.param = message.error, message.param
+                each.answer = WorkerAnswer(
+                    model=each.worker.name,
+                    answer="refused" if message.error else "taken" if message.changed else "unchanged",
+                    reason=message.error,
+                    param=message.param,
+                )
 
     def read(self, ticket: int) -> Sequence[WorkerAnswer]:
         """What those have made of it who served then."""

@@ -38,9 +38,10 @@ class SlotBoard:
 
     def take(self, sequence: Sequence) -> None:
         """*sequence* runs: where it wants to, if that is free."""
-        wanted = sequence.request.standing.slot if not sequence.index else None
-        free = wanted is not None and wanted < len(self._running) and self._running[wanted] is None
-        self._running[wanted if free and wanted is not None else self._running.index(None)] = sequence
+        slot = sequence.request.standing.slot if sequence.index == 0 else None
+        if slot is None or slot >= len(self._running) or self._running[slot] is not None:
+            slot = self._running.index(None)
+        self._running[slot] = sequence
 
     def of(self, sequence: Sequence) -> int:
         """Where *sequence* runs."""
