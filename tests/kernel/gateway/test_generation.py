@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernel.gateway.played import Transport
 
-from jackfield.channel.framing import FrameDecoder
-from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit, WorkerStatus, to_gateway, to_worker
+from jackfield.channel.messages import Cancel, Events, RequestFailed, WorkerStatus, to_gateway
 from jackfield.chat import ChatFormat, ChatPrompt, Message
 from jackfield.context import RequestContext
 from jackfield.errors import BackendFault, ErrorRecord, InternalError, WorkerDied
@@ -36,26 +36,6 @@ GENERATE = GenerateRequest(model="demo", prompt=TextPrompt("hi"))
 CHAT = GenerateRequest(model="demo", prompt=ChatPrompt((Message("user", "hi"),)))
 END = Finished("stop", Usage(1, 1), Timings(0.0, 0.0, 0.0))
 STARTED = Started(3, 4096)
-
-
-class Transport(asyncio.Transport):
-    """To a worker that the test plays."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[Submit | Cancel] = []
-        self._frames = FrameDecoder()
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Keep what is said."""
-        self.sent += [to_worker().decode(payload) for payload in self._frames.feed(bytes(data))]
-
-    def get_write_buffer_size(self) -> int:
-        """All is read at once."""
-        return 0
-
-    def close(self) -> None:
-        """Nothing has to be done."""
 
 
 class Wire:

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernel.gateway.played import Transport
 
-from jackfield.channel.framing import FrameDecoder
-from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit, WorkerStatus, to_gateway, to_worker
+from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit, WorkerStatus, to_gateway
 from jackfield.chat import ChatFormat
 from jackfield.context import RequestContext, Room
 from jackfield.errors import (
@@ -68,28 +68,6 @@ POOL = PoolRequest(model="demo", task="embed", inputs=(TextPrompt("a"), TextProm
 ROW = struct.pack("<2f", 0.6, 0.8)
 LOGPROB = TokenLogprob(1, b"x", -0.5)
 T = TypeVar("T")
-
-
-class Transport(asyncio.Transport):
-    """To a worker that the test plays."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[Submit | Cancel] = []
-        self.closed = False
-        self._frames = FrameDecoder()
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Keep what is said."""
-        self.sent += [to_worker().decode(payload) for payload in self._frames.feed(bytes(data))]
-
-    def get_write_buffer_size(self) -> int:
-        """All is read at once."""
-        return 0
-
-    def close(self) -> None:
-        """Take note."""
-        self.closed = True
 
 
 class Bench:

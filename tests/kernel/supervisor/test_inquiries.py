@@ -6,68 +6,28 @@ from typing import TYPE_CHECKING
 from unittest.mock import create_autospec
 
 import pytest
+from tests.kernel.supervisor.played import Child, child, started
 
 from jackfield.cache_report import CacheCleared, CacheReport
 from jackfield.channel.messages import AskCache, CacheAnswered, Ready
 from jackfield.channel.operator import AskCaches, CacheRead, CachesAsked, Declined, ReadCache
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
 from jackfield.supervisor.answers import Answers, End
-from jackfield.supervisor.backoff import Backoff
 from jackfield.supervisor.inquiries import INQUIRIES_MAX, Inquiries
 from jackfield.supervisor.live_changes import LiveChanges
 from jackfield.supervisor.live_manifest import LiveManifest
 from jackfield.supervisor.report import Report
-from jackfield.supervisor.slot import Patience, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from jackfield.channel.messages import ToChild
-
-
-class Worker:
-    """A process that remembers what it was asked."""
-
-    pid = 1
-
-    def __init__(self) -> None:
-        self.asked: list[ToChild] = []
-
-    def send(self, message: ToChild, descriptors: Sequence[int] = ()) -> None:
-        """Remember it."""
-        assert not descriptors
-        self.asked.append(message)
-
-    def kill(self) -> None:
-        """It lives as long as the test."""
-
-
-def slot(name: str = "m") -> Slot:
-    """A worker that is loading."""
-    made = Slot(
-        name,
-        start=lambda _: Worker(),
-        changed=lambda _: None,
-        patience=Patience(60, 60),
-        backoff=Backoff(1.0),
-        clock=lambda: 0.0,
-    )
-    made.start()
-    return made
+    from jackfield.supervisor.slot import Slot
 
 
 @pytest.fixture
 def worker() -> Slot:
     """A worker that serves."""
-    made = slot()
+    made = started("m")
     made.take(Ready())
     return made
-
-
-def process(of: Slot) -> Worker:
-    """Its process."""
-    assert isinstance(of.child, Worker)
-    return of.child
 
 
 def test_a_question_is_passed_on_and_its_answer_read_once(worker: Slot) -> None:
@@ -75,19 +35,19 @@ def test_a_question_is_passed_on_and_its_answer_read_once(worker: Slot) -> None:
     inquiries = Inquiries()
     ticket = inquiries.ask(worker, clear=True)
     assert ticket is not None
-    assert process(worker).asked == [AskCache(ticket=ticket, clear=True)]
+    assert child(worker).told == [AskCache(ticket=ticket, clear=True)]
     assert inquiries.read(ticket) == CacheRead()
     answer = CacheCleared(prefixes=3)
-    inquiries.answered(process(worker), CacheAnswered(ticket=ticket, answer=answer))
+    inquiries.answered(child(worker), CacheAnswered(ticket=ticket, answer=answer))
     assert inquiries.read(ticket) == CacheRead(answer=answer)
     assert inquiries.read(ticket).lost
 
 
 def test_who_does_not_serve_is_not_asked() -> None:
     """It could not answer."""
-    loading = slot()
+    loading = started("m")
     assert Inquiries().ask(loading, clear=False) is None
-    assert process(loading).asked == []
+    assert child(loading).told == []
     loading.exited("ended by SIGKILL")
     assert Inquiries().ask(loading, clear=False) is None
 
@@ -97,7 +57,7 @@ def test_a_worker_that_died_answers_no_more(worker: Slot) -> None:
     inquiries = Inquiries()
     ticket = inquiries.ask(worker, clear=False)
     assert ticket is not None
-    before = process(worker)
+    before = child(worker)
     worker.exited("ended by SIGKILL")
     assert "ended by SIGKILL" in inquiries.read(ticket).lost
     inquiries.answered(before, CacheAnswered(ticket=ticket, answer=CacheReport()))
@@ -109,8 +69,8 @@ def test_nobody_answers_for_another(worker: Slot) -> None:
     inquiries = Inquiries()
     ticket = inquiries.ask(worker, clear=False)
     assert ticket is not None
-    inquiries.answered(Worker(), CacheAnswered(ticket=ticket, answer=CacheReport(prefixes=666)))
-    inquiries.answered(process(worker), CacheAnswered(ticket=ticket + 1, answer=CacheReport(prefixes=666)))
+    inquiries.answered(Child(), CacheAnswered(ticket=ticket, answer=CacheReport(prefixes=666)))
+    inquiries.answered(child(worker), CacheAnswered(ticket=ticket + 1, answer=CacheReport(prefixes=666)))
     assert inquiries.read(ticket) == CacheRead()
 
 
@@ -125,18 +85,18 @@ def test_questions_that_nobody_reads_the_answers_of_make_room(worker: Slot) -> N
 def test_models_are_asked_by_name_or_alias_or_all() -> None:
     """An unknown one is refused, with those that there are."""
     models = {name: ModelConfig(source="x", aliases=(f"{name}-alias",)) for name in ("one", "two")}
-    workers = [slot(name) for name in models]
+    workers = [started(name) for name in models]
     workers[0].take(Ready())
     manifest = Manifest(enabled=(), kernel=KernelConfig(), models=models)
     live = LiveManifest(manifest, lambda: manifest)
     answers = Answers(
         manifest,
         started=0,
-        gateway=slot("gateway"),
+        gateway=started("gateway"),
         workers=workers,
         logs={},
         changes=LiveChanges(
-            live, lambda _message: None, slot("gateway"), workers, create_autospec(Report), lambda: 0.0
+            live, lambda _message: None, started("gateway"), workers, create_autospec(Report), lambda: 0.0
         ),
         end=End(lambda: None, lambda: False),
     )
@@ -150,7 +110,7 @@ def test_models_are_asked_by_name_or_alias_or_all() -> None:
     assert isinstance(one, CachesAsked)
     [asked] = one.workers
     assert asked.ticket is not None
-    answers.answered(process(workers[0]), CacheAnswered(ticket=asked.ticket, answer=CacheCleared(prefixes=1)))
+    answers.answered(child(workers[0]), CacheAnswered(ticket=asked.ticket, answer=CacheCleared(prefixes=1)))
     assert answers.answer(ReadCache(ticket=asked.ticket)) == CacheRead(answer=CacheCleared(prefixes=1))
     refused = answers.answer(AskCaches(model="three"))
     assert isinstance(refused, Declined)

@@ -5,43 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.kernel.supervisor.played import child, started
 
 from jackfield.channel.messages import Configured, Ready, Reconfigure, Reconfigured, SetLogLevel
 from jackfield.channel.operator import ChangeSettings, NewValue
 from jackfield.errors import ManifestError, Overloaded
 from jackfield.live_options import LIVE
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
-from jackfield.supervisor.backoff import Backoff
 from jackfield.supervisor.live_changes import LiveChanges
 from jackfield.supervisor.live_manifest import LiveManifest
 from jackfield.supervisor.offers import OFFERS_MAX, PATIENCE_S
-from jackfield.supervisor.slot import Patience, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from jackfield.channel.messages import ToChild, WorkerStatus
     from jackfield.supervisor.report import Addresses
+    from jackfield.supervisor.slot import Slot
 
 WEIGHT = NewValue(("config", "fair", "weights", "keys/ci"), 3)
 SLICE = NewValue(("config", "fair", "slice_tokens"), 64)
-
-
-class Child:
-    """A process that remembers what it was told."""
-
-    pid = 1
-
-    def __init__(self) -> None:
-        self.told: list[ToChild] = []
-
-    def send(self, message: ToChild, descriptors: Sequence[int] = ()) -> None:
-        """Remember it."""
-        assert not descriptors
-        self.told.append(message)
-
-    def kill(self) -> None:
-        """It lives as long as the test."""
 
 
 class Notes:
@@ -91,24 +72,12 @@ class Server:
         )
         self.live = LiveManifest(self.file, lambda: self.file)
         self.notes = Notes()
-        self.gateway = self._slot("gateway")
-        self.workers = [self._slot(name) for name in models]
+        self.gateway = started("gateway", lambda: self.now)
+        self.workers = [started(name, lambda: self.now) for name in models]
         for worker in self.workers[:serving]:
             worker.take(Ready())
         self.all: list[ToChild] = []
         self.changes = LiveChanges(self.live, self.all.append, self.gateway, self.workers, self.notes, lambda: self.now)
-
-    def _slot(self, name: str) -> Slot:
-        made = Slot(
-            name,
-            start=lambda _: Child(),
-            changed=lambda _: None,
-            patience=Patience(60, 60),
-            backoff=Backoff(1.0),
-            clock=lambda: self.now,
-        )
-        made.start()
-        return made
 
     def answer(self, number: int, ticket: int, *, changed: bool = True, error: str = "") -> None:
         """What one worker says."""
@@ -129,17 +98,12 @@ class Server:
     @property
     def known(self) -> Manifest:
         """What the gateway was told last."""
-        told = [each for each in _told(self.gateway) if isinstance(each, Configured)]
+        told = [each for each in child(self.gateway).told if isinstance(each, Configured)]
         return Manifest.restore(told[-1].manifest)
 
 
-def _told(slot: Slot) -> list[ToChild]:
-    assert isinstance(slot.child, Child)
-    return slot.child.told
-
-
 def _offer(slot: Slot) -> Manifest:
-    offers = [each for each in _told(slot) if isinstance(each, Reconfigure)]
+    offers = [each for each in child(slot).told if isinstance(each, Reconfigure)]
     return Manifest.restore(offers[-1].manifest)
 
 
