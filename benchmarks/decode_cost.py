@@ -17,10 +17,10 @@ from jackfield.ports.frontend import ModelCard
 from jackfield_anthropic.decode import decode_messages
 from jackfield_ollama.decode import decode_chat as decode_ollama
 from jackfield_openai.decode import decode_chat
+from jackfield_openai.records import new_id
 from jackfield_openai.responses.decode import decode_response
 from jackfield_openai.responses.generation import conversation
 from jackfield_openai.responses.items import read_items
-from jackfield_openai.responses.objects import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
