@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from jackfield.frontends.llama_server import progress_object, timings_object
 from jackfield_llamacpp.settings import LOWEST, generation_settings
-from jackfield_llamacpp.timing import Pace, timings
+from jackfield_llamacpp.timing import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,12 +101,7 @@ class Choice:
         if not self._asked.body.return_progress:
             return b""
         partial = self._partial("", [])
-        partial["prompt_progress"] = {
-            "total": progress.prompt_tokens,
-            "cache": progress.cached_tokens,
-            "processed": progress.computed_tokens,
-            "time_ms": int(progress.elapsed_s * 1000),
-        }
+        partial["prompt_progress"] = progress_object(progress)
         return _event(partial)
 
     def last_event(self, finished: Finished) -> bytes:
@@ -156,7 +152,7 @@ class Choice:
             "stopping_word": finished.stopped_by if isinstance(finished.stopped_by, str) else "",
             # what the slot has computed now; the last token was drawn and not computed
             "tokens_cached": usage.prompt_tokens + max(usage.completion_tokens - 1, 0),
-            "timings": timings(finished),
+            "timings": timings_object(finished),
         }
 
     def _truncated(self, finished: Finished) -> bool:

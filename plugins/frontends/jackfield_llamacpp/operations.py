@@ -11,6 +11,7 @@ from msgspec import Meta
 from jackfield.chat import JsonValue
 from jackfield.frontends.arrays import Token
 from jackfield.frontends.exchange import IGNORED
+from jackfield.frontends.llama_server import Progress, Timings
 from jackfield.frontends.sampling import Bias
 from jackfield.ports.frontend import Operation, Parameter
 from jackfield_llamacpp import fields
@@ -88,29 +89,6 @@ class TokenLogprob(Logprob):
     """The same, and how likely others were."""
 
     top_logprobs: list[Logprob]
-
-
-class Timings(msgspec.Struct):
-    """Where the time went."""
-
-    cache_n: int
-    prompt_n: int
-    prompt_ms: float
-    prompt_per_token_ms: float
-    prompt_per_second: float
-    predicted_n: int
-    predicted_ms: float
-    predicted_per_token_ms: float
-    predicted_per_second: float
-
-
-class Progress(msgspec.Struct):
-    """How far a prompt is."""
-
-    total: int
-    cache: int
-    processed: int
-    time_ms: int
 
 
 class Completion(msgspec.Struct, kw_only=True):

@@ -1,13 +1,15 @@
-"""``timings``: where the time went, in milliseconds and tokens a second (``server_slot_stats::to_json``)."""
+"""``timings`` of an answer that is still being made (``server_slot_stats::to_json``)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jackfield.frontends.llama_server import timings_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jackfield.types import Finished, PromptProgress
+    from jackfield.types import PromptProgress
 
 
 class Pace:
@@ -37,24 +39,4 @@ class Pace:
         if self._first is None and tokens:
             self._first = now
         first = now if self._first is None else self._first
-        return _timings(self._cached, (self._prompt, first - began), (tokens, now - first))
-
-
-def timings(finished: Finished) -> Mapping[str, float]:
-    """Where the time of the whole answer went."""
-    usage, took = finished.usage, finished.timings
-    prompt = usage.prompt_tokens - usage.cached_tokens
-    return _timings(usage.cached_tokens, (prompt, took.prefill_s), (usage.completion_tokens, took.decode_s))
-
-
-def _timings(cached: int, prompt: tuple[int, float], predicted: tuple[int, float]) -> Mapping[str, float]:
-    return {"cache_n": cached, **_pace("prompt", *prompt), **_pace("predicted", *predicted)}
-
-
-def _pace(name: str, tokens: int, seconds: float) -> Mapping[str, float]:
-    return {
-        f"{name}_n": tokens,
-        f"{name}_ms": seconds * 1000,
-        f"{name}_per_token_ms": seconds * 1000 / tokens if tokens else 0.0,
-        f"{name}_per_second": tokens / seconds if seconds else 0.0,
-    }
+        return timings_of(self._cached, (self._prompt, first - began), (tokens, now - first))

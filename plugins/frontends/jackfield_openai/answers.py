@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
+from jackfield.frontends.llama_server import progress_object, timings_object
 from jackfield.types import Finished, PromptProgress, ReasoningDelta, TextDelta, ToolCallDelta, Usage
 from jackfield_openai.best import best
 from jackfield_openai.logprobs import chat_logprobs, text_logprobs
 from jackfield_openai.obfuscation import obfuscated
-from jackfield_openai.timings import timings_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,14 +124,8 @@ class Answer:
 
     def progress(self, progress: PromptProgress) -> bytes:
         """The event that says how far the prompt is computed, in llama-server's words."""
-        said = {
-            "total": progress.prompt_tokens,
-            "cache": progress.cached_tokens,
-            "processed": progress.computed_tokens,
-            "time_ms": round(progress.elapsed_s * 1000),
-        }
         choice = b'{"index":%d%b,"logprobs":null,"finish_reason":null}' % (progress.index, self.no_text)
-        return self._start + choice + b'],"prompt_progress":' + _encode(said) + self._tail[1:]
+        return self._start + choice + b'],"prompt_progress":' + _encode(progress_object(progress)) + self._tail[1:]
 
     def chat_event(self, delta: ReasoningDelta | ToolCallDelta) -> bytes:
         """The event that carries a thought or a part of a call."""

@@ -11,6 +11,7 @@ import msgspec
 
 from jackfield.capabilities import Capabilities
 from jackfield.chat import JsonValue
+from jackfield.frontends.llama_server import Progress, Timings
 from jackfield.types import FinishReason
 
 Table: TypeAlias = dict[str, JsonValue]
@@ -122,20 +123,6 @@ class Usage(msgspec.Struct, kw_only=True):
     completion_tokens_details: CompletionDetails
 
 
-class Timings(msgspec.Struct, kw_only=True):
-    """Where the time went."""
-
-    cache_n: int
-    prompt_n: int
-    prompt_ms: float
-    prompt_per_token_ms: float
-    prompt_per_second: float
-    predicted_n: int
-    predicted_ms: float
-    predicted_per_token_ms: float
-    predicted_per_second: float
-
-
 class ChatCompletion(msgspec.Struct, kw_only=True):
     """Answers to a chat."""
 
@@ -151,15 +138,6 @@ class ChatCompletion(msgspec.Struct, kw_only=True):
     metadata: dict[str, str] | None = None
 
 
-class PromptProgress(msgspec.Struct, kw_only=True):
-    """How far a prompt is computed."""
-
-    total: int
-    cache: int
-    processed: int
-    time_ms: int
-
-
 class ChatCompletionChunk(msgspec.Struct, kw_only=True):
     """A part of the answers to a chat."""
 
@@ -172,7 +150,7 @@ class ChatCompletionChunk(msgspec.Struct, kw_only=True):
     system_fingerprint: str | None = None
     service_tier: str | None = None
     timings: Timings | None = None
-    prompt_progress: PromptProgress | None = None
+    prompt_progress: Progress | None = None
     obfuscation: str | None = None
 
 
@@ -206,7 +184,7 @@ class Completion(msgspec.Struct, kw_only=True):
     usage: Usage | None = None
     system_fingerprint: str | None = None
     timings: Timings | None = None
-    prompt_progress: PromptProgress | None = None
+    prompt_progress: Progress | None = None
     obfuscation: str | None = None
 
 
