@@ -252,6 +252,15 @@ class ModelList(msgspec.Struct, kw_only=True):
     last_id: str | None
 
 
+class ListPage(msgspec.Struct, kw_only=True):
+    """One page of a list, whose ``data`` differ."""
+
+    object: Literal["list"]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
 class DroppedStream(msgspec.Struct, kw_only=True):
     """A stream that was cancelled and forgotten."""
 

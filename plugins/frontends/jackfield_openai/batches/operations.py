@@ -11,7 +11,7 @@ from jackfield_openai.batches.bodies import BatchBody
 from jackfield_openai.batches.files import File
 from jackfield_openai.batches.records import Batch
 from jackfield_openai.responses.operations import PAGE
-from jackfield_openai.shapes import ErrorBody
+from jackfield_openai.shapes import ErrorBody, ListPage
 
 
 class Upload(msgspec.Struct, kw_only=True):
@@ -29,24 +29,16 @@ class DeletedFile(msgspec.Struct, kw_only=True):
     deleted: bool
 
 
-class FileList(msgspec.Struct, kw_only=True):
+class FileList(ListPage, kw_only=True):
     """One page of files."""
 
-    object: Literal["list"]
     data: list[File]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
-class BatchList(msgspec.Struct, kw_only=True):
+class BatchList(ListPage, kw_only=True):
     """One page of batches."""
 
-    object: Literal["list"]
     data: list[Batch]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 _FILE: Final = Parameter(name="id", where="path", required=True, description="Of the file")

@@ -9,7 +9,7 @@ import msgspec
 from jackfield.ports.frontend import Operation, Parameter
 from jackfield_openai.metadata import Metadata
 from jackfield_openai.responses.operations import PAGE
-from jackfield_openai.shapes import ChatCompletion, ErrorBody, Table
+from jackfield_openai.shapes import ChatCompletion, ErrorBody, ListPage, Table
 
 
 class StoredChat(ChatCompletion, kw_only=True):
@@ -18,14 +18,10 @@ class StoredChat(ChatCompletion, kw_only=True):
     request_id: str
 
 
-class ChatList(msgspec.Struct, kw_only=True):
+class ChatList(ListPage, kw_only=True):
     """One page of stored answers."""
 
-    object: Literal["list"]
     data: list[StoredChat]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class StoredMessage(msgspec.Struct, kw_only=True):
@@ -37,14 +33,10 @@ class StoredMessage(msgspec.Struct, kw_only=True):
     content_parts: list[Table] | None
 
 
-class MessageList(msgspec.Struct, kw_only=True):
+class MessageList(ListPage, kw_only=True):
     """One page of messages."""
 
-    object: Literal["list"]
     data: list[StoredMessage]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class DeletedChat(msgspec.Struct, kw_only=True):

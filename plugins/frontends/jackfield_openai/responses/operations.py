@@ -12,7 +12,7 @@ from jackfield_openai.headers import WORK
 from jackfield_openai.responses import fields
 from jackfield_openai.responses.bodies import ResponseBody
 from jackfield_openai.responses.shapes import Response, ResponseEvent
-from jackfield_openai.shapes import ErrorBody, Table
+from jackfield_openai.shapes import ErrorBody, ListPage, Table
 
 
 class FunctionTool(msgspec.Struct, kw_only=True):
@@ -34,14 +34,10 @@ class DeletedResponse(msgspec.Struct, kw_only=True):
     deleted: bool
 
 
-class ItemList(msgspec.Struct, kw_only=True):
+class ItemList(ListPage, kw_only=True):
     """One page of items."""
 
-    object: Literal["list"]
     data: list[Table]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class InputTokens(msgspec.Struct, kw_only=True):
