@@ -55,6 +55,11 @@ def empty(value: Items | Table | str) -> bool:
     return not value
 
 
+def one_of(*values: str) -> Callable[[str], bool]:
+    """What asks for nothing: one of *values*."""
+    return lambda value: value in values
+
+
 class FieldName(str):
     """A key of a JSON object that equals nothing but itself, so that a dictionary keeps a name that came twice."""
 

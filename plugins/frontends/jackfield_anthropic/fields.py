@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from jackfield.frontends.rules import Items, Rule, Rules, Table, anything, empty, never
+from jackfield.frontends.rules import Items, Rule, Rules, Table, anything, empty, never, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 
 class _Keep(msgspec.Struct, frozen=True):
@@ -55,10 +55,6 @@ def _own(value: _Billing) -> bool:
     return value.bill_to in {None, "self"}
 
 
-def _one_of(*values: str) -> Callable[[str], bool]:
-    return lambda value: value in values
-
-
 def _false(value: bool) -> bool:  # noqa: FBT001 -- it judges a boolean
     return not value
 
@@ -88,7 +84,7 @@ _BOTH: Final[Rules] = {
     "cache_control": CACHE,
     "context_management": Rule(_ContextManagement, _keeps_all),
     "mcp_servers": Rule(Items, empty),
-    "speed": Rule(str, _one_of("standard"), tunes=True),
+    "speed": Rule(str, one_of("standard"), tunes=True),
     "user_profile_id": Rule(str, never),
     "workspace_id": Rule(str, never),
 }
@@ -101,7 +97,7 @@ MESSAGES: Final[Rules] = {
     "fallback_credit_token": Rule(str, anything),
     "fallbacks": Rule(Items | str, empty, tunes=True),
     "inference_geo": Rule(str, never),
-    "service_tier": Rule(str, _one_of("auto", "standard_only")),
+    "service_tier": Rule(str, one_of("auto", "standard_only")),
     "thread": Rule(Table, never),
 }
 """Fields of ``/v1/messages`` that are not honoured."""

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from jackfield.frontends.rules import Items, Rule, Rules, Table, anything, empty, never
+from jackfield.frontends.rules import Items, Rule, Rules, Table, anything, empty, never, one_of
 from jackfield.frontends.sampling import SamplingBody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 
 def _false(value: object) -> bool:
@@ -40,10 +40,6 @@ def _one(value: float) -> bool:
 
 def _text_only(value: list[str]) -> bool:
     return value == ["text"]
-
-
-def _one_of(*values: str) -> Callable[[str], bool]:
-    return lambda value: value in values
 
 
 class _CacheOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -156,7 +152,7 @@ _LOCAL: Final[Rules] = {
     "bad_words": Rule(Items, empty),
     "custom_params": Rule(Table, empty),
     "ec_transfer_params": Rule(Table, empty),
-    "guided_decoding_backend": Rule(str, _one_of("auto", "guidance"), tunes=True),
+    "guided_decoding_backend": Rule(str, one_of("auto", "guidance"), tunes=True),
     "guided_whitespace_pattern": Rule(str, never),
     "kv_transfer_params": Rule(Table, empty),
     "length_penalty": Rule(float, _one, tunes=True),
@@ -198,13 +194,13 @@ CHAT: Final[Rules] = {
     "prediction": Rule(Table, never, tunes=True),
     "prompt_cache_options": Rule(_CacheOptions, _usual_cache, tunes=True),
     # an upper bound on how long a prefix may stay cached: keeping it for less honours it
-    "prompt_cache_retention": Rule(str, _one_of("in_memory", "in-memory", "24h"), tunes=True),
+    "prompt_cache_retention": Rule(str, one_of("in_memory", "in-memory", "24h"), tunes=True),
     "reasoning_budget_message": Rule(str, empty),
     "reasoning_control": Rule(bool, _false),
-    "reasoning_format": Rule(str, _one_of("auto", "deepseek")),
+    "reasoning_format": Rule(str, one_of("auto", "deepseek")),
     "separate_reasoning": Rule(bool, _true),
     "stream_reasoning": Rule(bool, _true),
-    "verbosity": Rule(str, _one_of("medium"), tunes=True),
+    "verbosity": Rule(str, one_of("medium"), tunes=True),
     "web_search_options": Rule(Table, never),
 }
 """Fields of ``/v1/chat/completions`` that are not honoured."""

@@ -6,19 +6,12 @@ tokens.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-from jackfield.frontends.rules import Items, Rule, Rules, Table, anything, never
+from jackfield.frontends.rules import Items, Rule, Rules, Table, anything, never, one_of
 from jackfield.frontends.sampling import SamplingBody
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def _one_of(*values: str) -> Callable[[str], bool]:
-    return lambda value: value in values
 
 
 class _StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,12 +60,12 @@ RESPONSE: Final[Rules] = {
     "max_tool_calls": Rule(int, anything),
     "moderation": Rule(Table, never),
     "prompt": Rule(Table, never),
-    "prompt_cache_retention": Rule(str, _one_of("in_memory", "in-memory", "24h"), tunes=True),
+    "prompt_cache_retention": Rule(str, one_of("in_memory", "in-memory", "24h"), tunes=True),
     "stream_options": Rule(_StreamOptions, _plain_stream),
 }
 
 REASONING: Final = frozenset({"effort", "summary"})
-REASONING_RULES: Final[Rules] = {"generate_summary": Rule(str, _one_of("auto"))}
+REASONING_RULES: Final[Rules] = {"generate_summary": Rule(str, one_of("auto"))}
 TEXT: Final = frozenset({"format"})
-TEXT_RULES: Final[Rules] = {"verbosity": Rule(str, _one_of("medium"), tunes=True)}
+TEXT_RULES: Final[Rules] = {"verbosity": Rule(str, one_of("medium"), tunes=True)}
 """Fields of ``reasoning`` and ``text``."""
