@@ -51,8 +51,11 @@ def test_progress_of_a_prompt() -> None:
 def test_preemptions_are_no_news() -> None:
     """What is computed anew is not told again."""
     runner = load("demo", batch=32)
+    asked = [msgspec.structs.replace(question(f"{n} {TEXT}", cached=False), progress=True) for n in range(3)]
     with Engine(runner, Unsteady()) as engine:
-        askers = engine.ask(*[msgspec.structs.replace(question(f"{n} {TEXT}"), progress=True) for n in range(3)])
+        askers = engine.ask(*asked)
+        computed = engine.loop.clock.prompt_tokens
+    assert computed > sum(asker.ends[0].usage.prompt_tokens for asker in askers)
     for asker in askers:
         told = [each.computed_tokens for each in progress(asker)]
         assert told == sorted(set(told))

@@ -24,13 +24,18 @@ def prompts_begin(chunks: list[Chunk]) -> bool:
 
 def prompt_went_on(sequence: Sequence) -> None:
     """More of the prompt of *sequence* is computed. What is computed anew after a preemption is no news."""
-    if sequence.request.shown.progress and sequence.computed > sequence.told:
+    if sequence.request.shown.progress and _computed(sequence) > sequence.told:
         _tell(sequence)
 
 
 def _tell(sequence: Sequence) -> None:
     request = sequence.request
-    sequence.told = min(sequence.computed, len(request.prompt))
+    sequence.told = _computed(sequence)
     elapsed_s = time.monotonic() - (sequence.started or 0.0)
     cached = request.cached or 0
     request.recipient.post(PromptProgress(len(request.prompt), cached, sequence.told, elapsed_s, sequence.index))
+
+
+def _computed(sequence: Sequence) -> int:
+    """Of the prompt; after a preemption what was drawn of the answer is computed with it."""
+    return min(sequence.computed, len(sequence.request.prompt))
