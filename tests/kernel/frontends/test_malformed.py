@@ -18,13 +18,24 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     kind: Literal["a", "b"] = "a"
 
 
+class Checked(msgspec.Struct):
+    """A body with a check of its own, which says what it was given."""
+
+    kind: str
+
+    def __post_init__(self) -> None:
+        raise ValueError(f"nobody knows {self.kind}")
+
+
 DECODER = msgspec.json.Decoder(Body)
 
 
+@pytest.mark.parametrize("kind", [Body, Checked])
 @pytest.mark.parametrize("body", [{"x" * 1_000_000: 1}, {"kind": "x" * 1_000_000}])
-def test_what_a_client_wrote_is_not_repeated_at_length(body: dict[str, object]) -> None:
+def test_what_a_client_wrote_is_not_repeated_at_length(kind: type[Body | Checked], body: dict[str, object]) -> None:
+    decoder: msgspec.json.Decoder[Body | Checked] = msgspec.json.Decoder(kind)
     with pytest.raises(InvalidRequest) as refused:
-        typed(DECODER, msgspec.json.encode(body), "field")
+        typed(decoder, msgspec.json.encode(body), "field")
     assert len(refused.value.message) < SAID_MAX + 20
     assert refused.value.param is not None
     assert refused.value.param.startswith("field")

@@ -40,13 +40,15 @@ def forecast(slots: int = 4, *services: Service) -> Forecast:
     [(0, 1, True), (5, 1, True), (6, 1, False), (7, 1, False), (2, 4, True), (3, 4, False)],
 )
 def test_slots_and_queue_are_counted(in_flight: int, answers: int, *, admitted: bool) -> None:
-    """Four slots and two places to wait."""
+    """Four slots and two places to wait; who is refused is not told of room before it may come back."""
     admission = Admission(slots=4, queue=2)
     if admitted:
         admission.admit(Load(in_flight), answers)
     else:
-        with pytest.raises(QueueFull):
+        with pytest.raises(QueueFull) as refused:
             admission.admit(Load(in_flight), answers)
+        assert refused.value.room is not None
+        assert refused.value.room.reset_s == refused.value.retry_after == RETRY_MIN_S
 
 
 @pytest.mark.parametrize(("timeout_s", "admitted"), [(None, True), (5.1, True), (4.9, False), (0.001, False)])

@@ -183,9 +183,10 @@ def test_nearest_dialect(serve: Serve, small: Callable[[str], FrontendFactory], 
     assert (response.status, response.getheader("x-dialect")) == (404, dialect)
 
 
-def test_a_path_is_nearest_to_itself(serve: Serve, small: Callable[[str], FrontendFactory]) -> None:
-    """Also where another frontend, listed before, has longer ones that begin with it."""
-    served = serve(frontends={"a": small("/b/models"), "b": small("/b")})
+@pytest.mark.parametrize("other", ["/b/models", "/{any}"])
+def test_a_path_is_nearest_to_itself(serve: Serve, small: Callable[[str], FrontendFactory], other: str) -> None:
+    """Also where another frontend, listed before, has longer ones that begin with it, or some that take anything."""
+    served = serve(frontends={"a": small(other), "b": small("/b")})
     response = served.request("DELETE", "/b/models")
     assert (response.status, response.getheader("x-dialect")) == (405, "/b")
 

@@ -148,6 +148,7 @@ class Engine:
         stores: Below the device.
         constraints: Compiles what answers must look like.
         context_shift: Whether answers outgrow the context.
+        flush: Called by the loop when what was posted is to be sent.
     """
 
     def __init__(
@@ -158,6 +159,7 @@ class Engine:
         *,
         constraints: ConstraintEngine | None = None,
         context_shift: bool = False,
+        flush: Callable[[], None] = lambda: None,
     ) -> None:
         stores = stores or {}
         kept = [
@@ -168,7 +170,7 @@ class Engine:
         self.loop = EngineLoop(
             runner,
             scheduler or FcfsScheduler(None),
-            lambda: None,
+            flush,
             lambda _: None,
             context_shift=context_shift,
             caching=Caching(stores, kept, "shared"),

@@ -6,13 +6,12 @@ import itertools
 from typing import TYPE_CHECKING
 
 import msgspec
-from tests.kernel.worker.engines import Engine, Unsteady, load, question
+from tests.kernel.worker.engines import Asker, Engine, Unsteady, load, question
 
 from jackfield.types import Finished, PromptProgress, TextDelta, TextPrompt
 
 if TYPE_CHECKING:
     from tests.kernel.worker.conftest import Peer
-    from tests.kernel.worker.engines import Asker
 
 TEXT = "The studio has a panel of sockets that every device is plugged into. " * 4
 
@@ -45,6 +44,23 @@ def test_progress_of_a_prompt() -> None:
         (cached, total),
     ]
     assert not progress(silent)
+    runner.close()
+
+
+def test_the_begin_is_sent_before_anything_is_computed() -> None:
+    """A step may take seconds."""
+    runner = load("demo", batch=32)
+    sent: list[int] = []
+
+    def flush() -> None:
+        for sequence in engine.loop.table.running:
+            asker = sequence.request.recipient
+            assert isinstance(asker, Asker)
+            sent.append(len(progress(asker)))
+
+    with Engine(runner, flush=flush) as engine:
+        engine.ask(msgspec.structs.replace(question(TEXT), progress=True))
+    assert sent[:2] == [1, 2]
     runner.close()
 
 
