@@ -14,6 +14,8 @@ from jackfield_llamacpp.config import LlamaCppConfig
 from jackfield_llamacpp.frontend import LlamaCppFrontend
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jackfield.testing.kits.scripted_gateway import ScriptedGateway
 
 
@@ -25,14 +27,28 @@ def ask(
     method: str = "POST",
     config: LlamaCppConfig | None = None,
 ) -> tuple[int, bytes]:
-    """One request to the frontend."""
+    """One request to the frontend: status and body of its answer."""
+    status, _, data = answered(gateway, path, body, method=method, config=config)
+    return status, data
 
-    async def serve() -> tuple[int, bytes]:
+
+def answered(
+    gateway: ScriptedGateway,
+    path: str,
+    body: object = None,
+    *,
+    method: str = "POST",
+    config: LlamaCppConfig | None = None,
+) -> tuple[int, Mapping[str, str], bytes]:
+    """The same with the headers. It follows nowhere."""
+
+    async def serve() -> tuple[int, Mapping[str, str], bytes]:
         server = TestServer(serve_frontend(lambda port: LlamaCppFrontend(port, config or LlamaCppConfig()), gateway))
         async with server, aiohttp.ClientSession() as session:
             data = None if body is None else json.dumps(body)
-            async with session.request(method, server.make_url(path), data=data) as response:
-                return response.status, await response.read()
+            url = server.make_url(path)
+            async with session.request(method, url, data=data, allow_redirects=False) as response:
+                return response.status, response.headers, await response.read()
 
     return asyncio.run(serve())
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import pytest
 from tests.plugins.jackfield_llamacpp.asking import ask, asked
 
+from jackfield.frontends.event_stream import EventStream
 from jackfield.ports.constraint import GrammarText
 from jackfield.sampling import SamplingParams
 from jackfield.testing.kits.scripted_gateway import INFO, ScriptedGateway, answer, finished
@@ -23,9 +24,13 @@ from jackfield.types import (
     TokenLogprob,
     Usage,
 )
+from jackfield_llamacpp.config import LlamaCppConfig
+from jackfield_llamacpp.generation import NEVER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from aiohttp import web
 
     from jackfield.testing.kits.scripted_gateway import Step
 
@@ -89,6 +94,7 @@ def test_settings_say_what_holds() -> None:
     assert request.constraint == GrammarText("gbnf", 'root ::= "a"', "grammar")
     assert (settings["top_k"], settings["top_p"], settings["temperature"], settings["seed"]) == (5, 0.9, 0.8, 9)
     assert (settings["n_predict"], settings["grammar"]) == (-1, 'root ::= "a"')
+    assert settings["top_n_sigma"] == -1, "there what is off is below 0"
     assert [each["token"] for each in settings["logit_bias"]] == [3, "a"]
     assert settings["logit_bias"][0]["bias"] < -1e38
     props = asked(gateway, "/props", method="GET")["default_generation_settings"]["params"]
@@ -167,12 +173,43 @@ def test_one_prompt_in_an_array_is_one_answer() -> None:
     assert {event["index"] for event in parts} == {0, 1}
 
 
+@pytest.mark.parametrize(("text", "kind"), [('root ::= "a"', "gbnf"), ('%llguidance {}\nstart: "a"', "lark")])
+def test_two_kinds_of_grammars(text: str, kind: Literal["gbnf", "lark"]) -> None:
+    """Told apart by how they begin, as there."""
+    gateway = ScriptedGateway()
+    asked(gateway, "/completion", {"prompt": "hi", "grammar": text})
+    assert gateway.requests[0].constraint == GrammarText(kind, text, "grammar")
+
+
+def test_how_long_silence_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as the request says, or for ever."""
+    lengths: list[float] = []
+
+    class Stream(EventStream):
+        def __init__(self, request: web.Request, headers: Mapping[str, str], keepalive_s: float) -> None:
+            lengths.append(keepalive_s)
+            super().__init__(request, headers, keepalive_s)
+
+    monkeypatch.setattr("jackfield_llamacpp.generation.EventStream", Stream)
+    for interval in (None, 5, 0, -1):
+        streamed(ScriptedGateway(), {"sse_ping_interval": interval})
+    assert lengths == [LlamaCppConfig().keepalive_s, 5, NEVER_S, NEVER_S]
+
+
 def test_chosen_fields_may_be_probabilities() -> None:
     """They are a part of the answer too."""
     script: Sequence[Step] = [Started(7, 9), TextDelta("a", 1, logprobs=(TokenLogprob(5, b"a", -0.5),)), finished(1)]
     body = {"prompt": "hi", "n_probs": 1, "response_fields": ["completion_probabilities"]}
     (entry,) = asked(ScriptedGateway(script), "/completion", body)["completion_probabilities"]
     assert (entry["id"], entry["logprob"]) == (5, -0.5)
+
+
+def test_an_echo_that_nobody_asked_for_is_not_shown() -> None:
+    """A prompt that is only read comes back from the engine; a stream has its end alone."""
+    end = Finished("length", Usage(7, 0), Timings(0.0, 0.5, 0.0))
+    script: Sequence[Step] = [Started(7, 0), TextDelta("hi", 0), end]
+    [last] = streamed(ScriptedGateway(script), {"n_predict": 0})
+    assert (last["content"], last["stop"]) == ("", True)
 
 
 def test_has_new_line_in_a_stream() -> None:

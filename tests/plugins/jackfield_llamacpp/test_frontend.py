@@ -10,7 +10,7 @@ import pytest
 from tests.plugins.jackfield_llamacpp.asking import ask, asked
 
 from jackfield.errors import ContextLengthExceeded, InvalidRequest
-from jackfield.pooled import PairPrompt
+from jackfield.pooled import INPUTS_MAX, PairPrompt
 from jackfield.questions import (
     Detokenise,
     ListSequences,
@@ -36,6 +36,7 @@ from jackfield.types import (
     Usage,
 )
 from jackfield_llamacpp.config import LlamaCppConfig
+from jackfield_llamacpp.decode import FILES_MAX
 from jackfield_llamacpp.slots import SlotState, view_of
 
 if TYPE_CHECKING:
@@ -306,6 +307,11 @@ def test_arrays_are_counted_before_they_are_built() -> None:
     refused("/completion", {"prompt": "hi", "response_fields": ["a/" * 1000]})
     refused("/completion", {"prompt": "hi", "response_fields": ["a"] * 1000})
     refused("/infill", {"input_prefix": "a", "input_suffix": "b", "input_extra": [{"text": ""}] * 10_000})
+    refused("/infill", {"input_prefix": "a", "input_suffix": "b", "input_extra": [{"text": ""}] * (FILES_MAX + 1)})
+    for name in ("documents", "texts"):
+        assert (
+            f"at most {INPUTS_MAX}" in refused("/rerank", {"query": "q", name: [""] * (2 * INPUTS_MAX + 2)})["message"]
+        )
     refused("/tokenize", {"content": ["a"] * 1000})
 
 
