@@ -128,8 +128,10 @@ def test_one_that_runs_elsewhere_can_be_ended(monkeypatch: pytest.MonkeyPatch) -
     async def scenario(one: Site, other: Site, _: asyncio.Event) -> None:
         path = await one.start()
         assert (await other.client.post(f"{path}/cancel")).status == 200
-        while (await other.read(path))["status"] != "cancelled":  # noqa: ASYNC110 -- polled under the deadline
+        # it is told last, when all that follows is done
+        while not one.gateway.accounted:  # noqa: ASYNC110 -- polled under the deadline
             await asyncio.sleep(0.01)
+        assert (await other.read(path))["status"] == "cancelled"
         assert one.gateway.open == 0
         assert [status for _, status in one.gateway.accounted] == [499]
         assert one.gateway.records is not None

@@ -15,7 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from jackfield.errors import CredentialRevoked, JackfieldError, QueueFull, StoreUnavailable, WorkerDied
+from jackfield.errors import (
+    CredentialRevoked,
+    DeadlineExceeded,
+    JackfieldError,
+    QueueFull,
+    StoreUnavailable,
+    WorkerDied,
+)
 from jackfield.frontends.users import user_mark
 from jackfield.ports.identity import Principal
 from jackfield.ports.records import Record, StoreFull
@@ -25,7 +32,7 @@ from jackfield_openai.batches.answerer import Answerer
 from jackfield_openai.batches.files import Files
 from jackfield_openai.batches.multipart import read_form
 from jackfield_openai.batches.queue import BatchQueue
-from jackfield_openai.batches.records import Batch, BatchRecords, Kept
+from jackfield_openai.batches.records import Batch, BatchRecords, Kept, Line
 from jackfield_openai.batches.work import TRIES
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.frontend import OpenAIFrontend
@@ -38,6 +45,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from jackfield.context import RequestContext
     from jackfield.types import GenerateEvent, GenerateRequest
 
 T = TypeVar("T")
@@ -302,6 +310,48 @@ def test_a_line_that_kills_its_worker_fails_alone() -> None:
     assert with_client(scenario, works=False) == ({"total": 4, "completed": 3, "failed": 1}, TRIES)
 
 
+def test_lines_that_kill_their_workers_are_tried_again_one_at_a_time() -> None:
+    """So that one takes no other with it twice."""
+
+    class Fragile(Echo):
+        """Kills its worker when another line has come, or none will."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.beside = 0
+            self.most = 0
+            self.another = asyncio.Event()
+
+        async def generate(self, context: Any, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
+            """Whoever is asked a second time waits a moment for company."""
+            text = request.prompt.messages[-1].content  # type: ignore[union-attr]  # these are chats
+            again = text in self.asked
+            self.beside += again
+            self.most = max(self.most, self.beside)
+            if self.beside > 1:
+                self.another.set()
+            try:
+                if again:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self.another.wait(), 0.03)
+                self.asked.append(text)
+                raise WorkerDied("the model's worker ended", retry_after=0.0)
+                yield  # it is a generator
+            finally:
+                self.beside -= again
+
+    async def scenario(client: Client, gateway: Echo) -> None:
+        assert isinstance(gateway, Fragile)
+        made = await start(client, lines("a", "b", "c"))
+        async with working(queue(gateway, wait_s=0.001)):
+            done = await ended(client, made)
+        assert done["request_counts"]["failed"] == 3
+        assert len(gateway.asked) == 3 * TRIES
+        assert gateway.most == 1
+
+    with_client(scenario, works=False, gateway=Fragile)
+
+
 async def started(gateway: Echo, tenant: str, *texts: str) -> str:
     """A batch of another tenant's."""
     assert gateway.records is not None
@@ -373,6 +423,29 @@ def test_a_key_that_was_revoked_has_nothing_more_computed() -> None:
         assert "never" not in gateway.asked
 
     with_client(scenario, works=False)
+
+
+def test_a_key_that_cannot_be_judged_for_a_moment_loses_nothing() -> None:
+    """What keys are asked may be out of reach; that is no refusal."""
+
+    class Unreachable(Echo):
+        """Says nothing of keys the first two times."""
+
+        judged = 0
+
+        async def review(self, principal: Principal | None) -> Principal | None:
+            """As after a restart."""
+            self.judged += 1
+            if self.judged < 3:
+                raise StoreUnavailable("not now", retry_after=0.0)
+            return principal
+
+    async def scenario(client: Client, gateway: Echo) -> tuple[str, list[str]]:
+        made = await start(client, lines("one"))
+        async with working(queue(gateway, wait_s=0.001)):
+            return (await ended(client, made))["status"], gateway.asked
+
+    assert with_client(scenario, works=False, gateway=Unreachable) == ("completed", ["one"])
 
 
 def test_a_key_that_lost_its_scope_has_nothing_more_computed() -> None:
@@ -641,6 +714,106 @@ def test_a_batch_whose_time_is_over_expires(monkeypatch: pytest.MonkeyPatch) -> 
         assert [line["error"]["code"] for line in errors] == ["batch_expired"] * 2
 
     with_client(scenario)
+
+
+def test_a_line_that_goes_on_for_too_long_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once its batch was cancelled."""
+    monkeypatch.setattr("jackfield_openai.batches.work.CANCEL_S", 0.01)
+    monkeypatch.setattr("jackfield_openai.batches.work.LOOK_S", 0.01)
+
+    async def scenario(client: Client, gateway: Echo) -> None:
+        made = await start(client, lines("one", "wait"))
+        await until(client, made, lambda seen: seen["request_counts"]["completed"] == 1)
+        await client.post(f"/v1/batches/{made['id']}/cancel")
+        done = await ended(client, made)
+        assert done["status"] == "cancelled"
+        assert texts(await read(client, done["output_file_id"])) == ["one"]
+        [error] = await read(client, done["error_file_id"])
+        assert (error["custom_id"], error["error"]["code"]) == ("line-1", "batch_cancelled")
+        assert not gateway.gate.is_set()
+
+    with_client(scenario)
+
+
+def test_a_line_that_is_at_work_when_the_time_is_over_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was not computed; that it was too late is no answer to it."""
+
+    class Clock:
+        """A day passes when the model is asked."""
+
+        ahead = 0.0
+
+        def time(self) -> float:
+            """Unix seconds."""
+            return time.time() + self.ahead
+
+    clock = Clock()
+    monkeypatch.setattr("jackfield_openai.batches.progress.time", clock)
+
+    class Late(Echo):
+        """Never answers in time."""
+
+        async def generate(self, context: Any, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
+            """As the kernel ends what is over its deadline."""
+            assert 0 < context.deadline - time.monotonic() <= 24 * 3600
+            clock.ahead = 24 * 3600.0
+            raise DeadlineExceeded("too late")
+            yield  # it is a generator
+
+    async def scenario(client: Client, _: Echo) -> None:
+        done = await ended(client, await start(client, lines("one")))
+        assert (done["status"], done["request_counts"]["failed"]) == ("expired", 0)
+        [error] = await read(client, done["error_file_id"])
+        assert (error["error"]["code"], error["response"]) == ("batch_expired", None)
+
+    with_client(scenario, gateway=Late)
+
+
+def test_a_store_that_fails_for_a_moment_costs_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was computed is kept later, and not computed again."""
+    add = BatchRecords.add_line
+    failures: list[int] = []
+
+    async def failing(self: BatchRecords, batch_id: str, number: int, line: Line) -> None:
+        if len(failures) < 3:
+            failures.append(number)
+            raise StoreUnavailable("not now")
+        await add(self, batch_id, number, line)
+
+    monkeypatch.setattr(BatchRecords, "add_line", failing)
+
+    async def scenario(client: Client, gateway: Echo) -> list[str]:
+        made = await start(client, lines("one"))
+        async with working(queue(gateway, wait_s=0.001)):
+            done = await ended(client, made)
+        assert texts(await read(client, done["output_file_id"])) == ["one"]
+        return gateway.asked
+
+    assert with_client(scenario, works=False) == ["one"]
+    assert failures == [0] * 3
+
+
+def test_lines_are_asked_by_whoever_made_the_batch() -> None:
+    """As it may by now; and with the time that the batch has left."""
+
+    async def scenario(_: Client, gateway: Echo) -> RequestContext:
+        batch_id = await started(gateway, "t", "one")
+        assert gateway.records is not None
+        batches = BatchRecords(gateway.records, "t")
+        kept = await batches.find(batch_id)
+        principal = Principal(id="t", name="t", fingerprint="000000", scopes=frozenset({"generate"}))
+        await batches.keep(msgspec.structs.replace(kept, principal=principal))
+        async with working(queue(gateway)):
+            assert (await finished(gateway, "t")).status == "completed"
+        [(context, status)] = gateway.accounted
+        assert status == 200
+        return context
+
+    context = with_client(scenario, works=False)
+    assert context.principal is not None
+    assert context.principal.id == "t"
+    assert context.deadline is not None
+    assert 0 < context.deadline - time.monotonic() <= 3600
 
 
 @pytest.mark.parametrize(
