@@ -151,6 +151,18 @@ def test_one_change_of_options_at_a_time() -> None:
     assert _offer(server.workers[1]).config["fair"] == {"slice_tokens": 64, "weights": {"keys/ci": 3}}
 
 
+def test_an_answer_that_comes_late_says_nothing_of_the_change_after_it() -> None:
+    """What was offered since holds once somebody has taken that over."""
+    server = Server()
+    first = server.changes.change(ChangeSettings(options=[SLICE]))
+    server.now = PATIENCE_S + 1
+    second = server.changes.change(ChangeSettings(options=[WEIGHT]))
+    server.answer(0, first)
+    assert server.manifest.config == server.file.config
+    server.answer(0, second)
+    assert server.manifest.config["fair"] == {"slice_tokens": 256, "weights": {"keys/ci": 3}}
+
+
 def test_who_has_ended_is_not_waited_for() -> None:
     """Its successor starts with what holds."""
     server = Server()

@@ -67,6 +67,7 @@ def test_answers_end_there(peer: Peer, limits: LineLimits, text: str) -> None:
     assert end.reason == ("stop" if limits == LineLimits() else "length")
     tokens = [score.token for event in peer.events[1] if isinstance(event, TextDelta) for score in event.logprobs]
     assert bytes(tokens).decode() == text
+    assert end.reason == "stop" or not end.logprobs
 
 
 @pytest.mark.parametrize("fields", [{"after_s": -1.0}, {"after_s": float("nan")}, {"indent": -1}])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from jackfield_keys.document import KeyDocument
 from jackfield_keys.edit import Grant
@@ -61,6 +62,19 @@ def test_any_changes_of_any_spelling(header: str, written: list[str], changes: l
     assert list(parse(changed, "keys.toml")) == records
     comments = [line.strip() for line in text.splitlines() if line.lstrip().startswith("#")]
     assert [line.strip() for line in changed.splitlines() if line.lstrip().startswith("#")] == comments
+
+
+def test_a_text_that_looks_like_a_table() -> None:
+    """A value may go over several lines; it stays what it is."""
+    owner = 'owner = """\\\n  [[keys]] of the robot"""\n'
+    text = f"version = 1\n{table(0, HEADERS[0])}{owner}{table(1, HEADERS[0])}"
+    first, second = parse(text, "keys.toml")
+    assert first.owner == "[[keys]] of the robot"
+    document = KeyDocument(text, 2)
+    document.revoke(1, NOW)
+    document.append(record(2))
+    assert list(parse(document.text(), "keys.toml")) == [first, replace(second, revoked=NOW), record(2)]
+    assert owner in document.text()
 
 
 @pytest.mark.parametrize("text", ["version = 1\nkeys = []\n", "version = 1", "version = 1\n# nobody yet\n"])

@@ -47,6 +47,15 @@ def test_a_key_that_was_rotated(keys: Keys) -> None:
     assert found.fingerprint != principal.fingerprint
 
 
+def test_a_holder_of_several_keys(keys: Keys) -> None:
+    """The one that was used counts as long as it is good, then the newest."""
+    first = admitted(keys, keys.make("ci"))
+    second, third = (admitted(keys, keys.file.rotate("ci", timedelta(hours=1), None)[0]) for _ in range(2))
+    assert [reviewed(keys, each) for each in (first, second, third)] == [first, second, third]
+    keys.file.revoke(first.fingerprint)
+    assert reviewed(keys, first) == third
+
+
 def test_a_key_whose_time_is_over(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is told apart from one that was taken back."""
     principal = admitted(keys, keys.make("ci", expires=datetime.now(UTC) + timedelta(hours=1)))
