@@ -684,6 +684,41 @@ def test_what_a_killed_gateway_held_is_free_once_its_lease_is_over() -> None:
     assert with_client(scenario, works=False)["status"] == "completed"
 
 
+def test_a_gateway_whose_lease_is_gone_lets_go() -> None:
+    """Another one may be at it by now; this one begins again once it has the lease again."""
+
+    async def scenario(client: Client, gateway: Echo) -> Json:
+        made = await start(client, lines("wait"))
+        async with working(queue(gateway, lease_s=0.2)):
+            while not gateway.asked:  # noqa: ASYNC110 -- polled under the scenario's deadline
+                await asyncio.sleep(0.01)
+            assert gateway.records is not None
+            await gateway.records.delete("batch_lease", f"{made['id']}.batch_lease", "")
+            while len(gateway.asked) < 2:  # noqa: ASYNC110 -- polled under the scenario's deadline
+                await asyncio.sleep(0.01)
+            gateway.gate.set()
+            return (await ended(client, made))["request_counts"]
+
+    assert with_client(scenario, works=False) == {"total": 1, "completed": 1, "failed": 0}
+
+
+def test_a_gateway_that_cannot_renew_its_lease_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot know whether it still has it."""
+
+    async def failing(_self: BatchRecords, _batch_id: str, _lease_s: float) -> bool:
+        raise StoreUnavailable("not now")
+
+    monkeypatch.setattr(BatchRecords, "renew", failing)
+
+    async def scenario(client: Client, gateway: Echo) -> None:
+        await start(client, lines("wait"))
+        async with working(queue(gateway, lease_s=0.05)):
+            while len(gateway.asked) < 2:  # noqa: ASYNC110 -- polled under the scenario's deadline
+                await asyncio.sleep(0.01)
+
+    with_client(scenario, works=False)
+
+
 def test_a_batch_is_cancelled() -> None:
     """What runs is finished, and can be read; the rest is listed as not computed."""
 

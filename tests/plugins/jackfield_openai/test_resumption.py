@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from jackfield.context import RequestContext
+
 T = TypeVar("T")
 Client: TypeAlias = "TestClient[web.Request, web.Application]"
 
@@ -242,6 +244,70 @@ def test_there_are_only_so_many() -> None:
 async def _wrote(recording: Recording, events: list[bytes]) -> None:
     for event in events:
         await recording.send(event)
+
+
+def test_it_is_kept_while_somebody_reads() -> None:
+    """However long that is, and whoever else has left; then its time runs again."""
+
+    async def run() -> None:
+        recordings = Recordings(60, 4, 1 << 16)
+        found = recordings.begin(ANN, lambda recording: _wrote(recording, [b"data: 1\n\n"]))
+        assert found is not None
+        assert found.expiry is not None
+        begun = found.expiry
+        stays, leaves = recordings.follow(found, 0), recordings.follow(found, 0)
+        seen = [await anext(stays)]
+        await anext(leaves)
+        assert begun.cancelled()
+        await leaves.aclose()
+        assert found.expiry is None
+        seen += [piece async for piece in stays]
+        assert numbered(b"".join(seen)) == [1]
+        assert found.expiry is not None
+        recordings.drop(found)
+
+    asyncio.run(run())
+
+
+def test_one_that_is_read_makes_no_room() -> None:
+    """Although it has ended; once nobody reads it does."""
+
+    async def run() -> None:
+        recordings = Recordings(60, 1, 1 << 16)
+        found = recordings.begin(ANN, lambda recording: _wrote(recording, [b"data: 1\n\n", b"data: 2\n\n"]))
+        assert found is not None
+        reading = recordings.follow(found, 0)
+        await anext(reading)
+        while not found.over:  # noqa: ASYNC110 -- its task ends by itself
+            await asyncio.sleep(0)
+        assert recordings.begin(ANN, lambda recording: _wrote(recording, [])) is None
+        await reading.aclose()
+        other = recordings.begin(ANN, lambda recording: _wrote(recording, []))
+        assert other is not None
+        recordings.drop(other)
+
+    asyncio.run(run())
+
+
+def test_the_request_knows_what_became_of_its_stream() -> None:
+    """So that metrics and the access log have it, although the work has a context of its own."""
+    contexts: list[RequestContext] = []
+
+    class Watched(OpenAIFrontend):
+        """Remembers the kernel's context."""
+
+        async def chat(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+            """As it is."""
+            contexts.append(context)
+            return await super().chat(request, context)
+
+    async def run() -> bytes:
+        application = serve_frontend(lambda port: Watched(port, RESUMABLE), ScriptedGateway())
+        async with asyncio.timeout(30), TestClient(TestServer(application)) as client:
+            return await (await client.post(CHAT, json=BODY)).read()
+
+    assert numbered(asyncio.run(run()))
+    assert [context.model for context in contexts] == ["demo"]
 
 
 def test_only_its_owner_finds_it() -> None:
