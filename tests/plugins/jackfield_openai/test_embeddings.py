@@ -38,7 +38,7 @@ def ask(
 
     async def run() -> tuple[int, dict[str, str], bytes]:
         application = serve_frontend(lambda port: OpenAIFrontend(port, config or OpenAIConfig()), gateway)
-        async with asyncio.timeout(10), TestClient(TestServer(application)) as client:
+        async with asyncio.timeout(30), TestClient(TestServer(application)) as client:
             response = await client.post("/v1/embeddings", json={**BODY, **fields})
             headers = {name.lower(): value for name, value in response.headers.items()}
             return response.status, headers, await response.read()
@@ -134,7 +134,7 @@ def test_hostile_bodies_are_refused(body: bytes) -> None:
 
     async def run() -> int:
         application = serve_frontend(lambda port: OpenAIFrontend(port, OpenAIConfig()), gateway, body_limit=1 << 16)
-        async with asyncio.timeout(10), TestClient(TestServer(application)) as client:
+        async with asyncio.timeout(30), TestClient(TestServer(application)) as client:
             return (await client.post("/v1/embeddings", data=body)).status
 
     assert 400 <= asyncio.run(run()) < 500
@@ -164,7 +164,7 @@ def test_a_client_that_leaves_cancels_the_request() -> None:
 
     async def run() -> None:
         application = serve_frontend(lambda port: OpenAIFrontend(port, OpenAIConfig()), gateway)
-        async with asyncio.timeout(10), TestClient(TestServer(application)) as client:
+        async with asyncio.timeout(30), TestClient(TestServer(application)) as client:
             sending = asyncio.create_task(client.post("/v1/embeddings", json=BODY))
             while not gateway.open:  # noqa: ASYNC110 -- polled under the scenario's deadline
                 await asyncio.sleep(0.001)

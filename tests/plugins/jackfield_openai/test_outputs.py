@@ -74,7 +74,7 @@ def collect(gateway: ScriptedGateway, asked: Call) -> tuple[list[GenerateEvent],
 
     async def run() -> tuple[list[GenerateEvent], RequestContext]:
         context = RequestContext("req-1", "/v1/completions", "127.0.0.1")
-        async with asyncio.timeout(10), aclosing(outputs(gateway, context, asked.requests)) as events:
+        async with asyncio.timeout(30), aclosing(outputs(gateway, context, asked.requests)) as events:
             return [event async for event in events], context
 
     return asyncio.run(run())
@@ -156,7 +156,7 @@ def test_closing_cancels_all() -> None:
 
     async def run() -> None:
         context = RequestContext("req-1", "/v1/completions", "127.0.0.1")
-        async with asyncio.timeout(10), aclosing(outputs(gateway, context, call(5, 1).requests)) as events:
+        async with asyncio.timeout(30), aclosing(outputs(gateway, context, call(5, 1).requests)) as events:
             await anext(events)
             assert gateway.open > 1
         assert gateway.open == 0
@@ -181,7 +181,7 @@ def test_a_slow_reader_holds_the_generators_back() -> None:
 
     async def run() -> None:
         context = RequestContext("req-1", "/v1/completions", "127.0.0.1")
-        async with asyncio.timeout(10), aclosing(outputs(Endless(), context, call(3, 1).requests)) as events:
+        async with asyncio.timeout(30), aclosing(outputs(Endless(), context, call(3, 1).requests)) as events:
             await anext(events)
             for _ in range(1000):
                 await asyncio.sleep(0)

@@ -60,7 +60,7 @@ def with_client(gateway: ScriptedGateway, scenario: Callable[[Client], Awaitable
         gateway.records = records if keeps else None
         application = serve_frontend(lambda port: OpenAIFrontend(port, OpenAIConfig()), gateway)
         try:
-            async with asyncio.timeout(20), TestClient(TestServer(application)) as client:
+            async with asyncio.timeout(30), TestClient(TestServer(application)) as client:
                 return await scenario(client)
         finally:
             await records.close()
