@@ -10,12 +10,13 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from tests.plugins.jackfield_openai.test_responses import events_of
 
-from jackfield.errors import StoreUnavailable
+from jackfield.errors import StoreUnavailable, WorkerDied
+from jackfield.frontends.users import user_mark
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, finished, serve_frontend
 from jackfield.types import Started, TextDelta
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.frontend import OpenAIFrontend
-from jackfield_openai.responses.history import History
+from jackfield_openai.responses.history import KIND, History
 from jackfield_openai.responses.liveness import RUN, Liveness
 from jackfield_sqlite.config import SqliteConfig
 from jackfield_sqlite.store import SqliteStore
@@ -115,8 +116,9 @@ def test_one_that_runs_elsewhere_runs() -> None:
         lost = await other.read(path)
         assert (lost["status"], lost["error"]["code"]) == ("failed", "server_error")
         gate.set()
-        while (await other.read(path))["status"] != "completed":  # noqa: ASYNC110 -- polled under the deadline
+        while not one.gateway.accounted:  # noqa: ASYNC110 -- polled under the deadline
             await asyncio.sleep(0.01)
+        assert (await other.read(path))["status"] == "completed"
 
     with_two(scenario)
 
@@ -177,6 +179,67 @@ def test_a_store_that_fails_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (await one.read(path))["status"] == "completed"
 
     with_two(scenario)
+
+
+def test_whoever_runs_it_says_so_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as it runs, so that it is not taken for lost; and its user is told apart as others are."""
+    monkeypatch.setattr("jackfield_openai.responses.running.LEASE_S", 0.03)
+    beat = Liveness.beat
+    beats: list[str] = []
+
+    async def counted(self: Liveness, response_id: str) -> None:
+        beats.append(response_id)
+        await beat(self, response_id)
+
+    monkeypatch.setattr(Liveness, "beat", counted)
+
+    async def scenario(one: Site, _: Site, gate: asyncio.Event) -> None:
+        made = await (await one.client.post(PATH, json={**BODY, "user": "ann"})).json()
+        while len(beats) < 4:  # noqa: ASYNC110 -- polled under the deadline
+            await asyncio.sleep(0.001)
+        assert set(beats) == {made["id"]}
+        gate.set()
+        while not one.gateway.accounted:  # noqa: ASYNC110 -- polled under the deadline
+            await asyncio.sleep(0.001)
+        [(context, status)] = one.gateway.accounted
+        assert (context.user, status) == (user_mark("ann"), 200)
+
+    with_two(scenario)
+
+
+def test_one_for_which_there_is_no_room_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be kept as queued, and nobody would ever make it."""
+    monkeypatch.setattr("jackfield_openai.responses.background.RUNNING_MAX", 0)
+
+    async def scenario(one: Site, _: Site, __: asyncio.Event) -> None:
+        assert (await one.client.post(PATH, json=BODY)).status == 429
+        assert one.gateway.records is not None
+        assert await one.gateway.records.find(KIND, None) == []
+
+    with_two(scenario)
+
+
+def test_a_stream_that_breaks_is_kept_as_failed() -> None:
+    """With what was said before."""
+
+    async def run() -> Json:
+        gateway = ScriptedGateway([Started(7, 64), TextDelta("Hel", 1), WorkerDied("dead")])
+        gateway.records = records = SqliteStore(None, SqliteConfig(), option="file")
+        application = serve_frontend(lambda port: OpenAIFrontend(port, OpenAIConfig()), gateway)
+        try:
+            async with asyncio.timeout(30), TestClient(TestServer(application)) as client:
+                response = await client.post(PATH, json={"model": "demo", "input": "hi", "stream": True})
+                last = events_of(await response.read())[-1]
+                assert last["type"] == "response.failed"
+                kept = await (await client.get(f"{PATH}/{last['response']['id']}")).json()
+                assert kept == last["response"]
+                return kept
+        finally:
+            await records.close()
+
+    kept = asyncio.run(run())
+    assert (kept["status"], kept["error"]["code"]) == ("failed", "worker_died")
+    assert kept["output"][0]["content"][0]["text"] == "Hel"
 
 
 @pytest.mark.parametrize("stream", [False, True])

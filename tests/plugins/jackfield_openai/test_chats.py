@@ -12,12 +12,13 @@ from tests.plugins.jackfield_openai.test_extensions import chunks, text
 from tests.plugins.jackfield_openai.test_responses import with_client
 
 from jackfield.context import RequestContext
-from jackfield.errors import UnsupportedField, WorkerDied
+from jackfield.errors import RecordNotFound, UnsupportedField, WorkerDied
 from jackfield.ports.identity import Principal
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, finished, serve_frontend
 from jackfield.types import Started, TextDelta
+from jackfield_openai.bodies import Stored
 from jackfield_openai.chats.keeping import keeping
-from jackfield_openai.chats.records import AT_ONCE, StoredChats
+from jackfield_openai.chats.records import AT_ONCE, KIND, StoredChats
 from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.decode import decode_chat
 from jackfield_openai.frontend import OpenAIFrontend
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from jackfield.frontends.rules import Mode
+    from jackfield.ports.records import Record
     from jackfield.testing.kits.scripted_gateway import Step
 
 Json: TypeAlias = Any
@@ -281,6 +283,30 @@ def test_tenants_do_not_see_each_others_chats() -> None:
         for tenant, expected in (("keys/a", 1), ("keys/b", 0), ("", 0)):
             entries, more = await StoredChats(records, tenant).page(page, None, {})
             assert (len(entries), more) == (expected, False)
+        await records.close()
+
+    asyncio.run(run())
+
+
+def test_what_was_deleted_meanwhile_stays_deleted() -> None:
+    """Other words for it do not bring it back."""
+
+    async def run() -> None:
+        records = SqliteStore(None, SqliteConfig(), option="file")
+
+        class Deleted(StoredChats):
+            """Somebody deletes each chat as soon as it is read."""
+
+            async def _record(self, chat_id: str) -> Record:
+                found = await super()._record(chat_id)
+                await self.delete(chat_id)
+                return found
+
+        chats = Deleted(records, "")
+        await chats.keep(b'{"id":"chatcmpl-1","model":"demo"}', Stored(msgspec.Raw(b"[]"), {}), "req")
+        with pytest.raises(RecordNotFound):
+            await chats.change("chatcmpl-1", {"a": "b"})
+        assert await records.find(KIND, None) == []
         await records.close()
 
     asyncio.run(run())
