@@ -547,9 +547,12 @@ def test_scopes(
 def test_without_an_authenticator_nobody_administers(
     serve: Serve, small: Callable[[str], FrontendFactory], scope: str, status: int
 ) -> None:
-    """Everything else is open to this machine."""
+    """Everything else is open to this machine; where it matters, a start says so."""
     frontend: FrontendFactory = ScopedFrontend(small(""), scope)  # type: ignore[assignment]  # as small as possible
-    assert ask(serve(frontends={"scoped": frontend})).status == status
+    with capture_logs() as lines:
+        served = serve(frontends={"scoped": frontend})
+    assert ask(served).status == status
+    assert any("nobody can use the routes" in line["event"] for line in lines) == (scope == "admin")
 
 
 @pytest.mark.parametrize("scope", ["", "Generate", "a b", "a:b:c", "generate*", "*x"])

@@ -218,6 +218,33 @@ def test_all_answers_arrive_and_are_accounted_once() -> None:
     play(scenario)
 
 
+def test_text_that_came_at_once_says_what_it_was_made_of() -> None:
+    """Whoever counts tokens of a part of it must be able to."""
+
+    async def scenario(bench: Bench) -> None:
+        task = bench.begin(bench.generate())
+        await turn()
+        bench.say(Started(3, 9), TextDelta("ab", 2), TextDelta("c", 1), finished(tokens=3))
+        _, text, _ = await task
+        assert text == TextDelta("abc", 3, parts=((2, 2), (1, 1)))
+
+    play(scenario)
+
+
+def test_what_the_model_can_do_is_said_as_its_worker_says_it() -> None:
+    """Another file may have been loaded since somebody asked."""
+
+    async def scenario(bench: Bench) -> None:
+        for info in (INFO, POOLED):
+            bench.pipeline.worker_changed(WorkerStatus(model="demo", state="ready", info=info, limits=LIMITS))
+            for _ in range(2):
+                [card] = bench.pipeline.models(bench.context)
+                assert card.capabilities is not None
+                assert card.capabilities.tasks == info.tasks
+
+    play(scenario)
+
+
 def test_what_was_cached_is_what_the_first_answer_found() -> None:
     """The others find what that one has computed, whichever ends first."""
 
@@ -313,6 +340,7 @@ def test_an_echo_is_no_token() -> None:
         pytest.param(msgspec.structs.replace(GENERATE, n=2), [finished(1), finished(1)], id="two ends"),
         pytest.param(msgspec.structs.replace(GENERATE, n=2), [finished(1), TextDelta("x", 1, 1)], id="text after end"),
         pytest.param(GENERATE, [TextDelta("x", 1, 0, (LOGPROB,))], id="scores that nobody asked for"),
+        pytest.param(GENERATE, [Finished("stop", Usage(3, 1), Timings(0, 1, 1), logprobs=(LOGPROB,))], id="at the end"),
         pytest.param(GENERATE, [Pooled((ROW,), 1)], id="a pooled result"),
     ],
 )
