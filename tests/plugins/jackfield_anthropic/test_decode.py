@@ -71,6 +71,14 @@ def test_system_and_neighbours() -> None:
     assert asked.messages == (Message("system", "Be\nbrief."), Message("user", "hi\nthere"))
 
 
+def test_an_empty_turn_is_a_turn() -> None:
+    """What the user says before and after it is not said at once."""
+    hidden = [{"type": "redacted_thinking", "data": "abc"}]
+    for content in ([], hidden):
+        asked = prompt(messages=[USER, {"role": "assistant", "content": content}, USER])
+        assert asked.messages == (Message("user", "hi"), Message("assistant", ""), Message("user", "hi"))
+
+
 def test_a_conversation_with_tools() -> None:
     """Thoughts, texts, calls and results reach the template."""
     asked = prompt(
@@ -278,6 +286,10 @@ def test_counting_asks_the_same_prompt() -> None:
         ({"output_config": {"effort": "huge"}}, "output_config.effort"),
         ({"output_format": {"type": "json_schema"}}, "output_format.schema"),
         ({"output_format": {"type": "json_schema", "schema": {}, "name": "x"}}, "output_format.name"),
+        (
+            {"output_config": {"format": {"type": "json_schema", "schema": {}, "name": "x"}}},
+            "output_config.format.name",
+        ),
         ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]}, "tools[0].type"),
         ({"tools": [{}]}, "tools[0].name"),
     ],

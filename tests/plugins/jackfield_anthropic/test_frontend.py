@@ -12,7 +12,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from jackfield.capabilities import Capabilities
 from jackfield.errors import (
     HTTP,
+    BodyTooLarge,
     ContextLengthExceeded,
+    InternalError,
     JackfieldError,
     ModelNotFound,
     QueueFull,
@@ -131,6 +133,15 @@ def test_thoughts_of_models_that_have_none() -> None:
         assert headers.get("x-jackfield-ignored") == (None if asked else "thinking")
 
 
+def test_thoughts_of_models_that_nobody_knows_yet() -> None:
+    """They are asked for: whether the model has any is known once it is loaded."""
+    status, headers, _ = post(
+        ScriptedGateway(), "/v1/messages", AnthropicConfig(unknown_fields="warn"), thinking={"type": "adaptive"},
+        output_config={"effort": "low"},
+    )  # fmt: skip
+    assert (status, headers.get("x-jackfield-ignored")) == (200, None)
+
+
 def test_silence_is_filled_with_comments() -> None:
     """They are no events."""
     more = asyncio.Event()
@@ -182,6 +193,28 @@ def test_every_error_has_one_of_anthropics_types(kind: type[JackfieldError]) -> 
     body = msgspec.json.decode(payload.body)
     assert body["error"]["type"] in KINDS
     assert (body["type"], body["request_id"], payload.headers["request-id"]) == ("error", "req-1", "req-1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (ModelNotFound, "not_found_error"),
+        (BodyTooLarge, "request_too_large"),
+        (InternalError, "api_error"),
+        (QueueFull, "rate_limit_error"),
+    ],
+)
+def test_types(kind: type[JackfieldError], name: str) -> None:
+    """Those that Anthropic calls by a name of its own, and one that all call alike."""
+    assert msgspec.json.decode(error_payload(kind("the reason"), "r").body)["error"]["type"] == name
+
+
+def test_an_answer_without_an_end_is_an_error() -> None:
+    """Nothing may make it look whole."""
+    _, _, body = post(ScriptedGateway([Started(7, 64), TextDelta("Hel", 1)]), "/v1/messages", stream=True)
+    assert body.rpartition(b"event: ")[2].startswith(b"error\n")
+    status, _, _ = post(ScriptedGateway([Started(7, 64), TextDelta("Hel", 1)]), "/v1/messages")
+    assert status == 500
 
 
 def test_the_message_names_the_field() -> None:

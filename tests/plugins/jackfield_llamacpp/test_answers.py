@@ -212,6 +212,12 @@ def test_an_echo_that_nobody_asked_for_is_not_shown() -> None:
     assert (last["content"], last["stop"]) == ("", True)
 
 
+def test_an_answer_without_an_end_is_an_error() -> None:
+    """No event may say that it has stopped."""
+    _, error = streamed(ScriptedGateway([Started(7, 9), TextDelta("a", 1)]), {})
+    assert error["error"]["code"] == 500
+
+
 def test_has_new_line_in_a_stream() -> None:
     """The last event says it of all of them."""
     assert streamed(ScriptedGateway(answer("a", "\n", "b")), {})[-1]["has_new_line"]

@@ -20,7 +20,7 @@ from jackfield.types import (
     TopLogprob,
     Usage,
 )
-from jackfield_ollama.answers import Answer, ChatAnswer, GenerateAnswer
+from jackfield_ollama.answers import Answer, ChatAnswer, GenerateAnswer, nanoseconds, timestamp
 from jackfield_ollama.models import listed, running, shown_model
 from jackfield_ollama.shapes import ChatReply, GenerateReply, Listed, Running, Shown
 
@@ -152,3 +152,9 @@ def test_models() -> None:
         "quantization_level": "Q4_K",
     }
     assert (running(card)["size"], running(card)["context_length"]) == (7, 512)
+
+
+def test_times() -> None:
+    """Of a day in UTC, to the microsecond; a clock that was turned back has no negative durations."""
+    assert timestamp(1_700_000_000.0625) == "2023-11-14T22:13:20.062500Z"
+    assert (nanoseconds(0.25), nanoseconds(-1.0)) == (250_000_000, 0)

@@ -244,6 +244,10 @@ def test_embeddings() -> None:
             {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "x", "arguments": "{}"}}]}]},
             "messages[0].tool_calls[0].function.arguments",
         ),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "x"}, "strict": True}]}]},
+            "messages[0].tool_calls[0].strict",
+        ),
         ({"messages": [{"role": "user"}] * 2049}, "messages"),
         ({"format": "xml"}, "format"),
         ({"format": 1}, "format"),

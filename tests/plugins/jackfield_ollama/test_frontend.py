@@ -9,10 +9,12 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from jackfield.errors import UnsupportedField
 from jackfield.pooled import Pooled
 from jackfield.testing.kits.scripted_gateway import VECTOR, ScriptedGateway, finished, row, serve_frontend
 from jackfield.types import Started, TextDelta
 from jackfield_ollama.config import OllamaConfig
+from jackfield_ollama.errors import error_body
 from jackfield_ollama.frontend import OllamaFrontend
 
 if TYPE_CHECKING:
@@ -53,14 +55,14 @@ def get(path: str, config: OllamaConfig | None = None) -> tuple[int, bytes]:
     return with_client(scenario, config=config)
 
 
-def post(path: str, body: object) -> tuple[int, dict[str, str], bytes]:
+def post(path: str, body: object, gateway: ScriptedGateway | None = None) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body."""
 
     async def scenario(client: Client) -> tuple[int, dict[str, str], bytes]:
         response = await client.post(path, json=body)
         return response.status, dict(response.headers), await response.read()
 
-    return with_client(scenario)
+    return with_client(scenario, gateway)
 
 
 def test_what_clients_probe() -> None:
@@ -140,3 +142,16 @@ def test_an_error_is_a_text() -> None:
     """As Ollama's clients expect it."""
     status, _, body = post("/api/show", {"model": "nobody"})
     assert (status, msgspec.json.decode(body)) == (404, {"error": "model 'nobody' not found"})
+
+
+def test_an_error_names_the_field() -> None:
+    """There is no other place for it."""
+    error = UnsupportedField("models stay loaded here", param="keep_alive")
+    assert msgspec.json.decode(error_body(error)) == {"error": "keep_alive: models stay loaded here"}
+
+
+def test_an_answer_without_an_end_is_an_error() -> None:
+    """No line may say that it is done."""
+    _, _, body = post("/api/chat", BODY, ScriptedGateway([Started(7, 64), TextDelta("Hel", 1)]))
+    *_, last = body.splitlines()
+    assert msgspec.json.decode(last).keys() == {"error"}
