@@ -11,6 +11,7 @@ from tests.plugins.jackfield_families.test_conforms import TEMPLATES, WRITTEN
 from jackfield.chat import ChatFormat, ChatPrompt, Message, Thinking, Tool, ToolCall, ToolChoice
 from jackfield.errors import InvalidRequest
 from jackfield.ports.constraint import JsonObject
+from jackfield.ports.dialect import ArgumentsPiece, CallPiece, ContentPiece
 from jackfield.worker.template import ChatTemplate
 from jackfield_families.dialect import factories
 from jackfield_families.forms import FORMS
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jackfield.ports.constraint import Constraint
-    from jackfield.ports.dialect import ChatDialect
+    from jackfield.ports.dialect import ChatDialect, Piece
 
     Takes = Callable[[Constraint | None, str], bool]
 
@@ -54,6 +55,14 @@ def _rendered(family: str, chat: ChatPrompt) -> str:
     text = template.render(dict(_dialect(family).open(chat, None).variables))
     assert text is not None
     return text
+
+
+def _read(family: str, text: str) -> tuple[list[Piece], bool]:
+    """The pieces of an answer, and whether it is malformed."""
+    thinking = FORMS[family].thinking
+    reader = _dialect(family).reader(ASKED, thinking.begin if family == "apriel" and thinking else "")
+    pieces = [*reader.feed(text), *reader.end(cut=False)]
+    return pieces, reader.malformed
 
 
 @pytest.mark.parametrize("family", FORMS)
@@ -124,6 +133,48 @@ def test_thoughts_are_switched(family: str, thinking: Thinking, end: str) -> Non
 def test_seed_is_told_of_a_budget() -> None:
     """Which the engine enforces all the same."""
     assert "is 512" in _rendered("seed", msgspec.structs.replace(ASKED, thinking=Thinking(budget=512)))
+
+
+def test_what_says_how_to_think_goes_with_the_system() -> None:
+    """In its message, where there is one."""
+    told = (Message("system", "Be brief."), *ASKED.messages)
+    chat = msgspec.structs.replace(ASKED, messages=told, thinking=Thinking(enabled=False))
+    first, second = _dialect("nemotron").open(chat, None).variables["messages"]
+    assert (first["role"], first["content"]) == ("system", "Be brief.\n\n/no_think")
+    assert second["role"] == "user"
+
+
+def test_a_family_of_one_call_an_answer() -> None:
+    """Earlier answers with several become several, each with its result; what it writes behind one is content."""
+    chat = _called(ToolCall("b", "weather", '{"city": "Oslo"}'), ToolCall("a", "now"))
+    messages = _dialect("gigachat").open(chat, None).variables["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant", "tool"]
+    assert all(len(message["tool_calls"]) == 1 for message in messages[1::2])
+    pieces, malformed = _read("gigachat", _call("gigachat", "Oslo") + ' {"name": "now", "arguments": {}}')
+    assert [piece for piece in pieces if isinstance(piece, CallPiece)] == [CallPiece("weather")]
+    assert not malformed
+
+
+@pytest.mark.parametrize(
+    ("family", "text"),
+    [
+        ("lfm2", '<|tool_call_start|>[{"name": "weather", "arguments": {"city": "Oslo"}}]<|tool_call_end|>'),
+        ("minicpm", '<function name="weather"><param name="city"><![CDATA[Oslo]]></param></function>'),
+    ],
+)
+def test_other_ways_to_write_a_call(family: str, text: str) -> None:
+    """Those that a grammar holds it to, or that its template shows."""
+    pieces, malformed = _read(family, text)
+    arguments = "".join(piece.text for piece in pieces if isinstance(piece, ArgumentsPiece))
+    assert [piece for piece in pieces if isinstance(piece, CallPiece)] == [CallPiece("weather")]
+    assert (msgspec.json.decode(arguments), malformed) == ({"city": "Oslo"}, False)
+
+
+def test_a_mark_that_is_not_shown() -> None:
+    """Behind Apriel's answers."""
+    pieces, malformed = _read("apriel", "Hm.\n[BEGIN FINAL RESPONSE]\nYes.[END FINAL RESPONSE]")
+    assert "".join(piece.text for piece in pieces if isinstance(piece, ContentPiece)) == "Yes."
+    assert not malformed
 
 
 def test_an_effort_that_a_template_does_not_know() -> None:

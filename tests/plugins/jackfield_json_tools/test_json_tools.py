@@ -166,3 +166,17 @@ def test_calls_behind_thoughts() -> None:
     reader = dialect.reader(CHAT, "<think>\n")
     pieces = [*reader.feed(f'Hm.</think>\n\n{{"tool_calls": [{CALL}]}}'), *reader.end(cut=False)]
     assert pieces[1:] == [CallPiece("weather"), ArgumentsPiece('{"city": "Oslo"}')]
+
+
+@pytest.mark.parametrize(
+    ("template", "named", "tools"),
+    [
+        ("{{ messages }}", False, True),
+        ("{{ message.tool_calls }}", False, False),
+        ("{{ message.tool_calls }}", True, True),
+    ],
+)
+def test_a_model_with_a_way_of_its_own(template: str, *, named: bool, tools: bool) -> None:
+    """It is not told of another one, unless an operator says so."""
+    traits = json_tools(ChatFormat(template), named=named).traits
+    assert (traits.tools, traits.parallel_tool_calls) == (tools, tools)

@@ -132,6 +132,19 @@ def test_what_the_system_says_is_said_where_nemo_says_it() -> None:
     assert expected in rendered(NEMO, ChatPrompt((*told, Message("assistant", "It")), continue_final=True))
 
 
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (*ASKED, Message("assistant", "No."), *ASKED, Message("assistant", "It")),
+        (Message("system", "Be kind."), Message("assistant", "It")),
+    ],
+)
+def test_what_has_nothing_to_move_stays_as_it_is(messages: tuple[Message, ...]) -> None:
+    """Neither what somebody else said first, nor where the user has said nothing."""
+    opened = made(NEMO).open(ChatPrompt(messages, continue_final=True), None)
+    assert [each["content"] for each in opened.variables["messages"]] == [each.content for each in messages]
+
+
 def test_calls_without_ids_get_ids_that_differ() -> None:
     """Other clients' calls have none."""
     called = Message("assistant", tool_calls=(ToolCall("", "weather"), ToolCall("", "weather")))
