@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -11,8 +12,8 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from tests.plugins.jackfield_openai.test_conformance import OpenAIKit
 
-from jackfield.chat import Message, ToolCall
-from jackfield.errors import ContextLengthExceeded, UnsupportedField, WorkerDied
+from jackfield.chat import ChatPrompt, Message, ToolCall
+from jackfield.errors import ContextLengthExceeded, RecordNotFound, UnsupportedField, WorkerDied
 from jackfield.ports.constraint import JsonObject, JsonSchema
 from jackfield.questions import Render, Rendered
 from jackfield.sse import SseEvent, SseParser
@@ -23,7 +24,11 @@ from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.frontend import OpenAIFrontend
 from jackfield_openai.headers import PROCESSING
 from jackfield_openai.responses import operations
+from jackfield_openai.responses.answer import ResponseAnswer
+from jackfield_openai.responses.background import ENDED_MAX, Background, Run
 from jackfield_openai.responses.decode import decode_response
+from jackfield_openai.responses.generation import shortened
+from jackfield_openai.responses.history import History
 from jackfield_sqlite.config import SqliteConfig
 from jackfield_sqlite.store import SqliteStore
 
@@ -32,7 +37,6 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from jackfield.chat import ChatPrompt
     from jackfield.frontends.rules import Mode
     from jackfield.testing.kits.scripted_gateway import Step
     from jackfield.types import GenerateEvent
@@ -715,3 +719,70 @@ def test_headers_are_sent_where_they_are_described() -> None:
     assert with_client(gateway, scenario) == [
         PROCESSING in {header.name for header in operation.headers} for operation in described
     ]
+
+
+@pytest.mark.parametrize("bound", ["DEPTH_MAX", "BYTES_MAX"])
+def test_a_conversation_that_is_too_long_is_refused(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In responses or in bytes, before anything is computed."""
+    monkeypatch.setattr(f"jackfield_openai.responses.history.{bound}", 1)
+    gateway = ScriptedGateway()
+
+    async def scenario(client: Client) -> tuple[int, Json]:
+        made = await (await client.post(PATH, json=BODY)).json()
+        second = await client.post(PATH, json={**BODY, "previous_response_id": made["id"]})
+        last = made if second.status == 400 else await second.json()
+        third = await client.post(PATH, json={**BODY, "previous_response_id": last["id"]})
+        return third.status, (await third.json())["error"]["param"]
+
+    assert with_client(gateway, scenario) == (400, "previous_response_id")
+    assert len(gateway.requests) == (2 if bound == "DEPTH_MAX" else 1)
+
+
+def test_what_was_deleted_meanwhile_stays_deleted() -> None:
+    """Whoever still makes it does not bring it back."""
+
+    async def run() -> None:
+        records = SqliteStore(None, SqliteConfig(), option="file")
+        history = History(records, "")
+        response: dict[str, object] = {"id": "resp_1", "created_at": time.time()}
+        await history.keep(response, ())
+        await history.delete("resp_1")
+        await history.keep(response, (), new=False)
+        with pytest.raises(RecordNotFound):
+            await history.find("resp_1")
+        await records.close()
+
+    asyncio.run(run())
+
+
+def test_results_of_tools_go_with_their_calls() -> None:
+    """A template could not place a result whose call was made shorter away."""
+    said = [Message("user", "a"), Message("assistant", tool_calls=(ToolCall("c", "f", "{}"),))]
+    results = [Message("tool", "1", tool_call_id="c"), Message("tool", "2", tool_call_id="c"), Message("user", "b")]
+    prompt = ChatPrompt((Message("system", "s"), *said, *results))
+    first = shortened(prompt)
+    assert first is not None
+    assert first.messages == (prompt.messages[0], *said[1:], *results)
+    second = shortened(first)
+    assert second is not None
+    assert second.messages == (prompt.messages[0], results[-1])
+    assert shortened(second) is None
+
+
+def test_events_of_the_last_that_have_ended_are_there() -> None:
+    """Of no others: they are in memory."""
+
+    async def run() -> list[bool]:
+        background = Background()
+
+        async def work(run: Run) -> None:
+            run.answer.cancelled()
+
+        for number in range(ENDED_MAX + 2):
+            answer_of = ResponseAnswer({"id": str(number), "status": "queued"}, logprobs=False)
+            run = background.start("", answer_of, work)
+            assert run.task is not None
+            await run.task
+        return [background.find("", str(number)) is not None for number in range(ENDED_MAX + 2)]
+
+    assert asyncio.run(run()) == [False] * 2 + [True] * ENDED_MAX
