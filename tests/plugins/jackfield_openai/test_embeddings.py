@@ -16,6 +16,7 @@ from openai.types import CreateEmbeddingResponse
 
 from jackfield.errors import InvalidRequest, JackfieldError, UnsupportedField
 from jackfield.frontends.exchange import IGNORED_HEADER
+from jackfield.frontends.users import user_mark
 from jackfield.pooled import Pooled, PoolRequest
 from jackfield.testing.kits.frontend import HOSTILE_BODIES
 from jackfield.testing.kits.scripted_gateway import VECTOR, ScriptedGateway, row, serve_frontend
@@ -219,3 +220,11 @@ def test_a_failure_is_a_status(error: JackfieldError) -> None:
     status, _, body = ask(gateway)
     assert status == 500
     assert b"the reason" in body
+
+
+def test_who_asks_and_how_long_it_took() -> None:
+    """As of every other answer."""
+    gateway = ScriptedGateway()
+    _, headers, _ = ask(gateway, user="ann")
+    assert int(headers["openai-processing-ms"]) >= 0
+    assert [context.user for context in gateway.contexts] == [user_mark("ann")]

@@ -18,14 +18,18 @@ from jackfield.errors import DeadlineExceeded, InvalidRequest, JackfieldError, Q
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, finished
 from jackfield.types import LineLimits, PromptProgress, Started, TextDelta
 from jackfield_openai.answers import ChatAnswer
-from jackfield_openai.config import KEEPALIVE_MAX_S
+from jackfield_openai.config import KEEPALIVE_MAX_S, OpenAIConfig
 from jackfield_openai.errors import error_payload
 from jackfield_openai.headers import room_headers
 from jackfield_openai.obfuscation import STEP, obfuscated
+from jackfield_openai.serving import TimedStream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aiohttp import web
+
+    from jackfield.context import RequestContext
     from jackfield.testing.kits.scripted_gateway import Step
 
 Json: TypeAlias = Any
@@ -125,6 +129,25 @@ def test_where_an_editor_wants_the_end() -> None:
 def test_signs_of_life_as_often_as_the_client_wants(given_s: int | None, seconds: float | None) -> None:
     """None of them is as seldom as may be."""
     assert chat(sse_ping_interval=given_s).keepalive_s == seconds
+
+
+def test_each_stream_has_the_clients_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is configured; that is for those who say nothing."""
+    seen: list[float] = []
+
+    class Watched(TimedStream):
+        """Remembers how often it gives a sign."""
+
+        def __init__(
+            self, request: web.Request, context: RequestContext, headers: Mapping[str, str], keepalive_s: float
+        ) -> None:
+            seen.append(keepalive_s)
+            super().__init__(request, context, headers, keepalive_s)
+
+    monkeypatch.setattr("jackfield_openai.frontend.TimedStream", Watched)
+    ask(ScriptedGateway(), stream=True, sse_ping_interval=7)
+    ask(ScriptedGateway(), stream=True)
+    assert seen == [7, OpenAIConfig().keepalive_s]
 
 
 def test_vectors_as_long_as_the_model_makes_them() -> None:
