@@ -16,7 +16,7 @@ from jackfield.chat import ChatPrompt
 from jackfield.context import Room
 from jackfield.errors import DeadlineExceeded, InvalidRequest, JackfieldError, QueueFull, UnsupportedField
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, finished
-from jackfield.types import LineLimits, PromptProgress, Started, TextDelta
+from jackfield.types import LineLimits, PromptProgress, ReasoningDelta, Started, TextDelta
 from jackfield_openai.answers import ChatAnswer
 from jackfield_openai.config import KEEPALIVE_MAX_S, OpenAIConfig
 from jackfield_openai.errors import error_payload
@@ -250,6 +250,12 @@ def test_the_length_of_a_chunk_says_nothing_of_its_text(words: list[str]) -> Non
         [chunk] = chunks(event)
         assert text(event) == word
         assert set(str(chunk["obfuscation"])) <= set("0123456789abcdef")
+
+
+def test_nothing_is_not_made_longer() -> None:
+    """Of thoughts that are not sent there is no chunk."""
+    call = chat(stream=True, include_reasoning=False, stream_options={"include_obfuscation": True})
+    assert ChatAnswer(call, "demo").event(ReasoningDelta("hm", 1)) == b""
 
 
 def test_obfuscation_differs() -> None:
