@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 from typing import TYPE_CHECKING
@@ -152,3 +153,21 @@ def test_whatever_a_plugin_writes_is_text() -> None:
     operation = {"tags": [evil], "summary": evil, "responses": {"200": {"description": evil}}}
     document = {"info": {"title": evil, "version": evil}, "paths": {f"/{evil}": {"get": operation}}}
     assert b"<script>" not in render_page(msgspec.json.encode(document))
+
+
+def test_examples_and_errors_are_on_the_page() -> None:
+    """Of bodies, and of errors, which tell more than their fields."""
+    told = {"description": "Refused", "content": {"application/json": {"schema": {}, "example": {"error": "why"}}}}
+    body = {"content": {"application/json": {"schema": {"type": "object"}, "example": {"a": 41}}}}
+    answers = {"200": {"description": "Fine"}, "400": {"$ref": "#/components/responses/tag-400"}}
+    operation = {"tags": ["tag"], "requestBody": body, "responses": answers}
+    document = {
+        "info": {"title": "Us", "version": "1"},
+        "paths": {"/x": {"post": operation}},
+        "components": {"responses": {"tag-400": told}},
+    }
+    page = html.unescape(render_page(msgspec.json.encode(document)).decode())
+    assert '<pre>{"a":41}</pre>' in page
+    assert "Errors: 400<" in page
+    assert '400 <span class="note">Refused</span>' in page
+    assert '<pre>{"error":"why"}</pre>' in page
