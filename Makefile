@@ -77,7 +77,7 @@ wheel: setup ## Build wheel and source distribution into dist/
 .PHONY: lock
 lock: $(UV) ## Take up new versions of the dependencies
 	$(COMPILE) requirements/uv.in -o requirements/uv.lock
-	$(COMPILE) --extra llama --extra testing --group dev --no-emit-package llama-cpp-python pyproject.toml -o requirements/dev.lock
+	$(COMPILE) --all-extras --group dev --no-emit-package llama-cpp-python pyproject.toml -o requirements/dev.lock
 	$(COMPILE) --no-deps --no-binary llama-cpp-python requirements/llama.in -o requirements/llama.lock
 
 .PHONY: clean

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import decode_cost
 import deterministic_cost
 import gateway_cost
+import guardrail_cost
 import idle_streams
 import long_arrivals
 import loop_overhead
@@ -99,6 +100,7 @@ PARTS: Final = {
     "decode_cost": Part("Bodies of 1 MB", decode_cost.run, decode_cost.table),
     "idle_streams": Part("Idle streams", idle_streams.run, idle_streams.table),
     "deterministic_cost": Part("Deterministic mode", deterministic_cost.run, deterministic_cost.table),
+    "guardrail_cost": Part("Guardrails", guardrail_cost.run, guardrail_cost.table),
     "mask_cost": Part("Structured output", mask_cost.run, mask_cost.table),
     "multi_turn": Part("Multi-turn conversations", multi_turn.run, multi_turn.table, multi_turn.plots),
     "unshared_prompts": Part(

@@ -7,8 +7,9 @@ What a plugin author imports: this module, ``jackfield.ports``, ``jackfield.type
 from __future__ import annotations
 
 from jackfield.hookspecs import hookimpl
+from jackfield.plugin_instance import PluginInstance
 from jackfield.plugin_modules import API_VERSION
-from jackfield.plugins import Kernel, PluginInstance, build_kernel
+from jackfield.plugins import Kernel, build_kernel
 
 __version__ = "0.1.0"
 

@@ -22,12 +22,16 @@
     │   ├── Unauthenticated            no authenticator gave a principal
     │   │   ├── CredentialMissing      the request has none
     │   │   ├── CredentialExpired      it was good until its time was over
-    │   │   └── CredentialRevoked      it was good until somebody took it back
+    │   │   ├── CredentialRevoked      it was good until somebody took it back
+    │   │   └── CredentialBlocked      somebody has put it out of use for a while
     │   ├── AuthenticationThrottled    too many bad credentials from one address
     │   ├── ForeignOrigin              Host or Origin is neither loopback nor allow-listed
+    │   ├── ContentBlocked             a guardrail blocked what it says, or what would be answered
     │   └── DeadlineExceeded           waited longer than the request allowed
     ├── PolicyDenied                   a policy said no
     │   └── InsufficientScope          the caller is known and may not use this route
+    ├── LimitExceeded                  the caller has used what it may use for now
+    │   └── BudgetExceeded             the same, of tokens or money for a long time
     ├── Overloaded                     retriable: too much work right now
     │   ├── AtCapacity                 a bound of this server is reached; status ``kernel.overload_status``
     │   │   ├── QueueFull              the model's bounded queue is full
@@ -40,28 +44,31 @@
     │   ├── WorkerDied                 the worker process ended while it served the request
     │   ├── ModelLoadError             the model file cannot be loaded or does not fit
     │   ├── AuthenticatorFailed        an authenticator broke, or did not answer in time
-    │   ├── StoreUnavailable           the record store broke, or did not answer in time
+    │   ├── PolicyUnavailable          a policy engine, or the policy store, broke or did not answer in time
+    │   ├── LimiterFailed              a limiter broke, or did not answer in time
+    │   ├── GuardrailFailed            a guardrail broke, or did not answer in time
+    │   ├── AuditFailed                what was decided cannot be recorded
+    │   ├── StoreUnavailable           the record store or the policy store broke, or did not answer in time
     │   ├── KVExhausted                the KV pool has no cell left (the engine preempts; a client never sees it)
     │   └── InternalError              a defect: an exception nobody expected
     ├── ManifestError                  start-up: plugins.toml cannot be used
     ├── PluginError                    start-up: a plugin cannot be loaded or broke its contract
     └── ChannelError                   two of our processes cannot understand each other
 
-Messages reach clients. They never contain a prompt, a key, a path of the host or an internal address; what an
-operator needs beyond that goes to the log.
+Messages reach clients: no prompt, key, path of the host or internal address; what an operator needs goes to the log.
 """
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-import msgspec
+from jackfield.error_spec import ErrorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jackfield.context import Room
+    from jackfield.ports.limiter import Standing
 
 
 class JackfieldError(Exception):
@@ -70,7 +77,7 @@ class JackfieldError(Exception):
     Parameters:
         message: One sentence for the person who can act on it. See the module's note on what it must not contain.
         param: Name of the request field or configuration key at fault, or None.
-        retry_after: Seconds after which a retry may succeed; None takes the class's default from ``HTTP``.
+        retry_after: Seconds after which a retry may succeed; None takes the class's own from ``HTTP``.
     """
 
     def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
@@ -153,9 +160,7 @@ class Unauthenticated(ClientError):
     """No enabled authenticator recognised the caller.
 
     Parameters:
-        message: See ``JackfieldError``.
-        param: See ``JackfieldError``.
-        retry_after: See ``JackfieldError``.
+        message, param, retry_after: See ``JackfieldError``.
         fingerprint: Of the credential that was refused, for the log; empty where nobody knows the credential.
     """
 
@@ -178,6 +183,10 @@ class CredentialRevoked(Unauthenticated):
     """The credential was good once; somebody took it back."""
 
 
+class CredentialBlocked(Unauthenticated):
+    """The credential is somebody's who has been put out of use; it may be good again."""
+
+
 class AuthenticationThrottled(ClientError):
     """One address has sent too many bad credentials; good ones still pass."""
 
@@ -186,12 +195,37 @@ class ForeignOrigin(ClientError):
     """Without an authenticator only loopback and allow-listed hosts and origins are served (DNS rebinding, CSRF)."""
 
 
+class ContentBlocked(ClientError):
+    """A guardrail blocked the request, or its answer. The message names the category, and never repeats the text."""
+
+    category: str = ""
+    """What kind of thing it was."""
+
+
 class DeadlineExceeded(ClientError):
     """The request waited longer than its deadline."""
 
 
 class PolicyDenied(JackfieldError):
     """A policy refused the request."""
+
+    decision_id: str = ""
+    """Names the decision in the audit record; empty where no policy engine has decided."""
+
+
+class LimitExceeded(JackfieldError):
+    """The caller has used what it may use for now."""
+
+    standings: tuple[Standing, ...] = ()
+    """What is left of the limits that apply."""
+    measure: str = ""
+    """What there is not so much left of: a ``jackfield.ports.limiter.Measure``."""
+    scope: str = ""
+    """Whose limit it is, as ``Standing.scope`` says it."""
+
+
+class BudgetExceeded(LimitExceeded):
+    """The caller has used up a budget; it begins anew when its period does."""
 
 
 class InsufficientScope(PolicyDenied):
@@ -234,7 +268,7 @@ class Draining(Overloaded):
 
 
 class BackendFault(JackfieldError):
-    """The inference side failed; the request was fine."""
+    """The request was fine; this side failed."""
 
 
 class WorkerDied(BackendFault):
@@ -249,8 +283,24 @@ class AuthenticatorFailed(BackendFault):
     """An authenticator broke or did not answer in time: nobody can tell who calls, so nobody is served."""
 
 
+class PolicyUnavailable(BackendFault):
+    """A policy engine broke or did not answer in time, or the policies are too old: nobody is allowed anything."""
+
+
+class LimiterFailed(BackendFault):
+    """A limiter broke or did not answer in time: nobody can tell what is left."""
+
+
+class GuardrailFailed(BackendFault):
+    """A guardrail broke or did not answer in time: nobody can tell whether the text may pass."""
+
+
+class AuditFailed(BackendFault):
+    """What was decided cannot be recorded, and must be."""
+
+
 class StoreUnavailable(BackendFault):
-    """The record store broke or did not answer in time."""
+    """The record store, or the policy store, broke or did not answer in time."""
 
 
 class KVExhausted(BackendFault):
@@ -271,26 +321,6 @@ class PluginError(JackfieldError):
 
 class ChannelError(JackfieldError):
     """A message between two of our processes is damaged, oversized or of an unknown kind."""
-
-
-class ErrorSpec(NamedTuple):
-    """How one error class looks over HTTP."""
-
-    status: int
-    """HTTP status code."""
-    type: str
-    """OpenAI's ``error.type``: the broad family clients switch on."""
-    code: str
-    """Stable machine-readable name; unique over the table, so it also names the class on the channel."""
-    retriable: bool
-    """Whether the same request may succeed later."""
-    retry_after: float | None = None
-    """Default delay before a retry, in seconds, where the raiser knows no better."""
-
-    def at(self, status: int) -> ErrorSpec:
-        """This row for an overload that is answered with *status*: OpenAI knows 429, Anthropic 529."""
-        family = "rate_limit_error" if status == HTTPStatus.TOO_MANY_REQUESTS else "overloaded_error"
-        return self._replace(status=status, type=family)
 
 
 HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
@@ -315,11 +345,15 @@ HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
     CredentialMissing: ErrorSpec(401, "authentication_error", "missing_api_key", False),
     CredentialExpired: ErrorSpec(401, "authentication_error", "expired_api_key", False),
     CredentialRevoked: ErrorSpec(401, "authentication_error", "revoked_api_key", False),
+    CredentialBlocked: ErrorSpec(401, "authentication_error", "blocked_api_key", False),
     AuthenticationThrottled: ErrorSpec(429, "rate_limit_error", "too_many_failures", False),
     ForeignOrigin: ErrorSpec(403, "permission_error", "foreign_origin", False),
+    ContentBlocked: ErrorSpec(400, "invalid_request_error", "content_policy_violation", False),
     DeadlineExceeded: ErrorSpec(408, "timeout_error", "deadline_exceeded", True),
     PolicyDenied: ErrorSpec(403, "permission_error", "policy_denied", False),
     InsufficientScope: ErrorSpec(403, "permission_error", "insufficient_scope", False),
+    LimitExceeded: ErrorSpec(429, "rate_limit_error", "rate_limit_exceeded", True, 1.0),
+    BudgetExceeded: ErrorSpec(429, "insufficient_quota", "insufficient_quota", False),
     Overloaded: ErrorSpec(503, "overloaded_error", "overloaded", True, 1.0),
     AtCapacity: ErrorSpec(429, "rate_limit_error", "at_capacity", True, 1.0),
     QueueFull: ErrorSpec(429, "rate_limit_error", "queue_full", True, 1.0),
@@ -332,6 +366,10 @@ HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
     WorkerDied: ErrorSpec(503, "server_error", "worker_died", True, 1.0),
     ModelLoadError: ErrorSpec(503, "server_error", "model_load_failed", False),
     AuthenticatorFailed: ErrorSpec(503, "server_error", "authentication_unavailable", True, 1.0),
+    PolicyUnavailable: ErrorSpec(503, "server_error", "policy_unavailable", True, 1.0),
+    LimiterFailed: ErrorSpec(503, "server_error", "limiter_unavailable", True, 1.0),
+    GuardrailFailed: ErrorSpec(503, "server_error", "guardrail_unavailable", True, 1.0),
+    AuditFailed: ErrorSpec(503, "server_error", "audit_unavailable", True, 1.0),
     StoreUnavailable: ErrorSpec(503, "server_error", "store_unavailable", True, 1.0),
     KVExhausted: ErrorSpec(503, "server_error", "kv_exhausted", True, 1.0),
     InternalError: ErrorSpec(500, "server_error", "internal_error", False),
@@ -341,41 +379,11 @@ HTTP: Final[Mapping[type[JackfieldError], ErrorSpec]] = {
 }
 """Every class of the tree has a row of its own; ``tests/kernel/test_errors.py`` holds the two together."""
 
-_BY_CODE: Final = {spec.code: kind for kind, spec in HTTP.items()}
-
 
 def http(error: JackfieldError) -> ErrorSpec:
-    """The HTTP row of *error*; a class from outside the tree takes the row of its nearest listed ancestor.
-
-    Where the kernel was configured to answer another status, the row has that one and the family that goes with it.
-    """
+    """The HTTP row of *error*, or of its nearest listed ancestor; with another status where the kernel answers that."""
     for kind in type(error).__mro__:
         spec = HTTP.get(kind)
         if spec is not None:
             return spec if error.status is None else spec.at(error.status)
     raise AssertionError("JackfieldError itself is in the table")
-
-
-class ErrorRecord(msgspec.Struct, frozen=True, array_like=True):
-    """A ``JackfieldError`` on its way between two processes."""
-
-    code: str
-    message: str
-    param: str | None = None
-    retry_after: float | None = None
-    sizes: tuple[int, int] | None = None
-    """Of a ``ContextLengthExceeded``."""
-
-    @classmethod
-    def of(cls, error: JackfieldError) -> ErrorRecord:
-        """Freeze *error* for the channel."""
-        sizes = error.sizes if isinstance(error, ContextLengthExceeded) else None
-        return cls(http(error).code, error.message, error.param, error.retry_after, sizes)
-
-    def thaw(self) -> JackfieldError:
-        """The error again; a code this process does not know becomes ``BackendFault``."""
-        kind = _BY_CODE.get(self.code, BackendFault)
-        error = kind(self.message, param=self.param, retry_after=self.retry_after)
-        if isinstance(error, ContextLengthExceeded):
-            error.sizes = self.sizes
-        return error

@@ -16,7 +16,10 @@ import msgspec
 
 from jackfield.errors import ChannelError, ManifestError
 from jackfield.ports.backend import OptionValue
+from jackfield.ports.policy import TAG
 from jackfield.secret import holds_secret, read
+from jackfield.table_faults import fault
+from jackfield.transport import TLSConfig
 
 Table: TypeAlias = Mapping[str, OptionValue]
 Where: TypeAlias = "str | Callable[[str], str]"
@@ -65,6 +68,9 @@ class InstanceRef(msgspec.Struct, frozen=True):
 DEFAULT_SCHEDULERS: Final = (InstanceRef("fcfs", "fcfs", defaulted=True),)
 """Fill the scheduler socket where no enabled plugin does: without a scheduler nothing runs."""
 
+DEFAULT_SECRETS: Final = (InstanceRef("secrets", "secrets", defaulted=True),)
+"""Give secrets where no enabled plugin does."""
+
 DEFAULT_DIALECTS: Final = tuple(
     InstanceRef(name, name, defaulted=True)
     for name in (
@@ -80,6 +86,12 @@ template last."""
 PLUGIN_TIMEOUT_MAX_S: Final = 50.0
 """A gateway that is not ready after a minute is ended without a word about plugins."""
 
+POLICY_STALE_MIN_S: Final = 0.5
+"""A few looks at the store: less would refuse requests for one that was late."""
+
+POLICY_STALE_MAX_S: Final = 300.0
+"""Longer, and a revoked key is as good as a valid one."""
+
 
 class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[kernel]``: what no plugin decides."""
@@ -88,6 +100,8 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Address of the API, ``HOST:PORT``; port 0 takes a free one. Beyond loopback it needs an enabled authenticator."""
     health: str = "127.0.0.1:8081"
     """Address of ``/livez``, ``/readyz`` and ``/metrics``. Beyond loopback it serves bare livez and readyz only."""
+    tls: TLSConfig | None = None
+    """`[kernel.tls]`: encrypted connections to the API. Without it whoever is on the way reads keys and answers."""
     health_metrics: bool = False
     """Serve ``/metrics`` on the health port also beyond loopback."""
     allowed_hosts: tuple[str, ...] = ()
@@ -139,6 +153,9 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     plugin_timeout_s: float = 30.0
     """How long one plugin's import, hook or factory may take at a start; then the process refuses to start and names
     it. At most 50."""
+    policy_stale_s: float = 5.0
+    """How long the policy store may be out of reach before all requests are refused with 503, 0.5 to 300; it counts
+    only where a plugin keeps policies in one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe messages that are logged."""
     log_format: Literal["auto", "console", "json"] = "auto"
@@ -163,6 +180,8 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         _at_least("step_timeout_s", self.step_timeout_s, 1)
         if not 1 <= self.plugin_timeout_s <= PLUGIN_TIMEOUT_MAX_S:
             raise ValueError(f"plugin_timeout_s must be between 1 and {PLUGIN_TIMEOUT_MAX_S:g}")
+        if not POLICY_STALE_MIN_S <= self.policy_stale_s <= POLICY_STALE_MAX_S:
+            raise ValueError(f"policy_stale_s must be between {POLICY_STALE_MIN_S:g} and {POLICY_STALE_MAX_S:g}")
 
     def _check_connections(self) -> None:
         for key in ("connections", "connections_per_address", "requests_per_connection"):
@@ -205,7 +224,11 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Whether the model was trained so that the leading components of its vectors are vectors of their own: clients may
     then ask for fewer ``dimensions``. Model files do not say it, and other models' vectors would be of no use."""
     aliases: tuple[str, ...] = ()
-    """Other names that clients may use."""
+    """Other names that clients may use. Models share one where each has ``tags``, and no two the same ones: a policy
+    chooses between them; otherwise the first one listed serves it."""
+    tags: tuple[str, ...] = ()
+    """Words that policies may choose it by (the obligation ``route``): ``eu``, ``cheap``; small letters, digits and
+    . _ - only."""
     dialect: str = "auto"
     """Name of the chat dialect that an enabled plugin hands over; auto goes by the model's chat template, none has
     none: tools are refused, and thoughts are a part of the text."""
@@ -222,6 +245,9 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if self.kv_tokens != "auto":
             _at_least("kv_tokens", self.kv_tokens, 8)
         _at_least("slot_limit", self.slot_limit, 1)
+        for tag in self.tags:
+            if not TAG.match(tag):
+                raise ValueError(f"tags: {tag[:64]!r} is not a tag: small letters, digits and . _ - only, at most 64")
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -309,7 +335,9 @@ def decode_table(table: Table, struct: type[T], key: str, where: Where) -> T:
     try:
         decoded = msgspec.convert(table, struct, dec_hook=read)
     except (msgspec.ValidationError, ValueError) as error:
-        raise _table_error(str(error), fields, key, where) from error
+        inner, text = fault(str(error), table, struct)
+        path = key + inner
+        raise ManifestError(f"{_place(where, path)}: {path}: {text}", param=path) from error
     for attribute, name in zip(struct.__struct_fields__, fields, strict=True):
         if name in table and holds_secret(getattr(decoded, attribute)):
             _refuse_open_secret(f"{key}.{name}", where)
@@ -358,20 +386,6 @@ def _home(name: str, key: str) -> str:
 
 def _place(where: Where, path: str) -> str:
     return where if isinstance(where, str) else where(path)
-
-
-def _table_error(message: str, fields: tuple[str, ...], key: str, where: Where) -> ManifestError:
-    """msgspec says "Expected `int`, got `str` - at `$.threads`"; turn its path into the manifest's key path.
-
-    What a Struct's own check raises has no path, but begins with the field's name.
-    """
-    text, _, path = message.partition(" - at `$")
-    inner = path.rstrip("`")
-    field, _, rest = text.partition(" ")
-    if not inner and field.rstrip(":") in fields:
-        inner, text = "." + field.rstrip(":"), rest
-    full = key + inner
-    return ManifestError(f"{_place(where, full)}: {full}: {text[:1].lower()}{text[1:]}", param=full)
 
 
 def _at_least(name: str, value: float, low: float) -> None:

@@ -30,6 +30,7 @@ from jackfield.manifest import (
     refuse_unknown_keys,
     suggestion,
 )
+from jackfield.model_names import NameTaken, named
 from jackfield.ports.backend import OptionValue
 from jackfield.toml_lines import KeyPath, key_lines
 
@@ -222,21 +223,21 @@ class _Layers:
         tables = dict(self._tables("models"))
         if not tables or (set(tables) == {"demo"} and "source" not in tables["demo"]):
             tables = {"demo": {**DEMO_MODEL, **tables.get("demo", {})}}
-        owners: dict[str, str] = {}
         models: dict[str, ModelConfig] = {}
         for name, table in tables.items():
             models[name] = decode_table(table, ModelConfig, f"models.{name}", self.where)
             for known in (name, *models[name].aliases):
-                self._claim(known, name, owners)
+                self._check_name(known, name)
+        try:
+            named(models)
+        except NameTaken as error:
+            raise self._error(error.key, error.message) from None
         return models
 
-    def _claim(self, known: str, model: str, owners: dict[str, str]) -> None:
-        key = f"models.{model}" if known == model else f"models.{model}.aliases"
+    def _check_name(self, known: str, model: str) -> None:
         if not MODEL_NAME.match(known):
+            key = f"models.{model}" if known == model else f"models.{model}.aliases"
             raise self._error(key, f"{known[:128]!r} is not a model name: letters, digits and . _ : / - only")
-        if known in owners:
-            raise self._error(key, f"{known} is already a name of the model {owners[known]}")
-        owners[known] = model
 
 
 def origin_of(manifest: Manifest, key: str) -> str:

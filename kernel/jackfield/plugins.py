@@ -7,7 +7,6 @@ with its own ``[config.NAME]`` table; an instance is the module's hooks under an
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -21,88 +20,40 @@ from jackfield.hookspecs import PROJECT, ProcessKind
 from jackfield.manifest import (
     DEFAULT_DIALECTS,
     DEFAULT_SCHEDULERS,
+    DEFAULT_SECRETS,
     InstanceRef,
     Manifest,
-    Table,
-    Where,
-    decode_table,
-    suggestion,
 )
 from jackfield.plugin_calls import IMPORT_DEADLINE_S, Factory, PluginCalls, hook_deadline, run_bounded
+from jackfield.plugin_checks import check_factory, check_hooks, checked_command
+from jackfield.plugin_instance import HookSet, PluginInstance
 from jackfield.plugin_modules import load_module
+from jackfield.secret_sources import SecretSources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
     import click
 
+    from jackfield.ports.audit import AuditSinkFactory
     from jackfield.ports.backend import BackendFactory
     from jackfield.ports.check import CheckFactory
     from jackfield.ports.constraint import ConstraintEngineFactory
     from jackfield.ports.dialect import DialectFactory
     from jackfield.ports.frontend import FrontendFactory
+    from jackfield.ports.guardrail import GuardrailFactory
     from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.kv_store import KVStoreFactory
+    from jackfield.ports.limiter import LimiterFactory
     from jackfield.ports.observer import ObserverFactory
+    from jackfield.ports.policy import PolicyEngineFactory
+    from jackfield.ports.policy_store import PolicyStoreFactory
     from jackfield.ports.records import RecordStoreFactory
+    from jackfield.ports.roles import RoleBookFactory
     from jackfield.ports.scheduler import SchedulerFactory
+    from jackfield.ports.secret_source import SecretSourceFactory
 
 T = TypeVar("T", bound=msgspec.Struct)
-
-
-class HookSet:
-    """A module's functions under an identity of their own, so that pluggy can register one plugin several times."""
-
-    def __init__(self, module: ModuleType) -> None:
-        vars(self).update(inspect.getmembers(module, inspect.isfunction))
-
-
-class PluginInstance:
-    """One enabled plugin, with its name and configuration. Every hook gets it.
-
-    Attributes:
-        name: Name of the instance; usual name of what it hands over.
-        plugin: Entry-point name it was loaded from (``llama-cpu``), or a path.
-        distribution: ``"jackfield 0.1.0"``, or the file it came from.
-        defaulted: Whether nobody asked for it: the packaged default filled a socket that must not stay empty.
-    """
-
-    __slots__ = ("_folder", "_hooks", "_table", "_where", "defaulted", "distribution", "name", "plugin")
-
-    def __init__(self, ref: InstanceRef, distribution: str, hooks: HookSet, manifest: Manifest) -> None:
-        self.name = ref.name
-        self.plugin = ref.plugin
-        self.defaulted = ref.defaulted
-        self.distribution = distribution
-        self._hooks = hooks
-        self._table: Table = manifest.config.get(ref.name, {})
-        self._where: Where = manifest.origin
-        self._folder = Path(manifest.file).parent if manifest.file else Path.cwd()
-
-    def path(self, text: str) -> Path:
-        """The absolute path that an option names; relative ones start at the folder of ``plugins.toml``."""
-        return (self._folder / Path(text).expanduser()).absolute()
-
-    def config(self, struct: type[T], overrides: Table | None = None, *, key: str | None = None) -> T:
-        """This instance's ``[config.NAME]`` table.
-
-        Parameters:
-            struct: The Struct that ``jackfield_config`` declares.
-            overrides: Keys that replace those of the table, such as ``[models.NAME.options]``.
-            key: Key path of *overrides*, for messages.
-
-        Raises:
-            ManifestError: A key is unknown, or a value does not fit.
-        """
-        own = f"config.{self.name}"
-        config = decode_table(self._table, struct, own, self._where)
-        if not overrides:
-            return config
-        return decode_table({**self._table, **overrides}, struct, key or own, self._where)
-
-    def __repr__(self) -> str:
-        return f"<plugin {self.name} from {self.distribution}>"
 
 
 class Kernel:
@@ -123,6 +74,15 @@ class Kernel:
         self.instances: Final = tuple(instances)
         self._manager = manager
         self._calls = calls
+        sources = SecretSources(self.secrets)
+        for instance in instances:
+            instance.reads_secrets_with(sources.read)
+            instance.finds_stores_with(self.policy_stores)
+
+    def path(self, text: str) -> Path:
+        """The absolute path that a key of the kernel's own tables names, as ``PluginInstance.path``."""
+        folder = Path(self.manifest.file).parent if self.manifest.file else Path.cwd()
+        return (folder / Path(text).expanduser()).absolute()
 
     def config_structs(self) -> Mapping[str, type[msgspec.Struct]]:
         """Declared option Structs by instance name."""
@@ -159,7 +119,12 @@ class Kernel:
     def behind(self) -> Mapping[str, str]:
         """Instances of whose kind only the first is used, each with the one listed before it whose is."""
         found: dict[str, str] = {}
-        for hook in ("jackfield_schedulers", "jackfield_constraints", "jackfield_record_stores"):
+        for hook in (
+            "jackfield_schedulers",
+            "jackfield_constraints",
+            "jackfield_record_stores",
+            "jackfield_policy_stores",
+        ):
             owners = [owner.name for owner, _ in self._collect(hook).values()]
             found.update({owner: owners[0] for owner in owners if owner != owners[0]})
         return found
@@ -184,6 +149,34 @@ class Kernel:
         """Authenticator factories by name, in manifest order."""
         return self._unite("jackfield_authenticators")
 
+    def roles(self) -> Mapping[str, RoleBookFactory]:
+        """Role book factories by name, in manifest order."""
+        return self._unite("jackfield_roles")
+
+    def policies(self) -> Mapping[str, PolicyEngineFactory]:
+        """Policy engine factories by name, in manifest order."""
+        return self._unite("jackfield_policies")
+
+    def limiters(self) -> Mapping[str, LimiterFactory]:
+        """Limiter factories by name, in manifest order."""
+        return self._unite("jackfield_limiters")
+
+    def guardrails(self) -> Mapping[str, GuardrailFactory]:
+        """Guardrail factories by name, in manifest order."""
+        return self._unite("jackfield_guardrails")
+
+    def audit_sinks(self) -> Mapping[str, AuditSinkFactory]:
+        """Audit sink factories by name, in manifest order."""
+        return self._unite("jackfield_audit_sinks")
+
+    def policy_stores(self) -> Mapping[str, PolicyStoreFactory]:
+        """Policy store factories by name, in manifest order."""
+        return self._unite("jackfield_policy_stores")
+
+    def secrets(self) -> Mapping[str, SecretSourceFactory]:
+        """Secret source factories by scheme, in manifest order."""
+        return self._unite("jackfield_secrets")
+
     def observers(self) -> Mapping[str, ObserverFactory]:
         """Observer factories by name, in manifest order."""
         return self._unite("jackfield_observers")
@@ -197,7 +190,7 @@ class Kernel:
         found: list[tuple[PluginInstance, click.Command]] = []
         for instance in self.instances:
             for commands in self._ask(instance, "jackfield_commands", Sequence):
-                found += [(instance, _checked_command(instance, command)) for command in commands]
+                found += [(instance, checked_command(instance, command)) for command in commands]
         return found
 
     def startup(self, process: ProcessKind) -> None:
@@ -229,7 +222,7 @@ class Kernel:
 
     def hooks_of(self, instance: PluginInstance) -> Sequence[str]:
         """Names of the hooks that *instance* implements, sorted."""
-        return sorted(caller.name for caller in self._manager.get_hookcallers(instance._hooks) or ())
+        return sorted(caller.name for caller in self._manager.get_hookcallers(instance.hook_set) or ())
 
     def _unite(self, hook: str) -> Mapping[str, Any]:
         return {name: factory for name, (_, factory) in self._collect(hook).items()}
@@ -239,7 +232,7 @@ class Kernel:
         for instance in self.instances:
             for answer in self._ask(instance, hook, Mapping):
                 for name, factory in answer.items():
-                    _check_factory(instance, hook, name, factory)
+                    check_factory(instance, hook, name, factory)
                     if name in found:
                         raise PluginError(f"{hook}: both {found[name][0].name} and {instance.name} hand over {name!r}")
                     found[name] = (
@@ -259,7 +252,7 @@ class Kernel:
         return answers
 
     def _call(self, instance: PluginInstance, hook: str, **arguments: str) -> list[Any]:
-        others = [other._hooks for other in self.instances if other is not instance]
+        others = [other.hook_set for other in self.instances if other is not instance]
         caller = self._manager.subset_hook_caller(hook, others)
         answers: list[Any] = self._calls.run(
             instance.name, hook, hook_deadline(hook), caller, instance=instance, **arguments
@@ -275,7 +268,7 @@ def build_kernel(manifest: Manifest, calls: PluginCalls | None = None, *, fill: 
     Parameters:
         manifest: What is enabled, and how.
         calls: What the process watches over; by default the kernel's own, which nobody watches.
-        fill: Whether the packaged scheduler and dialects are added where no enabled plugin hands any over.
+        fill: Whether the packaged scheduler, dialects and secrets are added where no enabled plugin hands any over.
 
     Raises:
         ManifestError: A name nobody provides, one that two distributions provide, or a table that does not fit.
@@ -286,7 +279,11 @@ def build_kernel(manifest: Manifest, calls: PluginCalls | None = None, *, fill: 
     kernel = _connect(manifest, instances, calls)
     if not fill:
         return kernel
-    missing = [*(() if kernel.schedulers() else DEFAULT_SCHEDULERS), *(() if kernel.dialects() else DEFAULT_DIALECTS)]
+    missing = [
+        *(() if kernel.schedulers() else DEFAULT_SCHEDULERS),
+        *(() if kernel.dialects() else DEFAULT_DIALECTS),
+        *(() if kernel.secrets() else DEFAULT_SECRETS),
+    ]
     if not missing:
         return kernel
     return _connect(manifest, [*instances, *(_load(ref, manifest, calls) for ref in missing)], calls)
@@ -299,7 +296,7 @@ def _connect(manifest: Manifest, instances: Sequence[PluginInstance], calls: Plu
     for instance in reversed(instances):
         _register(manager, instance)
     for instance in instances:
-        _check_hooks(manager, instance)
+        check_hooks(manager, instance)
     manager.check_pending()
     kernel = Kernel(manifest, manager, instances, calls)
     _check_config(kernel)
@@ -314,50 +311,11 @@ def _load(ref: InstanceRef, manifest: Manifest, calls: PluginCalls) -> PluginIns
 
 def _register(manager: pluggy.PluginManager, instance: PluginInstance) -> None:
     try:
-        manager.register(instance._hooks, name=instance.name)
+        manager.register(instance.hook_set, name=instance.name)
     except pluggy.PluginValidationError as error:
         raise PluginError(f"plugin {instance.name} ({instance.distribution}): {error}") from error
     except ValueError as error:
         raise ManifestError(f"enabled: {instance.name} is listed twice", param="enabled") from error
-
-
-def _check_hooks(manager: pluggy.PluginManager, instance: PluginInstance) -> None:
-    callers = manager.get_hookcallers(instance._hooks) or ()
-    if not callers:
-        raise PluginError(
-            f"plugin {instance.name} ({instance.distribution}) implements no hook;"
-            " its hook functions must be marked with @jackfield.hookimpl"
-        )
-    known = tuple(name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_"))
-    for caller in callers:
-        if not caller.has_spec():
-            raise PluginError(
-                f"plugin {instance.name} ({instance.distribution}): unknown hook"
-                f" {caller.name}{suggestion(caller.name, known)}; hooks are listed in jackfield.hookspecs"
-            )
-        if inspect.iscoroutinefunction(getattr(instance._hooks, caller.name, None)):
-            raise PluginError(
-                f"plugin {instance.name} ({instance.distribution}): {caller.name} must not be async; hooks are called"
-                " once at start-up, what they hand over does the work"
-            )
-
-
-def _check_factory(instance: PluginInstance, hook: str, name: object, factory: object) -> None:
-    if not (isinstance(name, str) and callable(factory)):
-        raise PluginError(
-            f"plugin {instance.name}: {hook} must hand over factories by name, not {type(factory).__name__}"
-            f" under a {type(name).__name__}"
-        )
-
-
-def _checked_command(instance: PluginInstance, command: object) -> click.Command:
-    import click  # only the command line calls this, and has it
-
-    if not isinstance(command, click.Command):
-        raise PluginError(
-            f"plugin {instance.name}: jackfield_commands must return click commands, not {type(command).__name__}"
-        )
-    return command
 
 
 def _check_config(kernel: Kernel) -> None:
@@ -366,7 +324,7 @@ def _check_config(kernel: Kernel) -> None:
         struct = structs.get(instance.name)
         if struct is not None:
             instance.config(struct)
-        elif instance._table:
+        elif instance.table:
             where = kernel.manifest.origin(f"config.{instance.name}")
             raise ManifestError(
                 f"{where}: the plugin {instance.name} takes no options", param=f"config.{instance.name}"

@@ -41,9 +41,12 @@ POLICIES: Final[Mapping[str, CallPolicy]] = {
     "Matcher.accept": CallPolicy(0.0001, "closed"),
     "Matcher.forced": CallPolicy(0.0003, "closed"),
     "Matcher.mask": CallPolicy(0.002, "closed"),
+    "Guardrail.concerns": CallPolicy(0.001, "closed"),
     "KVStore.get": CallPolicy(0.005, "open"),
     "KVStore.put": CallPolicy(0.005, "open"),
     "Observer.observe": CallPolicy(0.0001, "open"),
+    "RoleBook.grants": CallPolicy(0.001, "closed"),
+    "Scanner.scan": CallPolicy(0.001, "closed"),
     "Scheduler.plan": CallPolicy(0.001, "closed"),
 }
 """The methods that are measured."""

@@ -13,9 +13,16 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from typing import Final, NoReturn
+from typing import Annotated, Final, NoReturn, TypeAlias
 
 import msgspec
+
+SecretReference: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]*:.", max_length=4096)]
+"""Type of an option that says where a secret is, and has none in it: ``file:/etc/jackfield/audit.key``.
+
+What stands before the colon names a secret source (``jackfield.ports.secret_source``); ``PluginInstance.secret`` reads
+it.
+"""
 
 HIDDEN: Final = "***"
 """What is shown instead, whatever the secret and its length."""

@@ -47,9 +47,10 @@ SECONDS_MAX: Final = 1e9
 """Longest time that a request may name, in seconds: more than anything waits."""
 
 
-FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "malformed_tool_call"]
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "malformed_tool_call", "content_filter"]
 """Why generation ended: an end-of-generation token or stop string, or a token limit. Of answers that called tools, or
-began a call that cannot be read, those that would have said ``stop`` say that instead."""
+began a call that cannot be read, those that would have said ``stop`` say that instead; ``content_filter`` says that a
+guardrail has blocked the rest."""
 
 
 class TemplatePrompt(msgspec.Struct, frozen=True, tag="template"):

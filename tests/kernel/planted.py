@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from tests.kernel.planted_policies import PLUGINS, Surroundings
+
 from jackfield.testing.command import run_command
 from jackfield.testing.manifests import scripted_manifest
 from jackfield.testing.script import TOOL_TEMPLATE
@@ -90,26 +92,37 @@ file = "records.db"
 """
 
 
+def made_key(arguments: str, folder: Path) -> str:
+    """What such a command prints last."""
+    made = run_command(arguments, folder)
+    assert made.code == 0, made.output
+    return made.output.split()[-1]
+
+
 class Planted:
     """The server, and the secrets in it."""
 
-    def __init__(self, folder: Path, loop: BackgroundLoop) -> None:
+    def __init__(self, folder: Path, loop: BackgroundLoop, surroundings: Surroundings) -> None:
         (folder / "vault.py").write_text(VAULT)
         manifest = scripted_manifest(
             {"scripted": 'slot_folder = "slots"\ndialect = "hermes"'},
             kernel='log_level = "debug"\nlog_format = "json"',
             plugin=f"chat_template = {json.dumps(TOOL_TEMPLATE)}",
-            enabled=("keys", "hermes", "llguidance", "kv-memory", "sqlite", *FRONTENDS, "vault=./vault.py"),
+            enabled=("keys", "hermes", "llguidance", "kv-memory", "sqlite", *FRONTENDS, "vault=./vault.py", *PLUGINS),
         )
-        (folder / "plugins.toml").write_text(manifest + TABLES)
+        (folder / "plugins.toml").write_text(manifest + TABLES + surroundings.tables)
         self.folder = folder
+        self.surroundings = surroundings
         self.keys = {
-            name: run_command(f"keys create {name} {scopes}", folder).output.split()[-1]
+            name: made_key(f"keys create {name} {scopes}", folder)
             for name, scopes in {
                 "good": SCOPES,
                 "revoked": "",
                 "limited": "--scope models:read",
-                "boss": "--scope admin --scope models:read",
+                "boss": "--scope admin --scope generate --scope models:read",
+                "denied": "",
+                "few": "",
+                "hooked": "",
             }.items()
         }
         run_command("keys revoke revoked", folder)
@@ -118,12 +131,14 @@ class Planted:
         self.errors: list[Reply] = []
         self.answers: list[tuple[str, bytes]] = []
         """Of what shows how the server is."""
+        self.restored: list[bytes] = []
+        """Answers to callers of what guardrails had masked in their prompts."""
 
     @property
     def secrets(self) -> list[str]:
         """All that must not be seen."""
         given = [IN_FILE, IN_ENVIRONMENT, ON_COMMAND_LINE, IN_COOKIE, IN_QUERY, STRANGE, SALT, PROMPT]
-        return [*given, *self.keys.values()]
+        return [*given, *self.keys.values(), *self.surroundings.secrets]
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
         """Send a request; keep its answer if it is an error."""

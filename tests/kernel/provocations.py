@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from tests.kernel.planted import IN_COOKIE, IN_QUERY, PATTERN, PROMPT, SALT, STRANGE
+from tests.kernel.policy_provocations import provoke_policies
 
 if TYPE_CHECKING:
     from tests.kernel.planted import Planted
@@ -28,6 +29,7 @@ BOUNDARY: Final = "fourscore"
 
 def provoke(planted: Planted) -> None:
     """All of them; one worker is killed in the end."""
+    provoke_policies(planted)
     chats(planted)
     shapes(planted)
     tools(planted)
@@ -45,7 +47,7 @@ def provoke(planted: Planted) -> None:
 
 def chats(planted: Planted) -> None:
     """With good and bad keys, in every header."""
-    good, revoked, limited, _ = planted.keys.values()
+    good, revoked, limited = (planted.keys[name] for name in ("good", "revoked", "limited"))
     bodies = [
         json.dumps(QUESTION).encode(),
         json.dumps({**QUESTION, "temperature": PROMPT}).encode(),

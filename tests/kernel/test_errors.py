@@ -8,7 +8,8 @@ import re
 import pytest
 
 from jackfield import errors
-from jackfield.errors import HTTP, ErrorRecord, JackfieldError, ModelNotFound, Overloaded, QueueFull, UnknownField, http
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import HTTP, JackfieldError, ModelNotFound, Overloaded, QueueFull, UnknownField, http
 
 TREE = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, JackfieldError)]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from jackfield.errors import ManifestError, PluginError
-from jackfield.manifest import DEFAULT_DIALECTS, DEFAULT_ENABLED, InstanceRef, KernelConfig, Manifest
+from jackfield.manifest import DEFAULT_DIALECTS, DEFAULT_ENABLED, DEFAULT_SECRETS, InstanceRef, KernelConfig, Manifest
 from jackfield.plugin_modules import API_VERSION, GROUP, installed_plugins
 from jackfield.plugins import build_kernel
 
@@ -324,10 +324,10 @@ def test_defaults_fill_empty_sockets(site: Site) -> None:
     """And can be told from one that was asked for."""
     site.add("trace", TRACE)
     kernel = kernel_of("trace")
-    expected = [("trace", False), ("fcfs", True), *((ref.name, True) for ref in DEFAULT_DIALECTS)]
+    expected = [("trace", False), ("fcfs", True), *((ref.name, True) for ref in DEFAULT_DIALECTS + DEFAULT_SECRETS)]
     assert [(each.name, each.defaulted) for each in kernel.instances] == expected
     assert list(kernel.schedulers()) == ["fcfs"]
-    assert [each.defaulted for each in kernel_of("fcfs", "hermes").instances] == [False, False]
+    assert [each.defaulted for each in kernel_of("fcfs", "hermes").instances] == [False, False, True]
 
 
 def test_hooks_of_an_instance(site: Site) -> None:

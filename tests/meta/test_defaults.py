@@ -10,6 +10,7 @@ import tomli
 
 from jackfield.manifest import KernelConfig, Manifest, ModelConfig
 from jackfield.manifest_layers import load_manifest
+from jackfield.transport import TLSConfig
 
 if TYPE_CHECKING:
     import pytest
@@ -36,7 +37,10 @@ def test_the_file_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_file_shows_every_key() -> None:
     """So that it can be read as a reference."""
     tables = tomli.loads(FILE.read_text())
-    assert set(tables["kernel"]) == set(KernelConfig.__struct_fields__)
+    assert set(tables["kernel"]) == set(KernelConfig.__struct_fields__) - {"tls"}
+    assert {f"# {name}" for name in TLSConfig.__struct_fields__} <= {
+        line.partition(" =")[0] for line in FILE.read_text().splitlines()
+    }
     assert set(tables["models"]["demo"]) == set(ModelConfig.__struct_fields__) - {"options"}
 
 

@@ -34,7 +34,7 @@ KITS: Final = {entry.kit: entry for entry in kits.KITS}
 WITHOUT_PORT: Final = {"commands", "config", "lifecycle"}
 """Kits of hooks that hand over no object of ours."""
 
-PORT: Final = {"authenticator": "identity", "pooled_backend": "backend"}
+PORT: Final = {"audit_sink": "audit", "authenticator": "identity", "pooled_backend": "backend"}
 """Ports whose module is not called like their kit's."""
 
 FACADE: Final = {"jackfield_config": "config_structs"}
@@ -114,7 +114,9 @@ def test_every_hook_has_a_conformance_kit(entry: kits.KitEntry) -> None:
     tree = ast.parse((ROOT / "kernel" / "jackfield" / "testing" / "kits" / f"{module}.py").read_text())
     [definition] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kit]
     tests = [
-        node for node in ast.walk(definition) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        node
+        for node in ast.walk(definition)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     ]
     assert len(tests) >= 3
     assert [test.name for test in tests if not ast.get_docstring(test)] == []

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 
-KERNELS_OWN: Final = {"Gateway", "Operator", "SequenceView"}
+KERNELS_OWN: Final = {"Asking", "Documents", "Gateway", "Operator", "PolicyDocuments", "SequenceView"}
 """Protocols that the kernel implements and plugins call."""
 
 FORM: Final = re.compile(

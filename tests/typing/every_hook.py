@@ -13,17 +13,30 @@ import click
 import msgspec
 
 from jackfield import PluginInstance, hookimpl
-from jackfield.errors import InvalidRequest, KeyNotFound, Unauthenticated
+from jackfield.errors import InvalidRequest, KeyNotFound, LimitExceeded, Unauthenticated
 from jackfield.ports.backend import Backend, Batch, ModelInfo, ModelSpec, RunnerLimits, TokenScores
 from jackfield.ports.check import Check, CheckResult
 from jackfield.ports.constraint import Choice, Constraint, ConstraintEngine, Matcher
 from jackfield.ports.dialect import ChatDialect, ChatReader, ContentPiece, Opening, Piece, Traits
 from jackfield.ports.frontend import ErrorPayload, Frontend, Gateway, Route
+from jackfield.ports.guardrail import GuardedText, GuardrailTraits, Subject, Verdict
 from jackfield.ports.identity import Authenticator, Credential, Principal, fingerprint
-from jackfield.ports.key_issuer import IssuedKey, KeyGrant, KeyIssuer, NewKey
+from jackfield.ports.key_issuer import IssuedKey, KeyChange, KeyGrant, KeyIssuer, NewKey
 from jackfield.ports.kv_store import KVStore, StateKey, StoreUsage
+from jackfield.ports.limiter import Spent, Standing
 from jackfield.ports.observer import Exposition, Observer, RequestEnded
+from jackfield.ports.policy import Decision, Explanation, PolicyTest
+from jackfield.ports.policy_store import (
+    Changes,
+    DocumentName,
+    Documents,
+    Governed,
+    PolicyStore,
+    PolicyStoreFactory,
+    VersionConflict,
+)
 from jackfield.ports.records import Record, StoreFull
+from jackfield.ports.roles import Grants
 from jackfield.ports.scheduler import Scheduler, SchedulerView, StepPlan
 from jackfield.secret import Secret
 
@@ -39,20 +52,26 @@ if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
     from jackfield.hookspecs import ProcessKind
     from jackfield.plugins import Kernel
+    from jackfield.ports.audit import AuditEvent, AuditSinkFactory
     from jackfield.ports.backend import BackendFactory, Progress, Runner, Sampler
     from jackfield.ports.check import CheckFactory
     from jackfield.ports.constraint import ConstraintEngineFactory
     from jackfield.ports.dialect import DialectFactory
     from jackfield.ports.frontend import FrontendFactory
+    from jackfield.ports.guardrail import Asking, GuardrailFactory
     from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.key_issuer import Judge
     from jackfield.ports.kv_store import KVStoreFactory
+    from jackfield.ports.limiter import Claim, LimitBook, LimitEntry, Limiter, LimiterFactory
     from jackfield.ports.observer import ObservedEvent, ObserverFactory
+    from jackfield.ports.policy import PolicyEngine, PolicyEngineFactory, PolicyInput, PolicyWorkbench
     from jackfield.ports.pooled import PooledRunner
     from jackfield.ports.records import RecordStoreFactory
     from jackfield.ports.reuse import ReusableRunner
     from jackfield.ports.reviewer import Reviewer
+    from jackfield.ports.roles import RoleBookFactory
     from jackfield.ports.scheduler import SchedulerFactory
+    from jackfield.ports.secret_source import SecretSourceFactory
     from jackfield.ports.tokenizer import InfillTokens, Tokenizer
     from jackfield.sampling import SamplingParams
 
@@ -314,11 +333,14 @@ class OneToken:
 
 
 class KnownHolder(OneToken):
-    """An authenticator that is a reviewer too."""
+    """An authenticator that is a reviewer too, and takes up secrets that were rotated."""
 
     async def review(self, principal: Principal) -> Principal:
         """Nothing has changed."""
         return principal
+
+    async def reload(self) -> None:
+        """There is one token for ever."""
 
 
 class FewKeys(OneToken):
@@ -335,6 +357,12 @@ class FewKeys(OneToken):
         )
         return NewKey(key=Secret("x"), issued=made)
 
+    async def change(self, which: str, change: KeyChange, judge: Judge) -> Sequence[IssuedKey]:
+        """Nothing is different."""
+        assert_type(change.blocked, bool | msgspec.UnsetType)
+        judge((), await self.issued())
+        return ()
+
     async def revoke(self, which: str, judge: Judge) -> Sequence[IssuedKey]:
         """Nobody is refused."""
         judge((), await self.issued())
@@ -344,6 +372,15 @@ class FewKeys(OneToken):
         """Never."""
         assert_type(expires, datetime | None)
         raise KeyNotFound(which)
+
+
+class OneRole:
+    """A book of roles."""
+
+    def grants(self, principal: Principal) -> Grants:
+        """The boss may do everything."""
+        assert_type(principal.roles, frozenset[str])
+        return Grants(scopes=frozenset({"*"}), models=None) if "boss" in principal.roles else Grants()
 
 
 class Nowhere:
@@ -448,6 +485,125 @@ class Forgetful:
         """Nothing to give back."""
 
 
+class Shredder:
+    """An audit sink."""
+
+    def note(self, event: AuditEvent) -> None:
+        """Nothing is kept."""
+
+    async def write(self, event: AuditEvent) -> None:
+        """Nothing is kept."""
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+class Chest:
+    """A secret source."""
+
+    def read(self, name: str) -> Secret:
+        """All are the same."""
+        return Secret("sesame")
+
+
+class Blackboard:
+    """A policy store."""
+
+    async def since(self, version: int) -> Changes:
+        """Nothing is written."""
+        return Changes(version=version)
+
+    async def change(self, version: int, documents: Mapping[DocumentName, bytes | None]) -> int:
+        """Somebody else is always faster."""
+        raise VersionConflict
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+class Pupil(Idle):
+    """What goes by documents besides."""
+
+    document_kind = "lesson"
+
+    def governed(self, documents: Documents) -> None:
+        """It never changes any."""
+
+    async def check(self, documents: Mapping[str, bytes]) -> None:
+        """None is good."""
+        assert_type(documents["one"], bytes)
+        raise InvalidRequest("no", param="lesson/one")
+
+    async def adopt(self, documents: Mapping[str, bytes]) -> None:
+        """As it is told."""
+
+
+class Never:
+    """A policy engine, with its workbench."""
+
+    async def decide(self, question: PolicyInput) -> Decision:
+        """Nobody may anything."""
+        assert_type(question.request.flags, tuple[str, ...])
+        return Decision(allow=False, reasons=("never",))
+
+    async def explain(self, question: PolicyInput) -> Explanation:
+        """There is not much to say."""
+        return Explanation(decision=await self.decide(question))
+
+    async def test(self) -> Sequence[PolicyTest]:
+        """One."""
+        return [PolicyTest(name="never", passed=True)]
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+class Taken:
+    """A reservation."""
+
+    standings: Sequence[Standing] = ()
+
+    async def begin(self, prompt_tokens: int) -> None:
+        """It is not counted."""
+
+    async def leave_queue(self) -> None:
+        """There is none."""
+
+    async def settle(self, spent: Spent) -> None:
+        """It is not counted."""
+        assert_type(spent.cached_tokens, int)
+
+    async def release(self) -> None:
+        """There is enough."""
+
+
+class Plenty:
+    """A limiter."""
+
+    async def reserve(self, claim: Claim) -> Taken:
+        """For everybody but one."""
+        if claim.user == "somebody":
+            error = LimitExceeded("enough", retry_after=60.0)
+            error.standings = (Standing(measure="requests", limit=1, remaining=0, reset_s=60.0),)
+            raise error
+        return Taken()
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+class OpenBook:
+    """What a limiter may have besides."""
+
+    async def entries(self, only: Mapping[str, str]) -> Sequence[LimitEntry]:
+        """Nobody has asked for anything."""
+        return ()
+
+    async def reset(self, only: Mapping[str, str]) -> int:
+        """There is nothing to set to zero."""
+        return 0
+
+
 class Fine:
     """A check."""
 
@@ -457,6 +613,32 @@ class Fine:
 
 
 # --- every hook, with all its arguments ------------------------------------------------------------------------------
+
+
+class Deaf:
+    """A guardrail that finds nothing."""
+
+    traits = GuardrailTraits(stages=frozenset({"input", "output"}), longest=1)
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    def concerns(self, subject: Subject) -> bool:
+        """Everybody."""
+        return bool(subject.model)
+
+    async def judge(self, subject: Subject, texts: Sequence[GuardedText]) -> Sequence[Verdict]:
+        """Nothing is found."""
+        probabilities = await self._asking.classify("judge", [text.text for text in texts])
+        assert_type(probabilities, "Sequence[Mapping[str, float]]")
+        return [self.scan(subject, text) for text in texts]
+
+    def scan(self, subject: Subject, text: GuardedText) -> Verdict:
+        """The same at once."""
+        return Verdict()
+
+    async def close(self) -> None:
+        """Nothing to give back."""
 
 
 @hookimpl
@@ -521,6 +703,48 @@ def jackfield_authenticators(instance: PluginInstance) -> Mapping[str, Authentic
 
 
 @hookimpl
+def jackfield_roles(instance: PluginInstance) -> Mapping[str, RoleBookFactory]:
+    """One book."""
+    return {instance.name: OneRole}
+
+
+@hookimpl
+def jackfield_audit_sinks(instance: PluginInstance) -> Mapping[str, AuditSinkFactory]:
+    """A class is a factory."""
+    return {instance.name: Shredder}
+
+
+@hookimpl
+def jackfield_secrets(instance: PluginInstance) -> Mapping[str, SecretSourceFactory]:
+    """By scheme."""
+    return {"chest": Chest}
+
+
+@hookimpl
+def jackfield_limiters(instance: PluginInstance) -> Mapping[str, LimiterFactory]:
+    """A class is a factory."""
+    return {instance.name: Plenty}
+
+
+@hookimpl
+def jackfield_guardrails(instance: PluginInstance) -> Mapping[str, GuardrailFactory]:
+    """It gets the server's models."""
+    return {instance.name: Deaf}
+
+
+@hookimpl
+def jackfield_policies(instance: PluginInstance) -> Mapping[str, PolicyEngineFactory]:
+    """A class is a factory."""
+    return {instance.name: Never}
+
+
+@hookimpl
+def jackfield_policy_stores(instance: PluginInstance) -> Mapping[str, PolicyStoreFactory]:
+    """A class is a factory."""
+    return {instance.name: Blackboard}
+
+
+@hookimpl
 def jackfield_observers(instance: PluginInstance) -> Mapping[str, ObserverFactory]:
     """A class is a factory."""
     return {instance.name: Page}
@@ -566,6 +790,12 @@ def what_fits(gateway: Gateway, info: ModelInfo, limits: RunnerLimits) -> None:
     issuer: KeyIssuer = FewKeys(Secret("x"))
     reviewer: Reviewer = KnownHolder(Secret("x"))
     check: Check = Fine()
+    documents: PolicyStore = Blackboard()
+    governed: Governed = Pupil()
+    limiter: Limiter = Plenty()
+    book: LimitBook = OpenBook()
+    policy: PolicyEngine = Never()
+    workbench: PolicyWorkbench = Never()
     store: KVStore = Nowhere()
     print(
         backend,
@@ -578,6 +808,12 @@ def what_fits(gateway: Gateway, info: ModelInfo, limits: RunnerLimits) -> None:
         issuer,
         reviewer,
         check,
+        documents,
+        governed,
+        limiter,
+        book,
+        policy,
+        workbench,
         store,
         reusable,
     )
@@ -589,6 +825,7 @@ def what_does_not_fit(kernel: Kernel, gateway: Gateway) -> None:
     authenticator: Authenticator = SyncToken()  # type: ignore[assignment]  # not a coroutine
     check: Check = TextCheck()  # type: ignore[assignment]  # no CheckResult
     engines: ConstraintEngineFactory = Alphabet  # type: ignore[assignment]  # takes letters, and compiles nothing
+    policies: PolicyEngineFactory = Idle  # type: ignore[assignment]  # decides nothing
     frontends: FrontendFactory = Page  # type: ignore[assignment]  # takes no gateway
     CheckResult(level="bad", message="x")  # type: ignore[arg-type]  # no such level
     Principal(id="x", name="x")  # type: ignore[call-arg]  # no fingerprint
@@ -597,7 +834,7 @@ def what_does_not_fit(kernel: Kernel, gateway: Gateway) -> None:
     StepPlan([3])  # type: ignore[list-item]  # chunks, not ids
     stores: KVStoreFactory = Nowhere  # type: ignore[assignment]  # takes no model
     kernel.authenticators()["x"](gateway)  # type: ignore[call-arg]  # takes nothing
-    print(backend, authenticator, check, engines, frontends, stores)
+    print(backend, authenticator, check, engines, policies, frontends, stores)
 
 
 class SyncToken:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -12,6 +12,9 @@ from jackfield.bench.driver import Driver, Goal, Level, Outcome, words_per_token
 from jackfield.bench.summary import Summary, summarise
 from jackfield.bench.workload import LoadKind, Workload
 from jackfield.client.api import ApiClient, ApiError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,11 +58,13 @@ class Session:
         plan: What to measure.
         key: API key, or None.
         progress: Told how it goes on.
+        ca: PEM file with the authorities that may have signed the server's certificate; None goes by the system's.
     """
 
-    def __init__(self, plan: Plan, key: str | None, progress: Progress) -> None:
+    def __init__(self, plan: Plan, key: str | None, progress: Progress, ca: Path | None = None) -> None:
         self._plan = plan
         self._key = key
+        self._ca = ca
         self._progress = progress
         self._done: list[LevelResult] = []
         self._level: Level | None = None
@@ -75,7 +80,7 @@ class Session:
             ApiError: The server cannot be measured at all; single failures are counted instead.
         """
         plan = self._plan
-        async with ApiClient(plan.url, self._key) as client:
+        async with ApiClient(plan.url, self._key, self._ca) as client:
             self.model = self.model or await _first_model(client)
             words = await words_per_token(client, self.model, lambda count: self._workload(count, 1.0))
             driver = Driver(client, self.model, ignore_eos=plan.ignore_eos, noted=self._progress.noted, seed=plan.seed)

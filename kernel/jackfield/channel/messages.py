@@ -18,7 +18,8 @@ import msgspec
 from jackfield.cache_report import CacheAnswer
 from jackfield.channel.framing import encode_frame
 from jackfield.chat import ChatFormat
-from jackfield.errors import ChannelError, ErrorRecord, JackfieldError
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import ChannelError, JackfieldError
 from jackfield.pooled import Pooled, PoolRequest
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.observer import EngineStats
@@ -141,6 +142,10 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag="configured"):
     """``Manifest.dump()``."""
 
 
+class Reload(msgspec.Struct, frozen=True, kw_only=True, tag="reload"):
+    """To a gateway: read secrets and certificates again."""
+
+
 class AskCache(msgspec.Struct, frozen=True, kw_only=True, tag="ask-cache"):
     """An operator wants to know how the worker's prefix cache is, or wants it cleared. Answered between two steps."""
 
@@ -178,6 +183,7 @@ ToChild: TypeAlias = (
     | Stop
     | SetLogLevel
     | Configured
+    | Reload
     | AskCache
     | Reconfigure
     | Told

@@ -130,7 +130,7 @@ def command(
     from jackfield.bench.session import Session
 
     plan = _plan(_address(address) or server.url, options)
-    session = Session(plan, server.key, _Bar(plan))
+    session = Session(plan, server.key, _Bar(plan), server.ca)
     code = EXIT_OK
     try:
         asyncio.run(session.run())

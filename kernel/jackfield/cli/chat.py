@@ -79,7 +79,7 @@ def command(
 async def _first_model(server: Server) -> str:
     from jackfield.client.api import ApiClient, ApiError
 
-    async with ApiClient(server.url, server.key) as client:
+    async with ApiClient(*server) as client:
         models = await client.models()
     if not models:
         raise ApiError("the server has no model that this key may use")

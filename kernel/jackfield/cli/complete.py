@@ -32,21 +32,30 @@ def complete_plugins(_ctx: click.Context, _parameter: click.Parameter, incomplet
 
 def complete_schedulers(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Installed plugins that hand over a scheduler; after a comma the next one of a list."""
-    from jackfield.plugin_modules import installed_plugins
-
     before, comma, last = incomplete.rpartition(",")
-    names = [name for name, entries in installed_plugins().items() if any(map(_has_scheduler, entries))]
+    names = _with_hook("jackfield_schedulers")
     return [f"{before}{comma}{name}" for name in _beginning(last, names)]
 
 
-def _has_scheduler(entry: EntryPoint) -> bool:
+def complete_policy_engines(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Installed plugins that hand over a policy engine."""
+    return _beginning(incomplete, _with_hook("jackfield_policies"))
+
+
+def _with_hook(hook: str) -> list[str]:
+    from jackfield.plugin_modules import installed_plugins
+
+    return [name for name, entries in installed_plugins().items() if any(_implements(entry, hook) for entry in entries)]
+
+
+def _implements(entry: EntryPoint, hook: str) -> bool:
     """Whether the module has the hook, as its text says: a plugin that is off is never imported."""
     from importlib.util import find_spec
     from pathlib import Path
 
     try:
         spec = find_spec(entry.module)
-        return spec is not None and "def jackfield_schedulers(" in Path(spec.origin or "").read_text(encoding="utf-8")
+        return spec is not None and f"def {hook}(" in Path(spec.origin or "").read_text(encoding="utf-8")
     except (ImportError, OSError, ValueError):
         return False
 

@@ -63,7 +63,7 @@ def show(file: Path | None, sets: tuple[str, ...], *, origin: bool, as_json: boo
             click.echo(f"\n{click.style(_header(table), bold=True)}")
         for key, value in rows.items():
             place = click.style(f"  # {origin_of(manifest, _path(table, key))}", dim=True) if origin else ""
-            click.echo(f"{_toml_key(key)} = {_toml(value)}{place}")
+            click.echo(f"{_line(key, value)}{place}")
 
 
 @command.command()
@@ -159,6 +159,11 @@ def _toml_key(key: str) -> str:
     return str(tomlkit.key(key).as_string())
 
 
+def _line(key: str, value: object) -> str:
+    """One of a table; TOML has no word for what is not set."""
+    return f"# {_toml_key(key)} is not set" if value is None else f"{_toml_key(key)} = {_toml(value)}"
+
+
 def _toml(value: object) -> str:
     import tomlkit
 
@@ -166,4 +171,4 @@ def _toml(value: object) -> str:
         inline = tomlkit.inline_table()
         inline.update(value)
         return inline.as_string()
-    return "# not set" if value is None else str(tomlkit.item(value).as_string())
+    return str(tomlkit.item(value).as_string())

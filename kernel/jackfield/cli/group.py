@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "doctor": "jackfield.cli.doctor",
     "models": "jackfield.cli.models",
     "plugins": "jackfield.cli.plugins",
+    "policy": "jackfield.cli.policy",
     "serve": "jackfield.cli.serve",
     "simulate": "jackfield.cli.simulate",
     "verify": "jackfield.cli.verify",

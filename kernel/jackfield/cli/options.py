@@ -71,56 +71,71 @@ class Server(NamedTuple):
     url: str
     key: str | None
     """API key; None where it asks for none."""
+    ca: Path | None = None
+    """PEM file with the authorities that may have signed its certificate; None goes by the system's."""
 
 
 def server_options(function: Callable[..., object]) -> Callable[..., object]:
-    """``--url`` and ``--key-file``: parameter *server*, a ``Server``."""
+    """``--url``, ``--key-file`` and ``--ca``: parameter *server*, a ``Server``."""
 
     @functools.wraps(function)
-    def with_server(*arguments: object, url: str, key_file: Path | None, **options: object) -> object:
-        return function(*arguments, server=_server(url, key_file), **options)
+    def with_server(*arguments: object, url: str, key_file: Path | None, ca: Path | None, **options: object) -> object:
+        return function(*arguments, server=_server(url, key_file, ca), **options)
 
     with_url = click.option(
         "--url", default=DEFAULT_SERVER, show_default=True, metavar="URL", help="Address of the server."
     )
-    return with_url(_key_option(with_server))
+    return with_url(_trust_options(with_server))
 
 
 def found_server_options(function: Callable[..., object]) -> Callable[..., object]:
-    """``--server``, ``--url`` and ``--key-file``: parameter *server*, a ``Server``; without both the one that runs."""
+    """``--server``, ``--url``, ``--key-file``, ``--ca``: parameter *server*, a ``Server``, else the one that runs."""
     from jackfield.cli.servers import choose, server_option
 
     @functools.wraps(function)
     def with_server(
-        *arguments: object, server: str | None, url: str | None, key_file: Path | None, **options: object
+        *arguments: object,
+        server: str | None,
+        url: str | None,
+        key_file: Path | None,
+        ca: Path | None,
+        **options: object,
     ) -> object:
         if server is not None and url is not None:
             raise click.UsageError("--server and --url exclude each other")
         if url is None:
             with choose(server) as operator:
                 url = operator.state().api[0]
-        return function(*arguments, server=_server(url, key_file), **options)
+        return function(*arguments, server=_server(url, key_file, ca), **options)
 
     with_url = click.option(
         "--url", metavar="URL", help="Address of a server of another user or host, instead of the one that runs here."
     )
-    return server_option(with_url(_key_option(with_server)))
+    return server_option(with_url(_trust_options(with_server)))
 
 
-def _key_option(function: Callable[..., object]) -> Callable[..., object]:
-    return click.option(
+def _trust_options(function: Callable[..., object]) -> Callable[..., object]:
+    """``--key-file`` and ``--ca``: what the server trusts, and what is trusted of it."""
+    with_ca = click.option(
+        "--ca",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        metavar="FILE",
+        help="PEM file with the authority of an https:// server's certificate. Default: the system's authorities.",
+    )
+    with_key = click.option(
         "--key-file",
         type=click.Path(path_type=Path, dir_okay=False, exists=True),
         metavar="FILE",
         help="File with the API key on one line. Default: the variable JACKFIELD_API_KEY.",
-    )(function)
+    )
+    return with_key(with_ca(function))
 
 
-def _server(url: str, key_file: Path | None) -> Server:
+def _server(url: str, key_file: Path | None, ca: Path | None) -> Server:
     from jackfield.client.api import ApiError, base_url
     from jackfield.client.keys import api_key
 
     try:
-        return Server(base_url(url), api_key(key_file))
+        return Server(base_url(url), api_key(key_file), ca)
     except ApiError as error:
         raise click.UsageError(error.message) from error

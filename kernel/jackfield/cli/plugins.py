@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from tomlkit.items import Array
 
     from jackfield.manifest import Manifest
-    from jackfield.plugins import Kernel, PluginInstance
+    from jackfield.plugin_instance import PluginInstance
+    from jackfield.plugins import Kernel
 
 
 class PluginRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

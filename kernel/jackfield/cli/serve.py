@@ -54,7 +54,7 @@ def command(
       jackfield serve --config plugins.toml --listen 127.0.0.1:0 --json
 
     SIGTERM and Ctrl-C let running requests finish (kernel.drain_s); a second one ends at once. SIGHUP reads
-    kernel.log_level and the scheduler's options again, and nothing else.
+    kernel.log_level, the scheduler's options, secrets and the certificate again, and nothing else.
     """  # noqa: D301  \b is click's mark against wrapping
     from jackfield.manifest_layers import load_manifest
     from jackfield.supervisor.supervisor import Supervisor

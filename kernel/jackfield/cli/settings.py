@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jackfield.manifest import Manifest, ModelConfig
-    from jackfield.plugins import Kernel, PluginInstance
+    from jackfield.plugin_instance import PluginInstance
+    from jackfield.plugins import Kernel
 
 
 def shown_tables(manifest: Manifest) -> Mapping[str, Mapping[str, object]]:

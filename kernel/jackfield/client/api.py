@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from jackfield.sse import SseError, SseEvent, SseParser
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
     from types import TracebackType
 
 KEY_VARIABLE: Final = "JACKFIELD_API_KEY"
@@ -169,16 +171,21 @@ class ApiClient:
     Parameters:
         url: Address; see ``base_url``.
         key: Sent as a Bearer token; None sends none.
+        ca: PEM file with the authorities that may have signed the server's certificate; None goes by the system's.
+
+    Raises:
+        ApiError: There is no authority in the file.
     """
 
-    def __init__(self, url: str, key: str | None = None) -> None:
+    def __init__(self, url: str, key: str | None = None, ca: Path | None = None) -> None:
         self._url = base_url(url)
+        self._trusted = _trusted(ca) if ca is not None else True
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._trusted),
             headers=self._headers,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S),
         )
@@ -240,6 +247,13 @@ class ApiClient:
         return _refused(status, data)
 
     def _unreachable(self, error: Exception) -> ApiError:
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return ApiError(
+                f"{self._url} shows a certificate that cannot be trusted ({_why(error.certificate_error)}); give the"
+                " authority that has signed it, or the certificate itself, with: --ca FILE"
+            )
+        if isinstance(error, aiohttp.ClientConnectorSSLError):
+            return ApiError(f"{self._url} does not speak TLS as it should ({_why(error.os_error)}); is it http://?")
         if isinstance(error, aiohttp.ClientConnectorError):
             return ApiError(
                 f"no server answers at {self._url} ({error.os_error.strerror or 'cannot connect'}); start one with:"
@@ -247,7 +261,22 @@ class ApiClient:
             )
         if isinstance(error, TimeoutError):
             return ApiError(f"{self._url} did not answer in time")
+        if isinstance(error, aiohttp.ServerDisconnectedError) and self._url.startswith("http://"):
+            return ApiError(f"{self._url} hung up without an answer; is it https://?")
         return ApiError(f"the connection to {self._url} broke ({type(error).__name__})")
+
+
+def _trusted(ca: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ValueError) as error:
+        raise ApiError(f"{ca} has no certificate of an authority (PEM)") from error
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message or "it cannot be verified"
+    return (getattr(error, "reason", None) or type(error).__name__).replace("_", " ").lower()
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[AnswerEvent, None]:

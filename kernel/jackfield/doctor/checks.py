@@ -45,6 +45,7 @@ def _machine(manifest: Manifest) -> Iterator[tuple[str, Callable[[], CheckResult
         ("runtime folder", network.runtime_folder),
         ("api address", partial(network.address, manifest, "listen")),
         ("health address", partial(network.address, manifest, "health")),
+        ("tls", partial(network.tls, manifest)),
     )
     for name, check in rows:
         yield name, partial(_guarded, check)

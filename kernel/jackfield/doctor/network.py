@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jackfield.cli.servers import find
 from jackfield.errors import JackfieldError, ManifestError
+from jackfield.gateway.certificates import Certificates
+from jackfield.gateway.origin import is_loopback
 from jackfield.ports.check import CheckResult
 from jackfield.runtime_folder import UnsafeFolder, folders, prepare
 from jackfield.supervisor import listeners
 
 if TYPE_CHECKING:
-    from jackfield.manifest import Manifest
+    from jackfield.manifest import KernelConfig, Manifest
 
 
 def runtime_folder() -> CheckResult:
@@ -41,6 +44,30 @@ def address(manifest: Manifest, key: Literal["listen", "health"]) -> CheckResult
     return CheckResult(level="ok", message=f"{wanted} is free")
 
 
+def tls(manifest: Manifest) -> CheckResult:
+    """Whether connections to the API are protected, and until when."""
+    config = manifest.kernel
+    if config.tls is None:
+        return _open(config)
+    folder = Path(manifest.file).parent if manifest.file else Path.cwd()
+    certificates = Certificates(config.tls, lambda text: (folder / Path(text).expanduser()).absolute())
+    if certificates.troubles:
+        return CheckResult(level="warn", message="; ".join(certificates.troubles), fix="have it renewed")
+    return CheckResult(level="ok", message=f"{config.tls.certificate}: TLS {config.tls.minimum} or newer")
+
+
+def _open(config: KernelConfig) -> CheckResult:
+    if is_loopback(config.listen.rpartition(":")[0]):
+        return CheckResult(level="ok", message="none: the API listens on this machine only")
+    if config.trusted_proxies:
+        return CheckResult(level="ok", message="none: it is left to the proxies in kernel.trusted_proxies")
+    return CheckResult(
+        level="warn",
+        message=f"{config.listen} is reachable from other machines without TLS: others can read keys and answers",
+        fix="set kernel.tls, or let a proxy end TLS and name it in kernel.trusted_proxies",
+    )
+
+
 def _owner(wanted: str) -> int | None:
     """Process id of a server of this user that listens at *wanted*."""
     for operator in find():
@@ -49,6 +76,6 @@ def _owner(wanted: str) -> int | None:
                 state = operator.state()
             except JackfieldError:
                 continue
-        if f"http://{wanted}" in (*state.api, *state.health):
+        if any(url.partition("://")[2] == wanted for url in (*state.api, *state.health)):
             return state.pid
     return None

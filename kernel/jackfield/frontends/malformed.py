@@ -12,6 +12,7 @@ SAID_MAX: Final = 200
 
 _EXPECTED: Final = re.compile(r"`([a-z |]+)`")
 _CHOICE: Final = re.compile(r"Invalid (?:enum )?value ")
+_REPEATED: Final = re.compile(r"\A(Invalid (?:enum )?value) .*?(?= - at `\$[^`]*`\Z|\Z)", re.DOTALL)
 _NAMED: Final = re.compile(r"Object (contains unknown|missing required) field `(.*)`", re.DOTALL)
 _NAME_SHOWN: Final = 64
 """Most characters of a client's own field name that an error repeats."""
@@ -26,6 +27,11 @@ def malformed(error: Exception) -> MalformedBody:
     if isinstance(error, RecursionError):
         return MalformedBody("the body is nested too deeply")
     return MalformedBody(f"the body is not valid JSON: {error}")
+
+
+def without_value(error: Exception) -> str:
+    """What msgspec says in *error*, but for the value where it repeats one: that may be anything, however long."""
+    return _REPEATED.sub(r"\1", str(error))
 
 
 def not_of_kind(error: Exception, path: str = "") -> JackfieldError:

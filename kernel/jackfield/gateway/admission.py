@@ -37,10 +37,11 @@ class Admission:
     Event loop thread.
     """
 
-    __slots__ = ("_queue", "forecast")
+    __slots__ = ("forecast", "queue")
 
     def __init__(self, slots: int, queue: int) -> None:
-        self._queue = queue
+        self.queue: Final = queue
+        """Requests that may wait besides those that run."""
         self.forecast: Final = Forecast(slots)
         """Learns how long requests wait."""
 
@@ -65,7 +66,7 @@ class Admission:
 
     def room(self, load: Load) -> Room:
         """What room there is besides *load*."""
-        most = self.forecast.slots + self._queue
+        most = self.forecast.slots + self.queue
         # answers for all slots could only begin after everything that is there
         reset_s = self._wait_s(load, self.forecast.slots) if load.in_flight else 0.0
         return Room(most, max(0, most - load.in_flight), reset_s)
@@ -75,7 +76,7 @@ class Admission:
         return min(max(self._wait_s(load, answers), RETRY_MIN_S), RETRY_MAX_S)
 
     def _refusal(self, load: Load, answers: int, timeout_s: float | None) -> AtCapacity | None:
-        if load.in_flight + answers > self.forecast.slots + self._queue:
+        if load.in_flight + answers > self.forecast.slots + self.queue:
             return QueueFull(
                 f"{load.in_flight} requests are running or waiting for this model, and its queue is full;"
                 " try again later",

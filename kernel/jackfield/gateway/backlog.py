@@ -8,10 +8,14 @@ from jackfield.chat import ChatPrompt
 from jackfield.types import InfillPrompt, TemplatePrompt, TextPrompt
 
 if TYPE_CHECKING:
+    from jackfield.chat import Message, Tool
     from jackfield.types import Prompt
 
 CHARACTERS: Final = 4
-"""Of a token, about, in the texts that people send."""
+"""Of a token, about, in the texts that people send; of others than ASCII so many bytes of UTF-8."""
+
+_TURN: Final = 4 * CHARACTERS
+"""What a message has besides its text: its role, its begin and its end. Ten thousand empty ones are a long prompt."""
 
 
 class Backlog:
@@ -56,11 +60,25 @@ class Backlog:
 def estimated_tokens(prompt: Prompt) -> int:
     """About how many tokens *prompt* has, without a tokenizer."""
     if isinstance(prompt, TextPrompt):
-        return len(prompt.text) // CHARACTERS
+        return size_of(prompt.text) // CHARACTERS
     if isinstance(prompt, ChatPrompt):
-        return sum([len(message.content) for message in prompt.messages]) // CHARACTERS
+        return (sum(map(_length, prompt.messages)) + sum(map(_tool_length, prompt.tools))) // CHARACTERS
     if isinstance(prompt, TemplatePrompt):
         return len(prompt.variables) // CHARACTERS
     if isinstance(prompt, InfillPrompt):
-        return (len(prompt.prefix) + len(prompt.suffix)) // CHARACTERS
+        return (size_of(prompt.prefix) + size_of(prompt.suffix)) // CHARACTERS
     return len(prompt.tokens)
+
+
+def _length(message: Message) -> int:
+    calls = sum([len(call.name) + size_of(call.arguments) for call in message.tool_calls]) if message.tool_calls else 0
+    return _TURN + size_of(message.content) + size_of(message.reasoning) + calls
+
+
+def _tool_length(tool: Tool) -> int:
+    return len(tool.name) + size_of(tool.description) + size_of(tool.parameters)
+
+
+def size_of(text: str) -> int:
+    """Length of *text*: characters of ASCII, and bytes of all else, where a character may be a token, or three."""
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))

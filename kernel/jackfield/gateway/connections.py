@@ -128,7 +128,8 @@ class Door(asyncio.Protocol):
         self._refused.add(transport)
         transport.set_protocol(_Refused(lambda: self._refused.discard(transport)))
         transport.write(serialised(self._front.crowded(error, peer)))
-        transport.write_eof()
+        if transport.can_write_eof():  # a protected one cannot
+            transport.write_eof()
         asyncio.get_running_loop().call_later(REFUSED_S, transport.abort)
 
 

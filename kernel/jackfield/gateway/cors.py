@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
 
 _METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
-_EXPOSED: Final = "x-request-id, retry-after, retry-after-ms, x-should-retry"
+_EXPOSED: Final = "x-request-id, x-jackfield-decision, retry-after, retry-after-ms, x-should-retry"
 _REMEMBER_S: Final = "600"
 """How long a browser may remember a preflight's answer, in seconds; Chromium caps it at two hours."""
 

@@ -1,8 +1,8 @@
 """The credential in a request's headers.
 
 ``Authorization: Bearer KEY`` (RFC 6750, section 2.1) and ``x-api-key: KEY`` (what Anthropic's clients send). Nothing
-else is looked at: keys in query strings end in logs and histories, and cookies would let web pages act for their
-visitors.
+else of a request is looked at: keys in query strings end in logs and histories, and cookies would let web pages act
+for their visitors.
 """
 
 from __future__ import annotations
@@ -16,13 +16,19 @@ from jackfield.ports.identity import CREDENTIAL_MAX, Credential
 from jackfield.secret import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from multidict import CIMultiDictProxy
 
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
-def credential_of(headers: CIMultiDictProxy[str]) -> Credential:
-    """The one credential that *headers* have.
+def nothing_shown() -> None:
+    """Of a connection without a certificate."""
+
+
+def credential_of(headers: CIMultiDictProxy[str], shown: Callable[[], Credential | None] = nothing_shown) -> Credential:
+    """The one credential that *headers* have; where they have none, what the connection has *shown*.
 
     Raises:
         CredentialMissing: There is none.
@@ -31,6 +37,9 @@ def credential_of(headers: CIMultiDictProxy[str]) -> Credential:
     bearer = _bearer(_only(headers, "Authorization"))
     plain = _only(headers, "x-api-key")
     if bearer is None and plain is None:
+        certificate = shown()
+        if certificate is not None:
+            return certificate
         raise CredentialMissing("this server needs an API key: send the header Authorization: Bearer KEY")
     for value in (bearer, plain):
         if value is not None:

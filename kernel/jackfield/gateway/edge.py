@@ -19,16 +19,17 @@ from jackfield.errors import (
 )
 from jackfield.gateway.accounting import CLIENT_LEFT, Accounting
 from jackfield.gateway.bodies import Bodies, draining, uninvited
+from jackfield.gateway.client_certificates import certificate_of
 from jackfield.gateway.cors import is_preflight, open_to_page, preflight
 from jackfield.gateway.deadlines import deadline
 from jackfield.gateway.faults import unexpected
+from jackfield.gateway.protection import Protection
 from jackfield.gateway.protocol import EdgeProtocol
 from jackfield.gateway.rendering import bad_http, render, translate, unreadable_body
 from jackfield.gateway.request_ids import request_id
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
-    from multidict import CIMultiDict
 
     from jackfield.gateway.addresses import Crowd
     from jackfield.gateway.identity import Identity
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from jackfield.gateway.pipeline import Pipeline
     from jackfield.gateway.routing import Endpoint, Routes
     from jackfield.manifest import KernelConfig
+    from jackfield.ports.identity import Credential
 
 CONTEXT: Final = web.RequestKey("context", RequestContext)
 RESPONSE: Final = web.RequestKey("response", web.StreamResponse)
@@ -82,6 +84,7 @@ class Edge:
         self._timeout_s = config.request_timeout_s
         self._overload_status = config.overload_status
         self._bodies = Bodies(config.body_limit_bytes, config.body_budget_bytes)
+        self._protection = Protection(config.tls)
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -122,6 +125,7 @@ class Edge:
         peer = request.remote or ""
         client = self._crowd.addresses.client(peer, request.headers)
         context = RequestContext(request_id(offered), endpoint.path if endpoint else NO_ROUTE, client)
+        context.method, context.scope = request.method, endpoint.scope if endpoint else ""
         request[CONTEXT] = context
         status = CLIENT_LEFT
         # others are counted by their connections
@@ -166,25 +170,37 @@ class Edge:
         if is_preflight(request) and self._guard.may_read(request.headers):
             return preflight(request)
         # who calls is found out before a stranger's body is even read
-        await self._identity.admit(request.headers, context, endpoint.scope if endpoint else None)
+        scope = endpoint.scope if endpoint else None
+        await self._identity.admit(request.headers, context, scope, lambda: self._shown(request))
         context.deadline = deadline(request.headers, context.arrived, self._timeout_s)
         await self._bodies.receive(request, context)
         if endpoint is None:
             return await handler(request)
+        if not endpoint.has_work:
+            await self._pipeline.walk.permit_route(context)
+        chronicle = self._pipeline.walk.chronicle
+        if chronicle.records(endpoint, request.method):
+            return await chronicle.change(request, context, endpoint)
         return await endpoint.handler(request, context)
+
+    def _shown(self, request: web.Request) -> Credential | None:
+        """The client's certificate; browsers add it by themselves, so it does not speak for foreign pages."""
+        return certificate_of(request.transport) if self._guard.may_act(request.headers) else None
 
     def _check(self, request: web.Request) -> None:
         """Refuse what its headers alone, or the server's state, rule out."""
         self._guard.check(request.headers)
         if self._pipeline.draining:
             raise draining()
+        if self._pipeline.watch is not None:
+            self._pipeline.watch.require()
 
     def _turn_away(self, context: RequestContext, error: JackfieldError, method: str) -> web.Response:
         """Refuse what never became a request."""
         context.code = http(error).code
         frontend = self._routes.nearest("")
         response = render(error, frontend, context.request_id, overload_status=self._overload_status)
-        _protect(response.headers)
+        self._protection.add(response.headers)
         self._accounting.ended(context, method, response.status)
         return response
 
@@ -207,7 +223,9 @@ class Edge:
         context = request.get(CONTEXT)
         headers = response.headers
         headers["x-request-id"] = context.request_id if context is not None else request_id(None)
-        _protect(headers)
+        if context is not None and context.decision_id:
+            headers["x-jackfield-decision"] = context.decision_id
+        self._protection.add(headers)
         open_to_page(request, headers, may_read=self._guard.may_read(request.headers))
         if isinstance(request.protocol, EdgeProtocol):
             request.protocol.end_with(response)
@@ -221,26 +239,6 @@ class Edge:
         self._active -= 1
         if not self._active:
             self._idle.set()
-
-
-_KERNEL_HEADERS: Final = {"Server": "jackfield", "X-Content-Type-Options": "nosniff"}
-
-_DEFAULT_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-}
-"""What OWASP's REST security cheat sheet asks of an API; a frontend that serves pages sets its own. A page that may
-read answers (CORS) is not held up by any of it."""
-
-
-def _protect(headers: CIMultiDict[str]) -> None:
-    """Add the headers that every answer has."""
-    headers.update(_KERNEL_HEADERS)
-    for name, value in _DEFAULT_HEADERS.items():
-        headers.setdefault(name, value)
 
 
 def _too_many() -> TooManyConnections:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jackfield.gateway.addresses import site
 
@@ -21,6 +21,22 @@ ADDRESSES_MAX: Final = 10_000
 """Addresses that are remembered, about 2 MB; the one that failed longest ago is forgotten first."""
 
 
+class _Bucket(NamedTuple):
+    full_at: float
+    """The time at which it will be full again: that is the whole bucket."""
+    throttled: int
+    """How many failures have found it empty since the last one that did not."""
+
+
+class Failure(NamedTuple):
+    """What one bad credential means for its address."""
+
+    wait_s: float | None
+    """Seconds until the address may fail again; None where it may fail now."""
+    throttled: int
+    """How many were throttled in a row: with this one, or, where it may fail, before it."""
+
+
 class Failures:
     """A token bucket for each address: failures take, time gives back. Event loop thread.
 
@@ -32,23 +48,24 @@ class Failures:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
-    def note(self, address: str) -> float | None:
-        """A bad credential came from *address*.
-
-        Returns:
-            None while the address may fail; else seconds until it may again.
-        """
+    def note(self, address: str) -> Failure:
+        """A bad credential came from *address*."""
         key, now = site(address), self._clock()
-        # one number is the whole bucket: the time at which it will be full again
-        full_at = max(self._full_at.pop(key, now), now)
-        allowed = full_at - now <= (BURST - 1) * REFILL_S
-        self._full_at[key] = full_at + REFILL_S if allowed else full_at
-        if len(self._full_at) > ADDRESSES_MAX:
-            self._full_at.popitem(last=False)
-        return None if allowed else full_at - now - (BURST - 1) * REFILL_S
+        before = self._buckets.pop(key, _Bucket(now, 0))
+        full_at = max(before.full_at, now)
+        wait_s = full_at - now - (BURST - 1) * REFILL_S
+        if wait_s <= 0:
+            self._buckets[key] = _Bucket(full_at + REFILL_S, 0)
+            found = Failure(None, before.throttled)
+        else:
+            self._buckets[key] = _Bucket(full_at, before.throttled + 1)
+            found = Failure(wait_s, before.throttled + 1)
+        if len(self._buckets) > ADDRESSES_MAX:
+            self._buckets.popitem(last=False)
+        return found
 
     def __len__(self) -> int:
         """How many addresses are remembered."""
-        return len(self._full_at)
+        return len(self._buckets)

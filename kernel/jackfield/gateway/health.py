@@ -1,9 +1,9 @@
 """The health port: ``/livez``, ``/readyz`` and ``/metrics``, apart from the API: a probe never counts as traffic.
 
-``/livez`` is 200 while the event loop runs. ``/readyz`` is 200 only while *every* configured model is ready and the
-server is not draining, else 503; its JSON says which model stands where and why. ``/readyz?model=NAME`` asks about one
-model (or alias) alone, for those who route by model. Bound beyond loopback all are bare, and ``/metrics`` is there only
-with ``kernel.health_metrics``.
+``/livez`` is 200 while the event loop runs. ``/readyz`` is 200 only while *every* configured model is ready, the server
+is not draining, and its policies are not too old, else 503; its JSON says which model stands where and why, and what
+plugins say is wrong. ``/readyz?model=NAME`` asks about one model (or alias) alone, for those who route by model. Bound
+beyond loopback all are bare, and ``/metrics`` is there only with ``kernel.health_metrics``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from jackfield.errors import JackfieldError
+    from jackfield.gateway.conditions import Conditions
     from jackfield.gateway.origin import OriginGuard
     from jackfield.gateway.pipeline import Pipeline
     from jackfield.ports.observer import Exposition
@@ -37,6 +38,8 @@ class Readiness(msgspec.Struct, frozen=True):
     ready: bool
     draining: bool
     models: dict[str, ModelHealth]
+    troubles: dict[str, list[str]] = {}
+    """What plugins say is wrong, by their names; empty while all is well."""
 
 
 class Health:
@@ -48,15 +51,24 @@ class Health:
         guard: Against DNS rebinding, while the port is bound to loopback; None beyond it.
         bare: Give no detail: the port is bound beyond loopback.
         metrics: Whether ``/metrics`` may be served.
+        conditions: What plugins say is wrong.
     """
 
     def __init__(
-        self, pipeline: Pipeline, exposition: Exposition | None, guard: OriginGuard | None, *, bare: bool, metrics: bool
+        self,
+        pipeline: Pipeline,
+        exposition: Exposition | None,
+        guard: OriginGuard | None,
+        *,
+        bare: bool,
+        metrics: bool,
+        conditions: Conditions,
     ) -> None:
         self._pipeline = pipeline
         self._exposition = exposition if metrics else None
         self._guard = guard
         self._bare = bare
+        self._conditions = conditions
 
     def application(self) -> web.Application:
         """The health port as an aiohttp application."""
@@ -114,7 +126,8 @@ class Health:
         }
         draining = self._pipeline.draining
         ready = bool(models) and not draining and all(model.ready for model in models.values())
-        return Readiness(ready, draining, models)
+        troubles = {} if self._bare else {name: list(said) for name, said in self._conditions.troubles().items()}
+        return Readiness(ready and not self._pipeline.stale, draining, models, troubles)
 
 
 _HEADERS: Final = {"Server": "jackfield", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}

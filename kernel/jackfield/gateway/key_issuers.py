@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
     from datetime import datetime
 
-    from jackfield.ports.key_issuer import IssuedKey, Judge, KeyGrant, KeyIssuer, NewKey
+    from jackfield.ports.key_issuer import IssuedKey, Judge, KeyChange, KeyGrant, KeyIssuer, NewKey
 
 Result = TypeVar("Result")
 
@@ -39,6 +39,10 @@ class NamedKeyIssuer:
     async def issue(self, grant: KeyGrant) -> NewKey:
         """See ``KeyIssuer``."""
         return await self._bounded(self._issuer.issue(grant))
+
+    async def change(self, which: str, change: KeyChange, judge: Judge) -> Sequence[IssuedKey]:
+        """See ``KeyIssuer``."""
+        return await self._bounded(self._issuer.change(which, change, judge))
 
     async def revoke(self, which: str, judge: Judge) -> Sequence[IssuedKey]:
         """See ``KeyIssuer``."""

@@ -14,7 +14,7 @@ import msgspec
 from jackfield import __version__
 from jackfield.errors import PluginError
 from jackfield.gateway.openapi_answers import HEADERS, Answers, Node
-from jackfield.ports.identity import ADMIN
+from jackfield.ports.identity import ADMINISTRATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +62,7 @@ def openapi_document(table: Sequence[tuple[str, Endpoint]], *, authenticated: bo
     paths: dict[str, Node] = {}
     for method, endpoint in table:
         path = paths.setdefault(_VARIABLE.sub(r"{\1}", endpoint.path), {})
-        secured = authenticated or endpoint.scope == ADMIN
+        secured = authenticated or endpoint.scope in ADMINISTRATION
         node = _operation(method, endpoint, schemas, secured=secured)
         node["responses"] = answers.of(endpoint, secured=secured)
         path[method.lower()] = node

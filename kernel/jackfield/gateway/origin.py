@@ -5,7 +5,8 @@ after DNS rebinding, under the page's own host name. Without an authenticator th
 loopback name and a foreign ``Origin`` is refused; and the server listens on loopback only.
 
 With an authenticator any host may be named, and any page may send requests: none of them has the key, which no browser
-adds by itself. ``kernel.allowed_origins`` then says which pages may read the answers.
+adds by itself. ``kernel.allowed_origins`` then says which pages may read the answers; only for those do certificates of
+clients count, which browsers do add.
 """
 
 from __future__ import annotations
@@ -110,6 +111,16 @@ class OriginGuard:
         """Whether the page that sent a request with *headers* may read the answer."""
         origins = headers.getall("Origin", [])
         return len(origins) == 1 and self._origin_allowed(origins[0])
+
+    def may_act(self, headers: CIMultiDictProxy[str]) -> bool:
+        """Whether a request with *headers* may be taken for its user's wish where nothing but the browser says so.
+
+        False for pages of other origins, which need not be able to read answers to do harm. Browsers send ``Origin``
+        with all requests that could change something, and newer ones ``Sec-Fetch-Site`` with all requests.
+        """
+        if "Origin" in headers:
+            return self.may_read(headers)
+        return headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
 
     def _host_allowed(self, authority: str) -> bool:
         host = host_of(authority)

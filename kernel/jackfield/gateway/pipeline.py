@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -20,30 +20,39 @@ from jackfield.errors import (
 )
 from jackfield.gateway.accounting import Accounting
 from jackfield.gateway.faults import unexpected
-from jackfield.gateway.generation import Generation, Submitted
+from jackfield.gateway.generation import Generation, submitted
 from jackfield.gateway.replica import Replica
+from jackfield.gateway.work import prompt_tokens
 from jackfield.gateway.worker_link import WorkerLink
+from jackfield.model_names import NameTaken, named
+from jackfield.ports.limiter import Spent
 from jackfield.ports.observer import WorkerChanged, WorkerReported
 from jackfield.questions import Render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from jackfield.capabilities import Endpoint
     from jackfield.channel.messages import WorkerStatus
     from jackfield.context import RequestContext
     from jackfield.gateway.dialects import Dialects
+    from jackfield.gateway.documents import PolicyWatch
+    from jackfield.gateway.generation import Submitted
     from jackfield.gateway.identity import Identity
     from jackfield.gateway.observing import Observers
+    from jackfield.gateway.walk import Walk
     from jackfield.manifest import Manifest
+    from jackfield.moderation import Moderation
     from jackfield.pooled import Pooled, PoolRequest
     from jackfield.ports.frontend import ModelCard
     from jackfield.ports.identity import Principal
     from jackfield.ports.key_issuer import KeyIssuer
+    from jackfield.ports.limiter import LimitBook
     from jackfield.ports.observer import EngineStats
     from jackfield.ports.operating import Operator
+    from jackfield.ports.policy_store import PolicyDocuments
     from jackfield.ports.records import RecordStore
-    from jackfield.questions import Question, Reply
+    from jackfield.questions import Detokenise, Question, Reply
     from jackfield.types import GenerateRequest
 
 ASK_S: Final = 10.0
@@ -64,6 +73,7 @@ class Pipeline:
         observers: Told of workers and their figures.
         started: Unix seconds at which the server started.
         dialects: Those that are enabled.
+        walk: The stages around workers.
 
     Raises:
         ManifestError: Two models share a name or an alias.
@@ -71,10 +81,11 @@ class Pipeline:
     Event loop thread.
     """
 
-    def __init__(self, manifest: Manifest, observers: Observers, started: int, dialects: Dialects) -> None:
+    def __init__(self, manifest: Manifest, observers: Observers, started: int, dialects: Dialects, walk: Walk) -> None:
         self.replicas: Final = {
             name: Replica(name, config, manifest.kernel.queue, dialects) for name, config in manifest.models.items()
         }
+        self.walk: Final = walk
         self.draining = False
         self._operator: Operator | None = None
         self.endpoints: Sequence[Endpoint] = ()
@@ -82,10 +93,12 @@ class Pipeline:
         self.openapi = b"{}"
         """What is served; the server fills it in when all routes are known."""
         self.key_issuers: Mapping[str, KeyIssuer] = {}
-        """Whose keys can be changed; the server fills them in when it has its authenticators."""
+        """Whose keys can be changed; empty until ``asks`` has said who knows."""
         self.records: RecordStore | None = None
         """Where frontends keep what outlives a request; made once the event loop runs."""
-        self._names = _names(self.replicas)
+        self.watch: PolicyWatch | None = None
+        """Over the policy store; the server fills it in when it has its plugins."""
+        self._names = _names(manifest, self.replicas)
         self._observers = observers
         self._accounting = Accounting(observers)
         self._identity: Identity | None = None
@@ -97,13 +110,16 @@ class Pipeline:
         self._operator = operator
 
     def asks(self, identity: Identity) -> None:
-        """*identity* knows who may what."""
+        """*identity* knows who may what, and whose keys can be changed."""
         self._identity = identity
+        self.key_issuers = identity.key_issuers
 
     async def review(self, principal: Principal | None) -> Principal | None:
         """See ``Gateway.review``."""
         if self._identity is None:
             raise AssertionError("the server gives one before it serves")
+        if self.watch is not None:
+            self.watch.require()
         return await self._identity.review(principal)
 
     def account(self, context: RequestContext, status: int) -> None:
@@ -117,6 +133,21 @@ class Pipeline:
             raise AssertionError("the server gives one before it serves")
         return self._operator
 
+    @property
+    def stale(self) -> bool:
+        """Whether all requests are refused: the policies are too old."""
+        return self.watch is not None and self.watch.stale
+
+    @property
+    def documents(self) -> PolicyDocuments | None:
+        """See ``Gateway.documents``."""
+        return self.watch if self.watch is not None and self.watch.enabled else None
+
+    @property
+    def limits(self) -> LimitBook | None:
+        """See ``Gateway.limits``."""
+        return self.walk.limiting if self.walk.limiting.has_books else None
+
     def models(self, context: RequestContext) -> Sequence[ModelCard]:
         """The models that the caller may use, in manifest order."""
         return [
@@ -129,48 +160,87 @@ class Pipeline:
         """See ``Gateway.generate``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
         return Generation(lambda: self._submitted(context, request))
 
-    @contextmanager
-    def _submitted(self, context: RequestContext, request: GenerateRequest) -> Iterator[Submitted]:
+    @asynccontextmanager
+    async def _submitted(self, context: RequestContext, request: GenerateRequest) -> AsyncIterator[Submitted]:
         """*request* in its worker, until nobody reads any more."""
         with _told(context):
-            replica = self._checked(context, request)
-            opened = replica.open(_prioritised(context, request))
-            link, timeout_s = self._admit(context, replica, request.n)
-            number, receiver = link.submit(context, opened.request, timeout_s)
-            self._open.setdefault(context, []).append((link, number))
-            try:
-                yield Submitted(receiver, opened.reading, request.n)
-            finally:
-                self._ended(context, link, number)
+            candidates = self._candidates(context, request.model)
+            async with self.walk.of(context, candidates, _prioritised(context, request)) as passage:
+                replica = passage.replica
+                opened = replica.open(passage.guarded.work)
+                link, timeout_s = self._admit(context, replica, request.n)
+                number, receiver = link.submit(context, opened.request, timeout_s)
+                if passage.reserves:
+                    receiver.begun, receiver.answering = passage.begin, passage.leave_queue
+                self._open.setdefault(context, []).append((link, number))
+                try:
+                    yield submitted(receiver, passage.guarded.reading(opened.reading, context), request.n, passage)
+                finally:
+                    self._ended(context, link, number)
+                    passage.spent = receiver.spent
 
     async def pool(self, context: RequestContext, request: PoolRequest) -> Pooled:
         """See ``Gateway.pool``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
         with _told(context):
-            link, timeout_s = self._admit(context, self._checked(context, request), 1)
-            number, receiver = link.submit_pool(context, request, timeout_s)
-            self._open.setdefault(context, []).append((link, number))
-            try:
-                return await receiver.result()
-            finally:
-                self._ended(context, link, number)
+            async with self.walk.of(context, self._candidates(context, request.model), request) as passage:
+                try:
+                    pooled = await self._pooled(context, passage.replica, passage.guarded.work)
+                except asyncio.CancelledError:  # its worker has it, and will not say how far it has come
+                    passage.spent = Spent(prompt_tokens=prompt_tokens(passage.guarded.work))
+                    raise
+                passage.spent = Spent(prompt_tokens=pooled.prompt_tokens)
+            return pooled
+
+    async def judge(self, context: RequestContext, request: PoolRequest) -> Pooled:
+        """As ``pool``, for the server's own work, which nobody is asked about and which counts for nobody."""
+        with _told(context):
+            replica = self._candidates(context, request.model)[0]
+            replica.check(request)
+            return await self._pooled(context, replica, request)
+
+    async def _pooled(self, context: RequestContext, replica: Replica, request: PoolRequest) -> Pooled:
+        link, timeout_s = self._admit(context, replica, 1)
+        number, receiver = link.submit_pool(context, request, timeout_s)
+        self._open.setdefault(context, []).append((link, number))
+        try:
+            return await receiver.result()
+        finally:
+            self._ended(context, link, number)
 
     async def ask(self, context: RequestContext, question: Question) -> Reply:
         """See ``Gateway.ask``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
         with _told(context):
-            replica = self._resolve(context, question.model)
-            context.model = replica.name
+            replica = await self.walk.permit_question(context, self._candidates(context, question.model))
             if isinstance(question, Render):
                 question = replica.rendering(question)
-            link = replica.serving()
-            number, receiver = link.ask(context, question)
-            self._open.setdefault(context, []).append((link, number))
-            try:
-                async with asyncio.timeout(ASK_S):
-                    return await receiver.reply()
-            except TimeoutError:
-                raise DeadlineExceeded("the model's worker did not answer in time") from None
-            finally:
-                self._ended(context, link, number)
+            return await self._replied(context, replica, question)
+
+    async def read_tokens(self, context: RequestContext, question: Detokenise) -> Reply:
+        """As ``ask``, for the server's own work, which nobody is asked about; the model is named by its own name."""
+        with _told(context):
+            return await self._replied(context, self.replicas[question.model], question)
+
+    async def _replied(self, context: RequestContext, replica: Replica, question: Question) -> Reply:
+        link = replica.serving()
+        number, receiver = link.ask(context, question)
+        self._open.setdefault(context, []).append((link, number))
+        try:
+            async with asyncio.timeout(ASK_S):
+                return await receiver.reply()
+        except TimeoutError:
+            raise DeadlineExceeded("the model's worker did not answer in time") from None
+        finally:
+            self._ended(context, link, number)
+
+    @property
+    def guarded(self) -> bool:
+        """See ``Gateway.guarded``."""
+        return self.walk.guarding.enabled
+
+    async def moderate(self, context: RequestContext, texts: Sequence[str]) -> Sequence[Moderation]:
+        """See ``Gateway.moderate``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
+        with _told(context):
+            return await self.walk.moderate(context, texts)
 
     def release(self, context: RequestContext) -> None:
         """Cancel what *context* still has in a worker: its handler has returned, and nobody reads any more."""
@@ -205,6 +275,7 @@ class Pipeline:
         if replica is None:
             return
         replica.update(status)
+        self.walk.chronicle.worker(status)
         self._observers.tell(WorkerChanged(model=status.model, state=status.state, restarts=status.restarts))
 
     def close(self) -> None:
@@ -213,12 +284,16 @@ class Pipeline:
             if replica.link is not None:
                 replica.link.close(Draining("the server is shutting down; try again"))
 
-    def _checked(self, context: RequestContext, request: GenerateRequest | PoolRequest) -> Replica:
-        """The model that *request* names, which can do what it asks."""
-        replica = self._resolve(context, request.model)
-        context.model, context.revision = replica.name, replica.revision
-        replica.check(request)
-        return replica
+    def _candidates(self, context: RequestContext, name: str) -> Sequence[Replica]:
+        """The models that *name* may mean. One that the caller may not use is answered like one that does not exist."""
+        replicas = [replica for replica in self._names.get(name, ()) if _may_use(context, replica)]
+        if replicas:
+            context.model, context.revision = replicas[0].name, replicas[0].revision
+            return replicas
+        shown = name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}…"
+        limited = context.principal is not None and context.principal.models is not None
+        hint = ", or this key may not use it" if limited else ""
+        raise ModelNotFound(f"the model {shown!r} does not exist{hint}", param="model")
 
     def _admit(self, context: RequestContext, replica: Replica, choices: int) -> tuple[WorkerLink, float | None]:
         """Let so many answers through to the worker of *replica*: the link to it, and how many seconds they have."""
@@ -228,16 +303,6 @@ class Pipeline:
         replica.admission.admit(load, choices, timeout_s)
         context.room = replica.admission.room(load._replace(in_flight=load.in_flight + choices))
         return link, timeout_s
-
-    def _resolve(self, context: RequestContext, name: str) -> Replica:
-        """The model of that name. One that the caller may not use is answered like one that does not exist."""
-        replica = self._names.get(name)
-        if replica is not None and _may_use(context, replica):
-            return replica
-        shown = name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}…"
-        limited = context.principal is not None and context.principal.models is not None
-        hint = ", or this key may not use it" if limited else ""
-        raise ModelNotFound(f"the model {shown!r} does not exist{hint}", param="model")
 
     def _reported(self, replica: Replica, stats: EngineStats) -> None:
         replica.admission.forecast.reported(stats, time.monotonic())
@@ -266,17 +331,11 @@ def _prioritised(context: RequestContext, request: GenerateRequest) -> GenerateR
     return request
 
 
-def _names(replicas: Mapping[str, Replica]) -> dict[str, Replica]:
-    names = dict(replicas)
-    for replica in replicas.values():
-        for alias in replica.config.aliases:
-            other = names.setdefault(alias, replica)
-            if other is not replica:
-                raise ManifestError(
-                    f"models.{replica.name}.aliases: {alias!r} already names the model {other.name}",
-                    param=f"models.{replica.name}.aliases",
-                )
-    return names
+def _names(manifest: Manifest, replicas: Mapping[str, Replica]) -> Mapping[str, Sequence[Replica]]:
+    try:
+        return {name: [replicas[model] for model in models] for name, models in named(manifest.models).items()}
+    except NameTaken as error:
+        raise ManifestError(f"{error.key}: {error.message}", param=error.key) from None
 
 
 def _seconds_left(context: RequestContext) -> float | None:

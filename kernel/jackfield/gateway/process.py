@@ -23,13 +23,15 @@ from jackfield.channel.messages import (
     Progress,
     Ready,
     Refused,
+    Reload,
     SetLogLevel,
     Stop,
     Told,
     WorkerStatus,
 )
 from jackfield.child_process import EXIT_REFUSED, belong_to_supervisor
-from jackfield.errors import ChannelError, ErrorRecord, JackfieldError, PluginError
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import ChannelError, JackfieldError, PluginError
 from jackfield.gateway.control import BootHeartbeat, Control
 from jackfield.logs import change_level, configure_logs, traceback_of
 from jackfield.manifest import Manifest
@@ -151,6 +153,8 @@ class _GatewayProcess:
                 change_level(message.level)
             case Configured():
                 self._server.operator.configured(Manifest.restore(message.manifest))
+            case Reload():
+                self._server.reload()
             case Told():
                 self._server.operator.told(message)
             case Drain():

@@ -10,7 +10,7 @@ import msgspec
 
 from jackfield.channel.messages import RequestFailed
 from jackfield.errors import ChannelError, JackfieldError
-from jackfield.pooled import Pooled
+from jackfield.ports.limiter import Spent
 from jackfield.types import Finished, PromptProgress, Started, TextDelta, Usage
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from jackfield.channel.messages import SequenceEvent
     from jackfield.context import RequestContext
-    from jackfield.questions import Reply
     from jackfield.types import GenerateEvent
 
 PACKED_AT: Final = 64
@@ -35,13 +34,15 @@ _unpack: Final = msgspec.msgpack.Decoder(TextDelta).decode
 class _Choice:
     """One of the request's answers."""
 
-    __slots__ = ("_packed", "end", "last_text", "texts")
+    __slots__ = ("_packed", "drawn", "end", "last_text", "texts")
 
     def __init__(self) -> None:
         self.texts: list[TextDelta] = []
         """What was not taken yet, but for what is packed."""
         self._packed: deque[bytes] = deque()
         self.end: Finished | None = None
+        self.drawn = 0
+        """Tokens whose text has arrived."""
         self.last_text: float | None = None
 
     def pack(self) -> None:
@@ -98,8 +99,11 @@ class Receiver:
         "_progress",
         "_ready",
         "_scored",
+        "_spent",
         "_started",
         "_wake",
+        "answering",
+        "begun",
         "pass_on",
         "remaining",
         "send_off",
@@ -117,12 +121,18 @@ class Receiver:
         """Choices with something to take, in the order they got it."""
         self._failure: JackfieldError | None = None
         self._wake: asyncio.Future[None] | None = None
+        self.begun: Callable[[int], None] | None = None
+        """Told once how long the prompt is, when the worker has accepted it; returns at once."""
+        self.answering: Callable[[], None] | None = None
+        """Told once, when the first text has arrived; returns at once."""
         self.pass_on: Callable[[], bool] | None = None
         """Takes what has arrived, without a task that would wake up for it; False where a task must look."""
         self.send_off: Callable[[], bool] | None = None
         """Sends what ``pass_on`` has taken; False as there."""
         self.remaining = choices
         """Answers that have not ended."""
+        self._spent = [0, 0, 0]
+        """Tokens of the prompt, those of it that were cached, and drawn ones, as far as is known."""
 
     def put(self, event: SequenceEvent, now: float) -> bool:
         """Take *event* in, at monotonic time *now*; True if it was the last one.
@@ -141,6 +151,9 @@ class Receiver:
             self._accepted = True
             self._started = event
             self._context.prompt_tokens += event.prompt_tokens
+            self._spent[0] = event.prompt_tokens
+            if self.begun is not None:
+                self.begun(event.prompt_tokens)
         elif isinstance(event, Finished):
             self._put_finished(event)
         elif isinstance(event, PromptProgress):
@@ -148,6 +161,11 @@ class Receiver:
         else:
             raise ChannelError("a worker gave a generation the result of a pooled request")
         return not self.remaining
+
+    @property
+    def spent(self) -> Spent:
+        """What the worker has done for it so far."""
+        return Spent(prompt_tokens=self._spent[0], cached_tokens=self._spent[1], completion_tokens=self._spent[2])
 
     def arrived(self) -> None:
         """All has been put that came at once."""
@@ -158,6 +176,14 @@ class Receiver:
         """What was taken can be sent."""
         if self.send_off is not None and not self.send_off():
             self._notify()
+
+    def cut(self, end: Finished) -> None:
+        """Nobody hears the rest of an answer, which *end* has ended here and perhaps not yet in the worker."""
+        finished = self._context.finished
+        if end.index in self._choices or finished is None:
+            self._context.finished = _accounted(finished, end)
+        else:  # its usage is known already
+            self._context.finished = msgspec.structs.replace(finished, reason=end.reason)
 
     def fail(self, error: JackfieldError) -> None:
         """End the request with *error*; what arrived before is still given out first."""
@@ -219,10 +245,15 @@ class Receiver:
         context = self._context
         if delta.tokens:  # an echoed prompt was not drawn
             context.completion_tokens += delta.tokens
+            choice.drawn += delta.tokens
+            self._spent[2] += delta.tokens
             if choice.last_text is not None:
                 context.gaps.append(now - choice.last_text)
             elif context.first_token is None:
                 context.first_token = now
+            if self.answering is not None:
+                self.answering()
+                self.answering = None
             choice.last_text = now
         choice.texts.append(delta)
         if len(choice.texts) == PACKED_AT:
@@ -240,6 +271,8 @@ class Receiver:
         if finished.logprobs and not self._scored:
             raise ChannelError("a worker sent log probabilities that nobody asked for")
         choice.end = finished
+        self._spent[1] = max(self._spent[1], finished.usage.cached_tokens)
+        self._spent[2] += finished.usage.completion_tokens - choice.drawn
         del self._choices[finished.index]
         self._ready[finished.index] = choice
         context = self._context
@@ -258,111 +291,6 @@ class Receiver:
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
-
-
-class ReplyReceiver:
-    """The gateway's end of one question.
-
-    Event loop thread: the worker link puts in, one ``Gateway.ask`` waits.
-    """
-
-    __slots__ = ("_reply", "remaining")
-
-    def __init__(self) -> None:
-        self._reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self.remaining = 0
-        """Always 0: a question takes no slot."""
-
-    def put(self, event: SequenceEvent, _now: float) -> bool:
-        """Take *event* in, which must be the only one.
-
-        Raises:
-            ChannelError: It is no reply: the worker is not to be trusted any more.
-        """
-        if isinstance(event, RequestFailed):
-            self.fail(event.error.thaw())
-        elif not isinstance(event, Started | PromptProgress | TextDelta | Finished | Pooled):
-            if not self._reply.done():
-                self._reply.set_result(event)
-        else:
-            raise ChannelError("a worker answered a question with something else than a reply")
-        return True
-
-    def fail(self, error: JackfieldError) -> None:
-        """End the question with *error*."""
-        if not self._reply.done():
-            self._reply.set_exception(error)
-            self._reply.exception()  # nobody may be waiting any more, which is no reason for a warning
-
-    def arrived(self) -> None:
-        """See ``Receiver``: whoever waits has been told."""
-
-    def flush(self) -> None:
-        """See ``Receiver``: there is nothing to send."""
-
-    async def reply(self) -> Reply:
-        """Wait for the reply. Raises what failed the question."""
-        return await self._reply
-
-
-class PoolReceiver:
-    """The gateway's end of one pooled request.
-
-    Parameters:
-        context: Learns how many tokens it took, and how long it waited.
-        inputs: How many rows the result must have.
-
-    Event loop thread: the worker link puts in, one ``Gateway.pool`` waits.
-    """
-
-    __slots__ = ("_context", "_inputs", "_result", "remaining")
-
-    def __init__(self, context: RequestContext, inputs: int) -> None:
-        self._context = context
-        self._inputs = inputs
-        self._result: asyncio.Future[Pooled] = asyncio.get_running_loop().create_future()
-        self.remaining = 1
-        """1 until it has ended."""
-
-    def put(self, event: SequenceEvent, _now: float) -> bool:
-        """Take *event* in, which must be the only one.
-
-        Raises:
-            ChannelError: It is not what was asked for: the worker is not to be trusted any more.
-        """
-        if isinstance(event, RequestFailed):
-            self.fail(event.error.thaw())
-        elif isinstance(event, Pooled) and self._fits(event.rows):
-            self._context.prompt_tokens += event.prompt_tokens
-            self._context.queue_s = event.queue_s
-            self.remaining = 0
-            if not self._result.done():
-                self._result.set_result(event)
-        else:
-            raise ChannelError("a worker gave a pooled request something else than its result")
-        return True
-
-    def fail(self, error: JackfieldError) -> None:
-        """End the request with *error*."""
-        self.remaining = 0
-        if not self._result.done():
-            self._result.set_exception(error)
-            self._result.exception()  # nobody may be waiting any more, which is no reason for a warning
-
-    def arrived(self) -> None:
-        """See ``Receiver``: whoever waits has been told."""
-
-    def flush(self) -> None:
-        """See ``Receiver``: there is nothing to send."""
-
-    async def result(self) -> Pooled:
-        """Wait for the result. Raises what failed the request."""
-        return await self._result
-
-    def _fits(self, rows: tuple[bytes, ...]) -> bool:
-        """One row for each input, all of as many float32, at least one."""
-        width = len(rows[0]) if rows else 0
-        return len(rows) == self._inputs and width > 0 and not width % 4 and all(len(row) == width for row in rows)
 
 
 def _merged(deltas: list[TextDelta]) -> TextDelta:

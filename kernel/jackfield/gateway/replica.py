@@ -69,6 +69,8 @@ class Replica:
         self.revision = ""
         """See ``RequestContext.revision``."""
         self.config = config
+        self.abilities: tuple[str, ...] = ()
+        """What policies are told that it can, as far as it is known."""
         self.status = WorkerStatus(model=name, state=WorkerState.STARTING, reason="starting")
         self.link: WorkerLink | None = None
         self.admission = Admission(config.max_sequences, queue)
@@ -84,6 +86,8 @@ class Replica:
         self.status = msgspec.structs.replace(status, info=info, limits=limits, chat=chat, shapes=shapes)
         if chat != before.chat:
             self.dialect = self._dialects.choose(self.config.dialect, chat)
+        if info is not None:
+            self.abilities = _abilities(info, self.dialect, structured=bool(shapes))
         if limits is not None:
             generates = info is None or "generate" in info.tasks
             self.admission.forecast.slots = limits.max_sequences if generates else POOLED_SLOTS
@@ -199,6 +203,18 @@ class Replica:
         if self.status.state == WorkerState.READY and not self.ready:
             return f"the connection to its worker {'was lost' if self.lost else 'is being made'}"
         return self.status.reason
+
+
+def _abilities(info: ModelInfo, dialect: NamedDialect | None, *, structured: bool) -> tuple[str, ...]:
+    """See ``PolicyResource.capabilities``."""
+    traits = None if dialect is None else dialect.traits
+    has = {
+        "tools": traits is not None and traits.tools,
+        "reasoning": traits is not None and traits.reasoning != "none",
+        "infill": info.can_infill,
+        "structured_outputs": structured,
+    }
+    return tuple(sorted({*info.tasks, *(name for name, there in has.items() if there)}))
 
 
 def _revision(info: ModelInfo, limits: RunnerLimits, chat: ChatFormat | None, dialect: str) -> str:

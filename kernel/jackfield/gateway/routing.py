@@ -34,6 +34,11 @@ class Endpoint(NamedTuple):
     scope: str
     operation: Operation | None
 
+    @property
+    def has_work(self) -> bool:
+        """Whether it has a model work, which policies are asked about when it begins; about others at the edge."""
+        return self.operation is not None and self.operation.task is not None
+
 
 class Routes:
     """All frontends and their routes. Built once, before anything is served.

@@ -9,8 +9,10 @@ import structlog
 
 from jackfield.errors import ManifestError
 from jackfield.gateway.addresses import Addresses, Crowd
+from jackfield.gateway.conditions import Conditions
 from jackfield.gateway.connections import Bounds
 from jackfield.gateway.dialects import Dialects
+from jackfield.gateway.documents import PolicyWatch
 from jackfield.gateway.edge import Edge
 from jackfield.gateway.health import Health
 from jackfield.gateway.identity import Identity
@@ -20,32 +22,26 @@ from jackfield.gateway.openapi import openapi_document
 from jackfield.gateway.operating import GatewayOperator
 from jackfield.gateway.origin import OriginGuard, is_local, refuse_public_bind
 from jackfield.gateway.pipeline import Pipeline
+from jackfield.gateway.public_port import FINISH_S, PublicPort
 from jackfield.gateway.records import NamedRecordStore
+from jackfield.gateway.reloads import Reloads
 from jackfield.gateway.routing import Routes
-from jackfield.open_files import open_files_limit
-from jackfield.ports.identity import ADMIN
+from jackfield.gateway.stages import Stages
+from jackfield.ports.identity import ADMINISTRATION
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from jackfield.channel.messages import WorkerStatus
     from jackfield.gateway.worker_link import WorkerLink
-    from jackfield.manifest import KernelConfig
     from jackfield.plugins import Kernel
-
-FINISH_S: Final = 1.0
-"""How long ``close`` lets handlers write the error event that ends their stream."""
 
 WORK_END_S: Final = 5.0
 """How long ``close`` waits for the background work of frontends."""
 
 HEALTH_BOUNDS: Final = Bounds(connections=128, per_address=128, requests=1000, header_s=10.0, idle_s=75.0, write_s=10.0)
 """Probes are few and quick. They have connections of their own, which clients of the API cannot take from them."""
-
-DESCRIPTORS_KEPT: Final = 512
-"""File descriptors that are not for connections to the API: those of the health port, of workers and listeners, of
-connections that are being refused, and whatever plugins open."""
 
 
 class GatewayServer:
@@ -71,16 +67,20 @@ class GatewayServer:
         config = kernel.manifest.kernel
         self._config = config
         self._log = structlog.get_logger("jackfield.gateway")
-        self._identity = Identity(kernel.authenticators())
+        self._observers = Observers(kernel.observers())
+        self._stages = Stages(kernel, self._observers)
+        self._plugins = tuple(instance.name for instance in kernel.instances)
+        self._identity = Identity(kernel.authenticators(), kernel.roles(), self._stages.auditing)
         self.authenticators: Final = self._identity.names
         refuse_public_bind(config.listen, authenticated=bool(self.authenticators))
-        self._observers = Observers(kernel.observers())
         dialects = Dialects(kernel.dialects(), kernel.manifest.models)
-        self._pipeline = Pipeline(kernel.manifest, self._observers, started, dialects)
+        self._pipeline = Pipeline(kernel.manifest, self._observers, started, dialects, self._stages.walk)
+        self._stages.asked.asks(self._pipeline)
         self.operator: Final = GatewayOperator(kernel)
         self._pipeline.operates(self.operator)
         self._pipeline.asks(self._identity)
-        self._pipeline.key_issuers = self._identity.key_issuers
+        self._objects = (*self._identity.objects, *self._stages.objects)
+        self._watch = self._pipeline.watch = PolicyWatch(kernel.policy_stores(), self._objects, config.policy_stale_s)
         self._record_stores = kernel.record_stores()
         self.routes: Final = Routes(kernel.frontends(), self._pipeline)
         self._pipeline.endpoints = self.routes.asking()
@@ -98,9 +98,10 @@ class GatewayServer:
             crowd,
             config,
         )
-        self._public = Listener(self._edge.application(), self._edge, _bounds(config), crowd, finish_s=FINISH_S)
+        self._reloads = Reloads((*self._objects, *self._watch.objects))
+        self._public = PublicPort(self._edge, config, crowd, kernel.path)
         self._health: Listener | None = None
-        self._attaching: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._working: list[asyncio.Task[None]] = []
 
     async def start(self, public: Sequence[socket.socket], health: Sequence[socket.socket]) -> None:
@@ -114,8 +115,9 @@ class GatewayServer:
             raise ManifestError("kernel.listen: the socket is reachable from other machines", param="kernel.listen")
         if self.routes.empty:
             self._log.warning("no frontend is enabled: only the health port answers")
-        elif self.routes.need(ADMIN) and not self.authenticators:
+        elif any(map(self.routes.need, ADMINISTRATION)) and not self.authenticators:
             self._log.warning("nobody can use the routes for administrators: no authenticator is enabled")
+        await self._watch.start()
         for name, factory in self._record_stores.items():
             self._pipeline.records = NamedRecordStore(name, factory)
             break
@@ -129,10 +131,20 @@ class GatewayServer:
             OriginGuard(self._config) if local else None,
             bare=not local,
             metrics=local or self._config.health_metrics,
+            conditions=Conditions(
+                (*self._objects, *self._watch.objects, *self._reloads.objects, ("kernel", self._public)),
+                self._watch.troubles,
+            ),
         )
         crowd = Crowd(self._addresses, HEALTH_BOUNDS.per_address)
         self._health = Listener(page.application(), page, HEALTH_BOUNDS, crowd, finish_s=FINISH_S)
         await self._health.start(health)
+        self._stages.walk.chronicle.server("started", self._plugins)
+
+    def reload(self) -> None:
+        """SIGHUP came: read secrets and certificates again."""
+        self._public.reload()
+        self._begin(self._reloads.run())
 
     def attach(self, model: str, connection: socket.socket) -> None:
         """Take a new connection to *model*'s worker; it replaces the one before, whose requests fail.
@@ -144,9 +156,7 @@ class GatewayServer:
             connection.close()
             return
         link = self._pipeline.connect(model)
-        task = asyncio.get_running_loop().create_task(self._connect(link, connection))
-        self._attaching.add(task)
-        task.add_done_callback(self._attaching.discard)
+        self._begin(self._connect(link, connection))
 
     def lost(self) -> list[str]:
         """The models whose worker is ready, by the supervisor's word, but to which the connection has broken."""
@@ -185,6 +195,15 @@ class GatewayServer:
             await self._health.close()
         if self._pipeline.records is not None:
             await self._pipeline.records.close()
+        self._stages.walk.chronicle.server("stopped")
+        await self._identity.close()
+        await self._watch.close()
+        await self._stages.walk.close()
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _connect(self, link: WorkerLink, connection: socket.socket) -> None:
         try:
@@ -193,22 +212,3 @@ class GatewayServer:
             self._log.error("cannot connect to worker", model=link.model, error=type(error).__name__)
             connection.close()
             link.close()
-
-
-def _bounds(config: KernelConfig) -> Bounds:
-    """What *config* allows, as far as this process may have open files; aiohttp could not even refuse without one."""
-    room = max(1, open_files_limit() - DESCRIPTORS_KEPT)
-    if room < config.connections:
-        structlog.get_logger("jackfield.gateway").warning(
-            "the limit of open files allows fewer connections than kernel.connections",
-            connections=room,
-            configured=config.connections,
-        )
-    return Bounds(
-        connections=min(config.connections, room),
-        per_address=config.connections_per_address,
-        requests=config.requests_per_connection,
-        header_s=config.header_timeout_s,
-        idle_s=config.idle_timeout_s,
-        write_s=config.write_timeout_s,
-    )

@@ -23,7 +23,8 @@ from jackfield.errors import (
 from jackfield.gateway.admission import Load
 from jackfield.gateway.backlog import Backlog
 from jackfield.gateway.forecast import Service
-from jackfield.gateway.receiver import PoolReceiver, Receiver, ReplyReceiver
+from jackfield.gateway.receiver import Receiver
+from jackfield.gateway.replies import PoolReceiver, ReplyReceiver
 from jackfield.pooled import Pooled
 from jackfield.types import Finished, Started, TextDelta
 

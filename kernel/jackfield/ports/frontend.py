@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from jackfield.context import RequestContext
+    from jackfield.moderation import Moderation
     from jackfield.pooled import Pooled, PoolRequest
     from jackfield.ports.identity import Principal
     from jackfield.ports.key_issuer import KeyIssuer
+    from jackfield.ports.limiter import LimitBook
     from jackfield.ports.operating import Operator
+    from jackfield.ports.policy_store import PolicyDocuments
     from jackfield.ports.records import RecordStore
     from jackfield.questions import Question, Reply
     from jackfield.types import GenerateEvent, GenerateRequest
@@ -94,6 +97,24 @@ class Gateway(Protocol):
         """
         ...
 
+    @property
+    def guarded(self) -> bool:
+        """Whether guardrails may mask or block what requests say.
+
+        Nothing of what one says is to be kept then before its answer has begun, and ``RequestContext.masking`` knows
+        what is not to be kept at all.
+        """
+        ...
+
+    async def moderate(self, context: RequestContext, texts: Sequence[str]) -> Sequence[Moderation]:
+        """What guardrails find in each of *texts*, which nobody is to answer.
+
+        Raises:
+            UnsupportedField: No guardrail that moderates is enabled, or none for this caller.
+            GuardrailFailed: One of them cannot tell.
+        """
+        ...
+
     async def review(self, principal: Principal | None) -> Principal | None:
         """What a caller may by now, for work that goes on when its request is over.
 
@@ -120,7 +141,7 @@ class Gateway(Protocol):
 
     @property
     def operator(self) -> Operator:
-        """What the server's operator can do. Only for routes of scope ``admin``."""
+        """What the server's operator can do. Only for routes of scopes that ``admin`` contains."""
         ...
 
     @property
@@ -135,8 +156,18 @@ class Gateway(Protocol):
     def key_issuers(self) -> Mapping[str, KeyIssuer]:
         """The enabled authenticators whose keys can be changed, by name, in the order they are asked.
 
-        Only for routes of scope ``admin``.
+        Only for routes of the scopes ``keys:read`` and ``keys:write``.
         """
+        ...
+
+    @property
+    def documents(self) -> PolicyDocuments | None:
+        """The documents of the policy store; None where no enabled plugin has one. Only for routes about policies."""
+        ...
+
+    @property
+    def limits(self) -> LimitBook | None:
+        """What is left of callers' limits; None where no enabled limiter can say. Only for routes about policies."""
         ...
 
     @property
@@ -208,7 +239,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     honoured: tuple[str, ...] = ()
     """Fields of the body that do something; others are accepted only where they ask for nothing."""
     task: Literal["generate", "embed", "rerank", "classify"] | None = None
-    """What a model must be able to do to be asked this; None for routes that ask no model."""
+    """What a model must be able to do to be asked this; None for routes that ask no model. Policies are asked about the
+    work of such a route when it begins, and about all other routes before their handlers run."""
     needs: tuple[Need, ...] = ()
     """What else it must have."""
     fields_need: Mapping[str, Need] = {}

@@ -143,7 +143,44 @@ class WorkerReported(msgspec.Struct, frozen=True, kw_only=True):
     stats: EngineStats
 
 
-ObservedEvent: TypeAlias = RequestEnded | WorkerChanged | WorkerReported
+class LimitRefused(msgspec.Struct, frozen=True, kw_only=True):
+    """A limiter refused a request."""
+
+    limiter: str
+    """Its name."""
+    measure: str
+    """What there was not so much left of: ``requests``, ``tokens``, ``money``, …"""
+    scope: str
+    """Whose limit it was: ``key``, ``team and model``, …"""
+    model: str
+    """The model's own name."""
+
+
+class GuardrailActed(msgspec.Struct, frozen=True, kw_only=True):
+    """A guardrail has masked something in a request or its answer, or has blocked it; once for all of a kind."""
+
+    guardrail: str
+    """Its name."""
+    stage: str
+    """``input`` or ``output``."""
+    category: str
+    code: str
+    action: str
+    """``masked`` or ``blocked``."""
+    model: str
+    """The model's own name."""
+
+
+class AuditLost(msgspec.Struct, frozen=True, kw_only=True):
+    """An audit sink has lost events."""
+
+    sink: str
+    """Its name."""
+    count: int
+    """How many since it was said last."""
+
+
+ObservedEvent: TypeAlias = RequestEnded | WorkerChanged | WorkerReported | LimitRefused | GuardrailActed | AuditLost
 
 
 class Observer(Protocol):

@@ -27,7 +27,8 @@ class Reviewer(Protocol):
             The same ``id``, with the rights that it has now; by another credential, where the first was renewed.
 
         Raises:
-            Unauthenticated: It may nothing any more; ``CredentialExpired`` and ``CredentialRevoked`` say why.
+            Unauthenticated: It may nothing any more; ``CredentialExpired``, ``CredentialRevoked`` and
+                ``CredentialBlocked`` say why.
 
         Process and thread: gateway, event loop thread, which it must not block; calls may overlap. Deadline: 2 s
         (``identity.DEADLINE_S``); then it is cancelled. Failure policy: closed; the work waits, and it is logged by

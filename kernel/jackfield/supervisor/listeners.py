@@ -57,10 +57,10 @@ def bind(address: str, *, key: str, where: str, listen: bool) -> list[socket.soc
     return sockets
 
 
-def urls(sockets: Sequence[socket.socket]) -> list[str]:
+def urls(sockets: Sequence[socket.socket], scheme: str = "http") -> list[str]:
     """``http://127.0.0.1:8080`` for each of *sockets*, with the port it really has."""
     names = [one.getsockname()[:2] for one in sockets]
-    return [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}" for host, port in names]
+    return [f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}" for host, port in names]
 
 
 def _bound(family: int, host: str, port: int, *, several: bool) -> socket.socket:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.channel.messages import Configured, SetLogLevel
+from jackfield.channel.messages import Configured, Reload, SetLogLevel
 from jackfield.channel.operator import OfferRead
 from jackfield.errors import JackfieldError, Overloaded
 from jackfield.supervisor.offers import Offers
@@ -55,12 +55,16 @@ class LiveChanges:
     def reread(self) -> int:
         """Read the manifest again; its log level and the scheduler's options are followed, the rest at a restart.
 
+        The gateway reads secrets and certificates again, also where the manifest cannot be read.
+
         Returns:
             The ticket to ``read`` with.
 
         Raises:
             JackfieldError: It cannot be read; nothing has changed, which was reported.
         """
+        if self._gateway.child is not None:
+            self._gateway.child.send(Reload())
         try:
             offer = self._live.reread()
         except JackfieldError as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jackfield.channel.messages import ToChild, ToSupervisor
-    from jackfield.errors import ErrorRecord
+    from jackfield.error_record import ErrorRecord
     from jackfield.supervisor.backoff import Backoff
 
 SILENCE_S: Final = 10.0

@@ -239,7 +239,8 @@ class Supervisor:
 
     def _open_control(self) -> Addresses:
         """Open the control socket; say where this server can be reached."""
-        api, health = listeners.urls(self._public), listeners.urls(self._health)
+        scheme = "https" if self._manifest.kernel.tls is not None else "http"
+        api, health = listeners.urls(self._public, scheme), listeners.urls(self._health)
         self._answers.at(api, health)
         try:
             self._control.open(api[0].partition("//")[2])

@@ -30,6 +30,7 @@ from jackfield.testing.openai_shapes import (
 )
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping, Sequence
 
     from multidict import CIMultiDictProxy
@@ -230,14 +231,18 @@ class Client:
         url: The server's root, without ``/v1``.
         model: Name of the model in requests that name none.
         headers: Sent with every request, such as ``Authorization``.
+        tls: What is trusted of an ``https`` server, and shown to it; None goes by the system's authorities.
 
     Made anywhere; used, and closed, on one event loop.
     """
 
-    def __init__(self, url: str, model: str, headers: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, url: str, model: str, headers: Mapping[str, str] = {}, *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.url = url.rstrip("/")
         self.model = model
         self._headers = headers
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
@@ -298,7 +303,7 @@ class Client:
             self._session = aiohttp.ClientSession(
                 headers=self._headers,
                 timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
-                connector=aiohttp.TCPConnector(limit=0),
+                connector=aiohttp.TCPConnector(limit=0, ssl=True if self._tls is None else self._tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         data = body if isinstance(body, bytes) else None if body is None else msgspec.json.encode(body)

@@ -23,6 +23,7 @@ from jackfield.testing.target import Target
 from jackfield.worker.host import WorkerHost
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
 
     from jackfield.manifest import Manifest
@@ -38,15 +39,17 @@ class InProcessServer:
         manifest: Text of a ``plugins.toml``; its addresses are not used.
         folder: Where the file is written; relative sources start there.
         loop: Runs the gateway and the client.
+        tls: What the client trusts of it, where it has ``[kernel.tls]``.
 
     Made and closed by one thread. A scripted crash would end this process: such scenarios use ``ServeProcess``.
     """
 
-    def __init__(self, manifest: str, folder: Path, loop: BackgroundLoop) -> None:
+    def __init__(self, manifest: str, folder: Path, loop: BackgroundLoop, tls: ssl.SSLContext | None = None) -> None:
         file = folder / FILE_NAME
         file.write_text(manifest)
         self._manifest = load_manifest(file, environ={})
         self._loop = loop
+        self._tls = tls
         self._gateway = GatewayServer(build_kernel(self._manifest), started=int(time.time()))
         self._workers: list[tuple[WorkerHost, threading.Thread]] = []
         self.target: Final = self._listen()
@@ -65,11 +68,12 @@ class InProcessServer:
         public, health = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         self._loop.run(self._gateway.start([public], [health]))
         return Target.at(
-            _url(public),
+            _url(public, "http" if self._manifest.kernel.tls is None else "https"),
             self._loop,
             model=next(iter(self._manifest.models)),
             health=_url(health),
             plugins=plugin_names(self._manifest),
+            tls=self._tls,
         )
 
     def _start_worker(self, model: str) -> None:
@@ -110,6 +114,6 @@ def plugin_names(manifest: Manifest) -> frozenset[str]:
     return frozenset(ref.name for ref in manifest.enabled)
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, scheme: str = "http") -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://{host}:{port}"
+    return f"{scheme}://{host}:{port}"

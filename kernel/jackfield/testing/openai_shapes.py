@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "malformed_tool_call"]
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "malformed_tool_call", "content_filter"]
 """Why a chat's answer ended; the last one is this server's own."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from jackfield.testing.client import Client
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Coroutine
 
     from jackfield.testing.background import BackgroundLoop
@@ -43,9 +44,10 @@ class Target:
         health: str | None = None,
         live: bool = False,
         plugins: frozenset[str] = frozenset(),
+        tls: ssl.SSLContext | None = None,
     ) -> Target:
-        """The server at *url*; *model* is the one that requests name."""
-        return cls(url, health, live, plugins, Client(url, model), Client(health or url, model), loop)
+        """The server at *url*; *model* is the one that requests name, *tls* what is trusted of it."""
+        return cls(url, health, live, plugins, Client(url, model, tls=tls), Client(health or url, model), loop)
 
     def run(self, coroutine: Coroutine[object, object, T]) -> T:
         """Run *coroutine* on the client's loop and wait for its result. Any thread but the loop's."""

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from jackfield.channel.messages import Codec
-from jackfield.errors import ErrorRecord
+from jackfield.error_record import ErrorRecord
 from jackfield.plugin_calls import Called
 from jackfield.ports.backend import ModelInfo
 from jackfield.ports.check import CheckResult

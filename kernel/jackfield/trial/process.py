@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from jackfield.child_process import belong_to_supervisor
-from jackfield.errors import ErrorRecord, JackfieldError, PluginError
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import JackfieldError, PluginError
 from jackfield.manifest import Manifest
 from jackfield.plugin_calls import Called, PluginCalls, Watch
 from jackfield.trial.messages import (

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 import structlog
 
 from jackfield.channel.messages import RequestFailed
-from jackfield.errors import ErrorRecord, InternalError, JackfieldError
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import InternalError, JackfieldError
 from jackfield.lifecycle import RequestEvent
 from jackfield.logs import traceback_of
 from jackfield.pooled import PoolRequest

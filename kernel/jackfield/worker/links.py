@@ -17,7 +17,8 @@ import structlog
 from jackfield.channel import messages
 from jackfield.channel.framing import FrameDecoder
 from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit
-from jackfield.errors import ChannelError, DeadlineExceeded, ErrorRecord
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import ChannelError, DeadlineExceeded
 from jackfield.lifecycle import REQUEST, LifeCycle, RequestState
 from jackfield.pooled import Pooled
 from jackfield.types import Finished, GenerateRequest, Started

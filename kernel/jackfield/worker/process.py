@@ -32,7 +32,8 @@ from jackfield.channel.messages import (
     ToSupervisor,
 )
 from jackfield.child_process import EXIT_REFUSED, belong_to_supervisor
-from jackfield.errors import ChannelError, ErrorRecord, JackfieldError, PluginError
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import ChannelError, JackfieldError, PluginError
 from jackfield.logs import change_level, configure_logs, traceback_of
 from jackfield.manifest import Manifest
 from jackfield.plugin_calls import PluginCalls, Watch

@@ -27,7 +27,7 @@ from jackfield_llama.sizing import require_fit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jackfield.plugins import PluginInstance
+    from jackfield.plugin_instance import PluginInstance
     from jackfield.ports.backend import ModelInfo, ModelSpec, Progress, Runner
     from jackfield.ports.pooled import PooledRunner
     from jackfield_llama.guard import Report

@@ -1,4 +1,4 @@
-"""Routes for whoever runs the server, ``/admin/v1/*``: each needs a principal with scope ``admin``, on loopback too.
+"""Routes for whoever runs the server, ``/admin/v1/*``: each needs a principal with its scope, on loopback too.
 
 Only hook implementations stand here; the HTTP side is imported when a gateway asks for it.
 """

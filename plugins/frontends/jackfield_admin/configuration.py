@@ -8,7 +8,7 @@ import msgspec
 
 from jackfield.frontends.exchange import json_answer
 from jackfield.ports.frontend import Route
-from jackfield.ports.identity import ADMIN
+from jackfield.ports.identity import CONFIG_READ, CONFIG_WRITE
 from jackfield_admin import operations
 from jackfield_admin.bodies import body, query, switch
 from jackfield_admin.records import Configuration, ConfigurationChange, ConfigurationChanged, NoBody
@@ -39,11 +39,11 @@ class ConfigurationRoutes:
         self._gateway = gateway
 
     def routes(self) -> Sequence[Route]:
-        """The paths, all of scope ``admin``."""
+        """The paths."""
         return (
-            Route("GET", "/admin/v1/config", self.config, ADMIN, operations.CONFIG),
-            Route("PATCH", "/admin/v1/config", self.change, ADMIN, operations.CHANGE_CONFIG),
-            Route("POST", "/admin/v1/config/reload", self.reload, ADMIN, operations.RELOAD),
+            Route("GET", "/admin/v1/config", self.config, CONFIG_READ, operations.CONFIG),
+            Route("PATCH", "/admin/v1/config", self.change, CONFIG_WRITE, operations.CHANGE_CONFIG),
+            Route("POST", "/admin/v1/config/reload", self.reload, CONFIG_WRITE, operations.RELOAD),
         )
 
     async def config(self, request: web.Request, context: RequestContext) -> web.StreamResponse:

@@ -10,12 +10,14 @@ import msgspec
 from jackfield.errors import DeadlineExceeded, JackfieldError, ModelNotFound, ModelNotReady, WorkerDied, http
 from jackfield.frontends.exchange import json_answer
 from jackfield.ports.frontend import ErrorPayload, Route
-from jackfield.ports.identity import ADMIN
+from jackfield.ports.identity import CONFIG_READ, MODELS_WRITE
 from jackfield.questions import ListSequences, Sequences
 from jackfield_admin import operations
 from jackfield_admin.bodies import body, query
 from jackfield_admin.configuration import ConfigurationRoutes
+from jackfield_admin.documents import DocumentRoutes
 from jackfield_admin.keys import KeyRoutes
+from jackfield_admin.limits import LimitRoutes
 from jackfield_admin.records import Caches, Models, NoBody, Plugins, Queue, Queues, Restart, Running
 from jackfield_admin.trail import note, of_whole_server
 
@@ -37,20 +39,20 @@ class AdminFrontend:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._parts = (ConfigurationRoutes(gateway), KeyRoutes(gateway))
+        self._parts = (ConfigurationRoutes(gateway), KeyRoutes(gateway), DocumentRoutes(gateway), LimitRoutes(gateway))
 
     def routes(self) -> Sequence[Route]:
-        """The paths, all of scope ``admin``."""
+        """The paths, all of scopes that ``admin`` contains."""
         return (
-            Route("GET", "/admin/v1/plugins", self.plugins, ADMIN, operations.PLUGINS),
-            Route("GET", "/admin/v1/models", self.models, ADMIN, operations.MODELS),
-            Route("GET", "/admin/v1/workers", self.workers, ADMIN, operations.WORKERS),
-            Route("POST", "/admin/v1/workers/{model:.+}/restart", self.restart, ADMIN, operations.RESTART),
-            Route("GET", "/admin/v1/queues", self.queues, ADMIN, operations.QUEUES),
-            Route("GET", "/admin/v1/sequences/{model:.+}", self.sequences, ADMIN, operations.SEQUENCES),
-            Route("GET", "/admin/v1/caches", self.caches, ADMIN, operations.CACHES),
-            Route("DELETE", "/admin/v1/caches", self.clear_caches, ADMIN, operations.CLEAR_CACHES),
-            Route("POST", "/admin/v1/drain", self.drain, ADMIN, operations.DRAIN),
+            Route("GET", "/admin/v1/plugins", self.plugins, CONFIG_READ, operations.PLUGINS),
+            Route("GET", "/admin/v1/models", self.models, CONFIG_READ, operations.MODELS),
+            Route("GET", "/admin/v1/workers", self.workers, CONFIG_READ, operations.WORKERS),
+            Route("POST", "/admin/v1/workers/{model:.+}/restart", self.restart, MODELS_WRITE, operations.RESTART),
+            Route("GET", "/admin/v1/queues", self.queues, CONFIG_READ, operations.QUEUES),
+            Route("GET", "/admin/v1/sequences/{model:.+}", self.sequences, CONFIG_READ, operations.SEQUENCES),
+            Route("GET", "/admin/v1/caches", self.caches, CONFIG_READ, operations.CACHES),
+            Route("DELETE", "/admin/v1/caches", self.clear_caches, MODELS_WRITE, operations.CLEAR_CACHES),
+            Route("POST", "/admin/v1/drain", self.drain, MODELS_WRITE, operations.DRAIN),
             *(route for part in self._parts for route in part.routes()),
         )
 

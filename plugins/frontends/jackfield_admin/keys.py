@@ -1,23 +1,24 @@
-"""Keys: list, make, revoke, rotate."""
+"""Keys: list, show, make, change, block, rotate, revoke."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aiohttp import web
 
-from jackfield.errors import InvalidRequest, NotEnabled
+from jackfield.errors import InvalidRequest, KeyNotFound, NotEnabled
 from jackfield.frontends.exchange import sliced_answer
 from jackfield.ports.frontend import Route
-from jackfield.ports.identity import ADMIN, ALL, SCOPES, USUAL_SCOPES
-from jackfield.ports.key_issuer import KeyGrant
+from jackfield.ports.identity import ALL, KEYS_READ, KEYS_WRITE, SCOPES, USUAL_SCOPES
+from jackfield.ports.key_issuer import KeyChange, KeyGrant
 from jackfield_admin import operations
 from jackfield_admin.bodies import body, query, switch
-from jackfield_admin.delegation import may_grant, may_replace, may_take
-from jackfield_admin.key_records import KeyCreation, MadeKey, RevokedKeys, Rotation
+from jackfield_admin.delegation import is_within, may_change, may_grant, may_replace, may_take
+from jackfield_admin.key_records import KeyCreation, KeysCalled, KeyUpdate, MadeKey, RevokedKeys, Rotation
+from jackfield_admin.records import NoBody
 from jackfield_admin.trail import note, of_whole_server
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
     from jackfield.context import RequestContext
     from jackfield.ports.frontend import Gateway
-    from jackfield.ports.key_issuer import IssuedKey, KeyIssuer, NewKey
+    from jackfield.ports.identity import Principal
+    from jackfield.ports.key_issuer import IssuedKey, Judge, KeyIssuer, NewKey
 
 SLICE: Final = 500
 """Keys that are encoded at a time: one or two milliseconds."""
@@ -42,46 +44,79 @@ class KeyRoutes:
         self._gateway = gateway
 
     def routes(self) -> Sequence[Route]:
-        """The paths, all of scope ``admin``."""
+        """The paths."""
+        one = "/admin/v1/keys/{key}"
         return (
-            Route("GET", "/admin/v1/keys", self.keys, ADMIN, operations.KEYS),
-            Route("POST", "/admin/v1/keys", self.create, ADMIN, operations.CREATE_KEY),
-            Route("DELETE", "/admin/v1/keys/{key}", self.revoke, ADMIN, operations.REVOKE_KEY),
-            Route("POST", "/admin/v1/keys/{key}/rotate", self.rotate, ADMIN, operations.ROTATE_KEY),
+            Route("GET", "/admin/v1/keys", self.keys, KEYS_READ, operations.KEYS),
+            Route("POST", "/admin/v1/keys", self.create, KEYS_WRITE, operations.CREATE_KEY),
+            Route("GET", one, self.show, KEYS_READ, operations.KEY),
+            Route("PATCH", one, self.update, KEYS_WRITE, operations.CHANGE_KEY),
+            Route("DELETE", one, self.revoke, KEYS_WRITE, operations.REVOKE_KEY),
+            Route("POST", f"{one}/block", self.block, KEYS_WRITE, operations.BLOCK_KEY),
+            Route("POST", f"{one}/unblock", self.unblock, KEYS_WRITE, operations.UNBLOCK_KEY),
+            Route("POST", f"{one}/rotate", self.rotate, KEYS_WRITE, operations.ROTATE_KEY),
         )
 
     async def keys(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``GET /admin/v1/keys``."""
-        of_whole_server(context)
+        caller = of_whole_server(context)
         name, issuer = self._issuer(query(request, "issuer"))
-        slices = _listing(name, list(self._gateway.key_issuers), await issuer.issued())
-        return await sliced_answer(request, slices, {})
+        keys = await issuer.issued()
+        if caller.tenant_name:
+            keys = [key for key in keys if is_within(caller, key)]
+        return await sliced_answer(request, _listing(name, list(self._gateway.key_issuers), keys), {})
+
+    async def show(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``GET /admin/v1/keys/{key}``."""
+        caller = of_whole_server(context)
+        name, issuer = self._issuer(query(request, "issuer"))
+        which = request.match_info["key"]
+        keys = [
+            key
+            for key in await issuer.issued()
+            if which in (key.name, key.fingerprint, key.prefix) and is_within(caller, key)
+        ]
+        if not keys:
+            raise KeyNotFound("there is no such key, neither by name nor by fingerprint nor by prefix", param="key")
+        return _json(KeysCalled(issuer=name, keys=keys))
 
     async def create(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``POST /admin/v1/keys``."""
         caller = of_whole_server(context)
         name, issuer = self._issuer(query(request, "issuer"))
-        wanted = await body(request, KeyCreation)
-        scopes = USUAL_SCOPES if wanted.scopes is None else _distinct(wanted.scopes)
-        may_grant(caller, scopes, wanted.priority)
-        grant = KeyGrant(
-            name=wanted.name,
-            scopes=scopes,
-            owner=wanted.owner,
-            models=None if wanted.models is None else _distinct(wanted.models),
-            priority=wanted.priority,
-            expires=_ahead(wanted.expires),
-        )
+        grant = _grant(await body(request, KeyCreation), caller)
+        may_grant(caller, grant)
         made = await issuer.issue(grant)
         note(context, "key created", issuer=name, **_shown(made.issued))
-        return _made(made, _unknown(scopes))
+        return _made(made, _unknown(grant.scopes))
+
+    async def update(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``PATCH /admin/v1/keys/{key}``."""
+        query(request, "issuer", "last_admin")
+        change = _change(await body(request, KeyUpdate))
+        if change == KeyChange():
+            raise InvalidRequest("nothing is to be changed")
+        return await self._changed(request, context, change, "key changed")
+
+    async def block(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``POST /admin/v1/keys/{key}/block``."""
+        given = query(request, "issuer", "last_admin")
+        await body(request, NoBody, optional=True)
+        judge = may_take(of_whole_server(context), last=switch(given, "last_admin"))
+        return await self._changed(request, context, KeyChange(blocked=True), "key blocked", judge)
+
+    async def unblock(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
+        """``POST /admin/v1/keys/{key}/unblock``."""
+        query(request, "issuer")
+        await body(request, NoBody, optional=True)
+        return await self._changed(request, context, KeyChange(blocked=False), "key unblocked")
 
     async def revoke(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``DELETE /admin/v1/keys/{key}``."""
-        of_whole_server(context)
+        caller = of_whole_server(context)
         given = query(request, "issuer", "last_admin")
         name, issuer = self._issuer(given)
-        judge = may_take(last=switch(given, "last_admin"))
+        judge = may_take(caller, last=switch(given, "last_admin"))
         revoked = await issuer.revoke(request.match_info["key"], judge)
         for each in revoked:
             note(context, "key revoked", issuer=name, **_shown(each))
@@ -102,6 +137,18 @@ class KeyRoutes:
         note(context, "key rotated", issuer=name, replaced=old, grace_s=wanted.grace_s, **_shown(made.issued))
         return _made(made, [])
 
+    async def _changed(
+        self, request: web.Request, context: RequestContext, change: KeyChange, action: str, judge: Judge | None = None
+    ) -> web.Response:
+        """Make *change* of the keys that the URL names; without *judge* of keys that can do no more than the caller."""
+        caller = of_whole_server(context)
+        name, issuer = self._issuer(request.query)
+        judge = judge or may_change(caller, change, last=switch(request.query, "last_admin"))
+        changed = await issuer.change(request.match_info["key"], change, judge)
+        for each in changed:
+            note(context, action, issuer=name, **_shown(each))
+        return _json(KeysCalled(issuer=name, keys=list(changed)))
+
     def _issuer(self, given: Mapping[str, str]) -> tuple[str, KeyIssuer]:
         """The one that the URL names; the first one listed where it names none."""
         issuers = self._gateway.key_issuers
@@ -113,6 +160,38 @@ class KeyRoutes:
         if name not in issuers:
             raise InvalidRequest(f"there is no such issuer; there is {', '.join(issuers)}", param="issuer")
         return name, issuers[name]
+
+
+def _grant(wanted: KeyCreation, caller: Principal) -> KeyGrant:
+    """What a new key is for, with what goes without saying."""
+    scopes = wanted.scopes
+    if scopes is None:
+        scopes = () if wanted.roles else USUAL_SCOPES
+    return KeyGrant(
+        name=wanted.name,
+        scopes=_distinct(scopes),
+        owner=wanted.owner,
+        user=wanted.user,
+        team=wanted.team,
+        tenant=caller.tenant_name if wanted.tenant is None else wanted.tenant,
+        roles=_distinct(wanted.roles),
+        tags=_distinct(wanted.tags),
+        models=None if wanted.models is None else _distinct(wanted.models),
+        priority=wanted.priority,
+        expires=_ahead(wanted.expires),
+    )
+
+
+def _change(wanted: KeyUpdate) -> KeyChange:
+    """What is to be different, each thing in a list once."""
+    told: dict[str, Any] = {
+        name: _distinct(value) if isinstance(value, tuple) else value
+        for name, value in msgspec.structs.asdict(wanted).items()
+        if value is not msgspec.UNSET
+    }
+    if "expires" in told:
+        told["expires"] = _ahead(told["expires"])
+    return KeyChange(**told)
 
 
 def _listing(issuer: str, issuers: Sequence[str], keys: Sequence[IssuedKey]) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ import msgspec
 from jackfield.errors import Conflict
 from jackfield.ports.frontend import Operation, Parameter
 from jackfield.ports.operating import ServerState
-from jackfield_admin.key_records import KeyCreation, Keys, MadeKey, RevokedKeys, Rotation
+from jackfield_admin.key_records import KeyCreation, Keys, KeysCalled, KeyUpdate, MadeKey, RevokedKeys, Rotation
 from jackfield_admin.records import (
     Caches,
     Configuration,
@@ -86,12 +86,25 @@ _ISSUER: Final = Parameter(
 _LAST: Final = Parameter(
     name="last_admin",
     kind=_SWITCH,
-    description="Whether the last good key with the scope admin may go too.",
+    description="Whether the last good key that may manage keys may go too.",
 )
 _TAKEN: Final = Conflict(
     "there is a key laptop (5a0c1f, active); rotate or revoke it, or choose another name", param="name"
 )
-_LAST_ONE: Final = Conflict("that is the last good key with the scope admin for all models", param="last_admin")
+_LAST_ONE: Final = Conflict("that is the last good key that may manage keys, for all models", param="last_admin")
+_BACK: Final = Conflict("it was revoked, which is for ever; create a new key")
+_PROPERTIES: Final = (
+    "owner",
+    "user",
+    "team",
+    "tenant",
+    "roles",
+    "tags",
+    "scopes",
+    "models",
+    "priority",
+    "expires",
+)
 _GONE: Final = Conflict("laptop was revoked and cannot be rotated; create a new key")
 
 KEYS: Final = Operation(summary="All keys, without themselves", answer=Keys, error=ErrorBody, parameters=(_ISSUER,))
@@ -104,10 +117,40 @@ CREATE_KEY: Final = Operation(
     error=ErrorBody,
     refusals=(_TAKEN,),
     parameters=(_ISSUER,),
-    honoured=("name", "owner", "scopes", "models", "priority", "expires"),
+    honoured=("name", *_PROPERTIES),
+)
+KEY: Final = Operation(
+    summary="A key by name, fingerprint or prefix, without itself",
+    answer=KeysCalled,
+    error=ErrorBody,
+    parameters=(_ISSUER,),
+)
+CHANGE_KEY: Final = Operation(
+    summary="Change whose a key is, what it may, and when it ends",
+    body=KeyUpdate,
+    example={"team": "search", "expires": "2099-01-31T00:00:00Z"},
+    answer=KeysCalled,
+    error=ErrorBody,
+    refusals=(_LAST_ONE,),
+    parameters=(_ISSUER, _LAST),
+    honoured=_PROPERTIES,
+)
+BLOCK_KEY: Final = Operation(
+    summary="Refuse a key until it is unblocked",
+    answer=KeysCalled,
+    error=ErrorBody,
+    refusals=(_LAST_ONE,),
+    parameters=(_ISSUER, _LAST),
+)
+UNBLOCK_KEY: Final = Operation(
+    summary="Let a blocked key be good again",
+    answer=KeysCalled,
+    error=ErrorBody,
+    refusals=(_BACK,),
+    parameters=(_ISSUER,),
 )
 REVOKE_KEY: Final = Operation(
-    summary="Refuse a key, by name or fingerprint, from now on and for ever",
+    summary="Refuse a key, by name, fingerprint or prefix, from now on and for ever",
     answer=RevokedKeys,
     error=ErrorBody,
     refusals=(_LAST_ONE,),

@@ -164,6 +164,8 @@ class Answer:
             return "model_context_window_exceeded" if short else "max_tokens"
         if finished.reason == "tool_calls":
             return "tool_use"
+        if finished.reason == "content_filter":
+            return "refusal"
         return "end_turn" if stop is None else "stop_sequence"
 
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from jackfield.errors import ContextLengthExceeded, JackfieldError, UnsupportedField, http
+from jackfield.errors import ContextLengthExceeded, JackfieldError, LimitExceeded, UnsupportedField, http
 from jackfield.frontends.wording import with_field
 from jackfield.ports.frontend import ErrorPayload
+from jackfield_anthropic.headers import limit_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jackfield.errors import ErrorSpec
+    from jackfield.error_spec import ErrorSpec
 
 REQUEST_ID_HEADER: Final = "request-id"
 """Where Anthropic's clients look for the request's id."""
@@ -25,7 +26,7 @@ _BY_STATUS: Final[Mapping[int, str]] = {
 }
 """What Anthropic calls by a name of its own, and OpenAI ``invalid_request_error``."""
 
-_BY_TYPE: Final[Mapping[str, str]] = {"server_error": "api_error"}
+_BY_TYPE: Final[Mapping[str, str]] = {"insufficient_quota": "rate_limit_error", "server_error": "api_error"}
 """Families of another name; the others are called alike."""
 
 
@@ -58,8 +59,9 @@ def error_body(error: JackfieldError, request_id: str) -> bytes:
 
 def error_payload(error: JackfieldError, request_id: str) -> ErrorPayload:
     """*error* as an HTTP answer."""
+    limits = limit_headers(error.standings) if isinstance(error, LimitExceeded) else {}
     return ErrorPayload(
-        status=http(error).status, body=error_body(error, request_id), headers={REQUEST_ID_HEADER: request_id}
+        status=http(error).status, body=error_body(error, request_id), headers={REQUEST_ID_HEADER: request_id, **limits}
     )
 
 

@@ -10,7 +10,6 @@ import msgspec
 
 from jackfield.errors import InternalError, JackfieldError, http
 from jackfield.frontends.delivery import deliver
-from jackfield.frontends.event_stream import EventStream
 from jackfield.frontends.exchange import IGNORED, ignored_header, json_answer, read_body
 from jackfield.frontends.users import user_mark
 from jackfield.ports.frontend import ErrorPayload, Operation, Parameter, Route
@@ -20,6 +19,7 @@ from jackfield_anthropic import fields
 from jackfield_anthropic.answers import Answer
 from jackfield_anthropic.decode import decode_count, decode_messages
 from jackfield_anthropic.errors import REQUEST_ID_HEADER, ErrorBody, error_body, error_payload
+from jackfield_anthropic.headers import LIMITS, MessageStream, limit_headers
 from jackfield_anthropic.shapes import Counted, CountRequest, Event, MessageAnswer, MessageRequest
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from jackfield.capabilities import Need
     from jackfield.context import RequestContext
+    from jackfield.frontends.event_stream import EventStream
     from jackfield.frontends.outputs import Delta
     from jackfield.ports.frontend import Gateway
     from jackfield.types import GenerateEvent
@@ -69,11 +70,13 @@ class AnthropicFrontend:
         """``POST /v1/messages``."""
         call = decode_messages(await read_body(request), self._config.unknown_fields, self._thinks(context))
         context.user = user_mark(call.user)
+        context.whole = not call.stream
         headers = _headers(context, call.ignored)
         async with aclosing(self._gateway.generate(context, call.request)) as events:
             if not call.stream:
-                return json_answer(await _whole(call, events, context), headers)
-            async with EventStream(request, headers, self._config.keepalive_s) as stream:
+                body = await _whole(call, events, context)
+                return json_answer(body, {**headers, **limit_headers(context.standings)})
+            async with MessageStream(request, context, headers, self._config.keepalive_s) as stream:
                 await _stream(stream, call, events, context)
                 await stream.response.write_eof()
                 return stream.response
@@ -164,7 +167,7 @@ _with_chat = partial(
     Operation,
     error=ErrorBody,
     parameters=_HEADERS,
-    headers=(IGNORED, Parameter(name=REQUEST_ID_HEADER, where="header", description="As x-request-id")),
+    headers=(IGNORED, Parameter(name=REQUEST_ID_HEADER, where="header", description="As x-request-id"), *LIMITS),
     task="generate",
     needs=("chat",),
     fields_need=_NEED,

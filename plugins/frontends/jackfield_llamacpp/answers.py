@@ -170,6 +170,8 @@ class Choice:
 def _stop_type(finished: Finished) -> str:
     if finished.reason == "length":
         return "limit"
+    if finished.reason == "content_filter":
+        return "none"
     return "word" if isinstance(finished.stopped_by, str) else "eos"
 
 

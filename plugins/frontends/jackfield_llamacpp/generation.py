@@ -77,6 +77,7 @@ async def answered(
 ) -> web.StreamResponse:
     """Serve *call*, whole or as a stream."""
     headers = ignored_header(call.asked.ignored)
+    context.whole = not call.asked.body.stream
     async with aclosing(outputs(gateway, context, call.requests)) as events:
         if not call.asked.body.stream:
             return json_answer(await _whole(call, context, events), headers)

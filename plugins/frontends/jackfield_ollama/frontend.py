@@ -143,6 +143,7 @@ class OllamaFrontend:
     ) -> web.StreamResponse:
         answer = kind(call.model, context.arrived, scored=call.scored)
         headers = ignored_header(call.ignored)
+        context.whole = not call.stream
         if call.request is None:
             return json_answer(answer.nothing(), headers)
         async with aclosing(self._gateway.generate(context, call.request)) as events:

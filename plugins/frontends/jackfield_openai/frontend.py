@@ -27,6 +27,7 @@ from jackfield_openai.embeddings import embedding_slices
 from jackfield_openai.errors import error_payload
 from jackfield_openai.headers import work_headers
 from jackfield_openai.models import model_list, model_object
+from jackfield_openai.moderations import Moderations
 from jackfield_openai.responses.routes import Responses
 from jackfield_openai.resumption import Resumption
 from jackfield_openai.serving import TimedStream, stream, whole
@@ -60,6 +61,7 @@ class OpenAIFrontend:
         self._queue = BatchQueue(gateway, config, Answerer(gateway, config, self._responses))
         self._batches = Batches(gateway, self._queue)
         self._chats = Chats(gateway)
+        self._moderations = Moderations(gateway, config)
         self._resumption = Resumption(config) if config.resume_s else None
 
     def routes(self) -> Sequence[Route]:
@@ -71,6 +73,7 @@ class OpenAIFrontend:
             Route("POST", "/v1/chat/completions", self.chat, scope="generate", operation=operations.CHAT),
             Route("POST", "/v1/completions", self.completion, scope="generate", operation=operations.COMPLETE),
             Route("POST", "/v1/embeddings", self.embeddings, scope="embed", operation=operations.EMBED),
+            *self._moderations.routes(),
             *self._chats.routes(),
             *self._responses.routes(),
             *self._batches.routes(),
@@ -123,6 +126,7 @@ class OpenAIFrontend:
         call, keep = keeping(self._gateway, self._config.unknown_fields, context, tiered(call, context.principal))
         check_documents(self._gateway, context, call)
         context.user = user_mark(call.user)
+        context.whole = not call.stream
         headers = ignored_header(call.ignored)
         keepalive_s = self._config.keepalive_s if call.keepalive_s is None else call.keepalive_s
         if call.stream and self._resumption is not None:

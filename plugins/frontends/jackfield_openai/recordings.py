@@ -13,6 +13,7 @@ from jackfield.errors import InvalidRequest, RecordNotFound
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+    from jackfield.context import RequestContext
     from jackfield.ports.identity import Principal
 
 _ID_BYTES: Final = 16
@@ -39,11 +40,12 @@ class Recording:
     does not wait, and while nobody reads, the oldest events give way.
 
     Parameters:
-        owner: Who may read it; None where nobody is asked who calls.
+        context: Of the request; whoever has sent it may read. Originals of what guardrails have masked in it are not
+            kept; the reader gets them back.
         most: Bytes that are kept.
     """
 
-    def __init__(self, owner: Principal | None, most: int) -> None:
+    def __init__(self, context: RequestContext, most: int) -> None:
         self.id: Final = os.urandom(_ID_BYTES).hex()
         self.over = False
         """Whether nothing more comes."""
@@ -51,7 +53,8 @@ class Recording:
         """What ended it, where that is no event."""
         self.producer: asyncio.Task[None] | None = None
         self.expiry: asyncio.TimerHandle | None = None
-        self._owner = _identity(owner)
+        self._owner = _identity(context.principal)
+        self._context = context
         self._most = most
         self._events: deque[bytes] = deque()
         self._first = 1
@@ -80,6 +83,8 @@ class Recording:
 
     def write(self, events: bytes) -> None:
         """Write down *events*."""
+        if self._context.masking is not None:
+            events = self._context.masking.hidden_events(events)
         for event in events.split(b"\n\n"):
             if event:
                 self._keep(event)
@@ -126,7 +131,7 @@ class Recording:
                 ready = self._following(reader.read)
                 if ready:
                     # told as read only once it was taken
-                    yield b"".join(ready)
+                    yield self._shown(b"".join(ready))
                     reader.read += len(ready)
                     self._tell()
                 elif self.failure is not None:
@@ -138,6 +143,10 @@ class Recording:
         finally:
             self._readers.remove(reader)
             self._tell()
+
+    def _shown(self, events: bytes) -> bytes:
+        masking = self._context.masking
+        return events if masking is None else masking.shown_events(events)
 
     def _following(self, last: int) -> Sequence[bytes]:
         """Some of the events after number *last*."""
@@ -170,11 +179,11 @@ class Recordings:
         self._most_bytes = most_bytes
         self._all: dict[str, Recording] = {}
 
-    def begin(self, owner: Principal | None, produce: Callable[[Recording], Awaitable[None]]) -> Recording | None:
-        """A new recording, which *produce* fills; None where there are as many as there may be."""
+    def begin(self, context: RequestContext, produce: Callable[[Recording], Awaitable[None]]) -> Recording | None:
+        """A new recording of the work of *context*, which *produce* fills; None where there are as many as may be."""
         if len(self._all) >= self._most and not self._forget_oldest():
             return None
-        recording = Recording(owner, self._most_bytes)
+        recording = Recording(context, self._most_bytes)
         self._all[recording.id] = recording
         self._expire(recording)
         recording.producer = asyncio.create_task(_produced(recording, produce))

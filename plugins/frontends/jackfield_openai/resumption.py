@@ -68,7 +68,7 @@ class Resumption:
             The answer; None where there are as many recordings as there may be, and this one has to do without.
         """
         own = context.detached()
-        recording = self._recordings.begin(context.principal, lambda recording: produce(recording, own))
+        recording = self._recordings.begin(own, lambda recording: produce(recording, own))
         if recording is None:
             return None
         where = {**headers, STREAM_HEADER: f"/v1/streams/{recording.id}"}

@@ -78,7 +78,7 @@ async def whole(
         seen.append(event)
     body = answer.whole(seen)
     if keep is not None:
-        await keep(body)
+        await keep(body, context.masking)
     return body
 
 
@@ -162,5 +162,5 @@ class _Streamed:
             raise InternalError("generation ended without a result")
         if keep is None or self._seen is None:
             return b""
-        await keep(self._answer.whole(self._seen))
+        await keep(self._answer.whole(self._seen), self._context.masking)
         return self._answer.closing()

@@ -10,6 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from jackfield.ports.observer import RequestEnded, WorkerChanged, WorkerReported
 from jackfield_prometheus.histogram import BulkHistogram
 from jackfield_prometheus.json_page import CONTENT_TYPE, page, wants_json
+from jackfield_prometheus.policy import PolicyMetrics
 from jackfield_prometheus.workers import WorkerMetrics
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class PrometheusObserver:
         self._generation_tokens = self._counter("generation_tokens", "Tokens of answers.", ("model",))
         self._cached_tokens = self._counter("cached_tokens", "Tokens of prompts from the prefix cache.", ("model",))
         self._gaps = BulkHistogram("jackfield_inter_token_seconds", "Between two texts of one answer.", TOKEN_BOUNDS)
+        self._policy = PolicyMetrics(self._registry, Labels(config.label_values).bounded)
         self._workers = WorkerMetrics(llamacpp_names=config.llamacpp_names)
         self._registry.register(self._gaps)
         self._registry.register(self._workers)
@@ -113,6 +115,8 @@ class PrometheusObserver:
             self._workers.reported(event)
         elif isinstance(event, WorkerChanged):
             self._workers.changed(event)
+        else:
+            self._policy.observe(event)
 
     def render(self, accept: str) -> tuple[str, bytes]:
         """The page, as JSON, as text or as OpenMetrics, whichever *accept* prefers."""

@@ -1,6 +1,6 @@
-"""API keys in a file: an authenticator, and the commands that make, list, revoke and rotate them.
+"""API keys: an authenticator, and the commands that make, list, change, rotate and revoke them.
 
-Only hook implementations stand here; what reads and writes key files is imported when it is asked for.
+Only hook implementations stand here; what reads and writes keys is imported when it is asked for.
 """
 
 from __future__ import annotations
@@ -31,25 +31,23 @@ def jackfield_config() -> type[KeysConfig]:
 @hookimpl
 def jackfield_authenticators(instance: PluginInstance) -> Mapping[str, AuthenticatorFactory]:
     """One authenticator, which is a key issuer too, under the instance's name."""
-    file = instance.config(KeysConfig).file
 
     def make() -> Authenticator:
-        from jackfield_keys.issuer import KeysIssuer  # only a gateway needs it
+        from jackfield_keys.places import issuer  # only a gateway needs it
 
-        return KeysIssuer(instance.name, instance.path(file), file)
+        return issuer(instance)
 
     return {instance.name: make}
 
 
 @hookimpl
 def jackfield_checks(instance: PluginInstance) -> Mapping[str, CheckFactory]:
-    """Whether the key file can be used."""
-    file = instance.config(KeysConfig).file
+    """Whether the keys can be used."""
 
     def make() -> Check:
-        from jackfield_keys.checks import FileCheck
+        from jackfield_keys.places import check
 
-        return FileCheck(instance.path(file), file, instance.name)
+        return check(instance)
 
     return {f"{instance.name} file": make}
 
@@ -58,6 +56,6 @@ def jackfield_checks(instance: PluginInstance) -> Mapping[str, CheckFactory]:
 def jackfield_commands(instance: PluginInstance) -> Sequence[click.Command]:
     """``jackfield keys``; a further instance's command has the instance's name."""
     from jackfield_keys.commands import keys_command
+    from jackfield_keys.places import editor
 
-    file = instance.config(KeysConfig).file
-    return [keys_command(instance.name, instance.path(file), file)]
+    return [keys_command(instance.name, instance.config(KeysConfig).file, lambda: editor(instance))]

@@ -1,41 +1,47 @@
-"""What ``jackfield doctor`` finds out about a key file."""
+"""What ``jackfield doctor`` finds out about keys."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from jackfield.errors import ManifestError
+from jackfield.errors import JackfieldError
 from jackfield.ports.check import CheckResult
-from jackfield_keys.records import parse
-from jackfield_keys.store import read
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from jackfield_keys.edit import KeyEditor
 
 
-class FileCheck:
-    """See ``jackfield.ports.check.Check``: can the file be used, and does it have a key that works?
+MESSAGE_MAX: Final = 250
+"""Characters of a message; names of documents and reasons are others' words."""
+
+
+class KeysCheck:
+    """See ``jackfield.ports.check.Check``: can the keys be read, and is there one that works?
 
     Parameters:
-        path: The file.
-        shown: What messages call it.
+        keys: They.
+        shown: What messages call what they are kept in.
         command: Name of the command that makes keys.
     """
 
-    def __init__(self, path: Path, shown: str, command: str) -> None:
-        self._path = path
+    def __init__(self, keys: KeyEditor, shown: str, command: str) -> None:
+        self._keys = keys
         self._shown = shown
         self._command = command
 
     def run(self) -> CheckResult:
-        """Read it."""
+        """Read them."""
         try:
-            text, _ = read(self._path, self._shown)
-            records = parse(text, self._shown)
-        except ManifestError as error:
+            records = self._keys.records()
+        except JackfieldError as error:
             what, _, fix = error.message.partition("; ")
             return CheckResult(level="error", message=what, fix=fix or "correct the file")
+        for name, why in self._keys.unusable.items():
+            fix = "import the last good export with --replace, or let the version that wrote it revoke that key"
+            return CheckResult(
+                level="error", message=f"{self._shown}: the document {name}: {why}"[:MESSAGE_MAX], fix=fix
+            )
         now = datetime.now(UTC)
         usable = [each for each in records if each.state(now) in ("active", "rotated")]
         if not usable:

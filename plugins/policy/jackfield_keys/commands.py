@@ -1,8 +1,7 @@
-"""``jackfield keys``: create, list, revoke, rotate."""
+"""``jackfield keys``: list, show, block, unblock, rotate, revoke, import; ``rights`` has create and update."""
 
 from __future__ import annotations
 
-import difflib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,104 +9,51 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from jackfield.ports.identity import ADMIN, ALL, SCOPE, SCOPES, SLOTS, USUAL_SCOPES
-from jackfield.types import PRIORITY_MAX
-from jackfield_keys.durations import duration, expiry
-from jackfield_keys.edit import Grant, KeyFile
-from jackfield_keys.records import NAME
+from jackfield.ports.key_issuer import KeyChange
+from jackfield_keys.changes import called
+from jackfield_keys.durations import duration
+from jackfield_keys.edit import KeyEditor, KeyFile
+from jackfield_keys.rights import as_json_option, create, expires_option, update
+from jackfield_keys.shown import day, exactly, models_of, show_new
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import timedelta
 
+    from jackfield.ports.key_issuer import IssuedKey
     from jackfield_keys.records import KeyRecord
 
 
-def keys_command(name: str, path: Path, shown: str) -> click.Group:
+def keys_command(name: str, shown: str, editor: Callable[[], KeyEditor]) -> click.Group:
     """The group of commands for one instance of the plugin.
 
     Parameters:
         name: What it is called.
-        path: The configured key file.
-        shown: What messages call it.
+        shown: What messages call the configured key file.
+        editor: Makes what changes the configured keys.
     """
 
     @click.group(name)
-    @click.option("--file", type=click.Path(path_type=Path), metavar="FILE", help=f"The key file. Default: {shown}.")
+    @click.option(
+        "--file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help=f"A key file. Default: {shown}, or the policy store where one is enabled.",
+    )
     @click.pass_context
     def group(ctx: click.Context, file: Path | None) -> None:
-        """Make, list, revoke and rotate API keys. A running server takes changes up within a second."""
-        ctx.obj = KeyFile(path, shown) if file is None else KeyFile(file.expanduser().absolute(), str(file))
+        """Make, list, change, rotate and revoke API keys. A running server takes changes up within a second."""
+        ctx.obj = editor() if file is None else KeyFile(file.expanduser().absolute(), str(file))
 
-    for command in (create, list_, revoke, rotate):
+    for command in (create, list_, show, update, block, unblock, rotate, revoke, import_):
         group.add_command(command)
     return group
 
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-_expires = click.option(
-    "--expires", callback=expiry, metavar="TIME", help="When it ends: 30d, 12h, or a date such as 2027-01-31."
-)
-
-
-@click.command("create")
-@click.argument("name")
-@click.option("--owner", default="", metavar="TEXT", help="Who answers for it: a person, a team, an address.")
-@click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    metavar="SCOPE",
-    help=f"What it may do; repeatable. Known: {', '.join(SCOPES)}; {ALL} is all."
-    f" Default: all known ones but {SLOTS} and {ADMIN}.",
-)
-@click.option("--model", "models", multiple=True, metavar="MODEL", help="A model it may use; repeatable. Default: all.")
-@click.option(
-    "--priority",
-    type=click.IntRange(-PRIORITY_MAX, PRIORITY_MAX),
-    default=0,
-    metavar="N",
-    help="The most urgent priority that its requests may ask for; lower goes first, and those that ask for none have 0,"
-    " or this if it is more. Default: 0.",
-)
-@_expires
-@_json
-@click.pass_obj
-def create(  # noqa: PLR0913 - one parameter per option
-    file: KeyFile,
-    name: str,
-    owner: str,
-    scopes: tuple[str, ...],
-    models: tuple[str, ...],
-    priority: int,
-    expires: datetime | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Make a key and print it, this once.
-
-    The key alone goes to standard output, everything else to standard error.
-
-    \b
-    Examples:
-      jackfield keys create laptop
-      KEY=$(jackfield keys create ci --owner build-team --expires 30d)
-      jackfield keys create search --scope embed --scope models:read --model small-embedder
-      jackfield keys create nightly --priority 10
-    """  # noqa: D301  \b is click's mark against wrapping
-    _check_name(name)
-    _check_scopes(scopes)
-    grant = Grant(name, owner, _distinct(scopes) or USUAL_SCOPES, _distinct(models) or None, expires, priority)
-    try:
-        key, record = file.create(grant)
-    except ValueError as error:  # the record's own check
-        raise click.UsageError(str(error)) from error
-    _show_new(key, record, as_json=as_json)
-
-
 @click.command("list")
-@_json
+@as_json_option
 @click.pass_obj
-def list_(file: KeyFile, *, as_json: bool) -> None:
+def list_(keys: KeyEditor, *, as_json: bool) -> None:
     """List all keys, also those that are refused.
 
     Neither keys nor digests are shown; KEY is a fingerprint, as in the server's log.
@@ -117,25 +63,26 @@ def list_(file: KeyFile, *, as_json: bool) -> None:
       jackfield keys list
       jackfield keys list --json
     """  # noqa: D301  \b is click's mark against wrapping
-    rows = [record.issued() for record in file.records()]
+    rows = _issued(keys, keys.records())
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
         return
     if not rows:
         click.echo("There are no keys.")
         return
-    header = ("NAME", "KEY", "STATE", "OWNER", "SCOPES", "MODELS", "PRIORITY", "CREATED", "EXPIRES")
+    header = ("NAME", "KEY", "STATE", "OWNER", "SCOPES", "MODELS", "PRIORITY", "CREATED", "EXPIRES", "USED")
     cells = [
         (
             row.name,
             row.fingerprint,
-            row.state if row.state != "rotated" else f"until {_day(row.revoked)}",
+            row.state if row.state != "rotated" else f"until {day(row.revoked)}",
             row.owner or "-",
-            " ".join(row.scopes),
-            "all" if row.models is None else " ".join(row.models),
+            " ".join((*row.scopes, *(f"role:{role}" for role in row.roles))),
+            models_of(row),
             str(row.priority),
-            _day(row.created),
-            _day(row.expires),
+            day(row.created),
+            day(row.expires),
+            day(row.last_used),
         )
         for row in rows
     ]
@@ -145,27 +92,82 @@ def list_(file: KeyFile, *, as_json: bool) -> None:
         click.echo(click.style(text, bold=number == 0))
 
 
+@click.command("show")
+@click.argument("key")
+@as_json_option
+@click.pass_obj
+def show(keys: KeyEditor, key: str, *, as_json: bool) -> None:
+    """Show all that is known of a key but the key itself.
+
+    KEY is a name, a fingerprint, or the first eight characters of the key.
+
+    \b
+    Examples:
+      jackfield keys show laptop
+      jackfield keys show jf_4Fq0Z
+    """  # noqa: D301  \b is click's mark against wrapping
+    rows = _issued(keys, called(key, keys.records()))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
+        return
+    for number, row in enumerate(rows):
+        if number:
+            click.echo()
+        for field, value in msgspec.structs.asdict(row).items():
+            if value not in ((), "", None):
+                click.echo(f"{field + ':':<13}{_said(value)}")
+
+
+@click.command("block")
+@click.argument("key")
+@as_json_option
+@click.pass_obj
+def block(keys: KeyEditor, key: str, *, as_json: bool) -> None:
+    """Refuse a key until it is unblocked.
+
+    KEY is a name, a fingerprint, or the first eight characters of the key.
+
+    \b
+    Examples:
+      jackfield keys block laptop
+    """  # noqa: D301  \b is click's mark against wrapping
+    _tell(keys.alter(key, KeyChange(blocked=True)), "is blocked; running servers refuse it", as_json=as_json)
+
+
+@click.command("unblock")
+@click.argument("key")
+@as_json_option
+@click.pass_obj
+def unblock(keys: KeyEditor, key: str, *, as_json: bool) -> None:
+    """Let a blocked key be good again.
+
+    KEY is a name, a fingerprint, or the first eight characters of the key.
+
+    \b
+    Examples:
+      jackfield keys unblock laptop
+    """  # noqa: D301  \b is click's mark against wrapping
+    _tell(keys.alter(key, KeyChange(blocked=False)), "is not blocked; running servers know it", as_json=as_json)
+
+
 @click.command("revoke")
 @click.argument("key")
-@_json
+@as_json_option
 @click.pass_obj
-def revoke(file: KeyFile, key: str, *, as_json: bool) -> None:
+def revoke(keys: KeyEditor, key: str, *, as_json: bool) -> None:
     """Refuse a key from now on and for ever.
 
-    KEY is a name or a fingerprint.
+    KEY is a name, a fingerprint, or the first eight characters of the key.
 
     \b
     Examples:
       jackfield keys revoke laptop
       jackfield keys revoke 3fa97c
     """  # noqa: D301  \b is click's mark against wrapping
-    records = file.revoke(key)
-    if as_json:
-        click.echo(msgspec.json.encode([record.issued() for record in records]).decode())
-    elif not records:
+    records = keys.revoke(key)
+    if not records and not as_json:
         click.echo(f"{key} was revoked before")
-    for record in records if not as_json else ():
-        click.echo(f"{record.name} ({record.fingerprint}) is revoked; running servers refuse it within a second")
+    _tell(records, "is revoked; running servers refuse it", as_json=as_json)
 
 
 @click.command("rotate")
@@ -177,13 +179,14 @@ def revoke(file: KeyFile, key: str, *, as_json: bool) -> None:
     metavar="TIME",
     help="How long the old key stays good: 15m, 24h, 7d. Default: not at all.",
 )
-@_expires
-@_json
+@expires_option
+@as_json_option
 @click.pass_obj
-def rotate(file: KeyFile, key: str, grace: timedelta, expires: datetime | None, *, as_json: bool) -> None:
+def rotate(keys: KeyEditor, key: str, grace: timedelta, expires: datetime | None, *, as_json: bool) -> None:
     """Replace a key by a new one, and print that.
 
-    KEY is a name or a fingerprint. The new key has the same name, owner and rights.
+    KEY is a name, a fingerprint, or the first eight characters of the key. The new key has the same name, owner and
+    rights.
 
     Where the old key had an expiry, the new one lives as long as that was to, unless --expires is given.
 
@@ -193,50 +196,49 @@ def rotate(file: KeyFile, key: str, grace: timedelta, expires: datetime | None, 
       jackfield keys rotate laptop --expires 90d
     """  # noqa: D301  \b is click's mark against wrapping
     try:
-        new, record, old = file.rotate(key, grace, expires)
+        new = keys.rotate(key, grace, expires)
     except OverflowError as error:
         raise click.UsageError("--grace or the new expiry lies too far ahead") from error
     if not as_json:
-        until = f"good until {_moment(old.revoked)}" if grace else "revoked"
-        click.echo(f"The old key {old.fingerprint} is {until}.", err=True)
-    _show_new(new, record, as_json=as_json)
+        until = f"good until {exactly(new.old.revoked)}" if grace else "revoked"
+        click.echo(f"The old key {new.old.fingerprint} is {until}.", err=True)
+    show_new(new.key, new.record, as_json=as_json)
 
 
-def _show_new(key: str, record: KeyRecord, *, as_json: bool) -> None:
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def import_(keys: KeyEditor, file: Path) -> None:
+    """Take over the keys of a key file, also those that are refused.
+
+    Keys that are there already stay as they are.
+
+    \b
+    Examples:
+      jackfield keys import keys.toml
+    """  # noqa: D301  \b is click's mark against wrapping
+    foreign = KeyFile(file.expanduser().absolute(), str(file)).records()
+    taken = keys.take_over(foreign)
+    click.echo(f"{len(taken)} of {len(foreign)} keys were taken over; the others were there already")
+
+
+def _issued(keys: KeyEditor, records: Sequence[KeyRecord]) -> list[IssuedKey]:
+    used: Mapping[str, float] = keys.last_used()
+    return [
+        record.issued(datetime.fromtimestamp(used[record.fingerprint], UTC) if record.fingerprint in used else None)
+        for record in records
+    ]
+
+
+def _said(value: object) -> str:
+    if isinstance(value, datetime):
+        return exactly(value)
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _tell(records: Sequence[KeyRecord], what: str, *, as_json: bool) -> None:
     if as_json:
-        click.echo(msgspec.json.encode({**msgspec.structs.asdict(record.issued()), "key": key}).decode())
+        click.echo(msgspec.json.encode([record.issued() for record in records]).decode())
         return
-    models = "all models" if record.models is None else f"the models {', '.join(record.models)}"
-    ends = "does not expire" if record.expires is None else f"expires {_moment(record.expires)}"
-    rank = f"; priority {record.priority}" if record.priority else ""
-    rights = f"{', '.join(record.scopes)} with {models}{rank}"
-    click.echo(f"Key {record.name} ({record.fingerprint}): {rights}; {ends}.", err=True)
-    click.echo("Keep it: it is not shown again.", err=True)
-    click.echo(key)
-
-
-def _distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(texts))
-
-
-def _check_name(name: str) -> None:
-    if not NAME.match(name):
-        raise click.UsageError("NAME must be letters, digits and . _ @ - (at most 64), such as laptop or ci@build")
-
-
-def _check_scopes(scopes: tuple[str, ...]) -> None:
-    for scope in scopes:
-        if not SCOPE.match(scope):
-            raise click.UsageError(f"--scope {scope}: must be a word such as generate or models:read, or {ALL}")
-        if scope not in SCOPES and scope != ALL:
-            close = difflib.get_close_matches(scope, SCOPES, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; known: {', '.join(SCOPES)}"
-            click.echo(f"Warning: no route of Jackfield's own needs the scope {scope}{hint}", err=True)
-
-
-def _day(moment: datetime | None) -> str:
-    return "-" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d")
-
-
-def _moment(moment: datetime | None) -> str:
-    return "-" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    for record in records:
+        click.echo(f"{record.name} ({record.fingerprint}) {what} within a second")

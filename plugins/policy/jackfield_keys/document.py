@@ -7,7 +7,7 @@ third of a second there, so only the table that changes is read that way.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import tomlkit
 from tomlkit.items import AoT, Table
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from jackfield_keys.records import KeyRecord
+
+Value: TypeAlias = "Sequence[str] | datetime | str | int"
+
+_ABSENT_IS_NONE: Final = frozenset({"roles", "tags"})
+"""Lists that mean the same when they are empty as when they are absent; empty ``models`` are none, absent ones all."""
 
 _TABLE: Final = re.compile(r"^[ \t]*\[\[[ \t]*keys[ \t]*\]\]", re.MULTILINE)
 
@@ -49,11 +54,19 @@ class KeyDocument:
         self._parts[-1] = last if last.endswith("\n\n") else f"{last.rstrip()}\n\n"
         self._parts.append(tomlkit.dumps(document))
 
-    def revoke(self, position: int, at: datetime) -> None:
-        """Let the key at *position* be refused from *at* on."""
+    def replace(self, position: int, old: KeyRecord, new: KeyRecord) -> None:
+        """Let the key at *position*, which is *old*, be *new*; what is the same stays as it was written."""
         part, inner = (0, position) if len(self._parts) == 1 else (position + 1, 0)
         document = tomlkit.parse(self._parts[part])
-        _tables(document)[inner]["revoked"] = at
+        table = _tables(document)[inner]
+        for name in new.__struct_fields__:
+            value = _value(new, name)
+            if getattr(new, name) == getattr(old, name):
+                continue
+            if value is None:
+                table.pop(name, None)
+            else:
+                table[name] = value
         self._parts[part] = tomlkit.dumps(document)
 
     def text(self) -> str:
@@ -72,8 +85,16 @@ def _tables(document: tomlkit.TOMLDocument) -> AoT:
 def _table(record: KeyRecord) -> Table:
     table = tomlkit.table()
     for name in record.__struct_fields__:
-        value: Sequence[str] | datetime | str | int | None = getattr(record, name)
-        if value not in (None, "", 0):
-            table[name] = list(value) if isinstance(value, tuple) else value
+        value = _value(record, name)
+        if value is not None:
+            table[name] = value
     table.add(tomlkit.nl())
     return table
+
+
+def _value(record: KeyRecord, name: str) -> Value | None:
+    """A field as it is written; None where that is what an absent one says."""
+    value: Value | None = getattr(record, name)
+    if isinstance(value, tuple):
+        return None if not value and name in _ABSENT_IS_NONE else list(value)
+    return None if value in ("", 0) else value

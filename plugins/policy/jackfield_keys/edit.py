@@ -1,23 +1,28 @@
-"""Changes of a key file: create, revoke, rotate. Comments and order of what people wrote into it stay."""
+"""Changes of kept keys, and of a key file: comments and order of what people wrote into it stay."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from abc import ABC, abstractmethod
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from jackfield.errors import Conflict, KeyNotFound, ManifestError
+from jackfield.errors import ManifestError
+from jackfield_keys.changes import Grant, Made, Rotated, altering, anyway, creating, importing, revoking, rotating
+from jackfield_keys.decode import KeyDecoder
 from jackfield_keys.document import KeyDocument
-from jackfield_keys.key import digest_of, new_key
-from jackfield_keys.records import KEYS_MAX, KeyRecord, parse
+from jackfield_keys.last_used import read_last_used, sidecar
 from jackfield_keys.store import FILE_BYTES_MAX, locked, read, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
     from pathlib import Path
+
+    from jackfield.ports.key_issuer import KeyChange
+    from jackfield_keys.changes import Agree, Change, Result
+    from jackfield_keys.records import KeyRecord
+
+__all__ = ["Grant", "KeyEditor", "KeyFile"]
 
 _HEADER: Final = """\
 # Keys of a Jackfield server, written by `jackfield keys`. There are digests only: no key can be read from this file.
@@ -27,195 +32,112 @@ version = 1
 """
 
 
-Agree: TypeAlias = Callable[[Sequence[KeyRecord], Sequence[KeyRecord]], None]
-"""Told, while the file is locked, which keys a change is about, and all others; what it raises refuses the change."""
+class KeyEditor(ABC):
+    """Keys as commands change them, wherever they are kept. One process, one thread.
+
+    Attributes:
+        unusable: What is kept in the place of keys and cannot be read, by its name: why. As the last call found it.
+    """
+
+    unusable: Mapping[str, str] = MappingProxyType({})
+
+    @abstractmethod
+    def records(self) -> Sequence[KeyRecord]:
+        """All keys, oldest first.
+
+        Raises:
+            JackfieldError: They cannot be read.
+        """
+
+    @abstractmethod
+    def last_used(self) -> Mapping[str, float]:
+        """When keys were last used, as far as it is known: Unix seconds by fingerprint."""
+
+    @abstractmethod
+    def apply(self, change: Change[Result]) -> Result:
+        """Make *change*, whole or not at all.
+
+        Raises:
+            JackfieldError: The keys cannot be read or written.
+            Exception: What *change* raised; nothing is different then.
+        """
+
+    def create(self, grant: Grant) -> Made:
+        """Add a key; see ``creating``."""
+        return self.apply(creating(grant))
+
+    def revoke(self, which: str, agree: Agree = anyway) -> Sequence[KeyRecord]:
+        """Refuse keys from now on; see ``revoking``."""
+        return self.apply(revoking(which, agree))
+
+    def alter(self, which: str, wanted: KeyChange, agree: Agree = anyway) -> Sequence[KeyRecord]:
+        """Let keys be different; see ``altering``."""
+        return self.apply(altering(which, wanted, agree))
+
+    def rotate(self, which: str, grace: timedelta, expires: datetime | None, agree: Agree = anyway) -> Rotated:
+        """Give the holder of a key a new one; see ``rotating``."""
+        return self.apply(rotating(which, grace, expires, agree))
+
+    def take_over(self, foreign: Sequence[KeyRecord]) -> Sequence[KeyRecord]:
+        """Add keys that were kept elsewhere; see ``importing``."""
+        return self.apply(importing(foreign))
 
 
-def anyway(_affected: Sequence[KeyRecord], _others: Sequence[KeyRecord]) -> None:
-    """Whoever may write the file may do everything."""
-
-
-class Grant(NamedTuple):
-    """What a new key is for."""
-
-    name: str
-    owner: str
-    scopes: Sequence[str]
-    models: Sequence[str] | None
-    expires: datetime | None
-    priority: int = 0
-
-
-class KeyFile:
-    """A key file as commands change it. One process, one thread.
+class KeyFile(KeyEditor):
+    """A key file.
 
     Parameters:
-        path: The file; the first ``create`` makes it.
+        path: The file; the first change makes it.
         shown: What messages call it.
     """
 
     def __init__(self, path: Path, shown: str) -> None:
         self._path = path
         self._shown = shown
+        self._decoder = KeyDecoder()
 
     def records(self) -> Sequence[KeyRecord]:
-        """All keys, in the order of the file.
+        return self._decoder.decode(read(self._path, self._shown)[0], self._shown)
 
-        Raises:
-            ManifestError: The file cannot be used.
-        """
-        return parse(read(self._path, self._shown)[0], self._shown)
+    def last_used(self) -> Mapping[str, float]:
+        return read_last_used(sidecar(self._path))
 
-    def create(self, grant: Grant) -> tuple[str, KeyRecord]:
-        """Add a key.
-
-        Returns:
-            The key, which nobody can ever show again, and its record.
-
-        Raises:
-            ManifestError: The file cannot be used, or *grant* cannot be written.
-            Conflict: The name is taken, or there are as many keys as there may be.
-            ValueError: *grant* cannot be a key's; says why.
-        """
-        with self._editing(make=True) as edit:
-            taken = next((each for each in edit.records if each.name == grant.name and each.revoked is None), None)
-            if taken is not None:
-                raise Conflict(
-                    f"there is a key {grant.name} ({taken.fingerprint}, {taken.state(_now())}); rotate or revoke it, or"
-                    " choose another name",
-                    param="name",
-                )
-            return edit.add(grant)
-
-    def revoke(self, which: str, agree: Agree = anyway) -> Sequence[KeyRecord]:
-        """Refuse the keys called *which*, or the one with that fingerprint, from now on.
+    def apply(self, change: Change[Result], *, make: bool = False) -> Result:
+        """See ``KeyEditor``; the file is locked meanwhile.
 
         Parameters:
-            which: Name or fingerprint.
-            agree: Asked about those that are not refused yet, if there are any.
-
-        Returns:
-            Those that were not refused before; empty where all were.
-
-        Raises:
-            ManifestError: The file cannot be used.
-            KeyNotFound: There is no such key.
+            change: What is to be made of it.
+            make: Whether the file is made where there is none.
         """
-        now = _now()
-        with self._editing() as edit:
-            found = [each for each in edit.records if which in (each.name, each.fingerprint)]
-            if not found:
-                raise self._unknown(which)
-            good = [each for each in found if each.state(now) != "revoked"]
-            if good:
-                agree(good, edit.but(good))
-            return [edit.revoke(each, now) for each in good]
-
-    def rotate(
-        self, which: str, grace: timedelta, expires: datetime | None, agree: Agree = anyway
-    ) -> tuple[str, KeyRecord, KeyRecord]:
-        """Give the holder of a key a new one.
-
-        Parameters:
-            which: Name or fingerprint of the present key.
-            grace: How long the old one stays good.
-            expires: Of the new one; None takes the old one's lifetime, if that has one.
-            agree: Asked about the old one.
-
-        Returns:
-            The new key, its record, and the old one's.
-
-        Raises:
-            ManifestError: The file cannot be used.
-            KeyNotFound: There is no such key.
-            Conflict: It was revoked or rotated, or there are as many keys as there may be.
-            OverflowError: The end of the grace, or the new expiry, lies beyond all dates.
-        """
-        now = _now()
-        with self._editing() as edit:
-            found = [each for each in edit.records if which in (each.name, each.fingerprint)]
-            old = next((each for each in found if each.revoked is None), None)
-            if old is None:
-                raise (
-                    self._unknown(which)
-                    if not found
-                    else Conflict(f"{which} was {found[-1].state(now)} and cannot be rotated; create a new key")
-                )
-            agree([old], edit.but([old]))
-            lifetime = old.expires - old.created if old.expires is not None else None
-            expires = expires if expires is not None or lifetime is None else now + lifetime
-            revoked = edit.revoke(old, now + grace)
-            key, record = edit.add(Grant(old.name, old.owner, old.scopes, old.models, expires, old.priority))
-            return key, record, revoked
-
-    @contextmanager
-    def _editing(self, *, make: bool = False) -> Iterator[_Edit]:
-        """The file under the lock; what was changed is written at the end, if nothing was raised."""
         with locked(self._path, self._shown):
             text = _HEADER if make and not self._path.exists() else read(self._path, self._shown)[0]
-            edit = _Edit(text, self._shown)
-            yield edit
-            if edit.changed:
-                replace(self._path, edit.text(), self._shown)
+            records = list(self._decoder.decode(text, self._shown))
+            result, altered = change(records)
+            if altered:
+                replace(self._path, self._changed(text, records, altered), self._shown)
+            return result
 
-    def _unknown(self, which: str) -> KeyNotFound:
-        return KeyNotFound(f"{self._shown}: there is no key called {which}, and none with that fingerprint")
+    def create(self, grant: Grant) -> Made:
+        return self.apply(creating(grant), make=True)
 
+    def take_over(self, foreign: Sequence[KeyRecord]) -> Sequence[KeyRecord]:
+        return self.apply(importing(foreign), make=True)
 
-class _Edit:
-    """A document that is being changed."""
-
-    def __init__(self, text: str, shown: str) -> None:
-        self._shown = shown
-        self.records = list(parse(text, shown))
-        self._document = KeyDocument(text, len(self.records))
-        self.changed = False
-
-    def but(self, some: Sequence[KeyRecord]) -> Sequence[KeyRecord]:
-        """All records but *some*."""
-        left_out = {each.digest for each in some}
-        return [each for each in self.records if each.digest not in left_out]
-
-    def add(self, grant: Grant) -> tuple[str, KeyRecord]:
-        if len(self.records) >= KEYS_MAX:
-            raise Conflict(
-                f"there are {KEYS_MAX} keys, which is all there may be; whoever has the file may remove old ones"
-            )
-        key = new_key()
-        while digest_of(key).hex()[:6] in {each.fingerprint for each in self.records}:
-            key = new_key()
-        models = None if grant.models is None else tuple(grant.models)
-        record = KeyRecord(
-            name=grant.name,
-            digest=f"sha256:{digest_of(key).hex()}",
-            owner=grant.owner,
-            scopes=tuple(grant.scopes),
-            models=models,
-            priority=grant.priority,
-            created=_now(),
-            expires=grant.expires,
-        )
-        self._document.append(record)
-        self.records.append(record)
-        self.changed = True
-        return key, record
-
-    def revoke(self, record: KeyRecord, at: datetime) -> KeyRecord:
-        position = self.records.index(record)
-        self._document.revoke(position, at)
-        revoked = self.records[position] = msgspec.structs.replace(record, revoked=at)
-        self.changed = True
-        return revoked
-
-    def text(self) -> str:
-        """The whole document; what it would say is checked first."""
-        text = self._document.text()
+    def _changed(self, text: str, records: list[KeyRecord], altered: Sequence[KeyRecord]) -> str:
+        """*text* with what was *altered*; what it would say is checked first."""
+        document = KeyDocument(text, len(records))
+        places = {record.digest: place for place, record in enumerate(records)}
+        for record in altered:
+            place = places.get(record.digest)
+            if place is None:
+                document.append(record)
+                records.append(record)
+            else:
+                document.replace(place, records[place], record)
+                records[place] = record
+        text = document.text()
         if len(text.encode()) > FILE_BYTES_MAX:
             raise ManifestError(f"{self._shown}: it would be larger than {FILE_BYTES_MAX} bytes, which nobody reads")
-        if list(parse(text, self._shown)) != self.records:
+        if list(self._decoder.decode(text, self._shown)) != records:
             raise AssertionError("the changed key file would not say what it must")
         return text
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)

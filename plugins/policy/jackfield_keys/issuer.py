@@ -1,105 +1,94 @@
-"""Keys that are made and taken back over a port: what ``jackfield keys`` does, for a running server."""
+"""Keys that are made, changed and taken back over a port: what ``jackfield keys`` does, for a running server."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, overload
 
-import structlog
-
-from jackfield.errors import AuthenticatorFailed, InvalidRequest, KeyNotFound, ManifestError
+from jackfield.errors import InvalidRequest
 from jackfield.ports.key_issuer import KeyGrant, NewKey
 from jackfield.secret import Secret
 from jackfield_keys.authenticator import KeysAuthenticator
-from jackfield_keys.edit import Grant, KeyFile
+from jackfield_keys.changes import Grant, altering, creating, revoking, rotating
+from jackfield_keys.document_storage import KIND, DocumentStorage
 from jackfield_keys.records import KeyRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from jackfield.ports.key_issuer import IssuedKey, Judge
-    from jackfield_keys.edit import Agree
-
-Result = TypeVar("Result")
+    from jackfield.ports.key_issuer import IssuedKey, Judge, KeyChange
+    from jackfield.ports.policy_store import Documents
+    from jackfield_keys.changes import Agree
 
 _NO_DIGEST: Final = f"sha256:{'0' * 64}"
 """Of a record that is only looked at."""
 
 
 class KeysIssuer(KeysAuthenticator):
-    """An authenticator whose keys can be changed; implements ``KeyIssuer``. Event loop thread.
-
-    Changes are made one after another, in a thread of their own: however many there are, looks at the file have one.
-
-    Parameters:
-        name: Of the authenticator.
-        path: The key file.
-        shown: What the log calls it; callers do not learn where it is.
-
-    Raises:
-        ManifestError: The file cannot be used.
-    """
-
-    def __init__(self, name: str, path: Path, shown: str) -> None:
-        super().__init__(name, path, shown)
-        self._file = KeyFile(path, shown)
-        self._turn = asyncio.Lock()
-        self._log = structlog.get_logger("jackfield.keys")
+    """An authenticator whose keys can be changed; implements ``KeyIssuer``. Event loop thread."""
 
     async def issued(self) -> Sequence[IssuedKey]:
-        return await self._in_turn(lambda: [each.issued() for each in self._file.records()])
+        used = {**await self._storage.last_used(), **self._uses.pending}
+        return [each.issued(_time_of(used.get(each.fingerprint))) for each in await self._storage.records()]
 
     async def issue(self, grant: KeyGrant) -> NewKey:
-        wanted = _wanted(grant)
-        key, record = await self._change(lambda: self._file.create(wanted))
-        return NewKey(key=Secret(key), issued=record.issued())
+        made = await self._storage.apply(creating(_wanted(grant)))
+        return NewKey(key=Secret(made.key), issued=made.record.issued())
+
+    async def change(self, which: str, change: KeyChange, judge: Judge) -> Sequence[IssuedKey]:
+        changed = await self._storage.apply(altering(which, change, _agree(judge)))
+        return [each.issued() for each in changed]
 
     async def revoke(self, which: str, judge: Judge) -> Sequence[IssuedKey]:
-        revoked = await self._change(lambda: self._file.revoke(which, _agree(judge)))
+        revoked = await self._storage.apply(revoking(which, _agree(judge)))
         return [each.issued() for each in revoked]
 
     async def rotate(self, which: str, judge: Judge, *, grace_s: float, expires: datetime | None) -> NewKey:
-        def replace() -> tuple[str, KeyRecord, KeyRecord]:
-            return self._file.rotate(which, timedelta(seconds=grace_s), expires, _agree(judge))
-
         try:
-            key, record, old = await self._change(replace)
+            change = rotating(which, timedelta(seconds=grace_s), expires, _agree(judge))
+            new = await self._storage.apply(change)
         except OverflowError as error:
             raise InvalidRequest("the end of the grace, or the new expiry, lies beyond all dates") from error
-        return NewKey(key=Secret(key), issued=record.issued(), replaced=old.issued())
+        return NewKey(key=Secret(new.key), issued=new.record.issued(), replaced=new.old.issued())
 
-    async def _change(self, change: Callable[[], Result]) -> Result:
-        result = await self._in_turn(change)
-        await self.follow()
-        return result
 
-    async def _in_turn(self, work: Callable[[], Result]) -> Result:
-        """Do *work* in a thread. A caller that leaves gives up its place, but nothing that has begun."""
-        await self._turn.acquire()
-        task = asyncio.get_running_loop().create_task(self._in_thread(work))
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+class StoredKeysIssuer(KeysIssuer):
+    """The same, of keys in the policy store; implements ``Governed``.
 
-    def _ended(self, task: asyncio.Task[Result]) -> None:
-        self._turn.release()
-        if not task.cancelled():
-            task.exception()  # nobody may be left to take it
+    Parameters:
+        name: Of the authenticator.
+    """
 
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        try:
-            return await asyncio.to_thread(work)
-        except ManifestError as error:
-            self._log.error("the key file cannot be used", reason=error.message)
-            raise AuthenticatorFailed("keys cannot be read or changed now; the server's log says why") from error
-        except KeyNotFound as error:
-            raise KeyNotFound("there is no such key, neither by name nor by fingerprint", param="key") from error
+    def __init__(self, name: str) -> None:
+        self._stored = DocumentStorage(name)
+        super().__init__(name, self._stored)
+
+    @property
+    def document_kind(self) -> str:
+        return KIND
+
+    def governed(self, documents: Documents) -> None:
+        self._stored.governed(documents)
+
+    async def check(self, documents: Mapping[str, bytes]) -> None:
+        await self._stored.check(documents)
+
+    async def adopt(self, documents: Mapping[str, bytes]) -> None:
+        await self._stored.adopt(documents)
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        return (*super().troubles, *self._stored.troubles)
+
+
+def _time_of(at: float | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(int(at), UTC)
 
 
 def _wanted(grant: KeyGrant) -> Grant:
-    """*grant* as the file takes it."""
-    wanted = Grant(grant.name, grant.owner, grant.scopes, grant.models, grant.expires, grant.priority)
+    """*grant* as it can be kept."""
+    wanted = Grant(**{name: getattr(grant, name) for name in Grant._fields})
     try:
         KeyRecord(**wanted._asdict(), digest=_NO_DIGEST, created=datetime.now(UTC))
     except ValueError as error:
@@ -107,8 +96,27 @@ def _wanted(grant: KeyGrant) -> Grant:
     return wanted
 
 
+class _Shown(Sequence["IssuedKey"]):
+    """Records as they may be shown, each made when somebody looks at it: mostly the first few decide."""
+
+    def __init__(self, records: Sequence[KeyRecord]) -> None:
+        self._records = records
+
+    @overload
+    def __getitem__(self, place: int) -> IssuedKey: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[IssuedKey]: ...
+
+    def __getitem__(self, place: int | slice) -> IssuedKey | Sequence[IssuedKey]:
+        return _Shown(self._records[place]) if isinstance(place, slice) else self._records[place].issued()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+
 def _agree(judge: Judge) -> Agree:
     def agree(affected: Sequence[KeyRecord], others: Sequence[KeyRecord]) -> None:
-        judge([each.issued() for each in affected], [each.issued() for each in others])
+        judge(_Shown(affected), _Shown(others))
 
     return agree

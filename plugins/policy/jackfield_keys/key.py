@@ -15,6 +15,9 @@ PREFIX: Final = "jf_"
 ENTROPY_BYTES: Final = 32
 """256 bits: no salt and no slow hash is needed, since nobody can try them out."""
 
+PREFIX_LENGTH: Final = 8
+"""Characters of a key that are kept as they are: 30 of 256 bits, by which whoever holds it can find it."""
+
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _BODY: Final = 43
 """Digits to base 62 of a number with 256 bits."""
@@ -27,6 +30,11 @@ def new_key() -> str:
     """A fresh random key."""
     body = _base62(int.from_bytes(secrets.token_bytes(ENTROPY_BYTES), "big"), _BODY)
     return f"{PREFIX}{body}{_checksum(body)}"
+
+
+def prefix_of(key: str) -> str:
+    """The first characters of *key*, as they may be shown."""
+    return key[:PREFIX_LENGTH]
 
 
 def is_whole(text: str) -> bool:

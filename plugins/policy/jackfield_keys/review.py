@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.errors import AuthenticatorFailed, CredentialExpired, CredentialRevoked
+from jackfield.errors import AuthenticatorFailed, CredentialBlocked, CredentialExpired, CredentialRevoked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jackfield.ports.identity import Principal
-    from jackfield_keys.live import Entry, Snapshot
+    from jackfield_keys.ledger import Entry, Snapshot
 
 
 def reviewed(keys: Snapshot, principal: Principal, now: float) -> Principal:
@@ -22,20 +22,25 @@ def reviewed(keys: Snapshot, principal: Principal, now: float) -> Principal:
         now: Unix seconds.
 
     Raises:
-        CredentialExpired, CredentialRevoked: It has no key any more that could be used.
+        CredentialExpired, CredentialRevoked, CredentialBlocked: It has no key any more that could be used.
         AuthenticatorFailed: Nobody can tell.
     """
     if keys.broken:
         raise AuthenticatorFailed("API keys cannot be checked now; the server's log says why")
-    own = keys.named.get(principal.id, ())
+    own = keys.named.of(principal.id)
     # the key that was used first, then the newest
-    for entry in sorted(own, key=lambda each: each.principal.fingerprint != principal.fingerprint):
-        if entry.expires > now and keys.revoked.get(entry.digest, now + 1) > now:
+    for entry in sorted(own, key=lambda each: each.record.fingerprint != principal.fingerprint):
+        if entry.record.blocked is None and entry.expires > now and keys.revoked.get(entry.digest, now + 1) > now:
             return entry.principal
     raise _gone(own, keys, now)
 
 
-def _gone(own: Sequence[Entry], keys: Snapshot, now: float) -> CredentialExpired | CredentialRevoked:
-    if own and all(keys.revoked.get(entry.digest, now + 1) > now for entry in own):
+def _gone(
+    own: Sequence[Entry], keys: Snapshot, now: float
+) -> CredentialExpired | CredentialRevoked | CredentialBlocked:
+    left = [entry for entry in own if keys.revoked.get(entry.digest, now + 1) > now]
+    if any(entry.record.blocked is not None and entry.expires > now for entry in left):
+        return CredentialBlocked("the API key is blocked")
+    if own and len(left) == len(own):
         return CredentialExpired("the API key has expired")
     return CredentialRevoked("the API key was revoked")

@@ -10,13 +10,16 @@ import stat
 import tempfile
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import ManifestError, Overloaded
+from jackfield.watched_files import settled, signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from jackfield.watched_files import Signature
 
 FILE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Ten thousand keys take about 4 MiB."""
@@ -29,19 +32,8 @@ _FOREIGN_BITS: Final = 0o177
 """Execute for the owner, and anything for group and others."""
 
 
-class Signature(NamedTuple):
-    """What changes when a file, or who may read it, changes."""
-
-    device: int
-    inode: int
-    size: int
-    modified_ns: int
-    changed_ns: int
-    """Of content, owner or mode; no program can set it."""
-
-
-def read(path: Path, shown: str) -> tuple[str, Signature]:
-    """The text of a key file that only its owner, this user, can read.
+def read(path: Path, shown: str) -> tuple[str, Signature | None]:
+    """The text of a key file that only its owner, this user, can read; how it looks, unless it must be read again.
 
     Parameters:
         path: The file.
@@ -63,6 +55,8 @@ def read(path: Path, shown: str) -> tuple[str, Signature]:
     try:
         status = os.fstat(descriptor)
         _check(status, shown)
+        signature = signature_of(status)
+        seen = signature if settled(signature) else None
         with os.fdopen(descriptor, "rb", closefd=False) as stream:
             data = stream.read(FILE_BYTES_MAX + 1)
     except OSError as error:
@@ -72,14 +66,9 @@ def read(path: Path, shown: str) -> tuple[str, Signature]:
     if len(data) > FILE_BYTES_MAX:
         raise ManifestError(f"{shown}: larger than {FILE_BYTES_MAX} bytes; that is not a key file")
     try:
-        return data.decode(), signature(status)
+        return data.decode(), seen
     except UnicodeDecodeError as error:
         raise ManifestError(f"{shown}: not UTF-8") from error
-
-
-def signature(status: os.stat_result) -> Signature:
-    """The signature in a file's status."""
-    return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from jackfield.cache_report import CacheCleared, CacheReport, ScopeReport
 from jackfield.channel import messages
 from jackfield.channel.framing import FrameDecoder
 from jackfield.channel.messages import Codec
-from jackfield.errors import ChannelError, ErrorRecord
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import ChannelError
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.observer import EngineStats, StoreStats
 from jackfield.types import Finished, GenerateRequest, Started, TextDelta, TextPrompt, Timings, TokenPrompt, Usage
@@ -75,6 +76,7 @@ EXAMPLES: dict[Callable[[], AnyCodec], list[msgspec.Struct]] = {
         messages.Drain(timeout_s=30.0),
         messages.SetLogLevel(level="debug"),
         messages.Configured(manifest=b"\x80"),
+        messages.Reload(),
         messages.AskCache(ticket=2**40, clear=True),
         messages.Told(ticket=1, answer=b"\x91"),
         messages.Reconfigure(ticket=3, manifest=b"\x80"),

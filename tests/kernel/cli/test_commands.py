@@ -13,7 +13,7 @@ from jackfield import __version__
 from jackfield.cli.errors import guarded
 from jackfield.cli.group import jackfield as jackfield_command
 from jackfield.errors import ModelLoadError
-from jackfield.manifest import DEFAULT_DIALECTS, DEFAULT_ENABLED, Manifest, ModelConfig
+from jackfield.manifest import DEFAULT_DIALECTS, DEFAULT_ENABLED, DEFAULT_SECRETS, Manifest, ModelConfig
 from jackfield.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Cli: TypeAlias = "Callable[..., Done]"
 
-DIALECTS = [ref.name for ref in DEFAULT_DIALECTS]
+DEFAULTED = [ref.name for ref in DEFAULT_DIALECTS + DEFAULT_SECRETS]
 
 MARKER_PLUGIN = "from pathlib import Path\nPath('imported').touch()\n"
 
@@ -241,7 +241,7 @@ def test_check_says_what_it_checked(cli: Cli) -> None:
     Path("plugins.toml").write_text('enabled = ["llama-cpu", "openai"]')
     assert json.loads(cli("config", "check", "--json").out) == {
         "ok": True,
-        "plugins": ["llama-cpu", "openai", "fcfs", *DIALECTS],
+        "plugins": ["llama-cpu", "openai", "fcfs", *DEFAULTED],
         "models": ["demo"],
     }
 
@@ -272,7 +272,7 @@ def test_list_shows_what_is_on_off_and_defaulted(cli: Cli) -> None:
     Path("plugins.toml").write_text('enabled = ["openai"]')
     rows = {row["name"]: row for row in json.loads(cli("plugins", "list", "--json").out)}
     states = {name: row["state"] for name, row in rows.items()}
-    expected = {"openai": "on", "fcfs": "default", **dict.fromkeys(DIALECTS, "default")}
+    expected = {"openai": "on", "fcfs": "default", **dict.fromkeys(DEFAULTED, "default")}
     assert {name: state for name, state in states.items() if state != "off"} == expected
     assert {"llama-cpu", "llguidance", "kv-memory", "prometheus", "keys", "fair"} <= states.keys()
     assert rows["openai"]["hooks"] == ["jackfield_config", "jackfield_frontends"]

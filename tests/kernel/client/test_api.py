@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
 from jackfield.client.api import AnswerEnd, AnswerText, ApiClient, ApiError, ChatRequest, ChatTurn, Usage, base_url
+from jackfield.testing.authority import Authority
 from jackfield.testing.manifests import scripted_manifest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from jackfield.client.api import AnswerEvent
     from jackfield.testing.background import BackgroundLoop
@@ -35,7 +38,7 @@ async def answer(url: str, request: ChatRequest) -> list[AnswerEvent]:
 
 
 @asynccontextmanager
-async def server_that_says(raw: bytes) -> AsyncIterator[str]:
+async def server_that_says(raw: bytes, context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """A server that sends *raw* to whatever is asked, and hangs up."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -44,7 +47,7 @@ async def server_that_says(raw: bytes) -> AsyncIterator[str]:
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
@@ -70,6 +73,40 @@ def test_a_server_that_wants_a_key_says_how_it_is_given(background: BackgroundLo
 
     with pytest.raises(ApiError, match="unknown key"):
         background.run(with_a_key())
+
+
+def test_certificates_are_checked(tmp_path: Path, background: BackgroundLoop) -> None:
+    """Against the authorities that are given; what to do is said in the command's words."""
+    authority = Authority(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(authority.server())
+    body = b'{"data":[{"id":"demo"}]}'
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body)
+
+    async def models(ca: Path | None, scheme: str = "https", own: ssl.SSLContext | None = context) -> list[str]:
+        async with server_that_says(raw, own) as url, ApiClient(url.replace("http", scheme, 1), None, ca) as client:
+            return await client.models()
+
+    async def with_a_stranger() -> None:
+        def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"SSH-2.0-OpenSSH\r\n")
+            writer.close()
+
+        server = await asyncio.start_server(greet, "127.0.0.1", 0)
+        async with server, ApiClient(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
+            await client.models()
+
+    assert background.run(models(authority.file)) == ["demo"]
+    for other in (None, Authority(tmp_path, "another authority").file):
+        with pytest.raises(ApiError, match=r"cannot be trusted \(.*\); .* with: --ca FILE"):
+            background.run(models(other))
+    with pytest.raises(ApiError, match="is it https://"):
+        background.run(models(None, "http"))
+    with pytest.raises(ApiError, match=r"does not speak TLS as it should .* is it http://"):
+        background.run(with_a_stranger())
+    (tmp_path / "no.pem").write_text("no")
+    with pytest.raises(ApiError, match=r"no\.pem has no certificate"):
+        ApiClient("https://localhost", None, tmp_path / "no.pem")
 
 
 def test_an_answer_arrives_in_parts(servers: Servers, background: BackgroundLoop) -> None:
@@ -120,7 +157,7 @@ def test_nobody_there(background: BackgroundLoop) -> None:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        pytest.param(b"", "connection to .* broke", id="hangs up"),
+        pytest.param(b"", "hung up without an answer", id="hangs up"),
         pytest.param(b"SSH-2.0-OpenSSH\r\n", "connection to .* broke", id="another protocol"),
         pytest.param(HEAD, "broke off", id="empty stream"),
         pytest.param(HEAD + CHUNK, "broke off", id="no end"),

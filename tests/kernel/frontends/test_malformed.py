@@ -9,7 +9,7 @@ import pytest
 
 from jackfield.errors import InvalidRequest
 from jackfield.frontends.arrays import typed
-from jackfield.frontends.malformed import SAID_MAX
+from jackfield.frontends.malformed import SAID_MAX, without_value
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,3 +44,11 @@ def test_what_a_client_wrote_is_not_repeated_at_length(kind: type[Body | Checked
 def test_short_names_are_repeated() -> None:
     with pytest.raises(InvalidRequest, match="other"):
         typed(DECODER, b'{"other": 1}', "field")
+
+
+@pytest.mark.parametrize("value", ["jf_0123456789", "it's - at `$.other` here", "a\nb", "`$"])
+def test_what_is_said_of_a_choice_has_its_place_and_not_its_value(value: str) -> None:
+    """It goes to logs, too."""
+    with pytest.raises(msgspec.ValidationError) as caught:
+        DECODER.decode(msgspec.json.encode({"kind": value}))
+    assert without_value(caught.value) == "Invalid enum value - at `$.kind`"

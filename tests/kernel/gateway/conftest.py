@@ -22,7 +22,8 @@ from jackfield.errors import http as http_row
 from jackfield.gateway.server import GatewayServer
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest, ModelConfig
 from jackfield.plugin_calls import PluginCalls
-from jackfield.plugins import HookSet, Kernel, PluginInstance
+from jackfield.plugin_instance import HookSet, PluginInstance
+from jackfield.plugins import Kernel
 from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.frontend import ErrorPayload, Frontend, FrontendFactory, Gateway, Route
 from jackfield.testing.background import BackgroundLoop
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from jackfield.context import RequestContext
     from jackfield.ports.identity import AuthenticatorFactory
     from jackfield.ports.observer import EngineStats, ObservedEvent, ObserverFactory
+    from jackfield.ports.policy import PolicyEngineFactory
     from jackfield.types import GenerateEvent
 
 DEADLINE_S = 20.0
@@ -193,11 +195,13 @@ class GivenKernel(Kernel):
         frontends: Mapping[str, FrontendFactory],
         observers: Mapping[str, ObserverFactory],
         authenticators: Mapping[str, AuthenticatorFactory],
+        policies: Mapping[str, PolicyEngineFactory],
     ) -> None:
         super().__init__(manifest, pluggy.PluginManager("jackfield"), (), PluginCalls())
         self._frontends = frontends
         self._observers = observers
         self._authenticators = authenticators
+        self._policies = policies
 
     def frontends(self) -> Mapping[str, FrontendFactory]:
         """As given."""
@@ -210,6 +214,10 @@ class GivenKernel(Kernel):
     def authenticators(self) -> Mapping[str, AuthenticatorFactory]:
         """As given."""
         return self._authenticators
+
+    def policies(self) -> Mapping[str, PolicyEngineFactory]:
+        """As given."""
+        return self._policies
 
     def scheduler_owners(self) -> Mapping[str, PluginInstance]:
         """One, as in every kernel that serves."""
@@ -371,6 +379,7 @@ class Serve(Protocol):
         frontends: Mapping[str, FrontendFactory] | None = ...,
         observers: Mapping[str, ObserverFactory] | None = ...,
         authenticators: Mapping[str, AuthenticatorFactory] | None = ...,
+        policies: Mapping[str, PolicyEngineFactory] | None = ...,
     ) -> Served:
         """With these settings."""
         ...
@@ -382,6 +391,7 @@ def make_kernel(
     frontends: Mapping[str, FrontendFactory] | None = None,
     observers: Mapping[str, ObserverFactory] | None = None,
     authenticators: Mapping[str, AuthenticatorFactory] | None = None,
+    policies: Mapping[str, PolicyEngineFactory] | None = None,
 ) -> Kernel:
     """A kernel of one model and one frontend, or what is given instead."""
     manifest = Manifest(
@@ -390,7 +400,7 @@ def make_kernel(
         models=dict(models or {"demo": ModelConfig(source="demo.gguf", max_sequences=2, aliases=("default",))}),
     )
     given = frontends if frontends is not None else {"small": SmallFrontend}
-    return GivenKernel(manifest, given, observers or {}, authenticators or {})
+    return GivenKernel(manifest, given, observers or {}, authenticators or {}, policies or {})
 
 
 @pytest.fixture(scope="package")
@@ -418,8 +428,9 @@ def serve(loop: BackgroundLoop) -> Iterator[Serve]:
             frontends: Mapping[str, FrontendFactory] | None = None,
             observers: Mapping[str, ObserverFactory] | None = None,
             authenticators: Mapping[str, AuthenticatorFactory] | None = None,
+            policies: Mapping[str, PolicyEngineFactory] | None = None,
         ) -> Served:
-            given = make_kernel(kernel, models, frontends, observers, authenticators)
+            given = make_kernel(kernel, models, frontends, observers, authenticators, policies)
             server = GatewayServer(given, started=1_700_000_000)
             served = Served(loop, server, resources)
             resources.callback(served.close)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.chat import ChatPrompt, Message
+from jackfield.chat import ChatPrompt, Message, Tool
 from jackfield.context import Room
 from jackfield.errors import DeadlineInfeasible, QueueFull
 from jackfield.gateway.admission import RETRY_MAX_S, RETRY_MIN_S, Admission, Load
@@ -172,7 +172,12 @@ def test_short_prompts_do_not_make_long_ones_look_slow() -> None:
     [
         (TextPrompt(""), 0),
         (TextPrompt("x" * 400), 100),
-        (ChatPrompt((Message("user", "x" * 30), Message("assistant", "y" * 10))), 10),
+        (TextPrompt("语" * 400), 300),
+        (TextPrompt("😀" * 400), 400),
+        (TextPrompt("\ud800" * 400), 100),
+        (ChatPrompt((Message("user", "x" * 30), Message("assistant", "y" * 10))), 10 + 2 * 4),
+        (ChatPrompt((Message("user", ""),) * 1000), 4000),
+        (ChatPrompt((Message("user", ""),), tools=tuple(Tool(name=f"{n:060}") for n in range(100))), 4 + 1500),
         (TokenPrompt((1, 2, 3)), 3),
     ],
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jackfield.gateway import connections, server
+from jackfield.gateway import connections, public_port, server
 from jackfield.manifest import KernelConfig
 from jackfield.ports.observer import RequestEnded
 from jackfield.types import Started, TextDelta
@@ -222,7 +222,7 @@ def test_requests_on_one_connection_to_the_health_port(serve: Serve, monkeypatch
 
 def test_limit_of_open_files_bounds_connections(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a descriptor there would be no connection to refuse on."""
-    monkeypatch.setattr(server, "open_files_limit", lambda: server.DESCRIPTORS_KEPT + 1)
+    monkeypatch.setattr(public_port, "open_files_limit", lambda: public_port.DESCRIPTORS_KEPT + 1)
     served = serve()
     first = served.connection()
     first.connect()
@@ -268,7 +268,7 @@ def test_answer_that_nobody_reads(serve: Serve) -> None:
 
 
 def _connections(served: Served) -> int:
-    return len(served.server._public._door._inside)
+    return len(served.server._public._listener._door._inside)
 
 
 def test_refused_connection_does_not_hold_up_the_end(serve: Serve) -> None:

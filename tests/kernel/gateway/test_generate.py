@@ -9,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from jackfield.channel.messages import RequestFailed, WorkerStatus
-from jackfield.errors import ContextLengthExceeded, ErrorRecord
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import ContextLengthExceeded
 from jackfield.manifest import KernelConfig, ModelConfig
 from jackfield.ports.observer import EngineStats, RequestEnded, WorkerChanged, WorkerReported
 from jackfield.types import Finished, GenerateRequest, Started, TextDelta, TextPrompt, Timings, Usage

@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.kernel.gateway.played import Transport
+from tests.kernel.gateway.walks import walk
+from tests.kernel.gateway.watchmen import Witness
 
 from jackfield.channel.messages import Cancel, Events, RequestFailed, WorkerStatus, to_gateway
 from jackfield.chat import ChatFormat, ChatPrompt, Message
 from jackfield.context import RequestContext
-from jackfield.errors import BackendFault, ErrorRecord, InternalError, WorkerDied
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import BackendFault, InternalError, WorkerDied
 from jackfield.frontends.delivery import deliver
 from jackfield.gateway.dialects import Dialects
 from jackfield.gateway.observing import Observers
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from jackfield.channel.messages import SequenceEvent
+    from jackfield.gateway.walk import Walk
     from jackfield.ports.constraint import Constraint
     from jackfield.ports.dialect import ChatDialect, ChatReader, Piece
     from jackfield.types import GenerateEvent
@@ -45,6 +49,7 @@ class Wire:
         self.ready = ready
         self.writes: list[bytes] = []
         self.waited: list[bytes] = []
+        self.written = asyncio.Event()
         self.gone: Exception | None = None
         self._readable = asyncio.Event()
 
@@ -68,6 +73,7 @@ class Wire:
         if self.gone is not None:
             raise self.gone
         self.writes.append(events)
+        self.written.set()
         self.waited.append(events)
         if not self.ready:
             await self._readable.wait()
@@ -79,12 +85,18 @@ class Wire:
 
 
 class Bench:
-    """A pipeline with one model, whose worker is played."""
+    """A pipeline with one model, whose worker is played.
 
-    def __init__(self) -> None:
+    Parameters:
+        stages: Around the worker; None has none that do anything.
+    """
+
+    def __init__(self, stages: Walk | None = None) -> None:
         models = {"demo": ModelConfig(source="demo.gguf", max_sequences=4)}
         manifest = Manifest(enabled=(), kernel=KernelConfig(queue=100), models=models)
-        self.pipeline = Pipeline(manifest, Observers({}), 0, Dialects({"broken": broken}, manifest.models))
+        self.pipeline = Pipeline(
+            manifest, Observers({}), 0, Dialects({"broken": broken}, manifest.models), stages or walk()
+        )
         self.transport = Transport()
         self.link = self.pipeline.connect("demo")
         self.link.connection_made(self.transport)
@@ -253,6 +265,24 @@ def test_whoever_reads_nothing_delays_nobody_and_costs_little() -> None:
         assert len(stuck.writes) < 100
 
     play(scenario)
+
+
+@pytest.mark.parametrize(("error", "outcome"), [(ConnectionResetError("gone"), "left"), (ValueError("?"), "failed")])
+def test_who_takes_no_more_is_recorded_so(error: Exception, outcome: str) -> None:
+    """A client that has gone has left; a frontend that breaks has failed."""
+    sink = Witness()
+
+    async def scenario() -> None:
+        bench = Bench(walk(sinks={"sink": lambda: sink}))
+        wire = Wire()
+        task = await bench.begin(wire)
+        wire.gone = error
+        bench.say(TextDelta("a", 1))
+        with pytest.raises(type(error)):
+            await asyncio.wait_for(task, 60)
+
+    asyncio.run(scenario())
+    assert [event.outcome for event in sink.events if event.kind == "request"] == [outcome]
 
 
 def test_a_client_that_has_gone_ends_its_request() -> None:

@@ -30,7 +30,7 @@ from jackfield.gateway.failures import ADDRESSES_MAX, BURST, REFILL_S, Failures
 from jackfield.gateway.server import GatewayServer
 from jackfield.manifest import KernelConfig, ModelConfig
 from jackfield.ports.frontend import Route
-from jackfield.ports.identity import CREDENTIAL_MAX, Credential, Principal
+from jackfield.ports.identity import ADMINISTRATION, CREDENTIAL_MAX, Credential, Principal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -186,15 +186,21 @@ def test_a_burst_is_allowed_and_time_gives_back() -> None:
     """Ten at once, then one each six seconds."""
     clock = Clock()
     table = Failures(clock)
-    assert [table.note("1.2.3.4") for _ in range(BURST)] == [None] * BURST
-    assert table.note("1.2.3.4") == pytest.approx(REFILL_S)
+    assert [table.note("1.2.3.4") for _ in range(BURST)] == [(None, 0)] * BURST
+    first = table.note("1.2.3.4")
+    assert first.wait_s == pytest.approx(REFILL_S)
+    assert first.throttled == 1
     clock.now += REFILL_S / 2
-    assert table.note("1.2.3.4") == pytest.approx(REFILL_S / 2)
+    second = table.note("1.2.3.4")
+    assert second.wait_s == pytest.approx(REFILL_S / 2)
+    assert second.throttled == 2
     clock.now += REFILL_S / 2
-    assert table.note("1.2.3.4") is None
-    assert table.note("1.2.3.4") is not None
+    assert table.note("1.2.3.4") == (None, 2)
+    again = table.note("1.2.3.4")
+    assert again.wait_s == pytest.approx(REFILL_S)
+    assert again.throttled == 1
     clock.now += 3600
-    assert [table.note("1.2.3.4") for _ in range(BURST)] == [None] * BURST
+    assert [table.note("1.2.3.4") for _ in range(BURST)] == [(None, 1)] + [(None, 0)] * (BURST - 1)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +218,7 @@ def test_who_shares_a_bucket(other: str, *, shared: bool) -> None:
     table = Failures(Clock())
     for _ in range(BURST):
         table.note("2001:db8::1")
-    assert (table.note(other) is not None) == shared
+    assert (table.note(other).wait_s is not None) == shared
 
 
 def test_an_ipv4_address_is_one_in_either_spelling() -> None:
@@ -220,8 +226,8 @@ def test_an_ipv4_address_is_one_in_either_spelling() -> None:
     table = Failures(Clock())
     for _ in range(BURST):
         table.note("1.2.3.4")
-    assert table.note("::ffff:1.2.3.4") is not None
-    assert table.note("::ffff:1.2.3.5") is None
+    assert table.note("::ffff:1.2.3.4").wait_s is not None
+    assert table.note("::ffff:1.2.3.5").wait_s is None
 
 
 def test_the_table_is_bounded() -> None:
@@ -543,7 +549,10 @@ def test_scopes(
     assert ask(served, **BEARER).status == status
 
 
-@pytest.mark.parametrize(("scope", "status"), [("generate", 200), ("*", 200), ("admin", 401)])
+@pytest.mark.parametrize(
+    ("scope", "status"),
+    [("generate", 200), ("slots", 200), ("*", 200), *((each, 401) for each in sorted(ADMINISTRATION))],
+)
 def test_without_an_authenticator_nobody_administers(
     serve: Serve, small: Callable[[str], FrontendFactory], scope: str, status: int
 ) -> None:
@@ -552,7 +561,7 @@ def test_without_an_authenticator_nobody_administers(
     with capture_logs() as lines:
         served = serve(frontends={"scoped": frontend})
     assert ask(served).status == status
-    assert any("nobody can use the routes" in line["event"] for line in lines) == (scope == "admin")
+    assert any("nobody can use the routes" in line["event"] for line in lines) == (status == 401)
 
 
 @pytest.mark.parametrize("scope", ["", "Generate", "a b", "a:b:c", "generate*", "*x"])

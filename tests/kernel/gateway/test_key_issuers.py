@@ -13,7 +13,7 @@ from jackfield.errors import AuthenticatorFailed, Conflict
 from jackfield.gateway import key_issuers
 from jackfield.gateway.identity import Identity
 from jackfield.gateway.key_issuers import NamedKeyIssuer
-from jackfield.ports.key_issuer import IssuedKey, KeyGrant, NewKey
+from jackfield.ports.key_issuer import IssuedKey, KeyChange, KeyGrant, NewKey
 from jackfield.secret import Secret
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class Issuer(Plain):
         await self._go()
         return NewKey(key=Secret("x"), issued=KEY)
 
+    async def change(self, which: str, change: KeyChange, judge: Judge) -> Sequence[IssuedKey]:
+        await self._go()
+        judge([KEY], [])
+        return [KEY]
+
     async def revoke(self, which: str, judge: Judge) -> Sequence[IssuedKey]:
         await self._go()
         judge([KEY], [])
@@ -67,6 +72,7 @@ def calls(issuer: NamedKeyIssuer) -> list[Awaitable[object]]:
     return [
         issuer.issued(),
         issuer.issue(GRANT),
+        issuer.change("ci", KeyChange(blocked=True), lambda _affected, _others: None),
         issuer.revoke("ci", lambda _affected, _others: None),
         issuer.rotate("ci", lambda _affected, _others: None, grace_s=0, expires=None),
     ]
@@ -84,8 +90,8 @@ def test_what_works_is_passed_on() -> None:
     async def ask() -> list[object]:
         return [await call for call in calls(NamedKeyIssuer("mine", Issuer()))]
 
-    listed, made, revoked, rotated = asyncio.run(ask())
-    assert listed == revoked == [KEY]
+    listed, made, changed, revoked, rotated = asyncio.run(ask())
+    assert listed == changed == revoked == [KEY]
     assert isinstance(made, NewKey)
     assert isinstance(rotated, NewKey)
 
@@ -104,7 +110,7 @@ def test_what_breaks_is_named_in_the_log_only() -> None:
 
     with capture_logs() as lines:
         asyncio.run(ask())
-    assert [(line["plugin"], line["reason"]) for line in lines] == [("mine", "ValueError")] * 4
+    assert [(line["plugin"], line["reason"]) for line in lines] == [("mine", "ValueError")] * 5
 
 
 def test_who_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,7 @@ def test_readyz_says_why_not(serve: Serve) -> None:
             "demo": {"ready": True, "state": "ready", "reason": "", "restarts": 0},
             "other": {"ready": False, "state": "loading", "reason": "loading 43 %", "restarts": 2},
         },
+        "troubles": {},
     }
     served.worker("other")
     assert served.get_health("/readyz")[0] == 200
@@ -235,7 +236,7 @@ def test_unix_socket(loop: BackgroundLoop, kernel_of: Callable[..., Kernel]) -> 
 def test_alias_of_two_models(kernel_of: Callable[..., Kernel]) -> None:
     """A name means one model."""
     models = {"one": ModelConfig(source="a", aliases=("x",)), "two": ModelConfig(source="b", aliases=("x",))}
-    with pytest.raises(ManifestError, match="'x' already names the model one"):
+    with pytest.raises(ManifestError, match="x is already a name of the model one"):
         GatewayServer(kernel_of(models=models), started=0)
 
 

@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.kernel.gateway.played import Transport
+from tests.kernel.gateway.walks import walk
 
 from jackfield.channel.messages import Cancel, Events, RequestFailed, Submit, WorkerStatus, to_gateway
 from jackfield.chat import ChatFormat
 from jackfield.context import RequestContext, Room
+from jackfield.error_record import ErrorRecord
 from jackfield.errors import (
     BackendFault,
     DeadlineExceeded,
     DeadlineInfeasible,
-    ErrorRecord,
     InvalidRequest,
     JackfieldError,
     PolicyDenied,
@@ -76,7 +77,7 @@ class Bench:
     def __init__(self, info: ModelInfo = INFO, queue: int = 2) -> None:
         models = {"demo": ModelConfig(source="demo.gguf", max_sequences=4)}
         manifest = Manifest(enabled=(), kernel=KernelConfig(queue=queue), models=models)
-        self.pipeline = Pipeline(manifest, Observers({}), 0, Dialects({}, manifest.models))
+        self.pipeline = Pipeline(manifest, Observers({}), 0, Dialects({}, manifest.models), walk())
         self.context = RequestContext("req", "/", "")
         self.transport = Transport()
         self.link = self.pipeline.connect("demo")

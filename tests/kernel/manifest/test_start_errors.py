@@ -8,7 +8,7 @@ import pytest
 
 from jackfield import build_kernel
 from jackfield.errors import JackfieldError
-from jackfield.manifest import DEFAULT_DIALECTS
+from jackfield.manifest import DEFAULT_DIALECTS, DEFAULT_SECRETS
 from jackfield.manifest_layers import load_manifest
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jackfield import Kernel
 
-DIALECTS: Final[Mapping[str, bool]] = {ref.name: True for ref in DEFAULT_DIALECTS}
+DEFAULTED: Final[Mapping[str, bool]] = {ref.name: True for ref in DEFAULT_DIALECTS + DEFAULT_SECRETS}
 """The packaged ones, which nobody has asked for."""
 
 
@@ -110,13 +110,13 @@ def test_the_scheduler_socket_is_never_empty(tmp_path: Path) -> None:
     """Where no enabled plugin hands a scheduler over, the packaged one is added, marked as nobody's wish."""
     kernel = _build(tmp_path, "enabled = []")
     assert list(kernel.schedulers()) == ["fcfs"]
-    assert _origins(kernel) == {"fcfs": True, **DIALECTS}
+    assert _origins(kernel) == {"fcfs": True, **DEFAULTED}
 
 
 def test_an_asked_for_scheduler_is_not_marked(tmp_path: Path) -> None:
     """And the default is not added beside it."""
     kernel = _build(tmp_path, 'enabled = ["fcfs"]')
-    assert _origins(kernel) == {"fcfs": False, **DIALECTS}
+    assert _origins(kernel) == {"fcfs": False, **DEFAULTED}
 
 
 def test_a_scheduler_of_another_plugin_fills_the_socket(tmp_path: Path) -> None:
@@ -125,20 +125,20 @@ def test_a_scheduler_of_another_plugin_fills_the_socket(tmp_path: Path) -> None:
         "import jackfield\n@jackfield.hookimpl\ndef jackfield_schedulers(instance):\n    return {'mine': object}\n"
     )
     kernel = _build(tmp_path, 'enabled = ["./mine.py"]')
-    assert _origins(kernel) == {"mine": False, **DIALECTS}
+    assert _origins(kernel) == {"mine": False, **DEFAULTED}
 
 
 def test_the_dialect_socket_is_never_empty(tmp_path: Path) -> None:
     """A model whose template is of no known family is asked by the one that comes last."""
     kernel = _build(tmp_path, 'enabled = ["fcfs"]')
-    assert _origins(kernel) == {"fcfs": False, **DIALECTS}
+    assert _origins(kernel) == {"fcfs": False, **DEFAULTED}
     assert list(kernel.dialects())[-1] == "json-tools"
 
 
 def test_a_dialect_that_was_asked_for_is_alone(tmp_path: Path) -> None:
     """None is added beside it."""
     kernel = _build(tmp_path, 'enabled = ["fcfs", "hermes"]')
-    assert _origins(kernel) == {"fcfs": False, "hermes": False}
+    assert _origins(kernel) == {"fcfs": False, "hermes": False, "secrets": True}
 
 
 def test_what_is_looked_at_alone_is_alone(tmp_path: Path) -> None:

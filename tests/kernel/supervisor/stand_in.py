@@ -16,7 +16,8 @@ from pathlib import Path
 
 from jackfield.channel import messages
 from jackfield.channel.local import MessageSocket, PeerGone
-from jackfield.errors import ErrorRecord, ModelLoadError
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import ModelLoadError
 from jackfield.manifest import Manifest
 
 KIND, MODE, LOG = sys.argv[1:4]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.kernel.supervisor.played import child, started
 
-from jackfield.channel.messages import Configured, Ready, Reconfigure, Reconfigured, SetLogLevel
+from jackfield.channel.messages import Configured, Ready, Reconfigure, Reconfigured, Reload, SetLogLevel
 from jackfield.channel.operator import ChangeSettings, NewValue
 from jackfield.errors import ManifestError, Overloaded
 from jackfield.live_options import LIVE
@@ -210,6 +210,21 @@ def test_reading_the_manifest_again_takes_changes_back_and_says_what_waits_for_a
         server.answer(number, ticket)
     assert server.manifest.config == {"fair": {"slice_tokens": 128}}
     assert server.changes.read(ticket).restart == ["kernel.queue", "config.keys", "models.two", "models.three"]
+
+
+def test_secrets_are_read_again_also_where_the_manifest_cannot_be() -> None:
+    """They have nothing to do with each other."""
+
+    def unreadable() -> Manifest:
+        raise ManifestError("odd")
+
+    server = Server()
+    live = LiveManifest(server.file, unreadable)
+    changes = LiveChanges(live, server.all.append, server.gateway, server.workers, server.notes, lambda: 0.0)
+    with pytest.raises(ManifestError):
+        changes.reread()
+    assert child(server.gateway).told[-1] == Reload()
+    assert server.notes.lines == ["the log level stays info: odd"]
 
 
 def test_only_options_of_plugins_are_options() -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from jackfield.channel.messages import Heartbeat, Progress, Ready, Refused, Stop
-from jackfield.errors import ErrorRecord, ModelLoadError
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import ModelLoadError
 from jackfield.lifecycle import WorkerState
 from jackfield.supervisor.backoff import JITTER, LONGEST_S, STABLE_S, Backoff
 from jackfield.supervisor.slot import FIRST_WORD_S, SILENCE_S, STOP_GRACE_S, Patience, Slot

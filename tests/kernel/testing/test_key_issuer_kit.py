@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from jackfield.errors import Conflict, CredentialRevoked, InvalidRequest, KeyNotFound
+from jackfield.errors import Conflict, CredentialBlocked, CredentialRevoked, InvalidRequest, KeyNotFound
 from jackfield.ports.identity import Principal, fingerprint
-from jackfield.ports.key_issuer import IssuedKey, KeyGrant, NewKey
+from jackfield.ports.key_issuer import IssuedKey, KeyChange, KeyGrant, NewKey
 from jackfield.secret import Secret
 from jackfield.testing.kits.key_issuer import KeyIssuerKit
 
@@ -34,10 +34,18 @@ class Plain:
             return None
         if key.state == "revoked":
             raise CredentialRevoked("the key was revoked")
+        if key.state == "blocked":
+            raise CredentialBlocked("the key is blocked")
         return Principal(
             id=key.name,
             name=key.name,
             fingerprint=key.fingerprint,
+            owner=key.owner,
+            user=key.user,
+            team=key.team,
+            tenant_name=key.tenant,
+            roles=frozenset(key.roles),
+            tags=frozenset(key.tags),
             scopes=frozenset(key.scopes),
             models=None if key.models is None else frozenset(key.models),
             priority=key.priority,
@@ -53,6 +61,13 @@ class Plain:
             raise Conflict("that name is taken")
         return self.make(grant)
 
+    async def change(self, which: str, change: KeyChange, judge: Judge) -> Sequence[IssuedKey]:
+        found = [key for key, each in self.called(which).items() if each.state != "revoked"]
+        if not found:
+            raise Conflict("it was revoked")
+        self.ask(judge, found)
+        return [self.alter(key, change) for key in found]
+
     async def revoke(self, which: str, judge: Judge) -> Sequence[IssuedKey]:
         found = [key for key, each in self.called(which).items() if each.state != "revoked"]
         if found:
@@ -67,7 +82,7 @@ class Plain:
         old = self.end(found[0], datetime.now(UTC) + timedelta(seconds=grace_s))
         if expires is None and old.expires is not None:
             expires = datetime.now(UTC) + (old.expires - old.created)
-        rights = {name: getattr(old, name) for name in ("name", "scopes", "owner", "models", "priority")}
+        rights = {name: getattr(old, name) for name in KeyGrant.__struct_fields__ if name != "expires"}
         return msgspec.structs.replace(self.make(KeyGrant(**rights, expires=expires)), replaced=old)
 
     def called(self, which: str) -> dict[str, IssuedKey]:
@@ -87,6 +102,15 @@ class Plain:
         made = IssuedKey(**fields, fingerprint=fingerprint(key), state="active", created=datetime.now(UTC))
         self.keys[key] = made
         return NewKey(key=Secret(key), issued=made)
+
+    def alter(self, key: str, change: KeyChange) -> IssuedKey:
+        """It is what *change* says."""
+        told = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET}
+        if "blocked" in told:
+            blocked = told.pop("blocked")
+            told |= {"blocked": datetime.now(UTC) if blocked else None, "state": "blocked" if blocked else "active"}
+        self.keys[key] = msgspec.structs.replace(self.keys[key], **told)
+        return self.keys[key]
 
     def end(self, key: str, at: datetime) -> IssuedKey:
         """It is refused from then on."""
@@ -119,6 +143,23 @@ class Forgetful(Plain):
         return super().make(msgspec.structs.replace(grant, owner=""))
 
 
+class Deaf(Plain):
+    """Changes nothing."""
+
+    def alter(self, key: str, change: KeyChange) -> IssuedKey:
+        return self.keys[key]
+
+
+class Lax(Plain):
+    """Says that a key is blocked, and lets it in."""
+
+    def alter(self, key: str, change: KeyChange) -> IssuedKey:
+        before = self.keys[key]
+        changed = super().alter(key, change)
+        self.keys[key] = before
+        return changed
+
+
 class Generous(Plain):
     """Lets two have one name."""
 
@@ -149,6 +190,10 @@ class TestPlain(KeyIssuerKit):
         (Late, "test_a_revoked_key_is_refused_at_once", ()),
         (Unjudged, "test_a_change_that_is_refused_changes_nothing", ("revoke",)),
         (Unjudged, "test_a_change_that_is_refused_changes_nothing", ("rotate",)),
+        (Unjudged, "test_a_change_that_is_refused_changes_nothing", ("change",)),
+        (Deaf, "test_a_changed_key_is_what_it_was_told_to_be", ()),
+        (Deaf, "test_when_a_key_ends_can_be_changed", ()),
+        (Lax, "test_a_blocked_key_is_refused_until_it_is_unblocked", ()),
         (Unjudged, "test_judges_see_what_others_have_just_changed", ()),
         (Forgetful, "test_a_new_key_is_good_at_once", ()),
         (Generous, "test_a_name_is_taken_until_its_key_is_revoked", ()),

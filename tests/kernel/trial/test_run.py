@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jackfield.errors import ManifestError, PluginError
-from jackfield.manifest import DEFAULT_DIALECTS
+from jackfield.manifest import DEFAULT_DIALECTS, DEFAULT_SECRETS
 from jackfield.manifest_layers import load_manifest
 from jackfield.trial.messages import Inspect, Inspected, Rehearse, Rehearsed
 from jackfield.trial.run import Trial, only_word
@@ -62,7 +62,13 @@ def test_what_it_prints_disturbs_nobody(tmp_path: Path, capfd: pytest.CaptureFix
     top = "print('noise'); os.write(1, b'noise'); os.write(2, b'noise')"
     word = only_word(Rehearse(manifest(tmp_path, top, "llama-cpu", "openai").dump()), "loading the plugins")
     assert isinstance(word, Rehearsed)
-    assert set(word.plugins) == {"mine", "llama-cpu", "openai", "fcfs", *(ref.name for ref in DEFAULT_DIALECTS)}
+    assert set(word.plugins) == {
+        "mine",
+        "llama-cpu",
+        "openai",
+        "fcfs",
+        *(ref.name for ref in DEFAULT_DIALECTS + DEFAULT_SECRETS),
+    }
     assert capfd.readouterr() == ("", "")
 
 

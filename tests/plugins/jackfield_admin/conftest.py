@@ -42,7 +42,7 @@ class Administered:
     def _wait_known(self, name: str) -> None:
         """A running server looks at the file from time to time; until then the key is a stranger's."""
         deadline = time.monotonic() + DEADLINE_S
-        while self.ask("GET", "keys", who=name).status_code == 401:
+        while self.ask("GET", "keys", who=name).json().get("error", {}).get("code") == "invalid_api_key":
             assert time.monotonic() < deadline, f"the key {name} is not known"
 
     def ask(

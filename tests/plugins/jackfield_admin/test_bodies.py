@@ -79,6 +79,7 @@ def test_who_is_limited_to_models_changes_nothing(here: Administered, method: st
         ({"kernel.log_level": 5}, "invalid_value", "kernel.log_level"),
         ({"kernel.log_level.x": "info"}, "unsupported_parameter", "kernel.log_level.x"),
         ({"kernel.queue": 5}, "unsupported_parameter", "kernel.queue"),
+        ({"kernel.tls.minimum": "1.3"}, "unsupported_parameter", "kernel.tls.minimum"),
         ({"kernel.que": 5}, "invalid_value", "kernel.que"),
         ({"kernel": {}}, "unsupported_parameter", "kernel"),
         ({"models.scripted.context": 5}, "unsupported_parameter", "models.scripted.context"),

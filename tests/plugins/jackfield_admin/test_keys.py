@@ -11,6 +11,7 @@ import pytest
 import requests
 from structlog.testing import capture_logs
 
+from jackfield.ports.identity import USUAL_SCOPES
 from jackfield.testing.background import BackgroundLoop
 from jackfield.testing.inprocess import InProcessServer
 from jackfield.testing.manifests import scripted_manifest
@@ -55,14 +56,17 @@ def test_a_key_is_made_with_what_was_asked_for(here: Administered) -> None:
     assert datetime.fromisoformat(issued["expires"]) == datetime.fromisoformat(ends)
     assert (issued["state"], made["replaced"], made["warnings"]) == ("active", None, [])
     listed = here.ask("GET", "keys")
-    assert issued in listed.json()["keys"]
+    [found] = [each for each in listed.json()["keys"] if each["name"] == "made"]
+    assert found.pop("last_used") is not None
+    assert found == {name: value for name, value in issued.items() if name != "last_used"}
     assert made["key"] not in listed.text
+    assert made["key"].startswith(issued["prefix"])
 
 
 def test_what_a_key_may_do_where_nothing_is_said(here: Administered) -> None:
     """What the command line gives."""
     issued = here.answer("POST", "keys", {"name": "usual"})["issued"]
-    assert issued["scopes"] == ["generate", "embed", "rerank", "models:read"]
+    assert issued["scopes"] == list(USUAL_SCOPES)
     assert (issued["models"], issued["expires"], issued["priority"]) == (None, None, 0)
 
 
@@ -104,6 +108,126 @@ def test_nobody_gives_what_they_lack(here: Administered) -> None:
     here.answer("DELETE", "keys/writer", who=clerk)
 
 
+def test_whose_a_key_is(here: Administered) -> None:
+    """All of it is kept, and one key can be looked at by what it begins with."""
+    body = {"name": "whose", "user": "ann", "team": "search", "tenant": "acme", "roles": ["reader"], "tags": ["a", "b"]}
+    made = here.answer("POST", "keys", body)
+    assert made["issued"]["scopes"] == []
+    for which in ("whose", made["issued"]["fingerprint"], made["issued"]["prefix"]):
+        [found] = here.answer("GET", f"keys/{which}")["keys"]
+        assert {name: found[name] for name in body} == body
+    assert here.refused("GET", "keys/nobody-has-this") == (404, "key_not_found", "key")
+
+
+def test_a_key_is_changed_at_once(here: Administered) -> None:
+    """What is named; the rest stays."""
+    made = here.answer("POST", "keys", {"name": "changing", "scopes": ["models:read"], "owner": "x", "models": ["m"]})
+    ends = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0)
+    change = {"models": None, "team": "t", "tags": ["a", "a"], "expires": ends.isoformat(), "scopes": ["embed"]}
+    [changed] = here.answer("PATCH", "keys/changing", change)["keys"]
+    assert (changed["models"], changed["team"], changed["tags"], changed["owner"]) == (None, "t", ["a"], "x")
+    assert datetime.fromisoformat(changed["expires"]) == ends
+    assert opens(here, made["key"]) == 403
+    [changed] = here.answer("PATCH", "keys/changing", {"expires": None, "scopes": ["models:read"]})["keys"]
+    assert changed["expires"] is None
+    assert opens(here, made["key"]) == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"name": "other"}, "name"),
+        ({"blocked": True}, "blocked"),
+        ({"scopes": ["Embed"]}, "scopes"),
+        ({"scopes": []}, "scopes"),
+        ({"roles": ["no role"]}, "roles"),
+        ({"tags": [""]}, "tags"),
+        ({"team": "a\nb"}, "team"),
+        ({"priority": 101}, "priority"),
+        ({"expires": "2020-01-01T00:00:00Z"}, "expires"),
+        ({}, None),
+    ],
+)
+def test_changes_that_cannot_be_made(here: Administered, body: dict[str, Any], param: str | None) -> None:
+    """Are named, and nothing is different."""
+    here.key("steady", "embed")
+    before = here.file.records()
+    status, _, named = here.refused("PATCH", "keys/steady", body)
+    assert (status, named) == (400, param)
+    assert here.file.records() == before
+
+
+def test_a_blocked_key_is_refused_until_it_is_unblocked(here: Administered) -> None:
+    """At once, and with a code of its own."""
+    made = here.answer("POST", "keys", {"name": "resting", "scopes": ["models:read"]})
+    [blocked] = here.answer("POST", "keys/resting/block")["keys"]
+    assert (blocked["state"], opens(here, made["key"])) == ("blocked", 401)
+    reply = requests.get(f"{here.url}/v1/models", headers={"x-api-key": made["key"]}, timeout=30)
+    assert reply.json()["error"]["code"] == "blocked_api_key"
+    assert here.refused("POST", "keys/resting/rotate")[:2] == (409, "conflict")
+    [good] = here.answer("POST", "keys/resting/unblock")["keys"]
+    assert (good["state"], opens(here, made["key"])) == ("active", 200)
+    here.answer("DELETE", "keys/resting")
+    assert here.refused("POST", "keys/resting/unblock")[:2] == (409, "conflict")
+    assert opens(here, made["key"]) == 401
+
+
+def test_nobody_changes_a_key_that_can_do_more(here: Administered) -> None:
+    """Nor makes it into one; taking it out of use is another thing."""
+    clerk = here.key("clerk", "admin", "embed", priority=3)
+    here.key("mighty", "generate")
+    here.key("humble", "embed", priority=5)
+    more: list[dict[str, object]] = [{"team": "x"}, {"scopes": ["embed"]}]
+    for change in more:
+        assert here.refused("PATCH", "keys/mighty", change, who=clerk)[:2] == (403, "policy_denied")
+    mightier: list[tuple[dict[str, object], str]] = [
+        ({"scopes": ["embed", "generate"]}, "scopes"),
+        ({"roles": ["boss"]}, "roles"),
+        ({"priority": 0}, "priority"),
+    ]
+    for change, param in mightier:
+        assert here.refused("PATCH", "keys/humble", change, who=clerk) == (403, "policy_denied", param)
+    here.answer("PATCH", "keys/humble", {"team": "x", "priority": 3}, who=clerk)
+    here.answer("POST", "keys/mighty/block", who=clerk)
+    assert here.refused("POST", "keys/mighty/unblock", who=clerk)[:2] == (403, "policy_denied")
+    made = {"name": "boss", "scopes": ["embed"], "priority": 3, "roles": ["boss"]}
+    assert here.refused("POST", "keys", made, who=clerk) == (403, "policy_denied", "roles")
+
+
+def test_whoever_belongs_to_a_tenant_manages_its_keys(here: Administered) -> None:
+    """And neither sees nor changes others', nor makes any."""
+    mine = here.answer("POST", "keys", {"name": "acme-boss", "scopes": ["admin", "embed"], "tenant": "acme"})
+    here.keys["acme-boss"] = mine["key"]
+    here.key("theirs", "embed")
+    made = here.answer("POST", "keys", {"name": "acme-1", "scopes": ["embed"]}, who="acme-boss")
+    assert made["issued"]["tenant"] == "acme"
+    assert {each["tenant"] for each in here.answer("GET", "keys", who="acme-boss")["keys"]} == {"acme"}
+    assert here.refused("GET", "keys/theirs", who="acme-boss")[0] == 404
+    other = {"name": "x", "scopes": ["embed"], "tenant": "other"}
+    assert here.refused("POST", "keys", other, who="acme-boss") == (403, "policy_denied", "tenant")
+    for method, path, body in (
+        ("PATCH", "keys/theirs", {"team": "x"}),
+        ("POST", "keys/theirs/block", None),
+        ("POST", "keys/theirs/rotate", None),
+        ("DELETE", "keys/theirs", None),
+        ("PATCH", "keys/acme-1", {"tenant": ""}),
+    ):
+        assert here.refused(method, path, body, who="acme-boss") == (403, "policy_denied", "tenant")
+    here.answer("POST", "keys/acme-1/block", who="acme-boss")
+
+
+@pytest.mark.parametrize(
+    ("scope", "reads", "writes"),
+    [("keys:read", 200, 403), ("keys:write", 403, 201), ("config:write", 403, 403), ("admin", 200, 201)],
+)
+def test_a_scope_for_looking_and_one_for_changing(here: Administered, scope: str, reads: int, writes: int) -> None:
+    """``admin`` has both."""
+    who = here.key(f"has-{scope.replace(':', '-')}", scope, "embed")
+    assert here.ask("GET", "keys", who=who).status_code == reads
+    body = {"name": f"made-by-{who}", "scopes": ["embed"]}
+    assert here.ask("POST", "keys", body, who=who).status_code == writes
+
+
 def test_the_last_key_that_manages_keys_goes_only_where_that_is_meant(tmp_path: Path) -> None:
     """Also where several go at the same moment. Keys for some models, and those on their way out, do not count."""
     file = KeyFile(tmp_path / "keys.toml", "keys.toml")
@@ -123,6 +247,9 @@ def test_the_last_key_that_manages_keys_goes_only_where_that_is_meant(tmp_path: 
         assert revoke("two") == 200
         assert revoke("one") == 409
         assert revoke("one?last_admin=false") == 409
+        for method, path, body in (("POST", "one/block", None), ("PATCH", "one", b'{"scopes": ["models:write"]}')):
+            url = f"{server.target.url}/admin/v1/keys/{path}"
+            assert requests.request(method, url, data=body, headers={"x-api-key": one}, timeout=30).status_code == 409
         assert revoke("one?last_admin=true") == 200
         assert revoke("limited") == 401
 

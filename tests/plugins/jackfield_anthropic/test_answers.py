@@ -144,6 +144,7 @@ def test_usage_tells_cached_tokens_apart() -> None:
         (end("length"), 10, "model_context_window_exceeded", None),
         (end("tool_calls"), 64, "tool_use", None),
         (end("malformed_tool_call"), 64, "end_turn", None),
+        (end("content_filter"), 64, "refusal", None),
     ],
 )
 def test_why_it_ended(finished: Finished, limit: int, reason: str, sequence: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import msgspec
@@ -13,9 +14,11 @@ from jackfield.capabilities import Capabilities
 from jackfield.errors import (
     HTTP,
     BodyTooLarge,
+    BudgetExceeded,
     ContextLengthExceeded,
     InternalError,
     JackfieldError,
+    LimitExceeded,
     ModelNotFound,
     QueueFull,
     UnsupportedField,
@@ -23,6 +26,7 @@ from jackfield.errors import (
     http,
 )
 from jackfield.frontends.users import user_mark
+from jackfield.ports.limiter import Standing
 from jackfield.questions import Rendered
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, finished, serve_frontend
 from jackfield.types import Started, TextDelta
@@ -105,6 +109,38 @@ def test_what_was_left_out_is_listed() -> None:
     for stream in (False, True):
         _, headers, _ = post(ScriptedGateway(), "/v1/messages", config, stream=stream, frobnicate=1)
         assert headers["x-jackfield-ignored"] == "frobnicate"
+
+
+LEFT = (
+    Standing(measure="requests", limit=60, remaining=58, reset_s=12.5, scope="key", window="minute"),
+    Standing(measure="tokens", limit=900, remaining=0, reset_s=3600, scope="key", window="hour"),
+    Standing(measure="completion_tokens", limit=500, remaining=100, reset_s=1.0, scope="team", window="day"),
+)
+NAMES = ("requests", "tokens", "output-tokens")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_left_of_the_callers_limits(*, stream: bool) -> None:
+    """Under Anthropic's names, of whole answers and of streams; nothing where there is no limit."""
+    gateway = ScriptedGateway()
+    assert not any("ratelimit" in name for name in post(gateway, "/v1/messages", stream=stream)[1])
+    gateway.standings = LEFT
+    _, headers, _ = post(gateway, "/v1/messages", stream=stream)
+    assert [headers[f"anthropic-ratelimit-{name}-limit"] for name in NAMES] == ["60", "900", "500"]
+    assert [headers[f"anthropic-ratelimit-{name}-remaining"] for name in NAMES] == ["58", "0", "100"]
+    reset = datetime.fromisoformat(headers["anthropic-ratelimit-tokens-reset"])
+    assert timedelta(minutes=50) < reset - datetime.now(UTC) < timedelta(hours=1)
+    assert "anthropic-ratelimit-input-tokens-limit" not in headers
+
+
+@pytest.mark.parametrize("kind", [LimitExceeded, BudgetExceeded])
+def test_a_refusal_for_a_limit(kind: type[LimitExceeded]) -> None:
+    """With what is left, and of the type that Anthropic's clients know."""
+    error = kind("the limit is reached")
+    error.standings = LEFT
+    status, headers, body = post(ScriptedGateway([error]), "/v1/messages")
+    assert (status, msgspec.json.decode(body)["error"]["type"]) == (429, "rate_limit_error")
+    assert headers["anthropic-ratelimit-tokens-remaining"] == "0"
 
 
 def test_the_user_is_marked_in_the_log_and_not_named() -> None:

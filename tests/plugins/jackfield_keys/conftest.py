@@ -9,9 +9,10 @@ import pytest
 
 from jackfield.ports.identity import Credential
 from jackfield.secret import Secret
-from jackfield_keys import authenticator
+from jackfield_keys import file_storage
 from jackfield_keys.authenticator import KeysAuthenticator
 from jackfield_keys.edit import Grant, KeyFile
+from jackfield_keys.file_storage import FileStorage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,11 @@ class Keys:
 
     def authenticator(self) -> KeysAuthenticator:
         """One that has read the file."""
-        return KeysAuthenticator("keys", self.path, self.path.name)
+        return KeysAuthenticator("keys", self.storage())
+
+    def storage(self) -> FileStorage:
+        """The file as a running server follows it."""
+        return FileStorage("keys", self.path, self.path.name)
 
     @staticmethod
     def judge(judge: KeysAuthenticator, key: str) -> Principal | None:
@@ -53,5 +58,5 @@ class Keys:
 @pytest.fixture
 def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keys:
     """A file that is not there yet; authenticators look at it before every answer."""
-    monkeypatch.setattr(authenticator, "LOOK_S", 0.0)
+    monkeypatch.setattr(file_storage, "LOOK_S", 0.0)
     return Keys(tmp_path / "keys.toml")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
+from jackfield import watched_files
 from jackfield.errors import (
     AuthenticatorFailed,
     CredentialExpired,
@@ -22,13 +23,15 @@ from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
 from jackfield.ports.identity import Credential, Principal, fingerprint
 from jackfield.secret import Secret
-from jackfield_keys import authenticator
+from jackfield_keys import file_storage, store
 from jackfield_keys.key import new_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.plugins.jackfield_keys.conftest import Keys
+
+    from jackfield.watched_files import Signature
 
 
 def test_each_instance_has_an_authenticator(tmp_path: Path) -> None:
@@ -242,26 +245,28 @@ def test_a_change_of_the_same_size_and_time_is_seen(keys: Keys) -> None:
 
 def test_a_file_that_does_not_change_is_not_read_again(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look is one system call, once it is settled."""
-    monkeypatch.setattr("jackfield_keys.live.SETTLED_NS", -(10**18))
+    monkeypatch.setattr(watched_files, "SETTLED_NS", -(10**18))
     key = keys.make()
     judge = keys.authenticator()
-    monkeypatch.setattr("jackfield_keys.live.read", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("jackfield_keys.file_storage.read", lambda *_: pytest.fail("read again"))
     for _ in range(3):
         assert keys.judge(judge, key) is not None
 
 
 def test_one_look_serves_all_who_wait(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred requests at once are one look; a file system that hangs holds up no event loop."""
+    monkeypatch.setattr(watched_files, "SETTLED_NS", 10**18)  # so that the look reads
     key = keys.make()
     judge = keys.authenticator()
     looks: list[int] = []
     go = threading.Event()
 
-    def slow() -> None:
+    def slow(path: Path, shown: str) -> tuple[str, Signature | None]:
         looks.append(1)
         assert go.wait(20)
+        return store.read(path, shown)
 
-    monkeypatch.setattr(judge._keys, "refresh", slow)
+    monkeypatch.setattr(file_storage, "read", slow)
 
     async def crowd() -> int:
         asked = Credential("bearer", Secret(key))
@@ -279,8 +284,8 @@ def test_one_look_serves_all_who_wait(keys: Keys, monkeypatch: pytest.MonkeyPatc
 def test_a_key_that_was_just_made_is_good_at_once(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for the next look at the file: an unknown key is a reason to look."""
     known = keys.make("first")
-    monkeypatch.setattr(authenticator, "LOOK_S", 3600.0)
-    monkeypatch.setattr(authenticator, "LOOK_FOR_UNKNOWN_S", 0.0)
+    monkeypatch.setattr(file_storage, "LOOK_S", 3600.0)
+    monkeypatch.setattr(file_storage, "LOOK_FOR_UNKNOWN_S", 0.0)
     judge = keys.authenticator()
     made = keys.make("second")
     assert keys.judge(judge, made) is not None

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jackfield.testing.kits.check import CheckKit
-from jackfield_keys.checks import FileCheck
+from jackfield_keys.checks import KeysCheck
 from jackfield_keys.commands import keys_command
+from jackfield_keys.edit import KeyFile
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import click
 
 
 class TestConformance(CheckKit):
@@ -20,19 +23,24 @@ class TestConformance(CheckKit):
     manifest = 'enabled = ["keys"]'
 
 
+def command(path: Path) -> click.Group:
+    """``jackfield keys`` for that file."""
+    return keys_command("keys", "keys.toml", lambda: KeyFile(path, "keys.toml"))
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A file with one key."""
     from click.testing import CliRunner
 
     path = tmp_path / "keys.toml"
-    assert CliRunner().invoke(keys_command("keys", path, "keys.toml"), ["create", "ann"]).exit_code == 0
+    assert CliRunner().invoke(command(path), ["create", "ann"]).exit_code == 0
     return path
 
 
 def check(path: Path) -> tuple[str, str, str]:
     """What the check says."""
-    result = FileCheck(path, "keys.toml", "keys").run()
+    result = KeysCheck(KeyFile(path, "keys.toml"), "keys.toml", "keys").run()
     return result.level, result.message, result.fix
 
 
@@ -65,6 +73,6 @@ def test_nothing_but_revoked_keys(file: Path) -> None:
     """A server would start and refuse everybody."""
     from click.testing import CliRunner
 
-    assert CliRunner().invoke(keys_command("keys", file, "keys.toml"), ["revoke", "ann"]).exit_code == 0
+    assert CliRunner().invoke(command(file), ["revoke", "ann"]).exit_code == 0
     level, message, fix = check(file)
     assert (level, "no key" in message, fix) == ("warn", True, "jackfield keys create NAME")

@@ -11,10 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from jackfield.errors import JackfieldError, ManifestError
+from jackfield.ports.identity import USUAL_SCOPES
 from jackfield_keys.commands import keys_command
+from jackfield_keys.edit import Grant, KeyFile
 from jackfield_keys.key import digest_of, is_whole
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from click.testing import Result
     from tests.plugins.jackfield_keys.conftest import Keys
 
@@ -30,7 +34,7 @@ class Run(Protocol):
 @pytest.fixture
 def run(keys: Keys) -> Run:
     """Runs commands on the test's file."""
-    group = keys_command("keys", keys.path, "keys.toml")
+    group = keys_command("keys", "keys.toml", lambda: keys.file)
 
     def invoke(*arguments: str) -> Result:
         result = CliRunner().invoke(group, arguments, prog_name="jackfield keys")
@@ -51,7 +55,7 @@ def test_the_key_is_all_there_is_on_standard_output(run: Run, keys: Keys) -> Non
     assert "not shown again" in result.stderr
     [record] = keys.file.records()
     assert record.digest_bytes == digest_of(key)
-    assert record.scopes == ("generate", "embed", "rerank", "models:read")
+    assert record.scopes == USUAL_SCOPES
     assert record.models is None
     assert record.expires is None
 
@@ -95,7 +99,7 @@ def test_dates(run: Run, text: str, expected: str) -> None:
         (["create", "ci", "--scope", "Generate"], "--scope Generate: must be a word"),
         (["create", "ci", "--scope", ""], "must be a word"),
         (["create", "ci", "--model", ""], "must be printable texts"),
-        (["create", "ci", "--owner", "a\nb"], "must be printable texts"),
+        (["create", "ci", "--owner", "a\nb"], "must be a printable text"),
         (["create", "ci", "--priority", "101"], "'--priority': 101 is not in the range"),
         (["create", "ci", "--priority", "high"], "'--priority': 'high' is not a valid integer"),
         (["create", "ci", "--expires", "soon"], "'--expires': 'soon' is neither"),
@@ -174,7 +178,7 @@ def test_revoking(run: Run, keys: Keys) -> None:
     again = run("revoke", "ci")
     assert (again.exit_code, again.stdout) == (0, "ci was revoked before\n")
     assert json.loads(run("revoke", "ci", "--json").stdout) == []
-    with pytest.raises(JackfieldError, match="no key called nobody"):
+    with pytest.raises(JackfieldError, match="no such key"):
         run("revoke", "nobody")
 
 
@@ -208,3 +212,101 @@ def test_a_folder_that_is_not_there(run: Run, keys: Keys) -> None:
     """Is not made by mistake."""
     with pytest.raises(ManifestError, match="its folder cannot be used: No such file"):
         run("--file", str(keys.path.parent / "nix" / "keys.toml"), "create", "ci")
+
+
+def test_whose_a_key_is(keys: Keys, run: Run) -> None:
+    """All of it is kept; a role stands in for scopes."""
+    options = ("--owner", "o", "--user", "u", "--team", "t", "--tenant", "n", "--role", "reader", "--role", "reader")
+    run("create", "ann", *options, "--tag", "a", "--tag", "b")
+    [record] = keys.file.records()
+    assert (record.owner, record.user, record.team, record.tenant) == ("o", "u", "t", "n")
+    assert (record.roles, record.tags, record.scopes) == (("reader",), ("a", "b"), ())
+
+
+def test_showing_a_key(keys: Keys, run: Run) -> None:
+    """By name, fingerprint or what it begins with; neither the key nor its digest."""
+    key = keys.make("ci")
+    [record] = keys.file.records()
+    for which in ("ci", record.fingerprint, key[:8]):
+        shown = run("show", which)
+        assert shown.exit_code == 0
+        assert re.search(r"^name: +ci$", shown.stdout, re.MULTILINE)
+        assert re.search(r"^state: +active$", shown.stdout, re.MULTILINE)
+        assert key not in shown.stdout
+        assert record.digest not in shown.stdout
+    [row] = json.loads(run("show", "ci", "--json").stdout)
+    assert (row["name"], row["prefix"], row["last_used"]) == ("ci", key[:8], None)
+    with pytest.raises(JackfieldError, match="no such key"):
+        run("show", "nobody")
+
+
+def test_changing_a_key(keys: Keys, run: Run) -> None:
+    """What is named; lists are replaced, and what was given can be taken away."""
+    keys.make("ci", models=("one",), expires=datetime.now(UTC) + timedelta(days=1))
+    assert run("update", "ci", "--team", "t", "--scope", "embed", "--role", "r", "--priority", "5").exit_code == 0
+    [record] = keys.file.records()
+    assert (record.team, record.scopes, record.roles, record.priority) == ("t", ("embed",), ("r",), 5)
+    assert (record.owner, record.models) == ("build", ("one",))
+    done = run("update", "ci", "--clear", "roles", "--clear", "team", "--all-models", "--never-expires")
+    assert "all models" in done.stdout
+    [record] = keys.file.records()
+    assert (record.team, record.roles, record.models, record.expires) == ("", (), None, None)
+    [row] = json.loads(run("update", "ci", "--expires", "2099-01-31", "--json").stdout)
+    assert row["expires"].startswith("2099-01-31")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "nothing is to be changed"),
+        (("--clear", "scopes"), "--clear scopes: must be one of"),
+        (("--scope", "Embed"), "must be a word"),
+        (("--tag", "a b"), "tags must be words"),
+        (("--team", "a\nb"), "team must be a printable text"),
+        (("--expires", "2001-01-01"), "is not in the future"),
+    ],
+)
+def test_changes_that_are_mistakes(keys: Keys, run: Run, options: tuple[str, ...], message: str) -> None:
+    """Nothing is different."""
+    keys.make("ci")
+    before = keys.path.read_text()
+    result = run("update", "ci", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert keys.path.read_text() == before
+
+
+def test_blocking_and_unblocking(keys: Keys, run: Run) -> None:
+    """As often as is wanted, until it is revoked."""
+    keys.make("ci")
+    for command, state in (("block", "blocked"), ("block", "blocked"), ("unblock", "active")):
+        assert "ci" in run(command, "ci").stdout
+        assert json.loads(run("list", "--json").stdout)[0]["state"] == state
+    [row] = json.loads(run("block", "ci", "--json").stdout)
+    assert row["state"] == "blocked"
+    run("revoke", "ci")
+    with pytest.raises(JackfieldError, match="for ever"):
+        run("unblock", "ci")
+
+
+def test_taking_keys_over(keys: Keys, run: Run, tmp_path: Path) -> None:
+    """From another file."""
+    keys.make("here")
+    other = KeyFile(tmp_path / "other.toml", "other.toml")
+    other.create(Grant("there", "", ("embed",), None, None))
+    assert "1 of 1 keys were taken over" in run("import", str(tmp_path / "other.toml")).stdout
+    assert "0 of 1 keys were taken over" in run("import", str(tmp_path / "other.toml")).stdout
+    assert [each.name for each in keys.file.records()] == ["here", "there"]
+
+
+def test_which_models_a_key_may_use_is_listed(keys: Keys, run: Run) -> None:
+    """All, those that are named, those of its roles, or none."""
+    keys.make("everything")
+    keys.make("one", models=("demo",))
+    keys.make("none", models=())
+    run("create", "ann", "--role", "reader")
+    rows = {line.split()[0]: line for line in run("list").stdout.splitlines()}
+    assert re.search(r" all +0 ", rows["everything"])
+    assert re.search(r" demo +0 ", rows["one"])
+    assert re.search(r" - +0 ", rows["none"])
+    assert "its roles'" in rows["ann"]

@@ -11,6 +11,7 @@ from jackfield.testing.kits.commands import CommandsKit
 from jackfield.testing.kits.key_issuer import KeyIssuerKit
 from jackfield_keys.authenticator import KeysAuthenticator
 from jackfield_keys.edit import Grant, KeyFile
+from jackfield_keys.file_storage import FileStorage
 from jackfield_keys.issuer import KeysIssuer
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class TestAuthenticator(AuthenticatorKit):
     @pytest.fixture
     def make_authenticator(self, credential: str, tmp_path: Path) -> AuthenticatorFactory:
         """As the plugin makes it."""
-        return lambda: KeysAuthenticator("keys", tmp_path / "keys.toml", "keys.toml")
+        return lambda: KeysAuthenticator("keys", FileStorage("keys", tmp_path / "keys.toml", "keys.toml"))
 
 
 class TestIssuer(KeyIssuerKit):
@@ -42,7 +43,7 @@ class TestIssuer(KeyIssuerKit):
         """As the plugin makes it."""
         path = tmp_path / "keys.toml"
         KeyFile(path, path.name).create(Grant("ci", "", ("generate",), None, None))
-        return lambda: KeysIssuer("keys", path, path.name)
+        return lambda: KeysIssuer("keys", FileStorage("keys", path, path.name))
 
 
 class TestCommands(CommandsKit):

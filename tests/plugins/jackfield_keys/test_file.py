@@ -16,9 +16,9 @@ import pytest
 
 from jackfield.errors import JackfieldError, ManifestError
 from jackfield_keys import store
+from jackfield_keys.decode import parse
 from jackfield_keys.edit import Grant, KeyFile
 from jackfield_keys.key import digest_of, new_key
-from jackfield_keys.records import parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,8 +56,8 @@ def file_of(*records: str) -> str:
         (file_of(RECORD.replace('["generate"]', '"generate"')), "keys[0].scopes"),
         (file_of(RECORD + "models = [1]"), "keys[0].models"),
         (file_of(RECORD + 'models = [""]'), "models must be"),
-        (file_of(RECORD + 'owner = "a\\u0000b"'), "owner must be printable texts"),
-        (file_of(RECORD + f'owner = "{"x" * 201}"'), "owner must be printable texts"),
+        (file_of(RECORD + 'owner = "a\\u0000b"'), "owner must be a printable text"),
+        (file_of(RECORD + f'owner = "{"x" * 201}"'), "owner must be a printable text"),
         (file_of(RECORD + "priority = 101"), "priority must be between -100 and 100"),
         (file_of(RECORD + 'priority = "high"'), "keys[0].priority"),
         (file_of(RECORD + "expires = 2027-01-01"), "keys[0].expires"),
@@ -141,7 +141,7 @@ def test_revoking(keys: Keys) -> None:
     before = keys.path.read_bytes()
     assert keys.file.revoke("two") == []
     assert keys.path.read_bytes() == before
-    with pytest.raises(JackfieldError, match="no key called three"):
+    with pytest.raises(JackfieldError, match="no such key"):
         keys.file.revoke("three")
 
 
@@ -166,7 +166,7 @@ def test_what_cannot_be_rotated(keys: Keys, which: str) -> None:
     """A revoked key, and one that is not there."""
     keys.make("ci")
     keys.file.revoke("ci")
-    with pytest.raises(JackfieldError, match=r"cannot be rotated|no key called"):
+    with pytest.raises(JackfieldError, match=r"cannot be rotated|no such key"):
         keys.file.rotate(which, timedelta(0), None)
 
 
@@ -363,6 +363,6 @@ def test_fingerprints_in_a_file_differ(keys: Keys, monkeypatch: pytest.MonkeyPat
     """They name keys on the command line."""
     same, other = new_key(), new_key()
     drawn = iter([same, same, same, other])
-    monkeypatch.setattr("jackfield_keys.edit.new_key", lambda: next(drawn))
+    monkeypatch.setattr("jackfield_keys.changes.new_key", lambda: next(drawn))
     assert keys.make("one") == same
     assert keys.make("two") == other

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from jackfield.errors import AuthenticatorFailed, Conflict, KeyNotFound, Overloaded
+from jackfield import watched_files
+from jackfield.errors import AuthenticatorFailed, Conflict, CredentialRevoked, KeyNotFound, Overloaded
 from jackfield.ports.identity import Credential
 from jackfield.ports.key_issuer import KeyGrant
 from jackfield.secret import Secret
-from jackfield_keys import edit, store
+from jackfield_keys import changes, edit, file_storage, store
+from jackfield_keys.file_storage import FileStorage
 from jackfield_keys.issuer import KeysIssuer
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from tests.plugins.jackfield_keys.conftest import Keys
 
     from jackfield.ports.key_issuer import IssuedKey
+    from jackfield.watched_files import Signature
 
 GRANT = KeyGrant(name="new", scopes=("generate",))
 
@@ -34,7 +37,7 @@ def agreed(_affected: Sequence[IssuedKey], _others: Sequence[IssuedKey]) -> None
 def issuer(keys: Keys) -> KeysIssuer:
     """One whose file has a key."""
     keys.make("ci")
-    return KeysIssuer("keys", keys.path, str(keys.path))
+    return KeysIssuer("keys", FileStorage("keys", keys.path, str(keys.path)))
 
 
 class Held:
@@ -93,7 +96,7 @@ def test_changes_that_wait_take_no_threads_from_those_who_ask_who_calls(
     key = keys.make("asks")
 
     async def scenario() -> int:
-        asked = KeysIssuer("keys", keys.path, "keys.toml")
+        asked = KeysIssuer("keys", FileStorage("keys", keys.path, "keys.toml"))
         monkeypatch.setattr(edit, "replace", held)
         grants = [KeyGrant(name=f"n{number}", scopes=("generate",)) for number in range(100)]
         changes = [asyncio.ensure_future(asked.issue(grant)) for grant in grants]
@@ -132,7 +135,7 @@ def test_a_change_whose_caller_left_is_whole_and_comes_before_the_next(
 
 def test_there_are_no_more_keys_than_are_read(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     """One more would lock everybody out; a rotation adds one."""
-    monkeypatch.setattr(edit, "KEYS_MAX", 2)
+    monkeypatch.setattr(changes, "KEYS_MAX", 2)
 
     async def scenario() -> None:
         asked = issuer(keys)
@@ -159,3 +162,39 @@ def test_the_file_grows_no_larger_than_is_read(keys: Keys, monkeypatch: pytest.M
         assert keys.path.read_bytes() == before
 
     asyncio.run(scenario())
+
+
+def test_a_look_that_began_before_a_change_is_not_what_it_is_judged_by(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has read the file as it was; once the change has returned, the new one holds."""
+    monkeypatch.setattr(watched_files, "SETTLED_NS", 10**18)  # so that the look reads
+    key = keys.make("ci")
+    storage = keys.storage()
+    begun, written = threading.Event(), threading.Event()
+
+    def slow(path: Path, shown: str) -> tuple[str, Signature | None]:
+        read = store.read(path, shown)
+        begun.set()
+        assert written.wait(30)
+        return read
+
+    def replace(path: Path, text: str, shown: str) -> None:
+        store.replace(path, text, shown)
+        written.set()
+
+    async def scenario() -> None:
+        asked = KeysIssuer("keys", storage)
+        monkeypatch.setattr(file_storage, "read", slow)
+        monkeypatch.setattr(edit, "replace", replace)
+        looking = asyncio.create_task(asked.authenticate(Credential("bearer", Secret(key))))
+        await asyncio.to_thread(begun.wait, 30)
+        monkeypatch.setattr(file_storage, "read", store.read)
+        await asked.revoke("ci", agreed)
+        assert await looking is not None, "it was good when it was asked about"
+        with pytest.raises(CredentialRevoked):
+            await asked.authenticate(Credential("bearer", Secret(key)))
+
+    monkeypatch.setattr(file_storage, "LOOK_S", 0.0)
+    asyncio.run(scenario())
+    assert keys.file.records()[0].revoked is not None

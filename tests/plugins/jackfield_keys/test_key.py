@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.ports.identity import fingerprint
+from jackfield_keys.decode import parse
 from jackfield_keys.key import digest_of, is_whole, new_key
-from jackfield_keys.records import KeyRecord, parse
+from jackfield_keys.records import KeyRecord
 
 
 def test_keys_are_whole_and_differ() -> None:

@@ -224,6 +224,13 @@ def test_has_new_line_in_a_stream() -> None:
     assert not streamed(ScriptedGateway(answer("a", "b")), {})[-1]["has_new_line"]
 
 
+def test_what_guardrails_have_cut_off_ended_for_no_reason_of_the_models() -> None:
+    """llama-server has no word for it; figures of time are not known."""
+    cut = Finished("content_filter", Usage(7, 1), Timings(0.0, 0.0, 0.0))
+    got = asked(ScriptedGateway([Started(7, 9), TextDelta("a", 1), cut]), "/completion", {"prompt": "hi"})
+    assert (got["content"], got["stop_type"], got["truncated"]) == ("a", "none", False)
+
+
 def test_an_end_token_is_one_of_the_tokens() -> None:
     """Without text: the last of a whole answer, and an event of its own in a stream."""
     end = msgspec.structs.replace(finished(2), logprobs=(TokenLogprob(9, b"<end>", -0.25),))

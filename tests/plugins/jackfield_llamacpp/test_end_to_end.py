@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from jackfield.testing.inprocess import InProcessServer
 from jackfield_keys.commands import keys_command
+from jackfield_keys.edit import KeyFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,7 +203,7 @@ def test_progress_and_timings_of_a_real_prompt(background: BackgroundLoop, tmp_p
 @pytest.fixture
 def keys(tmp_path: Path) -> dict[str, str]:
     """Of two people who may use slots."""
-    command = keys_command("keys", tmp_path / "keys.toml", "keys.toml")
+    command = keys_command("keys", "keys.toml", lambda: KeyFile(tmp_path / "keys.toml", "keys.toml"))
     rights = [word for scope in ("generate", "slots", "models:read") for word in ("--scope", scope)]
     made = {name: CliRunner().invoke(command, ["create", name, *rights]) for name in ("ann", "bob")}
     assert all(not result.exit_code for result in made.values()), made

@@ -99,7 +99,7 @@ def test_a_call_that_was_cut_off_is_left_out() -> None:
     assert [line["done_reason"] for line in lines([*CALLS[:2], end("length")])] == ["length"]
 
 
-@pytest.mark.parametrize("reason", ["stop", "length", "malformed_tool_call"])
+@pytest.mark.parametrize("reason", ["stop", "length", "malformed_tool_call", "content_filter"])
 def test_why_it_ended(reason: FinishReason) -> None:
     """A malformed call is told."""
     assert lines([TextDelta("x", 1), end(reason)])[-1]["done_reason"] == reason

@@ -10,8 +10,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from tests.plugins.jackfield_openai.test_responses import events_of
 
-from jackfield.errors import StoreUnavailable, WorkerDied
+from jackfield.errors import AuthenticatorFailed, CredentialRevoked, StoreUnavailable, WorkerDied
 from jackfield.frontends.users import user_mark
+from jackfield.masking import Masking
+from jackfield.ports.identity import Principal
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, finished, serve_frontend
 from jackfield.types import Started, TextDelta
 from jackfield_openai.config import OpenAIConfig
@@ -142,6 +144,63 @@ def test_one_that_runs_elsewhere_can_be_ended(monkeypatch: pytest.MonkeyPatch) -
     with_two(scenario)
 
 
+@pytest.mark.parametrize("may_later", [False, True])
+def test_whoever_may_not_any_more_gets_no_more(monkeypatch: pytest.MonkeyPatch, *, may_later: bool) -> None:
+    """Its key is revoked while it runs: it has failed, and the model stops. What cannot be told is told later."""
+    monkeypatch.setattr("jackfield_openai.responses.running.REVIEW_S", 0.01)
+    revoked = CredentialRevoked("the API key was revoked")
+
+    async def scenario(one: Site, other: Site, gate: asyncio.Event) -> None:
+        path = await one.start()
+        one.gateway.refusals[""] = AuthenticatorFailed("nobody can tell") if may_later else revoked
+        if may_later:
+            seen = one.gateway.reviews
+            while one.gateway.reviews < seen + 3:  # noqa: ASYNC110 -- polled under the deadline
+                await asyncio.sleep(0.01)
+            del one.gateway.refusals[""]
+            gate.set()
+        while not one.gateway.accounted:  # noqa: ASYNC110 -- polled under the deadline
+            await asyncio.sleep(0.01)
+        found = await other.read(path)
+        if may_later:
+            assert found["status"] == "completed"
+            return
+        assert (found["status"], found["error"]["message"]) == ("failed", revoked.message)
+        assert one.gateway.open == 0
+        assert [status for _, status in one.gateway.accounted] == [401]
+
+    with_two(scenario)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "models", "message"),
+    [(("embed",), None, "lacks the scope generate"), (("generate",), ("other",), "demo is not there any more")],
+)
+def test_rights_that_were_taken_away(
+    monkeypatch: pytest.MonkeyPatch, scopes: tuple[str, ...], models: tuple[str, ...] | None, message: str
+) -> None:
+    """The scope, or the model."""
+    monkeypatch.setattr("jackfield_openai.responses.running.REVIEW_S", 0.01)
+    now = Principal(
+        id="ann",
+        name="ann",
+        fingerprint="000000",
+        scopes=frozenset(scopes),
+        models=None if models is None else frozenset(models),
+    )
+
+    async def scenario(one: Site, other: Site, _: asyncio.Event) -> None:
+        path = await one.start()
+        one.gateway.reviewed = now
+        while not one.gateway.accounted:  # noqa: ASYNC110 -- polled under the deadline
+            await asyncio.sleep(0.01)
+        found = await other.read(path)
+        assert found["status"] == "failed"
+        assert message in found["error"]["message"]
+
+    with_two(scenario)
+
+
 def test_the_end_of_the_server_is_its_end() -> None:
     """It is kept as failed, and whoever follows it is told."""
 
@@ -260,3 +319,27 @@ def test_what_was_left_out_is_said(*, stream: bool) -> None:
             await records.close()
 
     assert asyncio.run(run()) == "colour"
+
+
+def test_what_guardrails_have_not_judged_is_not_kept_and_what_they_block_never_is() -> None:
+    """A response is queued without what was said; once it has begun that is kept, as guardrails have left it."""
+
+    async def scenario(one: Site, _: Site, gate: asyncio.Event) -> None:
+        one.gateway.guarded = True
+        path = await one.start()
+        assert (await one.read(f"{path}/input_items"))["data"] == []
+        one.gateway.contexts[-1].masking = Masking({"hi": "[GREETING]"}, {})
+        gate.set()
+        while not one.gateway.accounted:  # noqa: ASYNC110 -- polled under the deadline
+            await asyncio.sleep(0.01)
+        [item] = (await one.read(f"{path}/input_items"))["data"]
+        assert item["content"][0]["text"] == "[GREETING]"
+        gate.clear()
+        blocked = await one.start()
+        one.gateway.contexts[-1].code = "content_policy_violation"
+        gate.set()
+        while len(one.gateway.accounted) < 2:  # noqa: ASYNC110 -- as above
+            await asyncio.sleep(0.01)
+        assert (await one.read(f"{blocked}/input_items"))["data"] == []
+
+    with_two(scenario)

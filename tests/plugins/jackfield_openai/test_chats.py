@@ -278,7 +278,7 @@ def test_tenants_do_not_see_each_others_chats() -> None:
         context.principal = Principal(id="a", name="ann", fingerprint="abc123", authenticator="keys")
         _, keep = keeping(gateway, "strict", context, decode_chat(msgspec.json.encode(BODY), "strict"))
         assert keep is not None
-        await keep(b'{"id":"chatcmpl-1","created":5,"model":"demo","choices":[]}')
+        await keep(b'{"id":"chatcmpl-1","created":5,"model":"demo","choices":[]}', None)
         page = Page(limit=5, after="", newest_first=False)
         for tenant, expected in (("keys/a", 1), ("keys/b", 0), ("", 0)):
             entries, more = await StoredChats(records, tenant).page(page, None, {})

@@ -14,7 +14,16 @@ from tests.plugins.jackfield_openai.test_frontend import Client, ask, with_clien
 
 from jackfield.chat import ChatPrompt
 from jackfield.context import Room
-from jackfield.errors import DeadlineExceeded, InvalidRequest, JackfieldError, QueueFull, UnsupportedField
+from jackfield.errors import (
+    BudgetExceeded,
+    DeadlineExceeded,
+    InvalidRequest,
+    JackfieldError,
+    LimitExceeded,
+    QueueFull,
+    UnsupportedField,
+)
+from jackfield.ports.limiter import Standing
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, finished
 from jackfield.types import LineLimits, PromptProgress, ReasoningDelta, Started, TextDelta
 from jackfield_openai.answers import ChatAnswer
@@ -309,6 +318,52 @@ def test_a_response_says_so_too(*, stream: bool) -> None:
     headers = with_client(gateway, scenario)
     assert headers["x-ratelimit-remaining-requests"] == "70"
     assert "total;dur=" in headers["server-timing"]
+
+
+LEFT = (
+    Standing(measure="requests", limit=1000, remaining=990, reset_s=86_000, scope="team", window="day"),
+    Standing(measure="requests", limit=60, remaining=58, reset_s=12.5, scope="key", window="minute"),
+    Standing(measure="tokens", limit=10_000, remaining=9_000, reset_s=61.5, scope="key", window="hour"),
+    Standing(measure="money", limit=5.0, remaining=0.25, reset_s=1.0, scope="all", window="month"),
+)
+SAID = {
+    "x-ratelimit-limit-requests": "60",
+    "x-ratelimit-remaining-requests": "58",
+    "x-ratelimit-reset-requests": "12.5s",
+    "x-ratelimit-limit-tokens": "10000",
+    "x-ratelimit-remaining-tokens": "9000",
+    "x-ratelimit-reset-tokens": "1m1.5s",
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_says_what_is_left_of_the_callers_limits(*, stream: bool) -> None:
+    """Of several the one that is reached first. They go before what room the model has; money is nobody's business."""
+    gateway = ScriptedGateway(answer("a"))
+    gateway.room, gateway.standings = Room(72, 70, 0.5), LEFT
+    headers = ask(gateway, stream=stream)[1]
+    assert {name: value for name, value in headers.items() if name.startswith("x-ratelimit")} == SAID
+    gateway.standings = LEFT[2:]
+    headers = ask(gateway, stream=stream)[1]
+    assert headers["x-ratelimit-limit-requests"] == "72"
+    assert headers["x-ratelimit-limit-tokens"] == "10000"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "family"),
+    [
+        (LimitExceeded, "rate_limit_exceeded", "rate_limit_error"),
+        (BudgetExceeded, "insufficient_quota", "insufficient_quota"),
+    ],
+)
+def test_a_refusal_for_a_limit_says_so(kind: type[LimitExceeded], code: str, family: str) -> None:
+    """In OpenAI's words."""
+    error = kind("the limit is reached")
+    error.standings = LEFT
+    payload = error_payload(error)
+    assert (payload.status, payload.headers) == (429, SAID)
+    said = msgspec.json.decode(payload.body)["error"]
+    assert (said["code"], said["type"]) == (code, family)
 
 
 @pytest.mark.parametrize(("error", "headers"), [(QueueFull("full"), 3), (UnsupportedField("no"), 0)])

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.plugins.jackfield_openai.test_conformance import OpenAIKit
 
 from jackfield.chat import ChatPrompt, Message, ToolCall
+from jackfield.context import RequestContext
 from jackfield.errors import ContextLengthExceeded, RecordNotFound, UnsupportedField, WorkerDied
 from jackfield.ports.constraint import JsonObject, JsonSchema
 from jackfield.questions import Render, Rendered
@@ -186,7 +187,12 @@ def test_a_whole_response_is_what_its_stream_ends_with() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "said"), [("length", "max_output_tokens"), ("malformed_tool_call", "malformed_tool_call")]
+    ("reason", "said"),
+    [
+        ("length", "max_output_tokens"),
+        ("malformed_tool_call", "malformed_tool_call"),
+        ("content_filter", "content_filter"),
+    ],
 )
 def test_an_answer_that_is_not_whole_says_so(reason: Any, said: str) -> None:
     """In its status, and in that of its last item."""
@@ -743,7 +749,7 @@ def test_what_was_deleted_meanwhile_stays_deleted() -> None:
 
     async def run() -> None:
         records = SqliteStore(None, SqliteConfig(), option="file")
-        history = History(records, "")
+        history = History(records, RequestContext("r", "/", ""))
         response: dict[str, object] = {"id": "resp_1", "created_at": time.time()}
         await history.keep(response, ())
         await history.delete("resp_1")
@@ -780,7 +786,7 @@ def test_events_of_the_last_that_have_ended_are_there() -> None:
 
         for number in range(ENDED_MAX + 2):
             answer_of = ResponseAnswer({"id": str(number), "status": "queued"}, logprobs=False)
-            run = background.start("", answer_of, work)
+            run = background.start(RequestContext("r", "/", ""), answer_of, work)
             assert run.task is not None
             await run.task
         return [background.find("", str(number)) is not None for number in range(ENDED_MAX + 2)]

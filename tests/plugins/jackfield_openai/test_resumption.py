@@ -12,7 +12,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jackfield.context import RequestContext
 from jackfield.errors import DeadlineExceeded, InvalidRequest, RecordNotFound, WorkerDied
+from jackfield.masking import Masking
 from jackfield.ports.identity import Principal
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, finished, serve_frontend
 from jackfield.types import Started, TextDelta
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from jackfield.context import RequestContext
 
 T = TypeVar("T")
 Client: TypeAlias = "TestClient[web.Request, web.Application]"
@@ -36,6 +37,15 @@ Client: TypeAlias = "TestClient[web.Request, web.Application]"
 CHAT = "/v1/chat/completions"
 BODY: dict[str, object] = {"model": "default", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
 RESUMABLE = OpenAIConfig(resume_s=60)
+
+
+def of(principal: Principal | None) -> RequestContext:
+    """A request of *principal*."""
+    context = RequestContext("req-1", "/v1/chat/completions", "127.0.0.1")
+    context.principal = principal
+    return context
+
+
 ANN = Principal(id="a", name="ann", fingerprint="abc123", authenticator="keys")
 BEN = Principal(id="b", name="ben", fingerprint="abc124", authenticator="keys")
 
@@ -251,7 +261,7 @@ def test_it_is_kept_while_somebody_reads() -> None:
 
     async def run() -> None:
         recordings = Recordings(60, 4, 1 << 16)
-        found = recordings.begin(ANN, lambda recording: _wrote(recording, [b"data: 1\n\n"]))
+        found = recordings.begin(of(ANN), lambda recording: _wrote(recording, [b"data: 1\n\n"]))
         assert found is not None
         assert found.expiry is not None
         begun = found.expiry
@@ -274,15 +284,15 @@ def test_one_that_is_read_makes_no_room() -> None:
 
     async def run() -> None:
         recordings = Recordings(60, 1, 1 << 16)
-        found = recordings.begin(ANN, lambda recording: _wrote(recording, [b"data: 1\n\n", b"data: 2\n\n"]))
+        found = recordings.begin(of(ANN), lambda recording: _wrote(recording, [b"data: 1\n\n", b"data: 2\n\n"]))
         assert found is not None
         reading = recordings.follow(found, 0)
         await anext(reading)
         while not found.over:  # noqa: ASYNC110 -- its task ends by itself
             await asyncio.sleep(0)
-        assert recordings.begin(ANN, lambda recording: _wrote(recording, [])) is None
+        assert recordings.begin(of(ANN), lambda recording: _wrote(recording, [])) is None
         await reading.aclose()
-        other = recordings.begin(ANN, lambda recording: _wrote(recording, []))
+        other = recordings.begin(of(ANN), lambda recording: _wrote(recording, []))
         assert other is not None
         recordings.drop(other)
 
@@ -315,7 +325,7 @@ def test_only_its_owner_finds_it() -> None:
 
     async def run() -> None:
         recordings = Recordings(60, 4, 1 << 16)
-        found = recordings.begin(ANN, lambda recording: _wrote(recording, []))
+        found = recordings.begin(of(ANN), lambda recording: _wrote(recording, []))
         assert found is not None
         assert recordings.find(found.id, ANN) is found
         for other in (BEN, None):
@@ -331,7 +341,7 @@ def test_what_nobody_reads_is_bounded(sizes: list[int], most: int) -> None:
     """The oldest events give way; the others are whole and in order; asking for one that is gone is refused."""
 
     async def run() -> None:
-        recording = Recording(None, most)
+        recording = Recording(of(None), most)
         events = [b"data: %d %b" % (number, b"x" * size) for number, size in enumerate(sizes, 1)]
         for event in events:
             await recording.send(event + b"\n\n")
@@ -354,11 +364,29 @@ def test_what_nobody_reads_is_bounded(sizes: list[int], most: int) -> None:
     asyncio.run(run())
 
 
+def test_what_was_masked_is_not_kept_and_the_reader_gets_it_back() -> None:
+    """Whoever asked has its own words; the recording has placeholders."""
+
+    async def run() -> tuple[bytes, bytes]:
+        context = of(ANN)
+        recording = Recording(context, 1 << 16)
+        context.masking = Masking({"joe@example.com": "[MAIL_1]"}, {"[MAIL_1]": "joe@example.com"})
+        said = context.masking.returned("[MAIL_1]")
+        await recording.send(f'data: "to {said}"\n\n'.encode())
+        recording.end()
+        return repr(vars(recording)["_events"]).encode(), b"".join([piece async for piece in recording.after(0)])
+
+    kept, read = asyncio.run(run())
+    assert b"[MAIL_1]" in kept
+    assert b"joe" not in kept
+    assert read == b'id: 1\ndata: "to joe@example.com"\n\n'
+
+
 def test_a_slow_reader_loses_nothing() -> None:
     """The answer waits for it instead."""
 
     async def run() -> bytes:
-        recording = Recording(None, 200)
+        recording = Recording(of(None), 200)
         reading = recording.after(0)
         events = [b"data: %03d" % number for number in range(100)]
 
@@ -384,7 +412,7 @@ def test_two_readers_get_the_same() -> None:
     """While the answer is still being made, and each from where it wants."""
 
     async def run() -> tuple[list[bytes], list[bytes]]:
-        recording = Recording(None, 1 << 16)
+        recording = Recording(of(None), 1 << 16)
         await recording.send(b"data: 1\n\ndata: 2\n\n")
         older, newer = recording.after(0), recording.after(1)
         seen, taken = [await anext(older)], [await anext(newer)]
@@ -403,7 +431,7 @@ def test_one_that_has_gone_does_not_hold_the_other() -> None:
     """Who came last is waited for; an older one that falls behind learns that it has."""
 
     async def run() -> int:
-        recording = Recording(None, 200)
+        recording = Recording(of(None), 200)
         await recording.send(b"data: first\n\n")
         stuck, reading = recording.after(0), recording.after(0)
         await anext(stuck)
@@ -429,7 +457,7 @@ def test_any_number_of_readers_from_anywhere(sizes: list[int], starts: list[int]
     """Each gets what is whole, and in order."""
 
     async def run() -> None:
-        recording = Recording(None, 1 << 20)
+        recording = Recording(of(None), 1 << 20)
         writing = asyncio.create_task(_wrote(recording, [b"data: %b\n\n" % (b"x" * size) for size in sizes]))
         writing.add_done_callback(lambda _: recording.end())
 

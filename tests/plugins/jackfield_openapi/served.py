@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import requests
 from jsonschema import Draft202012Validator
 
-from jackfield.ports.identity import SCOPES
+from jackfield.ports.identity import ADMIN, ADMINISTRATION, SCOPES
 from jackfield.testing.inprocess import InProcessServer
 from jackfield.testing.manifests import SCRIPTED_PLUGIN
 from jackfield.testing.script import TOOL_TEMPLATE
@@ -81,7 +81,7 @@ class Served:
         file = KeyFile(folder / "keys.toml", "keys.toml")
         self.key = _bearer(_made(file, "all", "*"))
         self.other_scopes = {
-            scope: _bearer(_made(file, f"not-{number}", *(SCOPES.keys() - {scope})))
+            scope: _bearer(_made(file, f"not-{number}", *(SCOPES.keys() - {scope} - _ABOVE.get(scope, set()))))
             for number, scope in enumerate(SCOPES)
         }
         """Keys that may do everything but what is asked."""
@@ -197,6 +197,10 @@ def example_for(operation: Mapping[str, Any], example: Any) -> Any:
     scope = operation["security"][0]["bearer"][0]
     names = {"embed": "vectors", "rerank": "ranker"}
     return {**example, "model": names.get(scope, "demo")} if scope in names or "model" in example else example
+
+
+_ABOVE: Final = {scope: {ADMIN} for scope in ADMINISTRATION}
+"""Scopes that contain another one."""
 
 
 def _made(file: KeyFile, name: str, *scopes: str) -> str:

@@ -61,6 +61,8 @@ def _like(served: Served, schema: Mapping[str, Any], example: Any) -> Mapping[st
     if not isinstance(example, dict):
         return schema
     whole = closed({"schemas": {"body": served.resolved(schema)}})["schemas"]["body"]
+    if "properties" not in whole:
+        return schema  # any JSON
     wanted = {name: {"const": value} for name, value in example.items()}
     known = {name: {"enum": list(MODELS)} for name in whole["properties"].keys() & {"model"}}
     return {**whole, "properties": {**whole["properties"], **known, **wanted}, "required": list(example)}

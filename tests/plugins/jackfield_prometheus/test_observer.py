@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pytest
@@ -18,7 +18,16 @@ import jackfield_prometheus
 from jackfield.lifecycle import WorkerState
 from jackfield.manifest import InstanceRef, KernelConfig, Manifest
 from jackfield.plugins import build_kernel
-from jackfield.ports.observer import CacheStats, EngineStats, StoreStats, WorkerChanged, WorkerReported
+from jackfield.ports.observer import (
+    AuditLost,
+    CacheStats,
+    EngineStats,
+    GuardrailActed,
+    LimitRefused,
+    StoreStats,
+    WorkerChanged,
+    WorkerReported,
+)
 from jackfield.testing.kits.observer import ObserverKit, ended
 from jackfield_prometheus.config import PrometheusConfig
 from jackfield_prometheus.histogram import BulkHistogram
@@ -341,12 +350,32 @@ def test_many_at_once_are_counted_like_one_by_one(values: list[list[float]]) -> 
         assert got.get((name, bound), 0.0) == pytest.approx(expected)
 
 
+POLICY: Final = (
+    LimitRefused(limiter="limits", measure="tokens", scope="key", model="demo"),
+    GuardrailActed(guardrail="pii", stage="input", category="pii", code="email", action="masked", model="demo"),
+    AuditLost(sink="audit", count=3),
+)
+
+
+def test_what_policies_keep_out_is_counted(observer: PrometheusObserver) -> None:
+    """By whom, and of events that were lost how many."""
+    for event in (*POLICY, *POLICY):
+        observer.observe(event)
+    samples = [(s.name, s.labels, s.value) for family in families(observer) for s in family.samples]
+    limited = {"limiter": "limits", "measure": "tokens", "scope": "key", "model": "demo"}
+    guarded = {"guardrail": "pii", "stage": "input", "category": "pii", "action": "masked", "model": "demo"}
+    assert ("jackfield_limited_total", limited, 2.0) in samples
+    assert ("jackfield_guarded_total", guarded, 2.0) in samples
+    assert ("jackfield_audit_lost_total", {"sink": "audit"}, 6.0) in samples
+
+
 def test_the_readme_lists_the_metrics(observer: PrometheusObserver) -> None:
     """Name, type and labels of each, and no other."""
     for event in (
         ended(),
         WorkerReported(model="demo", stats=STATS),
         WorkerChanged(model="demo", state="ready", restarts=1),
+        *POLICY,
     ):
         observer.observe(event)
     shown = set()

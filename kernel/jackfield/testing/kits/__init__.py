@@ -58,6 +58,13 @@ KITS: Final = (
     KitEntry(("jackfield_frontends",), "frontend", "FrontendKit", "frontend", "frontends"),
     KitEntry(("jackfield_authenticators",), "authenticator", "AuthenticatorKit", "authenticator", "authenticators"),
     KitEntry(("jackfield_authenticators",), "key_issuer", "KeyIssuerKit", "issuer", "authenticators"),
+    KitEntry(("jackfield_roles",), "roles", "RoleBookKit", "roles", "roles"),
+    KitEntry(("jackfield_audit_sinks",), "audit_sink", "AuditSinkKit", factories="audit_sinks"),
+    KitEntry(("jackfield_secrets",), "secret_source", "SecretSourceKit", "source", "secrets"),
+    KitEntry(("jackfield_policies",), "policy", "PolicyKit", "policy", "policies"),
+    KitEntry(("jackfield_limiters",), "limiter", "LimiterKit", "limiter", "limiters"),
+    KitEntry(("jackfield_guardrails",), "guardrail", "GuardrailKit", "guardrail", "guardrails"),
+    KitEntry(("jackfield_policy_stores",), "policy_store", "PolicyStoreKit", factories="policy_stores"),
     KitEntry(("jackfield_observers",), "observer", "ObserverKit", factories="observers"),
 )
 """Every kit, in the order in which they are run."""

@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 
 from jackfield.errors import Unauthenticated, http
 from jackfield.plugins import Kernel
-from jackfield.ports.identity import CREDENTIAL_MAX, DEADLINE_S, SCOPE, Credential, Principal
+from jackfield.ports.identity import CREDENTIAL_MAX, DEADLINE_S, SCOPE, ClientCertificate, Credential, Principal
 from jackfield.ports.reviewer import Reviewer
 from jackfield.secret import Secret
 from jackfield.testing.kits.kit import Kit
@@ -75,6 +75,21 @@ NEAR_MISSES: Final[dict[str, Callable[[str], str]]] = {
 }
 """What is nearly the good credential."""
 
+FAR: Final = 4_102_444_800.0
+"""The year 2100."""
+
+CERTIFICATES: Final[dict[str, str]] = {
+    "no name": "",
+    "another one": "CN=nobody,OU=strangers",
+    "another one with an escaped part": "CN=a\\,OU=ops,O=b",
+    "a wildcard": "*",
+    "a NUL": "CN=a\0",
+    "line breaks": "CN=a\r\nx",
+    "a lone surrogate": "CN=\ud800",
+    "huge": "CN=" + "a," * 100_000,
+}
+"""Names that nobody has."""
+
 _ACCEPTED: Final = (HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow)
 """The fixtures give the same thing each time."""
 
@@ -84,6 +99,8 @@ class AuthenticatorNeeds(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
     credential: Secret
     """One that it accepts as long as the tests run."""
+    certificate: ClientCertificate | None = None
+    """Where it is about certificates: the one that it accepts. ``credential`` is its SHA-256 then."""
 
 
 class AuthenticatorKit(Kit):
@@ -101,6 +118,13 @@ class AuthenticatorKit(Kit):
     def credential(self) -> str:
         """A credential that it accepts."""
         return self.told(AuthenticatorNeeds).credential.reveal()
+
+    @pytest.fixture(autouse=True)
+    def certificates(self, credential: str) -> Mapping[str, ClientCertificate]:
+        """Certificates that it accepts, by their SHA-256; empty where it is about other things."""
+        found = self.told(AuthenticatorNeeds).certificate if self.needs else None
+        self.shown: Mapping[str, ClientCertificate] = {} if found is None else {credential: found}
+        return self.shown
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_a_good_credential_is_somebody(
@@ -178,6 +202,30 @@ class AuthenticatorKit(Kit):
         }
         self.assert_hidden(shown, credential, credential[:-1])
 
+    @pytest.mark.parametrize("text", CERTIFICATES.values(), ids=list(CERTIFICATES))
+    def test_certificates_of_strangers_are_nobody(self, make_authenticator: AuthenticatorFactory, text: str) -> None:
+        """Whatever their names; an authority that signs for servers may sign names that nobody has checked."""
+        stranger = ClientCertificate(
+            subject=text, common_name=text, names=(text, f"URI:{text}"), issuer=text, serial=text, expires=FAR
+        )
+        asked = Credential("certificate", Secret("0" * 64), stranger)
+        assert not isinstance(asyncio.run(_answer(make_authenticator(), asked)), Principal)
+
+    def test_a_certificate_is_good_no_longer_than_it_says(
+        self, make_authenticator: AuthenticatorFactory, credential: str
+    ) -> None:
+        """Connections may outlive it, and their requests must not; nor is its hash in a header worth anything."""
+        shown = self.shown.get(credential)
+        if shown is None:
+            pytest.skip("the authenticator is not about certificates")
+        authenticator = make_authenticator()
+        assert isinstance(self.judge(authenticator, credential), Principal)
+        over = Credential("certificate", Secret(credential), msgspec.structs.replace(shown, expires=1.0))
+        assert not isinstance(asyncio.run(_answer(authenticator, over)), Principal)
+        for kind in KINDS:
+            said = Credential(kind, Secret(credential))
+            assert not isinstance(asyncio.run(_answer(authenticator, said)), Principal)
+
     def test_many_at_once_are_answered_in_time(self, make_authenticator: AuthenticatorFactory, credential: str) -> None:
         """Good and bad ones between each other, each within the kernel's deadline."""
 
@@ -185,7 +233,7 @@ class AuthenticatorKit(Kit):
             async with asyncio.timeout(DEADLINE_S):
                 return await asyncio.gather(
                     *(
-                        _answer(authenticator, Credential("bearer", Secret(text)))
+                        _answer(authenticator, self.presented(text))
                         for _ in range(AT_ONCE)
                         for text in (credential, credential[:-1])
                     )
@@ -220,7 +268,7 @@ class AuthenticatorKit(Kit):
         """Requests are cancelled at any moment; the next one is judged as ever."""
 
         async def leave(authenticator: Authenticator) -> Principal | Unauthenticated | None:
-            asked = Credential("bearer", Secret(credential))
+            asked = self.presented(credential)
             leaving = [asyncio.create_task(_answer(authenticator, asked)) for _ in range(10)]
             staying = asyncio.create_task(_answer(authenticator, asked))
             await asyncio.sleep(0)
@@ -246,9 +294,14 @@ class AuthenticatorKit(Kit):
 
         async def ask() -> Principal | Unauthenticated | None:
             async with asyncio.timeout(DEADLINE_S):
-                return await _answer(authenticator, Credential(kind, Secret(text)))
+                return await _answer(authenticator, self.presented(text, kind))
 
         return asyncio.run(ask())
+
+    def presented(self, text: str, kind: Kind = "bearer") -> Credential:
+        """*text* in a header, or, where it stands for a good certificate, that one."""
+        shown = self.shown.get(text)
+        return Credential(kind, Secret(text)) if shown is None else Credential("certificate", Secret(text), shown)
 
     def assert_hidden(self, shown: Mapping[str, str], *texts: str) -> None:
         """None of *texts* is in what was *shown*."""

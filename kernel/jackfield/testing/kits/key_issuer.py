@@ -20,19 +20,30 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 from structlog.testing import capture_logs
 
-from jackfield.errors import Conflict, InvalidRequest, JackfieldError, KeyNotFound, PolicyDenied, Unauthenticated
+from jackfield.errors import Conflict, InvalidRequest, KeyNotFound, PolicyDenied
 from jackfield.plugins import Kernel
-from jackfield.ports.identity import Credential, fingerprint
-from jackfield.ports.key_issuer import DEADLINE_S, KeyGrant, KeyIssuer
+from jackfield.ports.identity import fingerprint
+from jackfield.ports.key_issuer import DEADLINE_S, KeyChange, KeyGrant
+from jackfield.testing.kits.key_issuer_calls import (
+    RIGHTS,
+    AskedIssuer,
+    agreed,
+    changed_by,
+    issued_or_refused,
+    never,
+    rights,
+    unused,
+)
 from jackfield.testing.kits.kit import Kit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from jackfield.ports.identity import Authenticator, AuthenticatorFactory, Principal
-    from jackfield.ports.key_issuer import IssuedKey, Judge, NewKey
+    from jackfield.ports.identity import AuthenticatorFactory, Principal
+    from jackfield.ports.key_issuer import IssuedKey, NewKey
     from jackfield.secret import Secret
 
 Result = TypeVar("Result")
@@ -70,8 +81,9 @@ class KeyIssuerKit(Kit):
     def test_a_new_key_is_good_at_once(self, make_issuer: AuthenticatorFactory) -> None:
         """It is for what it was made for, and it is listed."""
         grant = msgspec.structs.replace(self.grant(), owner="the kit", models=("one", "two"), priority=7)
+        grant = msgspec.structs.replace(grant, user="u", team="t", tenant="n", roles=("r",), tags=("a", "b"))
 
-        async def scenario(issuer: _Issuer) -> tuple[NewKey, Principal | None, IssuedKey]:
+        async def scenario(issuer: AskedIssuer) -> tuple[NewKey, Principal | None, IssuedKey]:
             made = await issuer.keys.issue(grant)
             return made, await issuer.who(made.key), await issuer.listed(made.issued.fingerprint)
 
@@ -79,27 +91,26 @@ class KeyIssuerKit(Kit):
         assert principal is not None
         assert (principal.name, principal.scopes, principal.priority) == (grant.name, frozenset(grant.scopes), 7)
         assert principal.models == frozenset({"one", "two"})
+        assert (principal.user, principal.team, principal.tenant_name) == ("u", "t", "n")
+        assert (principal.roles, principal.tags) == (frozenset({"r"}), frozenset({"a", "b"}))
         assert principal.fingerprint == listed.fingerprint == fingerprint(made.key.reveal())
-        assert listed == made.issued
-        assert (listed.name, listed.owner, listed.models, listed.state) == (
-            grant.name,
-            "the kit",
-            ("one", "two"),
-            "active",
-        )
+        assert unused(listed) == made.issued
+        assert rights(listed) == rights(made.issued) == tuple(getattr(grant, field) for field in RIGHTS)
+        assert listed.state == "active"
+        assert made.key.reveal().startswith(listed.prefix)
 
     def test_a_revoked_key_is_refused_at_once(self, make_issuer: AuthenticatorFactory) -> None:
         """And for ever; it stays listed."""
 
-        async def scenario(issuer: _Issuer) -> tuple[Sequence[IssuedKey], Sequence[IssuedKey], IssuedKey]:
+        async def scenario(issuer: AskedIssuer) -> tuple[Sequence[IssuedKey], Sequence[IssuedKey], IssuedKey]:
             made = await issuer.keys.issue(self.grant())
-            revoked = await issuer.keys.revoke(made.issued.name, _agreed)
+            revoked = await issuer.keys.revoke(made.issued.name, agreed)
             assert await issuer.refuses(made.key)
-            again = await issuer.keys.revoke(made.issued.fingerprint, _never)
+            again = await issuer.keys.revoke(made.issued.fingerprint, never)
             return revoked, again, await issuer.listed(made.issued.fingerprint)
 
         revoked, again, listed = self.run(make_issuer, scenario)
-        assert (list(revoked), list(again)) == ([listed], [])
+        assert (list(map(unused, revoked)), list(again)) == ([unused(listed)], [])
         assert listed.state == "revoked"
 
     @pytest.mark.parametrize("grace_s", [0.0, 3600.0])
@@ -108,26 +119,26 @@ class KeyIssuerKit(Kit):
     ) -> None:
         """The old one is refused at once, or good as long as was said."""
 
-        async def scenario(issuer: _Issuer) -> tuple[NewKey, NewKey, bool]:
+        async def scenario(issuer: AskedIssuer) -> tuple[NewKey, NewKey, bool]:
             old = await issuer.keys.issue(msgspec.structs.replace(self.grant(), owner="x", priority=3, models=("m",)))
-            new = await issuer.keys.rotate(old.issued.name, _agreed, grace_s=grace_s, expires=None)
+            new = await issuer.keys.rotate(old.issued.name, agreed, grace_s=grace_s, expires=None)
             assert await issuer.who(new.key) is not None
             return old, new, await issuer.refuses(old.key)
 
         old, new, refused = self.run(make_issuer, scenario)
         assert new.replaced is not None
         assert new.replaced.fingerprint == old.issued.fingerprint != new.issued.fingerprint
-        assert _rights(new.issued) == _rights(old.issued)
+        assert rights(new.issued) == rights(old.issued)
         assert (refused, new.replaced.state) == ((False, "rotated") if grace_s else (True, "revoked"))
 
     def test_keys_end_when_they_are_told_to(self, make_issuer: AuthenticatorFactory) -> None:
         """As they say; a successor lives as long as its predecessor was to, or as it is told."""
         ahead = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
 
-        async def scenario(issuer: _Issuer) -> list[datetime | None]:
+        async def scenario(issuer: AskedIssuer) -> list[datetime | None]:
             made = await issuer.keys.issue(msgspec.structs.replace(self.grant(), expires=ahead))
-            same = await issuer.keys.rotate(made.issued.fingerprint, _agreed, grace_s=0, expires=None)
-            told = await issuer.keys.rotate(same.issued.fingerprint, _agreed, grace_s=0, expires=ahead)
+            same = await issuer.keys.rotate(made.issued.fingerprint, agreed, grace_s=0, expires=None)
+            told = await issuer.keys.rotate(same.issued.fingerprint, agreed, grace_s=0, expires=ahead)
             return [each.issued.expires for each in (made, same, told)]
 
         first, same, told = self.run(make_issuer, scenario)
@@ -135,7 +146,65 @@ class KeyIssuerKit(Kit):
         assert same is not None
         assert abs(same - ahead) < timedelta(hours=1)
 
-    @pytest.mark.parametrize("change", ["revoke", "rotate"])
+    def test_a_changed_key_is_what_it_was_told_to_be(self, make_issuer: AuthenticatorFactory) -> None:
+        """At once; what was not named stays, and what can be given can be taken back."""
+        grant = msgspec.structs.replace(self.grant(), owner="x", priority=3, models=("m",))
+        wanted = KeyChange(owner="y", team="t", tenant="u", tags=("a", "b"), models=None, priority=UNSET)
+
+        async def scenario(issuer: AskedIssuer) -> tuple[IssuedKey, IssuedKey, Principal | None, IssuedKey]:
+            made = await issuer.keys.issue(grant)
+            [changed] = await issuer.keys.change(made.issued.fingerprint, wanted, agreed)
+            principal = await issuer.who(made.key)
+            [back] = await issuer.keys.change(grant.name, KeyChange(owner="", team="", tenant="", tags=()), agreed)
+            return made.issued, changed, principal, back
+
+        made, changed, principal, back = self.run(make_issuer, scenario)
+        told = {"owner": "y", "team": "t", "tenant": "u", "tags": ("a", "b"), "models": None}
+        assert unused(changed) == msgspec.structs.replace(made, **told)
+        assert principal is not None
+        assert (principal.owner, principal.team, principal.tenant_name) == ("y", "t", "u")
+        assert (principal.tags, principal.models, principal.priority) == (frozenset({"a", "b"}), None, 3)
+        assert unused(back) == msgspec.structs.replace(made, models=None, owner="")
+
+    def test_a_blocked_key_is_refused_until_it_is_unblocked(self, make_issuer: AuthenticatorFactory) -> None:
+        """It stays listed, and what was revoked meanwhile does not come back."""
+
+        async def scenario(issuer: AskedIssuer) -> tuple[list[bool], list[str]]:
+            made = await issuer.keys.issue(self.grant())
+            name = made.issued.name
+            refused: list[bool] = []
+            states: list[str] = []
+            for blocked in (True, True, False, True):
+                [changed] = await issuer.keys.change(name, KeyChange(blocked=blocked), agreed)
+                states.append(changed.state)
+                refused.append(await issuer.refuses(made.key))
+            await issuer.keys.revoke(name, agreed)
+            with pytest.raises(Conflict):
+                await issuer.keys.change(name, KeyChange(blocked=False), never)
+            assert await issuer.refuses(made.key)
+            return refused, states
+
+        assert self.run(make_issuer, scenario) == (
+            [True, True, False, True],
+            ["blocked", "blocked", "active", "blocked"],
+        )
+
+    def test_when_a_key_ends_can_be_changed(self, make_issuer: AuthenticatorFactory) -> None:
+        """Also that it ends at all."""
+        ahead = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+
+        async def scenario(issuer: AskedIssuer) -> list[datetime | None]:
+            made = await issuer.keys.issue(self.grant())
+            ends: list[datetime | None] = []
+            for expires in (ahead, ahead - timedelta(days=1), None):
+                [changed] = await issuer.keys.change(made.issued.name, KeyChange(expires=expires), agreed)
+                ends.append(changed.expires)
+                assert await issuer.who(made.key) is not None
+            return ends
+
+        assert self.run(make_issuer, scenario) == [ahead, ahead - timedelta(days=1), None]
+
+    @pytest.mark.parametrize("change", ["change", "revoke", "rotate"])
     def test_a_change_that_is_refused_changes_nothing(self, make_issuer: AuthenticatorFactory, change: str) -> None:
         """The judge sees the keys it is about and all others, once, and has the last word."""
         seen: list[tuple[set[str], set[str]]] = []
@@ -144,13 +213,13 @@ class KeyIssuerKit(Kit):
             seen.append(({each.fingerprint for each in affected}, {each.fingerprint for each in others}))
             raise PolicyDenied("no")
 
-        async def scenario(issuer: _Issuer) -> tuple[str, set[str]]:
+        async def scenario(issuer: AskedIssuer) -> tuple[str, set[str]]:
             made = await issuer.keys.issue(self.grant())
             before = await issuer.keys.issued()
             with pytest.raises(PolicyDenied):
-                await _changed(issuer.keys, change, made.issued.name, refuse)
+                await changed_by(issuer.keys, change, made.issued.name, refuse)
             assert await issuer.who(made.key) is not None
-            assert list(await issuer.keys.issued()) == list(before)
+            assert list(map(unused, await issuer.keys.issued())) == list(map(unused, before))
             return made.issued.fingerprint, {each.fingerprint for each in before}
 
         mine, all_ = self.run(make_issuer, scenario)
@@ -159,26 +228,28 @@ class KeyIssuerKit(Kit):
     def test_nobody_is_not_found(self, make_issuer: AuthenticatorFactory) -> None:
         """Whatever they are called; nobody is judged."""
 
-        async def scenario(issuer: _Issuer) -> None:
+        async def scenario(issuer: AskedIssuer) -> None:
             for which in (self.grant().name, "", "\0", "../..", "x" * 10_000, "\ud800"):
                 with pytest.raises(KeyNotFound):
-                    await issuer.keys.revoke(which, _never)
+                    await issuer.keys.revoke(which, never)
                 with pytest.raises(KeyNotFound):
-                    await issuer.keys.rotate(which, _never, grace_s=0, expires=None)
+                    await issuer.keys.change(which, KeyChange(blocked=True), never)
+                with pytest.raises(KeyNotFound):
+                    await issuer.keys.rotate(which, never, grace_s=0, expires=None)
 
         self.run(make_issuer, scenario)
 
     def test_a_name_is_taken_until_its_key_is_revoked(self, make_issuer: AuthenticatorFactory) -> None:
         """And what was revoked is not rotated."""
 
-        async def scenario(issuer: _Issuer) -> None:
+        async def scenario(issuer: AskedIssuer) -> None:
             grant = self.grant()
             made = await issuer.keys.issue(grant)
             with pytest.raises(Conflict):
                 await issuer.keys.issue(grant)
-            await issuer.keys.revoke(grant.name, _agreed)
+            await issuer.keys.revoke(grant.name, agreed)
             with pytest.raises(Conflict):
-                await issuer.keys.rotate(made.issued.fingerprint, _never, grace_s=0, expires=None)
+                await issuer.keys.rotate(made.issued.fingerprint, never, grace_s=0, expires=None)
             await issuer.keys.issue(grant)
 
         self.run(make_issuer, scenario)
@@ -192,23 +263,23 @@ class KeyIssuerKit(Kit):
         grant = msgspec.structs.replace(self.grant(), owner=owner, models=tuple(models))
         grant = msgspec.structs.replace(grant, name=f"{grant.name}{name}"[:200])
 
-        async def scenario(issuer: _Issuer) -> None:
-            made = await _issued_or_refused(issuer.keys, grant)
+        async def scenario(issuer: AskedIssuer) -> None:
+            made = await issued_or_refused(issuer.keys, grant)
             if isinstance(made, InvalidRequest):
                 assert made.param in grant.__struct_fields__
                 return
             listed = await issuer.listed(made.issued.fingerprint)
             assert (listed.name, listed.owner, listed.models) == (grant.name, owner, tuple(models))
-            await issuer.keys.revoke(made.issued.fingerprint, _agreed)
+            await issuer.keys.revoke(made.issued.fingerprint, agreed)
 
         self.run(make_issuer, scenario)
 
     def test_changes_at_the_same_moment_are_all_made(self, make_issuer: AuthenticatorFactory) -> None:
         """None overwrites another."""
 
-        async def scenario(issuer: _Issuer) -> tuple[set[str], set[str]]:
+        async def scenario(issuer: AskedIssuer) -> tuple[set[str], set[str]]:
             made = await asyncio.gather(*(issuer.keys.issue(self.grant()) for _ in range(AT_ONCE)))
-            await asyncio.gather(*(issuer.keys.revoke(each.issued.name, _agreed) for each in made[::2]))
+            await asyncio.gather(*(issuer.keys.revoke(each.issued.name, agreed) for each in made[::2]))
             listed = {each.fingerprint for each in await issuer.keys.issued() if each.state == "active"}
             return {each.issued.fingerprint for each in made[1::2]}, {
                 each.issued.fingerprint for each in made if each.issued.fingerprint in listed
@@ -220,7 +291,7 @@ class KeyIssuerKit(Kit):
     def test_only_one_of_many_gets_a_name(self, make_issuer: AuthenticatorFactory) -> None:
         """The others are told that it is taken."""
 
-        async def scenario(issuer: _Issuer) -> list[NewKey | BaseException]:
+        async def scenario(issuer: AskedIssuer) -> list[NewKey | BaseException]:
             grant = self.grant()
             return await asyncio.gather(*(issuer.keys.issue(grant) for _ in range(AT_ONCE)), return_exceptions=True)
 
@@ -230,7 +301,7 @@ class KeyIssuerKit(Kit):
     def test_judges_see_what_others_have_just_changed(self, make_issuer: AuthenticatorFactory) -> None:
         """Who keeps the last of several, keeps one, also where all are revoked in one moment."""
 
-        async def scenario(issuer: _Issuer) -> list[bool]:
+        async def scenario(issuer: AskedIssuer) -> list[bool]:
             made = [await issuer.keys.issue(self.grant()) for _ in range(4)]
             mine = {each.issued.fingerprint for each in made}
 
@@ -247,7 +318,7 @@ class KeyIssuerKit(Kit):
     def test_a_caller_who_leaves_harms_nobody(self, make_issuer: AuthenticatorFactory) -> None:
         """Requests are cancelled at any moment; what they asked for is done whole or not at all."""
 
-        async def scenario(issuer: _Issuer) -> None:
+        async def scenario(issuer: AskedIssuer) -> None:
             leaving = [asyncio.ensure_future(issuer.keys.issue(self.grant())) for _ in range(AT_ONCE)]
             await asyncio.sleep(0)
             for task in leaving:
@@ -263,11 +334,11 @@ class KeyIssuerKit(Kit):
     ) -> None:
         """Neither in what is listed, nor in what is logged and printed."""
 
-        async def scenario(issuer: _Issuer) -> tuple[list[Secret], str]:
+        async def scenario(issuer: AskedIssuer) -> tuple[list[Secret], str]:
             made = await issuer.keys.issue(self.grant())
-            new = await issuer.keys.rotate(made.issued.name, _agreed, grace_s=0, expires=None)
+            new = await issuer.keys.rotate(made.issued.name, agreed, grace_s=0, expires=None)
             listed = await issuer.keys.issued()
-            await issuer.keys.revoke(made.issued.name, _agreed)
+            await issuer.keys.revoke(made.issued.name, agreed)
             return [made.key, new.key], repr((made, new, listed, issuer.authenticator))
 
         with capture_logs() as lines:
@@ -280,59 +351,11 @@ class KeyIssuerKit(Kit):
         """For a key of a name that nobody else has."""
         return KeyGrant(name=f"kit-{_run}-{next(_names)}", scopes=(self.told(KeyIssuerNeeds).scope,))
 
-    def run(self, make_issuer: AuthenticatorFactory, scenario: Callable[[_Issuer], Awaitable[Result]]) -> Result:
+    def run(self, make_issuer: AuthenticatorFactory, scenario: Callable[[AskedIssuer], Awaitable[Result]]) -> Result:
         """Run *scenario* with an issuer of its own, within the time that a few calls may take."""
 
         async def play() -> Result:
             async with asyncio.timeout(4 * DEADLINE_S):
-                return await scenario(_Issuer(make_issuer()))
+                return await scenario(AskedIssuer(make_issuer()))
 
         return asyncio.run(play())
-
-
-class _Issuer:
-    """An authenticator that is an issuer too."""
-
-    def __init__(self, authenticator: Authenticator) -> None:
-        assert isinstance(authenticator, KeyIssuer), "it does not have all methods of a KeyIssuer"
-        self.authenticator = authenticator
-        self.keys: KeyIssuer = authenticator
-
-    async def who(self, key: Secret) -> Principal | None:
-        return await self.authenticator.authenticate(Credential("bearer", key))
-
-    async def refuses(self, key: Secret) -> bool:
-        try:
-            return await self.who(key) is None
-        except Unauthenticated:
-            return True
-
-    async def listed(self, wanted: str) -> IssuedKey:
-        [found] = [each for each in await self.keys.issued() if each.fingerprint == wanted]
-        return found
-
-
-async def _changed(issuer: KeyIssuer, change: str, which: str, judge: Judge) -> None:
-    if change == "revoke":
-        await issuer.revoke(which, judge)
-    else:
-        await issuer.rotate(which, judge, grace_s=0, expires=None)
-
-
-async def _issued_or_refused(issuer: KeyIssuer, grant: KeyGrant) -> NewKey | InvalidRequest:
-    try:
-        return await issuer.issue(grant)
-    except InvalidRequest as error:
-        return error
-
-
-def _agreed(_affected: Sequence[IssuedKey], _others: Sequence[IssuedKey]) -> None:
-    """Nothing is wrong."""
-
-
-def _never(_affected: Sequence[IssuedKey], _others: Sequence[IssuedKey]) -> None:
-    raise JackfieldError("nobody was to be judged")
-
-
-def _rights(key: IssuedKey) -> tuple[object, ...]:
-    return key.name, key.owner, key.scopes, key.models, key.priority

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from jackfield.context import RequestContext
-from jackfield.errors import BodyTooLarge, JackfieldError
+from jackfield.errors import BodyTooLarge, JackfieldError, UnsupportedField
 from jackfield.pooled import Pooled
 from jackfield.ports.backend import ModelInfo
 from jackfield.ports.frontend import ModelCard
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from jackfield.context import Room
+    from jackfield.moderation import Moderation
     from jackfield.pooled import PoolRequest
     from jackfield.ports.frontend import Frontend, FrontendFactory, Handler
     from jackfield.ports.identity import Principal
     from jackfield.ports.key_issuer import KeyIssuer
+    from jackfield.ports.limiter import LimitBook, Standing
     from jackfield.ports.operating import Operator
+    from jackfield.ports.policy_store import PolicyDocuments
     from jackfield.ports.records import RecordStore
     from jackfield.questions import Question, Reply
     from jackfield.types import FinishReason, GenerateEvent, GenerateRequest
@@ -104,12 +107,17 @@ class ScriptedGateway:
         replies: What they are answered with, in order.
         records: Where records are kept; None keeps none.
         key_issuers: Whose keys can be changed, by name.
+        documents: Those of the policy store; None where there is none.
+        limits: What is left of callers' limits; None where nobody can say.
         refusals: Why principals may nothing any more, by their id; the empty one is nobody's.
         accounted: What was told of work that no request waits for: its context and status.
         chat_template: The model's; None where it has none.
         revision: What requests learn of the model: its mark.
         room: What they learn of its room; None tells them nothing.
+        standings: What they learn of the caller's limits.
         openapi: The document that describes the server.
+        moderations: What is found in texts, in order.
+        guarded: Whether guardrails are said to be enabled.
         open: Requests that are being played right now; back to 0 when a frontend has closed all its generators.
         left: Requests whose generator was closed before its script ended.
     """
@@ -126,20 +134,35 @@ class ScriptedGateway:
         self.chat_template: str | None = None
         self.revision = ""
         self.room: Room | None = None
+        self.standings: Sequence[Standing] = ()
         self.refusals: dict[str, JackfieldError] = {}
+        self.reviewed: Principal | None = None
+        self.reviews = 0
         self.accounted: list[tuple[RequestContext, int]] = []
         self.key_issuers: Mapping[str, KeyIssuer] = {}
+        self.documents: PolicyDocuments | None = None
+        self.limits: LimitBook | None = None
         self.scripted_operator: Operator | None = None
         self.openapi = b'{"openapi":"3.1.1","info":{"title":"scripted","version":"0"},"paths":{}}'
+        self.moderations: list[Moderation] = []
+        self.guarded = False
         self.open = 0
         self.left = 0
 
+    async def moderate(self, context: RequestContext, texts: Sequence[str]) -> Sequence[Moderation]:
+        """The next of ``moderations``, for each text; refused where there is none."""
+        self.contexts.append(context)
+        if not self.moderations:
+            raise UnsupportedField("no guardrail is enabled here that moderates", param="input")
+        return [self.moderations.pop(0) for _ in texts]
+
     async def review(self, principal: Principal | None) -> Principal | None:
-        """Whoever is not in ``refusals`` may what it could."""
+        """Whoever is not in ``refusals`` may what it could, or what ``reviewed`` may."""
+        self.reviews += 1
         refusal = self.refusals.get(principal.id if principal is not None else "")
         if refusal is not None:
             raise refusal
-        return principal
+        return self.reviewed or principal
 
     def account(self, context: RequestContext, status: int) -> None:
         """Remember it."""
@@ -155,18 +178,19 @@ class ScriptedGateway:
     def models(self, context: RequestContext) -> Sequence[ModelCard]:
         """The scripted model, and one that is still loading."""
         card = ModelCard(name=MODEL, aliases=(ALIAS,), created=CREATED, ready=True)
-        return (
-            msgspec.structs.replace(
-                card, context=512, description=INFO.description, info=INFO, chat_template=self.chat_template
-            ),
-            ModelCard(name="org/loading", aliases=(), created=CREATED, ready=False),
+        card = msgspec.structs.replace(
+            card, context=512, description=INFO.description, info=INFO, chat_template=self.chat_template
         )
+        cards = (card, ModelCard(name="org/loading", aliases=(), created=CREATED, ready=False))
+        caller = context.principal
+        return [each for each in cards if caller is None or caller.may_use(each.name, *each.aliases)]
 
     async def generate(self, context: RequestContext, request: GenerateRequest) -> AsyncGenerator[GenerateEvent, None]:
         """Play the script."""
         self.requests.append(request)
         self.contexts.append(context)
         context.model, context.revision, context.room = MODEL, self.revision, self.room
+        context.standings = self.standings
         self.open += 1
         ended = False
         try:

@@ -186,6 +186,14 @@ def hand_over(server: Target, count: int) -> Body:
     return _hand_over(server, b"\n".join(map(msgspec.json.encode, lines)), "/v1/chat/completions")
 
 
+@when(words("I hand over a batch that asks {text:Text}"), target_fixture="batch")
+def hand_over_text(server: Target, text: str) -> Body:
+    """One chat."""
+    chat = {"model": server.client.model, "messages": [{"role": "user", "content": text}]}
+    line = {"custom_id": "0", "method": "POST", "url": "/v1/chat/completions", "body": chat}
+    return _hand_over(server, msgspec.json.encode(line), "/v1/chat/completions")
+
+
 def _hand_over(server: Target, content: bytes, endpoint: str) -> Body:
     file = _upload(server, content)
     body: JsonValue = {"input_file_id": file["id"], "endpoint": endpoint, "completion_window": "24h"}

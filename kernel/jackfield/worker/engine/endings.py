@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from jackfield.channel.messages import RequestFailed
-from jackfield.errors import ErrorRecord
+from jackfield.error_record import ErrorRecord
 from jackfield.lifecycle import RequestEvent
 from jackfield.types import Finished, Timings, Usage
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from jackfield.channel.messages import RequestFailed
-from jackfield.errors import BackendFault, ErrorRecord, InvalidRequest, WorkerDied
+from jackfield.error_record import ErrorRecord
+from jackfield.errors import BackendFault, InvalidRequest, WorkerDied
 from jackfield.lifecycle import RequestEvent, RequestState
 from jackfield.pooled import Pooled
 from jackfield.ports.backend import Batch

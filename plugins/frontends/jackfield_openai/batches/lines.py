@@ -93,6 +93,7 @@ async def answered(gateway: Gateway, config: OpenAIConfig, context: RequestConte
     call = (decode_chat if chat else decode_completion)(body, config.unknown_fields)
     call, keep = keeping(gateway, config.unknown_fields, context, _last(call))
     check_documents(gateway, context, call)
+    context.whole = True
     context.user = user_mark(call.user)
     async with aclosing(outputs(gateway, context, call.requests)) as events:
         return await whole(call, kind, completed(call, events), context, keep)

@@ -231,6 +231,8 @@ class BatchWork:
         context.deadline = time.monotonic() + kept.batch.expires_at - time.time()
         try:
             body = await self._answerer.answered(context, attempt.line)
+            if context.masking is not None:  # what is in a file is kept
+                body = context.masking.hidden_json(body)
             status, ok = 200, True
         except JackfieldError as error:
             if isinstance(error, DeadlineExceeded) and await progress.over():

@@ -13,6 +13,7 @@ from jackfield_openai.records import tenant_of
 if TYPE_CHECKING:
     from jackfield.context import RequestContext
     from jackfield.frontends.rules import Mode
+    from jackfield.masking import Masking
     from jackfield.ports.frontend import Gateway
     from jackfield_openai.bodies import Call
 
@@ -20,8 +21,16 @@ if TYPE_CHECKING:
 class Keep(Protocol):
     """Keeps one answer."""
 
-    async def __call__(self, answer: bytes) -> None:
-        """*answer* is the whole of it; raises ``JackfieldError`` where it cannot be kept."""
+    async def __call__(self, answer: bytes, masking: Masking | None) -> None:
+        """Keep it, without what guardrails have masked.
+
+        Parameters:
+            answer: The whole of it.
+            masking: ``RequestContext.masking`` of its request.
+
+        Raises:
+            JackfieldError: It cannot be kept.
+        """
         ...
 
 
@@ -43,8 +52,8 @@ def keeping(gateway: Gateway, mode: Mode, context: RequestContext, call: Call) -
     if gateway.records is not None:
         chats = StoredChats(gateway.records, tenant_of(context))
 
-        async def keep(answer: bytes) -> None:
-            await chats.keep(answer, stored, context.request_id)
+        async def keep(answer: bytes, masking: Masking | None) -> None:
+            await chats.keep(answer, stored, context.request_id, masking)
 
         return call, keep
     if mode == "strict":

@@ -14,6 +14,7 @@ from jackfield_openai.records import is_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from jackfield.masking import Masking
     from jackfield.ports.records import RecordStore
     from jackfield_openai.bodies import Stored
     from jackfield_openai.responses.listing import Page
@@ -79,13 +80,14 @@ class StoredChats:
         self._records = records
         self._tenant = tenant
 
-    async def keep(self, answer: bytes, stored: Stored, request_id: str) -> None:
+    async def keep(self, answer: bytes, stored: Stored, request_id: str, masking: Masking | None = None) -> None:
         """Keep a new answer.
 
         Parameters:
             answer: As it is, or was, sent in one object.
             stored: What its request wants to be kept besides.
             request_id: Of the request.
+            masking: What guardrails have masked, which is not kept.
 
         Raises:
             NoRoomLeft: It is larger than the store.
@@ -100,6 +102,8 @@ class StoredChats:
                 "messages": stored.messages,
             }
         )
+        if masking is not None:
+            body = masking.hidden_json(body)
         # finer than the answer says it, so that listings are in order
         await self._put(known.id, time.time(), body)
 

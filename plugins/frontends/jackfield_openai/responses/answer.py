@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 
 _encode = msgspec.json.Encoder().encode
 
-_REASONS: Final = {"length": "max_output_tokens", "malformed_tool_call": "malformed_tool_call"}
-"""Why a response is incomplete; the second one is ours: a call that cannot be read stands in the text."""
+_REASONS: Final = {
+    "length": "max_output_tokens",
+    "content_filter": "content_filter",
+    "malformed_tool_call": "malformed_tool_call",
+}
+"""Why a response is incomplete; the last one is ours: a call that cannot be read stands in the text."""
 
 
 class ResponseAnswer:

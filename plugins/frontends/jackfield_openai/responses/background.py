@@ -8,10 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import InvalidRequest, QueueFull
+from jackfield_openai.records import tenant_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
+    from jackfield.context import RequestContext
     from jackfield_openai.responses.answer import ResponseAnswer
 
 RUNNING_MAX: Final = 32
@@ -28,11 +30,14 @@ class Run:
     """One response in the background. Gateway's event loop.
 
     Parameters:
+        context: Of its work. Originals of what guardrails have masked are not among the events that are kept; whoever
+            follows it gets them back.
         answer: What it becomes.
     """
 
-    def __init__(self, answer: ResponseAnswer) -> None:
+    def __init__(self, context: RequestContext, answer: ResponseAnswer) -> None:
         self.answer = answer
+        self._context = context
         self.task: asyncio.Task[None] | None = None
         self.closing = False
         """Whether it ends because the server does."""
@@ -44,6 +49,8 @@ class Run:
 
     def add(self, events: bytes) -> None:
         """More events."""
+        if self._context.masking is not None:
+            events = self._context.masking.hidden_events(events)
         added = [event + b"\n\n" for event in events.split(b"\n\n") if event]
         self._events += added
         self._size += len(events)
@@ -71,7 +78,9 @@ class Run:
             events = self._events[place - self._dropped :]
             if events:
                 place += len(events)
-                yield b"".join(events)
+                masking = self._context.masking
+                joined = b"".join(events)
+                yield joined if masking is None else masking.shown_events(joined)
             elif self._ended:
                 return
             else:
@@ -95,15 +104,15 @@ class Background:
     def __init__(self) -> None:
         self._runs: OrderedDict[tuple[str, str], Run] = OrderedDict()
 
-    def start(self, tenant: str, answer: ResponseAnswer, work: Callable[[Run], Awaitable[None]]) -> Run:
-        """Run *work* in a task of its own.
+    def start(self, context: RequestContext, answer: ResponseAnswer, work: Callable[[Run], Awaitable[None]]) -> Run:
+        """Run *work*, of *context*, in a task of its own.
 
         Raises:
             QueueFull: As many run as may.
         """
         self.check_room()
-        run = Run(answer)
-        self._runs[tenant, str(answer.response["id"])] = run
+        run = Run(context, answer)
+        self._runs[tenant_of(context), str(answer.response["id"])] = run
         run.task = asyncio.get_running_loop().create_task(self._worked(run, work))
         return run
 

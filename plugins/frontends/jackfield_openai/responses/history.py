@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from jackfield.errors import InvalidRequest, NoRoomLeft, RecordNotFound
+from jackfield.errors import ContentBlocked, InvalidRequest, NoRoomLeft, RecordNotFound, http
 from jackfield.ports.records import Record, StoreFull
-from jackfield_openai.records import is_id
+from jackfield_openai.records import is_id, tenant_of
 from jackfield_openai.responses.items import ITEMS_MAX, CallItem, CallOutputItem, Item, MessageItem, ReasoningItem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jackfield.context import RequestContext
     from jackfield.ports.records import RecordStore
     from jackfield_openai.responses.objects import Object
 
@@ -24,6 +25,8 @@ DEPTH_MAX: Final = 1024
 
 BYTES_MAX: Final = 16 << 20
 """Most bytes of them together."""
+
+_BLOCKED: Final = http(ContentBlocked("")).code
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,12 +71,14 @@ class History:
 
     Parameters:
         records: Where they are.
-        tenant: Whose.
+        context: Of a request of that tenant. What guardrails mask in it is not kept, and nothing of what was said
+            where they have blocked it.
     """
 
-    def __init__(self, records: RecordStore, tenant: str) -> None:
+    def __init__(self, records: RecordStore, context: RequestContext) -> None:
         self._records = records
-        self._tenant = tenant
+        self._context = context
+        self._tenant = tenant_of(context)
 
     async def keep(self, response: Object, given: Sequence[Item], *, new: bool = True) -> None:
         """Keep a response and what was said to it.
@@ -86,7 +91,10 @@ class History:
         Raises:
             NoRoomLeft: It is larger than the store.
         """
-        body = msgspec.json.encode({"response": response, "input": given})
+        blocked = self._context.code == _BLOCKED
+        body = msgspec.json.encode({"response": response, "input": () if blocked else given})
+        if self._context.masking is not None:
+            body = self._context.masking.hidden_json(body)
         record = Record(
             kind=KIND,
             id=str(response["id"]),

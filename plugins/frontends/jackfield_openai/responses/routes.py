@@ -104,6 +104,7 @@ class Responses:
         work = await self._work(call, context)
         context.user = user_mark(call.body.safety_identifier or call.body.user or "")
         headers = ignored_header(call.ignored)
+        context.whole = not call.body.stream
         if call.body.background:
             run = await self._start(work, context)
             if call.body.stream:
@@ -135,6 +136,7 @@ class Responses:
             if value:
                 raise UnsupportedField(f"{name}: a line of a batch is answered as a whole", param=name)
         context.user = user_mark(call.body.safety_identifier or call.body.user or "")
+        context.whole = True
         work = await self._work(call, context)
         last = msgspec.structs.replace(work.request, priority=PRIORITY_MAX)
         work = msgspec.structs.replace(work, request=last, tier=BATCH)
@@ -218,7 +220,7 @@ class Responses:
         return records
 
     def _history(self, context: RequestContext) -> History:
-        return History(self._records(), tenant_of(context))
+        return History(self._records(), context)
 
     def _liveness(self, context: RequestContext) -> Liveness:
         return Liveness(self._records(), tenant_of(context))
@@ -315,11 +317,12 @@ class Responses:
     async def _start(self, work: Work, context: RequestContext) -> Run:
         own = RequestContext(context.request_id, ROUTE, context.client)
         own.principal, own.fingerprint, own.user = context.principal, context.fingerprint, context.user
-        history, liveness = self._history(context), self._liveness(context)
+        history, liveness = self._history(own), self._liveness(context)
         answer = self._answer(work, context)
         self._background.check_room()
         answer.response["status"] = "queued"
-        await history.keep(answer.response, work.given)
+        # what guardrails have not judged yet is not kept
+        await history.keep(answer.response, () if self._gateway.guarded else work.given)
         await liveness.beat(str(answer.response["id"]))
         running = Running(
             self._gateway,
@@ -329,7 +332,7 @@ class Responses:
             lambda: history.keep(answer.response, work.given, new=False),
             liveness,
         )
-        return self._background.start(tenant_of(context), answer, running.make)
+        return self._background.start(own, answer, running.make)
 
     async def _follow(
         self, request: web.Request, run: Run, after: int, headers: Mapping[str, str]

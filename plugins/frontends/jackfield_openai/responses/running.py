@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final
 
-from jackfield.errors import Draining, JackfieldError, http
+from jackfield.errors import Draining, InsufficientScope, JackfieldError, ModelNotFound, http
 from jackfield.frontends.outputs import next_output
 from jackfield_openai.responses.liveness import LEASE_S
 
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 ROUTE: Final = "background /v1/responses"
 """What it is called in metrics and in the access log."""
+
+SCOPE: Final = "generate"
+"""Of the route that begins it."""
+
+REVIEW_S: Final = 1.0
+"""Between two looks at what may still be done for whoever has asked for it."""
 
 CANCELLED: Final = 499
 """Its status there, where somebody has ended it: nobody gets an answer."""
@@ -55,17 +61,21 @@ class Running:
         self._keep = keep
         self._liveness = liveness
         self._id = str(answer.response["id"])
+        self._refusal: JackfieldError | None = None
+        """Why whoever has asked for it may not any more."""
 
     async def make(self, run: Run) -> None:
         """Work until it has ended, or is cancelled."""
-        beating = asyncio.ensure_future(self._beat(asyncio.current_task()))
+        making = asyncio.current_task()
+        watching = [asyncio.ensure_future(self._beat(making)), asyncio.ensure_future(self._review(making))]
         status, last = 200, b""
         try:
             await self._generate(run)
         except JackfieldError as error:
             status, last = http(error).status, self._answer.failed(error)
         finally:
-            beating.cancel()
+            for each in watching:
+                each.cancel()
             if not self._answer.ended:
                 status, last = self._cut_off(run)
             # what cannot be kept the kernel has logged; clients of this gateway still read it
@@ -86,7 +96,9 @@ class Running:
                 run.add(answer.event(await next_output(events)))
 
     def _cut_off(self, run: Run) -> tuple[int, bytes]:
-        """Somebody has ended it, or the server ends."""
+        """Somebody has ended it, or may not have it any more, or the server ends."""
+        if self._refusal is not None:
+            return http(self._refusal).status, self._answer.failed(self._refusal)
         if not run.closing:
             self._answer.cancelled()
             return CANCELLED, b""
@@ -100,3 +112,26 @@ class Running:
                 await self._liveness.beat(self._id)
                 if making is not None and await self._liveness.end_asked(self._id):
                     making.cancel()
+
+    async def _review(self, making: asyncio.Task[None] | None) -> None:
+        """End it when a key is revoked, or may not ask for it any more."""
+        while self._refusal is None:
+            await asyncio.sleep(REVIEW_S)
+            try:
+                await self._check()
+            except JackfieldError as error:
+                if not http(error).retriable and making is not None:
+                    self._refusal = error
+                    making.cancel()
+
+    async def _check(self) -> None:
+        principal = await self._gateway.review(self._context.principal)
+        if principal is None:
+            return
+        if not principal.may(SCOPE):
+            raise InsufficientScope(f"this key lacks the scope {SCOPE}")
+        now = self._context.detached()
+        now.principal = principal
+        model = self._context.model
+        if model and all(card.name != model for card in self._gateway.models(now)):
+            raise ModelNotFound(f"the model {model} is not there any more for this key", param="model")

@@ -113,7 +113,7 @@ class ResponseError(msgspec.Struct):
 class Incomplete(msgspec.Struct):
     """Why a response is incomplete."""
 
-    reason: Literal["max_output_tokens", "malformed_tool_call"]
+    reason: Literal["max_output_tokens", "content_filter", "malformed_tool_call"]
 
 
 class Reasoned(msgspec.Struct):

@@ -1,0 +1,132 @@
+"""Guardrails over one text that comes in pieces: what may go on, and what is held back.
+
+A guardrail with a ``longest`` match holds back one character less than that: whatever begins in what goes on has ended
+before what is known, so that its verdict is final. One with a ``window`` judges so much at a time, and holds half of it
+back. One with neither waits for the end.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from jackfield.gateway.guarding_judging import Asked, masks_of
+from jackfield.gateway.guarding_rope import Atom, Rope, joined
+from jackfield.ports.guardrail import GuardedText, Mask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jackfield.gateway.guarding_judging import Judging
+    from jackfield.gateway.guarding_notes import Notes
+    from jackfield.gateway.guards import Guard
+    from jackfield.ports.guardrail import Channel
+
+
+class Sieve:
+    """Some guardrails that are asked together, over one channel of one answer. Event loop thread.
+
+    Parameters:
+        guards: One that masks, or some that do not; all hold back in the same way.
+        channel: Whose text it is.
+        notes: Is told of findings.
+    """
+
+    def __init__(self, guards: Sequence[Guard], channel: Channel, notes: Notes) -> None:
+        traits = [guard.traits for guard in guards]
+        self._guards = guards
+        self._channel: Channel = channel
+        self._notes = notes
+        self._rope = Rope()
+        self._context = ""
+        """The end of what went on, as these guardrails saw it."""
+        self._longest = max((each.longest for each in traits if each.longest is not None), default=0)
+        self._window = min((each.window for each in traits if each.window is not None), default=0)
+        self._kept = self._longest or self._window // 2
+        self.wait_s = min((each.window_s for each in traits if each.window_s is not None), default=None)
+        """Longest time that text waits for a window to be full, in seconds; None has it wait."""
+        self._since: float | None = None
+
+    @property
+    def due(self) -> float | None:
+        """When what waits is to be judged as it is, in monotonic seconds; None where nothing is to be."""
+        if self.wait_s is None or self._since is None:
+            return None
+        return self._since + self.wait_s
+
+    @property
+    def holding(self) -> bool:
+        """Whether it holds anything back."""
+        return self._rope.length > 0
+
+    def sift(self, atoms: Sequence[Atom], *, ended: bool) -> Judging[Sequence[Atom]]:
+        """What may go on, now that *atoms* have come.
+
+        Parameters:
+            atoms: More of the text.
+            ended: Whether that was all; what comes after it is another text.
+
+        Raises:
+            Blocked: A guardrail blocks it.
+        """
+        self._rope.add(atoms)
+        limit = self._limit(ended=ended)
+        if limit <= 0:
+            if self._since is None and self._rope.length:
+                self._since = time.monotonic()
+            if ended:
+                self._context = ""
+            return ()
+        begin = len(self._context)
+        text = GuardedText(
+            text=self._context + self._rope.text, channel=self._channel, role="assistant", begin=begin, complete=ended
+        )
+        asked = Asked(self._guards, (text,))
+        [masks] = masks_of(asked, (yield asked), "output", self._notes)
+        gone = self._released(text.text, masks, limit)
+        if ended:
+            self._context = ""
+        return gone
+
+    def _limit(self, *, ended: bool) -> int:
+        """How many of the characters that are held may go on if they pass."""
+        held = self._rope.length
+        if ended:
+            return held
+        if self._longest:
+            return self._rope.undivided(held - self._longest + 1)
+        due = self.due
+        if due is not None and due <= time.monotonic():
+            return held
+        return self._rope.undivided(held - self._window // 2) if 0 < self._window <= held else 0
+
+    def _released(self, text: str, masks: Sequence[Mask], limit: int) -> Sequence[Atom]:
+        begin, done = len(self._context), 0
+        gone: list[Atom] = []
+        for mask in masks:
+            start, end = max(mask.start - begin, done), mask.end - begin
+            if start >= limit:
+                break  # what follows may still change it
+            if end <= done:
+                continue
+            gone += self._rope.take(start - done)
+            gone.append(Atom(mask.replacement, joined(self._rope.take(end - start)).tokens))
+            done = end
+        if done < limit:
+            gone += self._rope.take(limit - done)
+            done = limit
+        self._context = text[max(0, begin + done - self._kept) : begin + done] if self._kept else ""
+        self._since = time.monotonic() if self._rope.length else None
+        return gone
+
+
+def sieves(guards: Sequence[Guard], channel: Channel, notes: Notes) -> list[Sieve]:
+    """Those through which text of *channel* goes, one after the other."""
+    own = [guard for guard in guards if channel in guard.traits.channels]
+    others: dict[object, list[Guard]] = {}
+    for guard in own:
+        traits = guard.traits
+        if not traits.masks:
+            others.setdefault("longest" if traits.longest else (traits.window, traits.window_s), []).append(guard)
+    maskers = [[guard] for guard in own if guard.traits.masks]
+    return [Sieve(each, channel, notes) for each in (*maskers, *others.values())]
