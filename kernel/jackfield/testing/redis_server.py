@@ -8,8 +8,10 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import signal
+import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -48,16 +50,22 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, empty, and wait until it listens."""
+        """Start it, empty, and wait until it accepts connections: its socket's file is there before it listens."""
         arguments = ["--port", "0", "--unixsocket", str(self.socket), "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(
             [str(program()), *arguments, *self._options], stdout=subprocess.DEVNULL, cwd=self.socket.parent
         )
         until = time.monotonic() + START_S
-        while not self.socket.exists():
+        while not self._accepts():
             assert self._process.poll() is None, "redis-server has ended"
             assert time.monotonic() < until, "redis-server does not listen"
             time.sleep(0.005)
+
+    def _accepts(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
+            client.connect(str(self.socket))
+            return True
+        return False
 
     def stop(self) -> None:
         """Kill it: nothing of it is left."""
