@@ -21,14 +21,14 @@ class SecretSource(Protocol):
     """Gives secrets by name."""
 
     def read(self, name: str) -> Secret:
-        """The secret, as it is now; asked at start-up, and again on SIGHUP.
+        """The secret, as it is now; asked at start-up, again on SIGHUP, and where something is sealed anew.
 
         Raises:
             ManifestError: There is none, others may read it, or it cannot be one. The message says what to do, and
                 never repeats any of it.
 
-        Process and thread: gateway, worker or command line; main thread at start-up, any thread on SIGHUP, where calls
-        may overlap. Deadline: 1 s. Failure policy: closed; the process refuses to start, or keeps the secret that it
+        Process and thread: gateway, worker or command line; main thread at start-up, any thread later, where calls may
+        overlap. Deadline: 1 s. Failure policy: closed; the process refuses to start, or keeps the secret that it
         has and says so.
         """
         ...

@@ -8,7 +8,7 @@ is a whole store that was replaced by an older copy of itself; a process that ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -68,13 +68,14 @@ class Book:
 
     Parameters:
         secrets: Reads the secrets that the store may be sealed with, by the key path of their options; the first one
-            is what new keys are made of. Asked again whenever somebody has rotated the key.
+            is what new keys are made of. Asked again whenever somebody has rotated the key, and by ``check``.
     """
 
     def __init__(self, secrets: Callable[[], Mapping[str, Secret]]) -> None:
         self._secrets = secrets
         self._open: _Open | None = None
         self._seen: int | None = None
+        self._refused: tuple[bytes, bytes, Sequence[Secret]] | None = None
 
     @property
     def known(self) -> bool:
@@ -126,6 +127,14 @@ class Book:
             )
         self._open = _Open(header, seal, tally)
         self._seen = header.version
+
+    def check(self, header: Header) -> None:
+        """Whether a secret, as they are now, opens *header*; what was taken holds on, whatever comes of it.
+
+        Raises:
+            ManifestError: None does, or one cannot be read.
+        """
+        self._keys_of(header)
 
     def changes(self, since: int, rows: Sequence[Row]) -> Changes:
         """What has changed since a version.
@@ -191,23 +200,34 @@ class Book:
 
     def _keys_of(self, header: Header) -> tuple[Seal, Tally]:
         """Those of the secret that opens *header*."""
-        derivation = _read(header.derivation)
         secrets = self._secrets()
-        for secret in secrets.values():
-            keys = derive(secret, derivation)
-            if keys is None:
-                continue
-            seal = Seal(keys)
-            try:
-                seal.open(header.head, _HEAD, header.version, header.derivation)
-            except BrokenSeal:
-                continue
-            return seal, Tally(keys.counting)
+        asked = (header.derivation, header.head, list(secrets.values()))
+        # whoever waits for the right secret looks ten times a second, and a passphrase takes 0.15 s each time
+        if asked != self._refused:
+            opened = _first_that_opens(header, secrets.values())
+            if opened is not None:
+                return opened
+            self._refused = asked
         options = " and ".join(secrets)
         raise ManifestError(
             f"{options}: the policy store is sealed with another key (or its header is damaged)",
             param=next(iter(secrets)),
         )
+
+
+def _first_that_opens(header: Header, secrets: Iterable[Secret]) -> tuple[Seal, Tally] | None:
+    derivation = _read(header.derivation)
+    for secret in secrets:
+        keys = derive(secret, derivation)
+        if keys is None:
+            continue
+        seal = Seal(keys)
+        try:
+            seal.open(header.head, _HEAD, header.version, header.derivation)
+        except BrokenSeal:
+            continue
+        return seal, Tally(keys.counting)
+    return None
 
 
 def _gone_back(seen: int, version: int) -> ManifestError:

@@ -230,9 +230,9 @@ def import_(
 def rotate_key(access: StoreAccess, old: SecretReference | None, *, as_json: bool) -> None:
     """Seal everything anew, with the secret that the option `key` names.
 
-    All of it or nothing: where this is killed, the store is as it was, and the command is run again. What a server that
-    runs needs to read on is its new secret: let `key` name the new one and `old_key` the old one, restart the servers,
-    rotate, and remove `old_key` when you like.
+    All of it or nothing: where this is killed, the store is as it was, and the command is run again. Servers that run
+    read the new secret by themselves: first put it where their option `key` says, then rotate. SIGHUP has them look
+    whether it is the right one; /readyz says so where it is not.
 
     \b
     Examples:

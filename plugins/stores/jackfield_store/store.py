@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jackfield.ports.policy_store import DocumentName
+    from jackfield.sealing.book import Header
     from jackfield.secret import Secret
 
 Result = TypeVar("Result")
@@ -28,7 +29,7 @@ WAITING_MAX: Final = 64
 
 
 class SqlitePolicyStore:
-    """Sealed documents in one database. Implements ``PolicyStore`` and ``SealedStore``.
+    """Sealed documents in one database. Implements ``PolicyStore``, ``SealedStore`` and ``Reloading``.
 
     Parameters:
         path: Of the file.
@@ -70,6 +71,10 @@ class SqlitePolicyStore:
     async def rotate(self, told: Callable[[int], None]) -> int:
         """See ``SealedStore``."""
         return await self._run(lambda: self._rotate(told))
+
+    async def reload(self) -> None:
+        """See ``Reloading``: what was read holds on where the key is none of this store's any more."""
+        await self._run(self._check)
 
     async def close(self) -> None:
         """See ``PolicyStore``."""
@@ -116,11 +121,20 @@ class SqlitePolicyStore:
         self._database.empty_log()
         return len(stored.rows)
 
-    def _catch_up(self) -> None:
-        """Let the book see what is there now; mostly that is one small row which it knows."""
+    def _check(self) -> None:
+        with self._database.transaction(writing=False):
+            header = self._header()
+        self._book.check(header)
+
+    def _header(self) -> Header:
         header = self._database.header()
         if header is None:
             raise StoreUnavailable("the policy store's file is empty")
+        return header
+
+    def _catch_up(self) -> None:
+        """Let the book see what is there now; mostly that is one small row which it knows."""
+        header = self._header()
         after = self._book.needs(header)
         if after is not None:
             self._book.take(header, self._database.rows(after))

@@ -27,7 +27,7 @@ ATTEMPTS: Final = 10
 
 
 class RedisPolicyStore:
-    """Sealed documents in Redis. Implements ``PolicyStore`` and ``SealedStore``.
+    """Sealed documents in Redis. Implements ``PolicyStore``, ``SealedStore`` and ``Reloading``.
 
     Parameters:
         connection: To the server.
@@ -86,8 +86,12 @@ class RedisPolicyStore:
         raise StoreUnavailable("servers change the store at the same time; try again")
 
     async def reload(self) -> None:
-        """See ``Reloading``: Redis may want another password."""
+        """See ``Reloading``: Redis may want another password, and the store may have got another key."""
         await self._connection.reload()
+        async with self._turn:
+            header = await self._connection.header()
+            if header is not None:
+                await self._run(self._book.check, header)
 
     async def close(self) -> None:
         """See ``PolicyStore``."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jackfield.errors import ManifestError, PluginError
 from jackfield.ports.policy_store import DocumentName
 from jackfield.sealing.book import Book, Header, Row
-from jackfield.sealing.derivation import Derivation, derive, new_derivation
+from jackfield.sealing.derivation import Derivation, Keys, derive, new_derivation
 from jackfield.sealing.seal import OVERHEAD, BrokenSeal, Seal
 from jackfield.sealing.tally import Tally
 from jackfield.secret import Secret
@@ -30,8 +30,8 @@ def book(secret: Secret = KEY) -> Book:
 class Paper:
     """Keeps what a book says."""
 
-    def __init__(self) -> None:
-        self.book = book()
+    def __init__(self, secret: Secret = KEY) -> None:
+        self.book = book(secret)
         self.header = self.book.new()
         self.rows: dict[tuple[str, str], Row] = {}
         self.book.take(self.header, ())
@@ -89,6 +89,51 @@ def test_no_bit_can_be_changed(data: st.DataObject) -> None:
         paper.header = Header(paper.header.version, given["derivation"], given["head"])
     with pytest.raises(ManifestError):
         paper.read(book())
+
+
+def test_a_check_sees_the_secrets_as_they_are_now() -> None:
+    """And changes nothing of what was read."""
+    secrets = {"config.store.key": KEY}
+    paper, reader = Paper(), Book(lambda: secrets)
+    paper.write({A: b"1"})
+    assert paper.read(reader) == {A: b"1"}
+    secrets["config.store.key"] = Secret("00" * 32)
+    with pytest.raises(ManifestError, match=r"config\.store\.key: .* another key"):
+        reader.check(paper.header)
+    paper.write({A: b"2"})
+    assert paper.read(reader) == {A: b"2"}
+    secrets["config.store.old_key"] = KEY
+    reader.check(paper.header)
+
+
+def test_a_passphrase_that_was_refused_is_not_stretched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one is, and the same one for another header."""
+    stretched: list[str] = []
+
+    def counted(secret: Secret, derivation: Derivation) -> Keys | None:
+        stretched.append(secret.reveal())
+        return derive(secret, derivation)
+
+    monkeypatch.setattr("jackfield.sealing.book.derive", counted)
+    good, wrong, other = (Secret(f"a passphrase of words {each}") for each in ("one", "two", "three"))
+    papers = [Paper(good), Paper(good)]
+    secrets = {"config.store.key": wrong}
+    reader = Book(lambda: secrets)
+    stretched.clear()
+
+    def refused(header: Header) -> None:
+        with pytest.raises(ManifestError, match="another key"):
+            reader.take(header, ())
+
+    for _ in range(3):
+        refused(papers[0].header)
+    assert stretched == [wrong.reveal()]
+    refused(papers[1].header)
+    secrets["config.store.key"] = other
+    refused(papers[1].header)
+    assert stretched == [wrong.reveal(), wrong.reveal(), other.reveal()]
+    secrets["config.store.key"] = good
+    reader.take(papers[1].header, ())
 
 
 def test_one_row_cannot_be_put_back() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 import redis
-from tests.plugins.jackfield_store_redis.conftest import Place
+from tests.plugins.jackfield_store_redis.conftest import KEY, Place
 
 from jackfield.errors import ManifestError, PluginError, StoreUnavailable
 from jackfield.manifest_layers import load_manifest
@@ -273,3 +273,21 @@ def test_a_rotated_password_is_used_by_new_connections(own_server: RedisServer) 
         return await filled(store)
 
     assert place.run(use) == 2
+
+
+def test_a_key_that_is_not_the_stores_is_said_when_secrets_are_read_again(place: Place) -> None:
+    """What was read is read and written on; a store that is not there yet is none of it."""
+
+    async def use(store: RedisPolicyStore) -> int:
+        await store.reload()
+        await filled(store)
+        place.secrets = {"config.store-redis.key": Secret("11" * 32)}
+        with pytest.raises(ManifestError, match=r"config\.store-redis\.key: .* another key"):
+            await store.reload()
+        version = (await store.since(0)).version
+        assert await store.change(version, {DocumentName("limit", "on"): b"1"}) == version + 1
+        place.secrets["config.store-redis.old_key"] = KEY
+        await store.reload()
+        return len((await store.everything()).documents)
+
+    assert place.run(use) > 0
