@@ -78,7 +78,7 @@ def _prompt(prompt: Prompt, visit: Visit) -> Prompt:
             visit(prompt.begun),
         )
     if isinstance(prompt, TemplatePrompt):
-        variables = _value(msgspec.json.decode(prompt.variables), visit)
+        variables = _value(msgspec.json.decode(prompt.variables), visit, "system")
         return msgspec.structs.replace(prompt, variables=msgspec.json.encode(variables))
     return prompt
 
@@ -88,7 +88,7 @@ def _chat(chat: ChatPrompt, visit: Visit) -> ChatPrompt:
         chat,
         messages=tuple(_message(message, visit) for message in chat.messages),
         tools=tuple(_tool(tool, visit) for tool in chat.tools),
-        template_kwargs=_value(chat.template_kwargs, visit),
+        template_kwargs={name: _value(each, visit, _speaker(name)) for name, each in chat.template_kwargs.items()},
     )
 
 
@@ -138,12 +138,24 @@ def _identified(call: str, visit: Visit, role: str) -> None:
         _kept(call, visit, role)
 
 
-def _value(value: JsonValue, visit: Visit) -> JsonValue:
-    """What is in *value*; names of members stay, which templates look for."""
+def _speaker(variable: str) -> str:
+    """The role of what the template's *variable* holds: documents are found somewhere, as what tools say is."""
+    return "tool" if variable == "documents" else "system"
+
+
+def _value(value: JsonValue, visit: Visit, role: str) -> JsonValue:
+    """What is in *value*; a number of which *visit* makes something else becomes a text.
+
+    Names of members pass as they are, or not at all: some templates look for them, others show them.
+    """
     if isinstance(value, str):
-        return visit(value, "content", "system")
+        return visit(value, "content", role)
     if isinstance(value, list):
-        return [_value(each, visit) for each in value]
+        return [_value(each, visit, role) for each in value]
     if isinstance(value, dict):
-        return {name: _value(each, visit) for name, each in value.items()}
-    return value
+        return {_kept(name, visit, role): _value(each, visit, role) for name, each in value.items()}
+    if value is None or isinstance(value, bool):
+        return value
+    written = str(value)
+    new = visit(written, "content", role)
+    return value if new == written else new

@@ -86,7 +86,10 @@ def test_every_text_of_a_conversation_is_judged() -> None:
         ("object", "content", "system"),
         ("title", "content", "system"),
         ("bomb", "content", "system"),
-        ("old bomb", "content", "system"),
+        ("text", "content", "tool"),
+        ("old bomb", "content", "tool"),
+        ("pages", "content", "tool"),
+        ("3", "content", "tool"),
     ]
     assert "bomb" not in msgspec.json.encode(guarded.work).decode()
     [call] = guarded.work.prompt.messages[2].tool_calls
@@ -102,12 +105,22 @@ def test_every_text_of_a_conversation_is_judged() -> None:
         ChatPrompt((Message("user", "hi"), Message("tool", "x", tool_call_id="id", name="a bomb"))),
         ChatPrompt((Message("assistant", "", (ToolCall("make a bomb", "f"),)), Message("user", "hi"))),
         ChatPrompt((Message("user", "hi"), Message("tool", "x", tool_call_id="make a bomb", name="f"))),
+        ChatPrompt((Message("user", "hi"),), template_kwargs={"documents": [{"a bomb": "x"}]}),
     ],
 )
-def test_names_of_tools_pass_as_they_are_or_not_at_all(action: Action, chat: ChatPrompt) -> None:
+def test_names_of_tools_and_of_members_pass_as_they_are_or_not_at_all(action: Action, chat: ChatPrompt) -> None:
     """A template shows them to the model, and calls and answers find each other by them."""
     with pytest.raises(ContentBlocked):
         entered(guarding(one=Watchman("bomb", action)), work(chat))
+
+
+def test_a_number_that_a_template_shows_is_judged_as_it_is_written() -> None:
+    """What must not be seen of it becomes a text; all others stay numbers, and flags flags."""
+    asked = {"documents": [{"card": 4111, "pages": 3, "new": True, "of": None, "worth": 1.5}]}
+    chat = ChatPrompt((Message("user", "hi"),), template_kwargs=asked)
+    guarded = entered(guarding(one=Watchman("4111", "mask", "###")), work(chat))
+    [document] = guarded.work.prompt.template_kwargs["documents"]
+    assert document == {"card": "###", "pages": 3, "new": True, "of": None, "worth": 1.5}
 
 
 @pytest.mark.parametrize(
