@@ -50,13 +50,20 @@ async def answered(call: Awaitable[T], deadline_s: float) -> T:
 
     Raises:
         TimeoutError: It has waited longer, and was cancelled.
+        RuntimeError: It has waited for something else that was cancelled; this task was not.
     """
-    if isinstance(call, CoroutineType):
-        try:
-            first = call.send(None)
-        except StopIteration as end:
-            answer: T = end.value
-            return answer
-        call = _Begun(call, first)
-    async with asyncio.timeout(deadline_s):
-        return await call
+    try:
+        if isinstance(call, CoroutineType):
+            try:
+                first = call.send(None)
+            except StopIteration as end:
+                answer: T = end.value
+                return answer
+            call = _Begun(call, first)
+        async with asyncio.timeout(deadline_s):
+            return await call
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("what it was waiting for was cancelled") from error

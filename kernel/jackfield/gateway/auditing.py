@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from jackfield.errors import AuditFailed
+from jackfield.errors import AuditFailed, PluginError
 from jackfield.gateway.plugged import plug
 from jackfield.ports.audit import DEADLINE_S, Lossy
 from jackfield.ports.observer import AuditLost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jackfield.gateway.observing import Observers
     from jackfield.gateway.plugged import Plugged
@@ -69,26 +69,42 @@ class Auditing:
         sinks = iter(self._sinks)
         try:
             for sink in sinks:
-                await sink.ask(sink.object.write(event), DEADLINE_S)
+                await sink.ask(sink.object, lambda each: each.write(event), DEADLINE_S)
         except BaseException:
             for sink in sinks:
                 with suppress(AuditFailed):
                     _note(sink, event)
             raise
-        for name, lossy in self._lossy.items():
-            if lossy.lost != self._told[name] and self._observers is not None:
-                self._observers.tell(AuditLost(sink=name, count=lossy.lost - self._told[name]))
-                self._told[name] = lossy.lost
+        if self._lossy and self._observers is not None:
+            for sink in self._sinks:
+                self._count_lost(sink, self._observers)
 
     async def close(self) -> None:
         """Close all sinks."""
         for sink in self._sinks:
             with suppress(AuditFailed):
-                await sink.ask(sink.object.close(), DEADLINE_S)
+                await sink.ask(sink.object, lambda each: each.close(), DEADLINE_S)
+
+    def _count_lost(self, sink: Plugged[AuditSink], observers: Observers) -> None:
+        """Tell *observers* what *sink* has lost since they were told last; what is written is written."""
+        lossy = self._lossy.get(sink.name)
+        if lossy is None:
+            return
+        try:
+            lost = lossy.lost
+            count = lost - self._told[sink.name]
+        except Exception as error:  # noqa: BLE001 -- foreign code
+            sink.failed(error)
+            return
+        if count:
+            observers.tell(AuditLost(sink=sink.name, count=count))
+            self._told[sink.name] = lost
 
 
 def _note(sink: Plugged[AuditSink], event: AuditEvent) -> None:
     try:
-        sink.object.note(event)
+        note: Callable[[AuditEvent], object] = sink.object.note
+        if note(event) is not None:
+            raise PluginError("note() returned something, as if it were to be awaited")
     except Exception as error:
         raise sink.failed(error) from error

@@ -50,7 +50,10 @@ def _has_one(name: str, each: object) -> bool:
 
 def _told(name: str, each: object) -> Sequence[str]:
     try:
-        return [str(sentence) for sentence in each.troubles] if isinstance(each, Condition) else ()
+        said = each.troubles if isinstance(each, Condition) else ()
+        if isinstance(said, str):
+            raise TypeError("one text is no list of sentences")  # it would be shown letter by letter
+        return [str(sentence) for sentence in said]
     except Exception as error:  # noqa: BLE001 -- foreign code; a broken detail must not look like a dead server
         _report(name, error)
         return (f"it cannot say how it is: {type(error).__name__}",)

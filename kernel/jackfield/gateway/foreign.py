@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from jackfield.errors import PluginError
 from jackfield.gateway.rendering import plain_payload
 from jackfield.logs import traceback_of
 from jackfield.port_calls import CallTimes
-from jackfield.ports.frontend import BackgroundWork
+from jackfield.ports.frontend import BackgroundWork, ErrorPayload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
     from jackfield.ports.constraint import Constraint
     from jackfield.ports.dialect import ChatDialect, ChatReader, Opening, Traits
-    from jackfield.ports.frontend import ErrorPayload, Frontend, Route
+    from jackfield.ports.frontend import Frontend, Route
     from jackfield.ports.observer import Exposition
 
 
@@ -48,7 +49,10 @@ class NamedFrontend:
     def render_error(self, error: JackfieldError, request_id: str) -> ErrorPayload:
         began = time.perf_counter()
         try:
-            return self._frontend.render_error(error, request_id)
+            payload: object = self._frontend.render_error(error, request_id)
+            if not isinstance(payload, ErrorPayload):
+                raise PluginError(f"render_error() returned {type(payload).__name__}")
+            return payload
         except Exception as defect:  # noqa: BLE001 -- foreign code that must not raise; the client still gets its answer
             structlog.get_logger("jackfield.gateway").error(
                 "frontend cannot render an error",

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from jackfield.errors import InvalidRequest, JackfieldError, PluginError, PolicyUnavailable
+from jackfield.gateway.answering import answered
 from jackfield.logs import traceback_of
 from jackfield.ports.policy_store import KIND, Governed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from jackfield.ports.policy_store import Documents
 
@@ -73,7 +74,7 @@ class GovernedKind:
         """
         for taker in self._takers:
             try:
-                await _bounded(taker.object.check(documents))
+                await answered(taker.object.check(documents), DEADLINE_S)
             except InvalidRequest:
                 raise
             except Exception as error:
@@ -117,8 +118,8 @@ class GovernedKind:
     async def _adopted(self, taker: Taker, documents: Mapping[str, bytes]) -> str | None:
         """None where *taker* goes by *documents* now; why not, where it does not."""
         try:
-            await _bounded(taker.object.check(documents))
-            await _bounded(taker.object.adopt(documents))
+            await answered(taker.object.check(documents), DEADLINE_S)
+            await answered(taker.object.adopt(documents), DEADLINE_S)
         except InvalidRequest as error:
             return error.message
         except Exception as error:  # noqa: BLE001 -- foreign code; what it has adopted before holds
@@ -165,11 +166,6 @@ def governed_kinds(objects: Sequence[tuple[str, object]]) -> Mapping[str, Govern
             raise PluginError(f"plugin {name}: {kind!r} is no kind of documents")
         takers.setdefault(kind, {})[id(each)] = Taker(name, each)
     return {kind: GovernedKind(kind, list(found.values())) for kind, found in sorted(takers.items())}
-
-
-async def _bounded(call: Awaitable[None]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        await call
 
 
 def _reason(error: Exception) -> str:

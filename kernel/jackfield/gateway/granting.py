@@ -81,5 +81,8 @@ def _asked(book: Plugged[RoleBook], times: CallTimes, principal: Principal) -> G
 def _check(grants: Grants) -> None:
     if not isinstance(grants, Grants):
         raise PluginError(f"grants() returned {type(grants).__name__}, not Grants")
+    found: Sequence[object] = (grants.scopes, grants.models)
+    if not all(isinstance(each, frozenset | None) for each in found):
+        raise PluginError("grants() returned scopes or models that are no frozenset")
     if not all(map(SCOPE.match, grants.scopes)):
         raise PluginError("grants() returned what is not a scope")

@@ -54,7 +54,10 @@ class Guard:
         Raises:
             GuardrailFailed: It cannot tell.
         """
-        return bool(self._timed(self._concern_times, lambda: self._plugged.object.concerns(subject)))
+        concerned: object = self._timed(self._concern_times, lambda: self._plugged.object.concerns(subject))
+        if not isinstance(concerned, bool):  # neither a guess nor a coroutine that nobody awaits
+            raise self._plugged.failed(PluginError("concerns() returned neither True nor False"))
+        return concerned
 
     async def judge(self, subject: Subject, texts: Sequence[GuardedText]) -> Sequence[Verdict]:
         """A verdict for each of *texts*; those of channels that are not its own pass.
@@ -65,7 +68,9 @@ class Guard:
         own = [text for text in texts if text.channel in self.traits.channels]
         if not own:
             return [PASSED] * len(texts)
-        verdicts: object = await self._plugged.ask(self._plugged.object.judge(subject, own), DEADLINE_S)
+        verdicts: object = await self._plugged.ask(
+            self._plugged.object, lambda each: each.judge(subject, own), DEADLINE_S
+        )
         if not isinstance(verdicts, list | tuple) or len(verdicts) != len(own):
             raise self._unsound("there is not one for each text")
         each = iter([self._sound(verdict, text) for verdict, text in zip(verdicts, own, strict=True)])
@@ -80,7 +85,7 @@ class Guard:
 
     async def close(self) -> None:
         """Have it give back what it holds; raises ``GuardrailFailed``."""
-        await self._plugged.ask(self._plugged.object.close(), DEADLINE_S)
+        await self._plugged.ask(self._plugged.object, lambda each: each.close(), DEADLINE_S)
 
     def _timed(self, times: CallTimes, call: Callable[[], Answer]) -> Answer:
         began = time.perf_counter()

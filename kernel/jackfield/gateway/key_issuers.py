@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from jackfield.errors import AuthenticatorFailed, JackfieldError
+from jackfield.gateway.answering import answered
 from jackfield.logs import traceback_of
 from jackfield.ports.key_issuer import DEADLINE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
     from jackfield.ports.key_issuer import IssuedKey, Judge, KeyChange, KeyGrant, KeyIssuer, NewKey
@@ -34,28 +34,27 @@ class NamedKeyIssuer:
 
     async def issued(self) -> Sequence[IssuedKey]:
         """See ``KeyIssuer``."""
-        return await self._bounded(self._issuer.issued())
+        return await self._bounded(self._issuer.issued)
 
     async def issue(self, grant: KeyGrant) -> NewKey:
         """See ``KeyIssuer``."""
-        return await self._bounded(self._issuer.issue(grant))
+        return await self._bounded(lambda: self._issuer.issue(grant))
 
     async def change(self, which: str, change: KeyChange, judge: Judge) -> Sequence[IssuedKey]:
         """See ``KeyIssuer``."""
-        return await self._bounded(self._issuer.change(which, change, judge))
+        return await self._bounded(lambda: self._issuer.change(which, change, judge))
 
     async def revoke(self, which: str, judge: Judge) -> Sequence[IssuedKey]:
         """See ``KeyIssuer``."""
-        return await self._bounded(self._issuer.revoke(which, judge))
+        return await self._bounded(lambda: self._issuer.revoke(which, judge))
 
     async def rotate(self, which: str, judge: Judge, *, grace_s: float, expires: datetime | None) -> NewKey:
         """See ``KeyIssuer``."""
-        return await self._bounded(self._issuer.rotate(which, judge, grace_s=grace_s, expires=expires))
+        return await self._bounded(lambda: self._issuer.rotate(which, judge, grace_s=grace_s, expires=expires))
 
-    async def _bounded(self, call: Awaitable[Result]) -> Result:
+    async def _bounded(self, call: Callable[[], Awaitable[Result]]) -> Result:
         try:
-            async with asyncio.timeout(DEADLINE_S):
-                return await call
+            return await answered(call(), DEADLINE_S)
         except JackfieldError:
             raise
         except Exception as error:

@@ -6,20 +6,20 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from jackfield.errors import JackfieldError, LimiterFailed, LimitExceeded, http
+from jackfield.errors import JackfieldError, LimiterFailed, LimitExceeded, PluginError, http
 from jackfield.gateway.plugged import plug
 from jackfield.gateway.summary import event_of
-from jackfield.ports.limiter import DEADLINE_S, LimitBook, Spent
+from jackfield.ports.limiter import DEADLINE_S, LimitBook, LimitEntry, Spent, Standing
 from jackfield.ports.observer import LimitRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from jackfield.context import RequestContext
     from jackfield.gateway.auditing import Auditing
     from jackfield.gateway.observing import Observers
     from jackfield.gateway.plugged import Plugged
-    from jackfield.ports.limiter import Claim, LimitEntry, Limiter, LimiterFactory, Reservation, Standing
+    from jackfield.ports.limiter import Claim, Limiter, LimiterFactory, Reservation
 
 CLOSE_S: Final = 5.0
 """How long a limiter may take to end."""
@@ -68,13 +68,13 @@ class Limiting:
         reserved = Reserved(self._ending)
         for limiter in self._limiters:
             try:
-                made = await limiter.ask(limiter.object.reserve(claim), DEADLINE_S, LimitExceeded)
+                made = await limiter.ask(limiter.object, lambda each: each.reserve(claim), DEADLINE_S, LimitExceeded)
+                reserved.add(limiter, made)
             except BaseException as error:
                 await reserved.release()
                 if isinstance(error, LimitExceeded):
                     await self._refused(context, claim, limiter.name, error)
                 raise
-            reserved.add(limiter, made)
         context.standings = reserved.standings
         return reserved
 
@@ -88,7 +88,10 @@ class Limiting:
         found: list[LimitEntry] = []
         for limiter in self._limiters:
             if isinstance(limiter.object, LimitBook):
-                found += await limiter.ask(limiter.object.entries(only), DEADLINE_S)
+                entries = await limiter.ask(limiter.object, lambda book: book.entries(only), DEADLINE_S)
+                if not _all_of(LimitEntry, entries):
+                    raise limiter.failed(PluginError("entries() returned what are no entries"))
+                found += entries
         return found
 
     async def reset(self, only: Mapping[str, str]) -> int:
@@ -96,7 +99,10 @@ class Limiting:
         count = 0
         for limiter in self._limiters:
             if isinstance(limiter.object, LimitBook):
-                count += await limiter.ask(limiter.object.reset(only), DEADLINE_S)
+                done = await limiter.ask(limiter.object, lambda book: book.reset(only), DEADLINE_S)
+                if not _all_of(int, [done]):
+                    raise limiter.failed(PluginError("reset() returned what is no number"))
+                count += done
         return count
 
     async def close(self) -> None:
@@ -105,7 +111,7 @@ class Limiting:
             await asyncio.wait(self._ending, timeout=ENDING_S)
         for limiter in self._limiters:
             with suppress(JackfieldError):
-                await limiter.ask(limiter.object.close(), CLOSE_S)
+                await limiter.ask(limiter.object, lambda each: each.close(), CLOSE_S)
 
     async def _refused(self, context: RequestContext, claim: Claim, limiter: str, error: LimitExceeded) -> None:
         context.standings = error.standings
@@ -131,24 +137,32 @@ class Reserved:
         ending: Holds the tasks that settle what has ended: a client that leaves cancels its request, and not these.
     """
 
-    __slots__ = ("_beginning", "_ending", "_made")
+    __slots__ = ("_beginning", "_ending", "_made", "standings")
 
     def __init__(self, ending: set[asyncio.Task[None]]) -> None:
         self._ending = ending
         self._made: list[tuple[Plugged[Limiter], Reservation]] = []
         self._beginning: asyncio.Task[None] | None = None
+        self.standings: Sequence[Standing] = ()
+        """What is left, of all of them."""
 
     def __bool__(self) -> bool:
         return bool(self._made)
 
     def add(self, limiter: Plugged[Limiter], reservation: Reservation) -> None:
-        """Another limiter has agreed."""
-        self._made.append((limiter, reservation))
+        """Another limiter has agreed.
 
-    @property
-    def standings(self) -> Sequence[Standing]:
-        """What is left, of all of them."""
-        return [standing for _, reservation in self._made for standing in reservation.standings]
+        Raises:
+            LimiterFailed: What it has handed over is no reservation.
+        """
+        self._made.append((limiter, reservation))  # whatever it is: it may have taken something
+        try:
+            standings = reservation.standings
+            if not _all_of(Standing, standings):
+                raise PluginError("reserve() returned a reservation whose standings are none")
+        except Exception as error:
+            raise limiter.failed(error) from error
+        self.standings = [*self.standings, *standings]
 
     def begin(self, prompt_tokens: int) -> None:
         """A worker has accepted the request. Returns at once; the limiters are told in a task of their own."""
@@ -176,7 +190,7 @@ class Reserved:
         task.add_done_callback(self._ending.discard)
         await asyncio.shield(task)
 
-    def _told(self, news: Callable[[Reservation], Coroutine[None, None, None]]) -> asyncio.Task[None] | None:
+    def _told(self, news: Callable[[Reservation], Awaitable[None]]) -> asyncio.Task[None] | None:
         """The task that tells all limiters the *news*, after what they are being told."""
         if not self._made:
             return self._beginning
@@ -185,23 +199,27 @@ class Reserved:
     async def _tell(
         self,
         made: Sequence[tuple[Plugged[Limiter], Reservation]],
-        news: Callable[[Reservation], Coroutine[None, None, None]],
+        news: Callable[[Reservation], Awaitable[None]],
         before: asyncio.Task[None] | None,
     ) -> None:
-        if before is not None:
-            await before
+        if before is not None and not before.done():
+            await asyncio.wait([before])
         for limiter, reservation in made:
             with suppress(LimiterFailed):
-                await limiter.ask(news(reservation), DEADLINE_S)
+                await limiter.ask(reservation, news, DEADLINE_S)
 
     async def _settle(self, made: Sequence[tuple[Plugged[Limiter], Reservation]], spent: Spent) -> None:
-        if self._beginning is not None:
-            await self._beginning
+        if self._beginning is not None and not self._beginning.done():
+            await asyncio.wait([self._beginning])  # however it ends
         for limiter, reservation in made:
             with suppress(LimiterFailed):
-                await limiter.ask(reservation.settle(spent), DEADLINE_S)
+                await limiter.ask(reservation, lambda each: each.settle(spent), DEADLINE_S)
 
     async def _release(self, made: Sequence[tuple[Plugged[Limiter], Reservation]]) -> None:
         for limiter, reservation in made:
             with suppress(LimiterFailed):
-                await limiter.ask(reservation.release(), DEADLINE_S)
+                await limiter.ask(reservation, lambda each: each.release(), DEADLINE_S)
+
+
+def _all_of(kind: type, given: object) -> bool:
+    return isinstance(given, list | tuple) and all(isinstance(each, kind) for each in given)

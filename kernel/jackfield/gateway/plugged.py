@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 T = TypeVar("T")
+Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
 LOG_INTERVAL_S: Final = 60.0
@@ -51,11 +52,18 @@ class Plugged(Generic[T]):
         except Exception as error:
             raise PluginError(f"{kind} {name}: its factory raised {type(error).__name__}: {error}") from error
 
-    async def ask(self, call: Awaitable[Answer], deadline_s: float, *answers: type[JackfieldError]) -> Answer:
-        """Wait for *call*.
+    async def ask(
+        self,
+        asked: Asked,
+        call: Callable[[Asked], Awaitable[Answer]],
+        deadline_s: float,
+        *answers: type[JackfieldError],
+    ) -> Answer:
+        """Wait for *call* of *asked*.
 
         Parameters:
-            call: A method of the object, called.
+            asked: The object, or what it has handed over.
+            call: Calls a method of it; one that raises at once, is missing, or gives what cannot be awaited has failed.
             deadline_s: How long it may take.
             answers: Errors that are its answer, and no failure.
 
@@ -63,7 +71,7 @@ class Plugged(Generic[T]):
             JackfieldError: One of *answers*, or what failures become.
         """
         try:
-            return await answered(call, deadline_s)
+            return await answered(call(asked), deadline_s)
         except answers:
             raise
         except Exception as error:

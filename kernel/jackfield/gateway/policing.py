@@ -97,7 +97,7 @@ class Policing:
         """Close all engines."""
         for engine in self._engines:
             with suppress(PolicyUnavailable):
-                await engine.ask(engine.object.close(), CLOSE_S)
+                await engine.ask(engine.object, lambda each: each.close(), CLOSE_S)
 
     async def _verdicts(self, question: PolicyInput) -> Verdicts:
         if len(self._engines) == 1:  # what nearly everybody has, without tasks
@@ -110,7 +110,7 @@ class Policing:
 async def _verdict(engine: Plugged[PolicyEngine], question: PolicyInput) -> Decision | JackfieldError:
     """What *engine* decides, or what its failure becomes."""
     try:
-        return await engine.ask(_decided(engine.object, question), DEADLINE_S)
+        return await engine.ask(engine.object, lambda each: _decided(each, question), DEADLINE_S)
     except PolicyUnavailable as error:
         return error
 

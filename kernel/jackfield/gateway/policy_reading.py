@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from jackfield.errors import JackfieldError, ManifestError, PluginError, StoreUnavailable
+from jackfield.gateway.answering import answered
 from jackfield.logs import traceback_of
 from jackfield.ports.policy_store import Changes, DocumentsRead, VersionConflict
 
@@ -72,8 +72,7 @@ class PolicyReading:
         """
         began = time.monotonic()
         try:
-            async with asyncio.timeout(READ_S):
-                changes = await self.store.since(self.read.version)
+            changes = await answered(self.store.since(self.read.version), READ_S)
             changed = self._taken(changes)
         except Exception as error:
             raise self._failed(error) from error
@@ -86,8 +85,7 @@ class PolicyReading:
     async def change(self, version: int, documents: Mapping[DocumentName, bytes | None]) -> None:
         """See ``PolicyStore.change``."""
         try:
-            async with asyncio.timeout(CHANGE_S):
-                await self.store.change(version, documents)
+            await answered(self.store.change(version, documents), CHANGE_S)
         except (VersionConflict, ManifestError):
             raise
         except Exception as error:
@@ -104,8 +102,7 @@ class PolicyReading:
     async def close(self) -> None:
         """Close the store."""
         try:
-            async with asyncio.timeout(CHANGE_S):
-                await self.store.close()
+            await answered(self.store.close(), CHANGE_S)
         except Exception as error:  # noqa: BLE001 -- foreign code, at the end
             self._log.error("the policy store failed to close", plugin=self.name, traceback=traceback_of(error))
 

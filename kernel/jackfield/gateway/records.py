@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import structlog
 
 from jackfield.errors import JackfieldError, PluginError, StoreUnavailable
+from jackfield.gateway.answering import answered
 from jackfield.logs import traceback_of
 from jackfield.ports.records import StoreFull
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from jackfield.ports.records import Record, RecordStore, RecordStoreFactory
 
@@ -46,15 +46,15 @@ class NamedRecordStore:
 
     async def put(self, record: Record, *, when: Literal["new", "there", "always"] = "always") -> bool:
         """See ``RecordStore``."""
-        return await self._bounded(self._store.put(record, when=when))
+        return await self._bounded(lambda: self._store.put(record, when=when))
 
     async def get(self, kind: str, record_id: str, tenant: str) -> Record | None:
         """See ``RecordStore``."""
-        return await self._bounded(self._store.get(kind, record_id, tenant))
+        return await self._bounded(lambda: self._store.get(kind, record_id, tenant))
 
     async def delete(self, kind: str, record_id: str, tenant: str) -> bool:
         """See ``RecordStore``."""
-        return await self._bounded(self._store.delete(kind, record_id, tenant))
+        return await self._bounded(lambda: self._store.delete(kind, record_id, tenant))
 
     async def find(
         self,
@@ -67,18 +67,18 @@ class NamedRecordStore:
         newest_first: bool = False,
     ) -> Sequence[Record]:
         """See ``RecordStore``."""
-        found = self._store.find(kind, tenant, parent=parent, after=after, limit=limit, newest_first=newest_first)
-        return await self._bounded(found)
+        return await self._bounded(
+            lambda: self._store.find(kind, tenant, parent=parent, after=after, limit=limit, newest_first=newest_first)
+        )
 
     async def close(self) -> None:
         """See ``RecordStore``."""
         with suppress(StoreUnavailable, StoreFull):
-            await self._bounded(self._store.close())
+            await self._bounded(self._store.close)
 
-    async def _bounded(self, call: Awaitable[Result]) -> Result:
+    async def _bounded(self, call: Callable[[], Awaitable[Result]]) -> Result:
         try:
-            async with asyncio.timeout(DEADLINE_S):
-                return await call
+            return await answered(call(), DEADLINE_S)
         except StoreFull:
             raise
         except Exception as error:
