@@ -3,7 +3,8 @@
 A guardrail replaces a span by a placeholder before a model sees it. Where it may have its original back, the answer
 that the client gets has it again; whatever is stored, recorded or logged has the placeholder. Frontends that keep
 anything of a request put it through ``hidden``, ``hidden_json`` or ``hidden_events`` first; what was hidden in events
-that a client takes up again comes back with ``shown_events``.
+that a client takes up again comes back with ``shown_events``. What an answer repeats of its request goes through
+``repeated`` or ``repeated_json`` before.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ SAYING: Final = frozenset(
     {
         *("content", "text", "arguments", "reasoning_content", "reasoning", "thinking", "refusal", "instructions"),
         *("input", "output", "prompt", "suffix", "description", "name", "query", "documents"),
+        *("user", "safety_identifier", "prompt_cache_key"),
     }
 )
-"""Members of bodies, in any dialect, that have what somebody says."""
+"""Members of bodies, in any dialect, that have what somebody says, or what somebody calls somebody."""
 
-SCHEMAS: Final = frozenset({"parameters", "input_schema"})
-"""Members that have JSON Schema of a tool, all of which a model sees."""
+ALL_SAYING: Final = frozenset({"parameters", "input_schema", "schema", "metadata"})
+"""Members of which all is hidden, names and numbers too: JSON Schema of tools and answers, a client's own labels."""
 
 
 class Masking:
@@ -76,7 +78,7 @@ class Masking:
         """The JSON *body* as it may be kept: the texts of members that say something are put through ``hidden``.
 
         Those are called ``content``, ``text``, ``arguments``, …; ids and names of kinds stay what they are. Arguments
-        of calls and schemas of tools are JSON afterwards as before: numbers that are hidden become texts.
+        of calls and schemas are JSON afterwards as before: numbers that are hidden become texts.
 
         Raises:
             msgspec.DecodeError: It is no JSON.
@@ -85,7 +87,7 @@ class Masking:
 
     def _hidden_value(self, value: object, name: str) -> object:
         """*value*, which is in the member *name*."""
-        if name in SCHEMAS and isinstance(value, dict | list):
+        if name in ALL_SAYING and isinstance(value, dict | list):
             return msgspec.json.decode(mapped_leaves(msgspec.json.encode(value).decode(), self.hidden))
         if isinstance(value, str):
             if name == "arguments":  # JSON in a text, which it stays
@@ -96,6 +98,23 @@ class Masking:
         if isinstance(value, dict):
             return {key: self._hidden_value(each, key) for key, each in value.items()}
         return value
+
+    def repeated(self, text: str) -> str:
+        """*text* of the request, in its answer: with the originals that the client may have back, and those alone."""
+        hidden = self.hidden(text)
+        self._return_those_in(hidden)
+        return WordIndex(self.restorable).replaced(hidden, self.returned)
+
+    def repeated_json(self, body: bytes) -> bytes:
+        """As ``hidden_json``, of what events repeat; ``shown_events`` gives the client its own words back in them."""
+        hidden = self.hidden_json(body)
+        self._return_those_in(hidden.decode())
+        return hidden
+
+    def _return_those_in(self, hidden: str) -> None:
+        for placeholder in self.restorable:
+            if placeholder in hidden:
+                self.returned(placeholder)
 
     def hidden_events(self, events: bytes) -> bytes:
         """Whole *events* of a stream, in JSON, without the originals that this request's answers have given back."""

@@ -48,11 +48,11 @@ def test_numbers_in_arguments_are_hidden_and_they_stay_json() -> None:
     assert json.loads(hidden["input"][0]["arguments"]) == {"card": "[CARD_1]", "n": ["[CARD_1]", 1]}
 
 
-@pytest.mark.parametrize("name", ["parameters", "input_schema"])
+@pytest.mark.parametrize("name", ["parameters", "input_schema", "schema", "metadata"])
 def test_originals_are_hidden_anywhere_in_a_schema(name: str) -> None:
     """As they were before a model saw it: names, texts of all kinds and numbers."""
     schema = {"type": "object", "title": MAIL, "properties": {MAIL: {"enum": [f"to {MAIL}", 17], "default": 17}}}
-    body = {"tools": [{"name": "f", name: schema}, {name: 17}], "metadata": {"to": MAIL}}
+    body = {"tools": [{"name": "f", name: schema}, {name: 17}]}
     hidden = json.loads(Masking({MAIL: "[MAIL_1]", "17": "[AGE]"}, {}).hidden_json(json.dumps(body).encode()))
     tool, _ = hidden["tools"]
     assert tool[name] == {
@@ -60,7 +60,17 @@ def test_originals_are_hidden_anywhere_in_a_schema(name: str) -> None:
         "title": "[MAIL_1]",
         "properties": {"[MAIL_1]": {"enum": ["to [MAIL_1]", "[AGE]"], "default": "[AGE]"}},
     }
-    assert hidden["metadata"] == {"to": MAIL}, "which no model sees"
+
+
+def test_what_an_answer_repeats_has_the_clients_own_words_and_no_others() -> None:
+    """What it may have back comes back; the rest stays masked, and nothing of it is kept."""
+    found = masking()
+    assert found.repeated(f'to {MAIL}, pass"word') == f"to {MAIL}, [KEY_1]"
+    assert found.hidden_events(MAIL.encode()) == b"[MAIL_1]"
+    whole = masking()
+    kept = whole.repeated_json(json.dumps({"instructions": f'to {MAIL}, pass"word', "user": MAIL}).encode())
+    assert json.loads(kept) == {"instructions": "to [MAIL_1], [KEY_1]", "user": "[MAIL_1]"}
+    assert json.loads(whole.shown_events(kept)) == {"instructions": f"to {MAIL}, [KEY_1]", "user": MAIL}
 
 
 def test_of_originals_in_each_other_the_longest_is_hidden() -> None:

@@ -133,16 +133,16 @@ class OpenAIFrontend:
 
             async def produce(sink: Sink, own: RequestContext) -> None:
                 async with aclosing(outputs(self._gateway, own, call.requests)) as events:
-                    await stream(sink, call, kind, completed(call, events), own, keep)
+                    await stream(sink, call, kind, completed(call, events, own), own, keep)
 
             served = await self._resumption.serve(request, context, headers, produce, keepalive_s)
             if served is not None:
                 return served
         async with aclosing(outputs(self._gateway, context, call.requests)) as events:
             if not call.stream:
-                body = await whole(call, kind, completed(call, events), context, keep)
+                body = await whole(call, kind, completed(call, events, context), context, keep)
                 return json_answer(body, {**headers, **work_headers(context)})
             async with TimedStream(request, context, headers, keepalive_s) as sink:
-                await stream(sink, call, kind, completed(call, events), context, keep)
+                await stream(sink, call, kind, completed(call, events, context), context, keep)
                 await sink.response.write_eof()
                 return sink.response

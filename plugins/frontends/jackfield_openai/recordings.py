@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import InvalidRequest, RecordNotFound
+from jackfield_openai.records import identity_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -53,7 +54,7 @@ class Recording:
         """What ended it, where that is no event."""
         self.producer: asyncio.Task[None] | None = None
         self.expiry: asyncio.TimerHandle | None = None
-        self._owner = _identity(context.principal)
+        self._owner = identity_of(context.principal)
         self._context = context
         self._most = most
         self._events: deque[bytes] = deque()
@@ -74,7 +75,7 @@ class Recording:
 
     def belongs_to(self, principal: Principal | None) -> bool:
         """Whether *principal* asked for it."""
-        return self._owner == _identity(principal)
+        return self._owner == identity_of(principal)
 
     @property
     def ready(self) -> bool:
@@ -243,7 +244,3 @@ async def _produced(recording: Recording, produce: Callable[[Recording], Awaitab
         recording.end(error)
     else:
         recording.end()
-
-
-def _identity(principal: Principal | None) -> tuple[str, str] | None:
-    return None if principal is None else (principal.authenticator, principal.id)

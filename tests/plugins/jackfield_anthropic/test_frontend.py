@@ -298,3 +298,20 @@ def test_a_full_server_is_overloaded_where_the_operator_says_so() -> None:
     error.status = 529
     assert http(error).status == error_payload(error, "r").status == 529
     assert msgspec.json.decode(error_payload(error, "r").body)["error"]["type"] == "overloaded_error"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_answers_repeat_nothing_of_what_was_asked(*, stream: bool) -> None:
+    """So there is nothing in them that guardrails could have masked."""
+    said = "to joe@example.com"
+    schema = {"type": "object", "title": said, "properties": {"to": {"description": said}}}
+    status, _, body = post(
+        ScriptedGateway(),
+        "/v1/messages",
+        stream=stream,
+        system=said,
+        messages=[{"role": "user", "content": said}],
+        metadata={"user_id": said},
+        tools=[{"name": "send", "description": said, "input_schema": schema}],
+    )
+    assert (status, b"Hello" in body, b"joe" in body) == (200, True, False)

@@ -155,3 +155,28 @@ def test_an_answer_without_an_end_is_an_error() -> None:
     _, _, body = post("/api/chat", BODY, ScriptedGateway([Started(7, 64), TextDelta("Hel", 1)]))
     *_, last = body.splitlines()
     assert msgspec.json.decode(last).keys() == {"error"}
+
+
+SAID = "to joe@example.com"
+SENDING = {
+    "name": "send",
+    "description": SAID,
+    "parameters": {"type": "object", "properties": {"to": {"enum": [SAID]}}},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/api/generate", {"prompt": SAID, "system": SAID}),
+        ("/api/chat", {"messages": [{"role": "user", "content": SAID}]}),
+        ("/api/chat", {"messages": BODY["messages"], "tools": [{"type": "function", "function": SENDING}]}),
+        ("/api/chat", {"messages": BODY["messages"], "format": {"type": "object", "title": SAID}}),
+    ],
+    ids=["prompt", "messages", "tools", "format"],
+)
+def test_answers_repeat_nothing_of_what_was_asked(path: str, asked: dict[str, object], *, stream: bool) -> None:
+    """So there is nothing in them that guardrails could have masked."""
+    status, _, body = post(path, {"model": "demo", "stream": stream, **asked})
+    assert (status, b"Hello" in body, b"joe" in body) == (200, True, False)

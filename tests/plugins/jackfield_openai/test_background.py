@@ -223,10 +223,10 @@ def test_a_store_that_fails_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Does not cost those who follow it their answer."""
     keep = History.keep
 
-    async def failing(self: History, *given: Any, new: bool = True) -> None:
+    async def failing(self: History, *given: Any, new: bool = True, judged: bool = True) -> None:
         if not new:
             raise StoreUnavailable("not now")
-        await keep(self, *given, new=new)
+        await keep(self, *given, new=new, judged=judged)
 
     monkeypatch.setattr(History, "keep", failing)
 

@@ -96,7 +96,7 @@ async def answered(gateway: Gateway, config: OpenAIConfig, context: RequestConte
     context.whole = True
     context.user = user_mark(call.user)
     async with aclosing(outputs(gateway, context, call.requests)) as events:
-        return await whole(call, kind, completed(call, events), context, keep)
+        return await whole(call, kind, completed(call, events, context), context, keep)
 
 
 def _last(call: Call) -> Call:

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     from jackfield.errors import JackfieldError
     from jackfield.frontends.outputs import Delta, Output
+    from jackfield.masking import Masking
     from jackfield_openai.responses.objects import Object
     from jackfield_openai.responses.output import OutputItem, Said
 
 _encode = msgspec.json.Encoder().encode
+_OBJECT: Final = msgspec.json.Decoder(dict[str, object])
 
 _REASONS: Final = {
     "length": "max_output_tokens",
@@ -91,6 +93,11 @@ class ResponseAnswer:
         """Somebody has asked for its end."""
         self._close("incomplete")
         self._end("cancelled")
+
+    def hide(self, masking: Masking) -> None:
+        """It has ended: what is known of it is what may be kept."""
+        self.items.clear()
+        self.response = _OBJECT.decode(masking.hidden_json(_encode(self.response)))
 
     def _begin(self, delta: Delta) -> tuple[OutputItem, bytes]:
         """The item that begins with *delta*, and what is said before: the end of one, the beginning of another."""

@@ -7,14 +7,19 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from jackfield.errors import InvalidRequest, QueueFull
-from jackfield_openai.records import tenant_of
+from jackfield_openai.records import identity_of, tenant_of
+from jackfield_openai.responses.repeating import with_repeated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from jackfield.context import RequestContext
+    from jackfield.ports.identity import Principal
     from jackfield_openai.responses.answer import ResponseAnswer
+    from jackfield_openai.responses.objects import Object
 
 RUNNING_MAX: Final = 32
 """Most responses that run in the background of one gateway."""
@@ -29,9 +34,11 @@ EVENTS_MAX: Final = 8 << 20
 class Run:
     """One response in the background. Gateway's event loop.
 
+    Once guardrails have judged its request, originals of what they have masked are not in what is kept of it; whoever
+    has asked for it gets them back, and no other key of the same tenant does.
+
     Parameters:
-        context: Of its work. Originals of what guardrails have masked are not among the events that are kept; whoever
-            follows it gets them back.
+        context: Of its work.
         answer: What it becomes.
     """
 
@@ -59,13 +66,27 @@ class Run:
             self._dropped += 1
         self._tell()
 
+    def repeat(self, repeated: Object) -> None:
+        """From now on it repeats that of its request; before its first output, when each event has the response."""
+        self.answer.response.update(repeated)
+        self._events = [with_repeated(event, repeated) for event in self._events]
+        self._size = sum(map(len, self._events))
+
     def end(self) -> None:
         """There will be no more."""
         self._ended = True
+        if self._context.masking is not None:
+            self.answer.hide(self._context.masking)
         self._tell()
 
-    async def follow(self, after: int) -> AsyncGenerator[bytes, None]:
-        """The events behind number *after*, as they come.
+    def response(self, principal: Principal | None) -> bytes:
+        """As it is now, for *principal*, in JSON."""
+        body = msgspec.json.encode(self.answer.response)
+        masking = self._context.masking
+        return body if masking is None else self._shown(masking.hidden_json(body), principal)
+
+    async def follow(self, after: int, principal: Principal | None) -> AsyncGenerator[bytes, None]:
+        """The events behind number *after*, as they come, for *principal*.
 
         Raises:
             InvalidRequest: They are not there any more.
@@ -78,9 +99,7 @@ class Run:
             events = self._events[place - self._dropped :]
             if events:
                 place += len(events)
-                masking = self._context.masking
-                joined = b"".join(events)
-                yield joined if masking is None else masking.shown_events(joined)
+                yield self._shown(b"".join(events), principal)
             elif self._ended:
                 return
             else:
@@ -92,6 +111,11 @@ class Run:
             self.task.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.shield(asyncio.gather(self.task, return_exceptions=True))
+
+    def _shown(self, kept: bytes, principal: Principal | None) -> bytes:
+        masking = self._context.masking
+        own = identity_of(principal) == identity_of(self._context.principal)
+        return masking.shown_events(kept) if own and masking is not None else kept
 
     def _tell(self) -> None:
         self._changed.set()

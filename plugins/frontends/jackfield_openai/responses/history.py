@@ -10,6 +10,7 @@ from jackfield.errors import ContentBlocked, InvalidRequest, NoRoomLeft, RecordN
 from jackfield.ports.records import Record, StoreFull
 from jackfield_openai.records import is_id, tenant_of
 from jackfield_openai.responses.items import ITEMS_MAX, CallItem, CallOutputItem, Item, MessageItem, ReasoningItem
+from jackfield_openai.responses.repeating import UNSAID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,19 +81,21 @@ class History:
         self._context = context
         self._tenant = tenant_of(context)
 
-    async def keep(self, response: Object, given: Sequence[Item], *, new: bool = True) -> None:
+    async def keep(self, response: Object, given: Sequence[Item], *, new: bool = True, judged: bool = True) -> None:
         """Keep a response and what was said to it.
 
         Parameters:
             response: As it is now.
             given: The input items of its request.
             new: Whether it was not kept before; one that was deleted meanwhile stays deleted.
+            judged: Whether guardrails, where there are any, have passed what was asked. Nothing of that is kept before.
 
         Raises:
             NoRoomLeft: It is larger than the store.
         """
-        blocked = self._context.code == _BLOCKED
-        body = msgspec.json.encode({"response": response, "input": () if blocked else given})
+        if not judged or self._context.code == _BLOCKED:
+            response, given = {**response, **UNSAID}, ()
+        body = msgspec.json.encode({"response": response, "input": given})
         if self._context.masking is not None:
             body = self._context.masking.hidden_json(body)
         record = Record(

@@ -108,7 +108,7 @@ class Responses:
         if call.body.background:
             run = await self._start(work, context)
             if call.body.stream:
-                return await self._follow(request, run, -1, headers)
+                return await self._follow(request, context, run, -1, headers)
             return json_answer(msgspec.json.encode(run.answer.response), headers)
         with in_own_words():
             return await self._answered(request, work, context, headers)
@@ -168,9 +168,9 @@ class Responses:
         if stream:
             if run is None:
                 raise InvalidRequest("only responses that run in the background can be followed", param="stream")
-            return await self._follow(request, run, after, {})
+            return await self._follow(request, context, run, after, {})
         if run is not None:
-            return json_answer(msgspec.json.encode(run.answer.response))
+            return json_answer(run.response(context.principal))
         return json_answer(msgspec.json.encode(await self._kept(request, context)))
 
     async def delete(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
@@ -302,15 +302,16 @@ class Responses:
                 raise
             # the status is out: one event that says so, and none that would make the answer look whole
             context.code = http(error).code
+            begun = answer is not None
             answer = answer or self._answer(work, context)
             failed = answer.failed(error)
             with suppress(JackfieldError):
-                await self._keep(work, answer)
+                await self._keep(work, answer, judged=begun or not self._gateway.guarded)
             await stream.send(failed)
 
-    async def _keep(self, work: Work, answer: ResponseAnswer) -> None:
+    async def _keep(self, work: Work, answer: ResponseAnswer, *, judged: bool = True) -> None:
         if work.history is not None:
-            await work.history.keep(answer.response, work.given)
+            await work.history.keep(answer.response, work.given, judged=judged)
 
     # --- in the background --------------------------------------------------------------------------------------------
 
@@ -321,24 +322,23 @@ class Responses:
         answer = self._answer(work, context)
         self._background.check_room()
         answer.response["status"] = "queued"
-        # what guardrails have not judged yet is not kept
-        await history.keep(answer.response, () if self._gateway.guarded else work.given)
+        await history.keep(answer.response, work.given, judged=not self._gateway.guarded)
         await liveness.beat(str(answer.response["id"]))
         running = Running(
             self._gateway,
             own,
             answer,
             lambda: self._events(work, own),
-            lambda: history.keep(answer.response, work.given, new=False),
+            lambda judged: history.keep(answer.response, work.given, new=False, judged=judged),
             liveness,
         )
         return self._background.start(own, answer, running.make)
 
     async def _follow(
-        self, request: web.Request, run: Run, after: int, headers: Mapping[str, str]
+        self, request: web.Request, context: RequestContext, run: Run, after: int, headers: Mapping[str, str]
     ) -> web.StreamResponse:
         async with (
-            aclosing(run.follow(after)) as events,
+            aclosing(run.follow(after, context.principal)) as events,
             EventStream(request, headers, self._config.keepalive_s) as stream,
         ):
             async for data in events:

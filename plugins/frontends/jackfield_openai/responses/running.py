@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from jackfield.errors import Draining, InsufficientScope, JackfieldError, ModelNotFound, http
 from jackfield.frontends.outputs import next_output
 from jackfield_openai.responses.liveness import LEASE_S
+from jackfield_openai.responses.repeating import UNSAID, masked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -41,7 +42,7 @@ class Running:
         context: Its own.
         answer: What it becomes.
         events: Makes the events of its generation.
-        keep: Keeps it as it is.
+        keep: Keeps it as it is; is told whether guardrails, where there are any, have passed its request.
         liveness: Where it is said that somebody works on it.
     """
 
@@ -51,7 +52,7 @@ class Running:
         context: RequestContext,
         answer: ResponseAnswer,
         events: Callable[[], AsyncGenerator[GenerateEvent, None]],
-        keep: Callable[[], Awaitable[None]],
+        keep: Callable[[bool], Awaitable[None]],
         liveness: Liveness,
     ) -> None:
         self._gateway = gateway
@@ -61,6 +62,7 @@ class Running:
         self._keep = keep
         self._liveness = liveness
         self._id = str(answer.response["id"])
+        self._judged = not gateway.guarded
         self._refusal: JackfieldError | None = None
         """Why whoever has asked for it may not any more."""
 
@@ -72,6 +74,7 @@ class Running:
         try:
             await self._generate(run)
         except JackfieldError as error:
+            self._unsay(run)
             status, last = http(error).status, self._answer.failed(error)
         finally:
             for each in watching:
@@ -80,7 +83,7 @@ class Running:
                 status, last = self._cut_off(run)
             # what cannot be kept the kernel has logged; clients of this gateway still read it
             with suppress(JackfieldError):
-                await self._keep()
+                await self._keep(self._judged)
                 await self._liveness.over(self._id)
             run.add(last if status != 200 else self._answer.closing())  # noqa: PLR2004 -- HTTP's
             self._gateway.account(self._context, status)
@@ -90,13 +93,26 @@ class Running:
         run.add(answer.queued())
         async with aclosing(self._events()) as events:
             output = await next_output(events)
+            self._passed(run)
             run.add(answer.begun())
             run.add(answer.event(output))
             while not answer.ended:
                 run.add(answer.event(await next_output(events)))
 
+    def _passed(self, run: Run) -> None:
+        """The model has begun with it: guardrails have judged what was asked."""
+        self._judged = True
+        if self._context.masking is not None:
+            run.repeat(masked(self._answer.response, self._context.masking))
+
+    def _unsay(self, run: Run) -> None:
+        """It ends: where guardrails have not passed what was asked, nothing of that stays."""
+        if not self._judged:
+            run.repeat(UNSAID)
+
     def _cut_off(self, run: Run) -> tuple[int, bytes]:
         """Somebody has ended it, or may not have it any more, or the server ends."""
+        self._unsay(run)
         if self._refusal is not None:
             return http(self._refusal).status, self._answer.failed(self._refusal)
         if not run.closing:
