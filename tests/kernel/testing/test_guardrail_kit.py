@@ -11,7 +11,7 @@ from jackfield.ports.guardrail import Finding, GuardrailTraits, Mask, Verdict
 from jackfield.testing.kits.guardrail import GuardrailKit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from jackfield.ports.guardrail import GuardedText, GuardrailFactory, Subject
 
@@ -202,9 +202,14 @@ class Undecided(Names):
     ],
 )
 def test_what_is_wrong_is_caught(
-    wrong: type[Names], test: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+    wrong: type[Names],
+    test: str,
+    request: pytest.FixtureRequest,
+    caplog: pytest.LogCaptureFixture,
+    unshrunk: Callable[[type], None],
 ) -> None:
     """By the test that is for it."""
+    unshrunk(KitOfNames)
     factory: GuardrailFactory = lambda _asking: wrong()  # noqa: E731 -- the kit asks for a function
     more: tuple[object, ...] = ()
     if test == "test_nothing_repeats_the_text":

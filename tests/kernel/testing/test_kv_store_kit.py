@@ -209,12 +209,13 @@ def _check(kit: KVStoreKit, store: KVStore, model: str, name: str) -> None:
         (Remembers, "test_any_history_gives_what_was_put_or_nothing"),
     ],
 )
-def test_wrong_stores_are_caught(wrong: type[Plain], caught_by: str) -> None:
+def test_wrong_stores_are_caught(wrong: type[Plain], caught_by: str, unshrunk: Callable[[type], None]) -> None:
     """Each by the test that is about it."""
 
     class Kit(KVStoreKit):
         def factory(self) -> KVStoreFactory:
             return wrong
 
+    unshrunk(Kit)
     with pytest.raises(AssertionError):
         _check(Kit(), wrong("wrong"), f"wrong {caught_by}", caught_by)

@@ -14,7 +14,7 @@ from jackfield.testing.kits.policy import PolicyKit
 from jackfield.testing.kits.policy_questions import HOSTILE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from jackfield.ports.policy import PolicyEngineFactory
@@ -269,11 +269,17 @@ def needs(rules: Path) -> dict[str, Any]:
     ],
 )
 def test_what_is_wrong_is_caught(
-    wrong: type[Plain], test: str, more: tuple[object, ...], rules: Path, monkeypatch: pytest.MonkeyPatch
+    wrong: type[Plain],
+    test: str,
+    more: tuple[object, ...],
+    rules: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    unshrunk: Callable[[type], None],
 ) -> None:
     class Kit(PolicyKit):
         """About the wrong one."""
 
+    unshrunk(Kit)
     monkeypatch.setattr(Kit, "needs", needs(rules))
     if wrong is Gullible and test.endswith("start"):
         wrong = type("Open", (Gullible,), {"__init__": _opened})
