@@ -28,6 +28,8 @@ LOCK: Final = ROOT / "requirements" / "llama.lock"
 WHEELS: Final = ROOT / "build" / "wheels"
 
 CMAKE_ARGS: Final = "-DGGML_NATIVE=ON"
+WITHOUT_TILES: Final = "-mno-amx-int8"
+"""llama.cpp crashes with AMX: GCC leaves out parts of its tiles' configuration (llama.cpp's pull request 26954)."""
 PROGRESS_INTERVAL_S: Final = 20.0
 """The build is silent for minutes; a line this often shows that it lives."""
 KEY_LENGTH: Final = 16
@@ -60,6 +62,7 @@ def cache_key() -> str:
     parts = (
         LOCK.read_text(encoding="utf-8"),
         CMAKE_ARGS,
+        WITHOUT_TILES,
         platform.machine(),
         cpu_features(),
         compiler_version(),
@@ -87,6 +90,13 @@ def compiler_version() -> str:
         return ""
     output = subprocess.run(["c++", "--version"], capture_output=True, text=True, check=False).stdout
     return output.partition("\n")[0]
+
+
+def native_tiles() -> bool:
+    """Whether the compiler uses AMX where it compiles for this processor; one that does knows how not to."""
+    command = ["c++", "-march=native", "-dM", "-E", "-x", "c++", os.devnull]
+    macros = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return "__AMX_INT8__" in macros
 
 
 def cache_folder() -> Path:
@@ -119,9 +129,18 @@ def build(folder: Path) -> Path:
         return Path(shutil.move(wheel, folder / wheel.name))
 
 
+def build_environment(jobs: int) -> dict[str, str]:
+    """What the build's processes get: this environment, and how to compile."""
+    environment = dict(os.environ, CMAKE_ARGS=CMAKE_ARGS, CMAKE_BUILD_PARALLEL_LEVEL=str(jobs))
+    if native_tiles():
+        for name in ("CFLAGS", "CXXFLAGS"):
+            environment[name] = f"{environment.get(name, '')} {WITHOUT_TILES}".strip()
+    return environment
+
+
 def run_pip(output: Path, log: Path, jobs: int) -> int:
     """Run the build in this interpreter's environment, which has the locked build tools; return pip's exit status."""
-    environment = dict(os.environ, CMAKE_ARGS=CMAKE_ARGS, CMAKE_BUILD_PARALLEL_LEVEL=str(jobs))
+    environment = build_environment(jobs)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-cache-dir", "--no-build-isolation"]
     command += ["--no-binary", "llama-cpp-python", "--require-hashes", "-r", str(LOCK), "-w", str(output)]
     done = threading.Event()

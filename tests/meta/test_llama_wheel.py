@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -54,6 +55,21 @@ def test_the_processors_features_are_read(tool: ModuleType) -> None:
     """An empty list would make all machines look alike."""
     if sys.platform == "linux":
         assert len(tool.cpu_features().split()) > 3
+
+
+@pytest.mark.parametrize(("macro", "flags"), [("__AMX_INT8__", "-O1 -mno-amx-int8"), ("__AVX2__", "-O1")])
+def test_it_is_compiled_without_tiles(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, macro: str, flags: str
+) -> None:
+    """Where the compiler would use AMX, with which llama.cpp crashes; and flags of one's own stay."""
+    compiler = tmp_path / "c++"
+    compiler.write_text(f"#!/bin/sh\necho '#define {macro} 1'\n")
+    compiler.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("CFLAGS", "-O1")
+    monkeypatch.setenv("CXXFLAGS", "-O1")
+    environment = tool.build_environment(2)
+    assert (environment["CFLAGS"], environment["CXXFLAGS"]) == (flags, flags)
 
 
 def test_only_a_whole_wheel_is_taken(tool: ModuleType, tmp_path: Path) -> None:

@@ -107,7 +107,8 @@ def _model_params(config: LlamaConfig, *, reads: bool) -> llama.ModelParams:
     """How the file is loaded; *reads* says whether ``mmap = "auto"`` reads it."""
     params = llama.model_default_params()
     params.n_gpu_layers = 0
-    params.use_extra_bufts = not config.deterministic  # repacked weights have other kernels for every fourth row
+    # repacked weights have other kernels for every fourth row
+    params.use_extra_bufts = not config.deterministic and not llama.has_tiles()
     params.load_mode = {
         (True, True): llama.LoadMode.MMAP_MLOCK,
         (True, False): llama.LoadMode.MMAP,

@@ -24,7 +24,7 @@ class LibraryCheck:
                 level="error", message="llama-cpp-python is not installed", fix="pip install 'jackfield[llama]'"
             )
         try:
-            from jackfield_llama.library import system_info
+            from jackfield_llama.library import has_tiles, system_info
         except (ImportError, OSError, RuntimeError) as error:
             return CheckResult(
                 level="error",
@@ -38,6 +38,13 @@ class LibraryCheck:
                 level="warn",
                 message=text,
                 fix="build it on this machine: pip install --no-binary llama-cpp-python 'jackfield[llama]'",
+            )
+        if has_tiles():
+            return CheckResult(
+                level="warn",
+                message=f"{text}, whose AMX cannot be used: weights are not repacked, and prompts are slower",
+                fix="build it without: CFLAGS=-mno-amx-int8 CXXFLAGS=-mno-amx-int8 pip install --force-reinstall "
+                "--no-cache-dir --no-binary llama-cpp-python 'jackfield[llama]'",
             )
         return CheckResult(level="ok", message=text)
 

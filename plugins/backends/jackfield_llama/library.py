@@ -192,6 +192,15 @@ def system_info() -> str:
     return str(_api.llama_print_system_info().decode("utf-8", "replace"))
 
 
+def has_tiles() -> bool:
+    """Whether the library was compiled with AMX; it then uses it for all weights in extra buffers.
+
+    It must not: GCC leaves out parts of the configuration of the tiles (llama.cpp's pull request 26954, open), and the
+    process dies at its first multiplication.
+    """
+    return "AMX_INT8 = 1" in system_info()
+
+
 def model_metadata(model: Model, key: str) -> str | None:
     """The value of *key* in the file's metadata as text, cut at 1,023 bytes; None where the file has no such key."""
     buffer = ctypes.create_string_buffer(_META_BYTES)

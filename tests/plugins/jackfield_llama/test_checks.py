@@ -34,6 +34,16 @@ def test_a_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     assert "jackfield[llama]" in result.fix
 
 
+def test_a_library_with_tiles_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would crash if it used them; as it does not, it is slower than it could be."""
+    pytest.importorskip("llama_cpp")
+    monkeypatch.setattr("jackfield_llama.library.system_info", lambda: "CPU : AVX2 = 1 | AMX_INT8 = 1 | ")
+    result = LibraryCheck().run()
+    assert result.level == "warn"
+    assert "AMX" in result.message
+    assert "-mno-amx-int8" in result.fix
+
+
 @pytest.mark.parametrize(
     ("info", "found"),
     [

@@ -201,3 +201,24 @@ def test_weights_are_read_where_huge_pages_can_have_them(
     options: dict[str, OptionValue] = {"mmap": mmap, "memory_check": False}
     generating(backend.load(ModelSpec(name="m", path=str(DEMO), context=64, options=options), lambda _: None)).close()
     assert modes[-1] == (llama.LoadMode.MMAP if mapped else llama.LoadMode.READ)
+
+
+@pytest.mark.parametrize("tiles", [False, True])
+def test_a_library_with_tiles_does_not_use_them(monkeypatch: pytest.MonkeyPatch, *, tiles: bool) -> None:
+    """It has them for repacked weights, and would crash."""
+    kernel = build_kernel(Manifest(enabled=(InstanceRef("llama-cpu", "llama-cpu"),), kernel=KernelConfig()))
+    asked: list[bool] = []
+    opened = llama.model_load_from_file
+
+    def open_model(path: bytes, params: llama.ModelParams) -> llama.Model | None:
+        if not params.no_alloc:
+            asked.append(params.use_extra_bufts)
+            params.use_extra_bufts = False  # this library may be one of those
+        return opened(path, params)
+
+    monkeypatch.setattr(llama, "model_load_from_file", open_model)
+    monkeypatch.setattr(llama, "has_tiles", lambda: tiles)
+    backend = kernel.backends()["llama-cpu"]()
+    spec = ModelSpec(name="m", path=str(DEMO), context=64, options={})
+    generating(backend.load(spec, lambda _: None)).close()
+    assert asked == [not tiles]
