@@ -1,14 +1,19 @@
-"""Files that others change while they are in use: whether one has changed, and looks that all who ask share."""
+"""Files that others change while they are in use: whether one has changed, what is in it, and looks that all who ask
+share.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import stat
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
+    from pathlib import Path
 
 SETTLED_NS: Final = 100_000_000
 """A file changed less than 0.1 s ago may change again without looking different: clocks of file systems tick every few
@@ -38,6 +43,19 @@ def settled(*signatures: Signature) -> bool:
     """
     newest = max((each.changed_ns for each in signatures), default=0)
     return time.time_ns() - newest > SETTLED_NS
+
+
+def begin_of(file: Path, most: int) -> bytes:
+    """What *file* has, at most its first *most* bytes.
+
+    Raises:
+        OSError: It cannot be read, or is none: a pipe in its place would hold up for ever who reads it.
+    """
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return stream.read(most)
 
 
 class SharedLook:

@@ -6,14 +6,11 @@ import asyncio
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from jackfield.watched_files import SETTLED_NS, SharedLook, Signature, settled, signature_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from jackfield.watched_files import SETTLED_NS, SharedLook, Signature, begin_of, settled, signature_of
 
 FOR_EVER_S = 3600.0
 
@@ -125,3 +122,16 @@ def test_a_look_that_fails_is_not_the_last_one() -> None:
                 await shared.recent(0.0)
 
     asyncio.run(scenario())
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody ever writes to the pipe, and a device has no end; links to files are followed."""
+    pipe, file, link = tmp_path / "pipe", tmp_path / "file", tmp_path / "link"
+    os.mkfifo(pipe)
+    for other in (pipe, Path(os.devnull), Path("/dev/zero"), tmp_path):
+        with pytest.raises(OSError, match="regular|directory"):
+            begin_of(other, 10)
+    file.write_bytes(b"twelve bytes")
+    link.symlink_to(file)
+    assert begin_of(link, 100) == b"twelve bytes"
+    assert begin_of(file, 6) == b"twelve"

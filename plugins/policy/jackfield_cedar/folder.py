@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from jackfield.errors import ManifestError
-from jackfield.watched_files import Signature, settled, signature_of
+from jackfield.watched_files import Signature, begin_of, settled, signature_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,8 +69,7 @@ def _wanted(name: str) -> bool:
 
 def _read(file: Path, shown: str) -> bytes:
     try:
-        with file.open("rb") as stream:
-            text = stream.read(BYTES_MAX + 1)
+        text = begin_of(file, BYTES_MAX + 1)
     except OSError as error:
         raise ManifestError(f"{shown}: {error.strerror or error}") from error
     if len(text) > BYTES_MAX:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from jackfield.errors import AuthenticatorFailed, ManifestError, PluginError
-from jackfield.watched_files import SharedLook, Signature, settled, signature_of
+from jackfield.watched_files import SharedLook, Signature, begin_of, settled, signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,12 +115,12 @@ def read(file: Path) -> Listed:
         PluginError: It needs a package that is not there.
     """
     try:
-        if file.stat().st_size > FILE_MAX:
-            raise ManifestError(f"{file.name}: the list of revoked certificates is too large")
-        content = file.read_bytes()
+        content = begin_of(file, FILE_MAX + 1)
     except OSError as error:
         why = error.strerror
         raise ManifestError(f"{file.name}: the list of revoked certificates cannot be read ({why})") from error
+    if len(content) > FILE_MAX:
+        raise ManifestError(f"{file.name}: the list of revoked certificates is too large")
     if content.lstrip().startswith(_BEGIN) or not content.isascii():
         return _of_authority(file, content)
     return _of_lines(file, content.decode())

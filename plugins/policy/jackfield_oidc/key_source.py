@@ -11,6 +11,7 @@ from jackfield.errors import ManifestError
 from jackfield.outbound.client import Outbound
 from jackfield.outbound.errors import OutboundError, OutboundRefused
 from jackfield.secret import Secret
+from jackfield.watched_files import begin_of
 from jackfield_oidc.key_set import SET_MAX, KeySet, UnusableKeys
 
 if TYPE_CHECKING:
@@ -136,8 +137,7 @@ def source(options: IssuerOptions, path: Callable[[str], Path]) -> KeySource:
 
 def _read(file: Path, most: int) -> bytes:
     try:
-        with file.open("rb") as opened:
-            data = opened.read(most + 1)
+        data = begin_of(file, most + 1)
     except OSError as error:
         raise UnusableKeys(f"{file.name} cannot be read ({error.strerror})") from None
     if len(data) > most:

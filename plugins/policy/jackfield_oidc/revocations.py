@@ -9,6 +9,7 @@ import msgspec
 import tomli
 
 from jackfield.errors import InvalidRequest, ManifestError
+from jackfield.watched_files import begin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -95,9 +96,10 @@ def read(file: Path) -> RevocationList:
         ManifestError: It cannot be used; the message says why.
     """
     try:
-        if file.stat().st_size > FILE_MAX:
+        content = begin_of(file, FILE_MAX + 1)
+        if len(content) > FILE_MAX:
             raise ManifestError(f"{file.name}: the list of revocations is too large")
-        table = tomli.loads(file.read_bytes().decode())
+        table = tomli.loads(content.decode())
         return RevocationList(msgspec.convert(table, _File).revoked)
     except OSError as error:
         raise ManifestError(f"{file.name}: the list of revocations cannot be read ({error.strerror})") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -136,6 +137,22 @@ def test_a_folder_that_vanishes_changes_nothing(rules: Path) -> None:
         assert await allows(made)
         away.rename(rules)
         await until(lambda: _calm(made))
+        (rules / "a.cedar").write_text(NONE)
+        await until(lambda: _denies(made))
+
+    play(rules, scenario)
+
+
+def test_a_pipe_in_the_place_of_policies_changes_nothing(rules: Path) -> None:
+    """Nobody writes to it, and nobody waits for that; what comes afterwards is followed."""
+
+    async def scenario(made: CedarEngine) -> None:
+        assert await allows(made)
+        (rules / "a.cedar").unlink()
+        os.mkfifo(rules / "a.cedar")
+        await until(lambda: _troubled(made))
+        assert await allows(made)
+        (rules / "a.cedar").unlink()
         (rules / "a.cedar").write_text(NONE)
         await until(lambda: _denies(made))
 

@@ -176,6 +176,18 @@ def test_lists_that_cannot_be_used(tmp_path: Path, content: bytes) -> None:
         read(file)
 
 
+@pytest.mark.parametrize("device", ["/dev/zero", "pipe"])
+def test_what_is_no_file(tmp_path: Path, device: str) -> None:
+    """Is no list, and nobody waits for its end."""
+    file = tmp_path / "revoked.txt"
+    if device == "pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to(device)
+    with pytest.raises(ManifestError, match="cannot be read"):
+        read(file)
+
+
 def test_lists_without_end(tmp_path: Path) -> None:
     """Are not read."""
     file = tmp_path / "revoked.txt"

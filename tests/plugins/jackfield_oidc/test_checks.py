@@ -41,6 +41,7 @@ def test_an_issuer_that_answers_and_one_that_has_gone(judges: Judges) -> None:
     ("options", "why"),
     [
         ({"jwks_file": "missing.json"}, "missing.json cannot be read"),
+        ({"jwks_file": "/dev/zero"}, "zero cannot be read"),
         ({"jwks_file": "", "url": "http://a.example"}, "URLs must begin with https"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -107,6 +108,18 @@ def test_a_list_that_cannot_be_used_lets_nobody_in(judges: Judges, issuer: Issue
     (judges.folder / "revoked.toml").write_text("")
     assert not is_revoked(judges, judge, token)
     assert not judge.troubles
+
+
+def test_a_pipe_in_the_place_of_the_list_lets_nobody_in(judges: Judges, issuer: Issuer) -> None:
+    """And holds up nobody."""
+    judge, token = listed(judges, ""), issuer.sign()
+    (judges.folder / "revoked.toml").unlink()
+    os.mkfifo(judges.folder / "revoked.toml")
+    with pytest.raises(AuthenticatorFailed):
+        judges.ask(judge, token)
+    (judges.folder / "revoked.toml").unlink()
+    (judges.folder / "revoked.toml").write_text("")
+    assert not is_revoked(judges, judge, token)
 
 
 def test_a_list_that_has_gone_lets_nobody_in(judges: Judges, issuer: Issuer) -> None:
