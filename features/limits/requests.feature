@@ -62,6 +62,50 @@ Feature: So many requests in so much time
     And I ask "hello"
     Then it is answered with 200
 
+  Scenario Outline: What only asks counts as a request, and takes no tokens
+    Given a server of several dialects with these limits
+      """
+      [[config.limits.rules]]
+      name = "everybody"
+      requests = { minute = 3 }
+      completion_tokens = { minute = 10 }
+      """
+    When I ask "[repeat:10:x]" with
+      | max_tokens | 10 |
+    Then it is answered with 200
+    When I ask "hello" with
+      | max_tokens | 10 |
+    Then it is refused with 429 "rate_limit_exceeded"
+    When "<route>" is asked
+    Then it is answered with 200
+    When "<route>" is asked
+    Then it is answered with 200
+    When "<route>" is asked
+    Then it is answered with 429
+    And it is told to come back in 60 seconds
+    When 60 seconds pass
+    And "<route>" is asked
+    Then it is answered with 200
+
+    Examples:
+      | route                             |
+      | /tokenize                         |
+      | /detokenize                       |
+      | /apply-template                   |
+      | /v1/chat/completions/input_tokens |
+      | /v1/messages/count_tokens         |
+      | /v1/responses/input_tokens        |
+
+  Scenario: Headers of what only asks
+    Given a server with these limits
+      """
+      [[config.limits.rules]]
+      name = "everybody"
+      requests = { minute = 3 }
+      """
+    When "/v1/responses/input_tokens" is asked
+    Then the headers say that 2 of 3 requests are left
+
   Scenario: Headers count down
     Given a server with these limits
       """

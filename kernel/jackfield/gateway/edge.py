@@ -176,8 +176,13 @@ class Edge:
         await self._bodies.receive(request, context)
         if endpoint is None:
             return await handler(request)
-        if not endpoint.has_work:
-            await self._pipeline.walk.permit_route(context)
+        if endpoint.has_work:
+            return await self._handled(request, context, endpoint)
+        await self._pipeline.walk.permit_route(context)
+        async with self._pipeline.questions.of(context):
+            return await self._handled(request, context, endpoint)
+
+    async def _handled(self, request: web.Request, context: RequestContext, endpoint: Endpoint) -> web.StreamResponse:
         chronicle = self._pipeline.walk.chronicle
         if chronicle.records(endpoint, request.method):
             return await chronicle.change(request, context, endpoint)

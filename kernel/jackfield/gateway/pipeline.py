@@ -19,6 +19,7 @@ from jackfield.errors import (
     http,
 )
 from jackfield.gateway.accounting import Accounting
+from jackfield.gateway.counted_questions import CountedQuestions
 from jackfield.gateway.faults import unexpected
 from jackfield.gateway.generation import Generation, submitted
 from jackfield.gateway.replica import Replica
@@ -86,6 +87,7 @@ class Pipeline:
             name: Replica(name, config, manifest.kernel.queue, dialects) for name, config in manifest.models.items()
         }
         self.walk: Final = walk
+        self.questions: Final = CountedQuestions(walk.limiting)
         self.draining = False
         self._operator: Operator | None = None
         self.endpoints: Sequence[Endpoint] = ()
@@ -211,6 +213,7 @@ class Pipeline:
         """See ``Gateway.ask``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
         with _told(context):
             replica = await self.walk.permit_question(context, self._candidates(context, question.model))
+            await self.questions.count(context, replica.name, question)
             if isinstance(question, Render):
                 question = replica.rendering(question)
             return await self._replied(context, replica, question)

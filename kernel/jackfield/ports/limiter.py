@@ -2,8 +2,8 @@
 
 ``jackfield_limiters`` hands over factories of ``Limiter``. Work for a model is reserved by an estimate before it
 begins, adjusted once the prompt was counted, and settled with what was really used, whatever became of it: an
-answer, an error, a client that left, a worker that died. All limiters must agree; what one has reserved is released
-where another refuses.
+answer, an error, a client that left, a worker that died. A request that only asks a model something is reserved as one
+that takes no tokens. All limiters must agree; what one has reserved is released where another refuses.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     """Its own name; empty for what goes to none."""
     action: str
-    """The scope: ``generate``, ``embed``, ``rerank``, ``moderate``."""
+    """The scope: ``generate``, ``embed``, ``rerank``, ``moderate``; or ``ask``: about tokens or a template."""
     prompt_tokens: int
     """Estimated."""
     completion_tokens: int = 0
     """At most, of all answers together."""
     answers: int = 1
+    """0 for ``ask``, which takes a request and a place while it lasts, and no tokens."""
     queue: int = 0
     """How many answers may wait for the model, from everybody."""
 

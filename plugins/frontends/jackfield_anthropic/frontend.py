@@ -87,7 +87,8 @@ class AnthropicFrontend:
         reply = await self._gateway.ask(context, question)
         if not isinstance(reply, Rendered):
             raise InternalError("the question was answered with something else")
-        return json_answer(msgspec.json.encode({"input_tokens": reply.tokens}), _headers(context, ignored))
+        headers = {**_headers(context, ignored), **limit_headers(context.standings)}
+        return json_answer(msgspec.json.encode({"input_tokens": reply.tokens}), headers)
 
     def _thinks(self, context: RequestContext) -> Thinks | None:
         """What tells models that think from others, where asking the others for thoughts is no reason to refuse."""
@@ -186,4 +187,7 @@ _COUNT = _with_chat(
     example=_EXAMPLE,
     answer=Counted,
     honoured=tuple(sorted(fields.COUNT_HONOURED)),
+    task=None,  # it is a question, and no work
+    needs=(),
+    fields_need={},
 )

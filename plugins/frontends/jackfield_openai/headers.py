@@ -19,9 +19,7 @@ TIMING: Final = "server-timing"
 
 _MEASURES: Final[Sequence[Measure]] = ("requests", "tokens")
 
-WORK: Final = (
-    Parameter(name=PROCESSING, where="header", kind=int, description="Until the answer began to leave"),
-    Parameter(name=TIMING, where="header", description="Phases of the work, in milliseconds (W3C)"),
+LIMITS: Final = (
     Parameter(
         name="x-ratelimit-limit-requests",
         where="header",
@@ -34,7 +32,14 @@ WORK: Final = (
     Parameter(name="x-ratelimit-remaining-tokens", where="header", kind=int, description="What is left of it"),
     Parameter(name="x-ratelimit-reset-tokens", where="header", description="Until all of it is there again"),
 )
-"""They, for the server's description."""
+"""What may still be asked for, for the server's description."""
+
+WORK: Final = (
+    Parameter(name=PROCESSING, where="header", kind=int, description="Until the answer began to leave"),
+    Parameter(name=TIMING, where="header", description="Phases of the work, in milliseconds (W3C)"),
+    *LIMITS,
+)
+"""All of them."""
 
 
 def work_headers(context: RequestContext) -> Mapping[str, str]:

@@ -67,7 +67,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Patterns of the models' own names."""
     tags: tuple[str, ...] = ()
     """One of these the caller must have, to the letter."""
-    actions: tuple[Literal["generate", "embed", "rerank", "moderate"], ...] = ()
+    actions: tuple[Literal["generate", "embed", "rerank", "moderate", "ask"], ...] = ()
     """What is asked for."""
     windows: Literal["fixed", "sliding"] = "fixed"
     """``fixed``: windows of the calendar, in UTC; in none of them more is granted. ``sliding``: what was used in the

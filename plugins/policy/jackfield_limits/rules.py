@@ -70,6 +70,8 @@ class CompiledRule:
             for measure in WINDOWED
             for window, limit in _windows(rule, measure).items()
         ]
+        self._requests = [each for each in self._windows if each[0] == "requests"]
+        """What a question takes: one whose tokens are used up may still count them."""
 
     def applies(self, claim: Claim) -> bool:
         """Whether *claim* is one of those it is about."""
@@ -88,14 +90,14 @@ class CompiledRule:
     def charges(self, claim: Claim) -> Iterable[Charge]:
         """The counters of whoever *claim* is from."""
         rule, whose = self.rule, self.whose(claim)
-        for measure, window, item in self._windows:
+        for measure, window, item in self._windows if claim.answers else self._requests:
             sliding = rule.windows == "sliding"
             key = f"{whose}:{measure}:{window}"
             yield Charge(key, measure, window, item.amount, item, sliding, self.scope, rule.name)
         if rule.concurrency is not None:
             key = f"{whose}:concurrency:"
             yield Charge(key, "concurrency", "", rule.concurrency, None, False, self.scope, rule.name)
-        if rule.queue_share is not None:
+        if rule.queue_share is not None and claim.answers:
             limit = max(1, math.floor(rule.queue_share * claim.queue))
             key = f"{whose}:queue:{_digest(claim.model)}"
             yield Charge(key, "queue", "", limit, None, False, self.scope, rule.name)

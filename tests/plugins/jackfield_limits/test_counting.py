@@ -233,3 +233,47 @@ def test_the_queue_is_each_models_own() -> None:
         assert left(small.standings, "queue") == 0
 
     asyncio.run(scenario())
+
+
+def test_a_question_takes_a_request_and_a_place_alone() -> None:
+    """Also where tokens, money and the queue are used up; refused where no request or no place is left."""
+
+    async def scenario() -> None:
+        rule = Rule(
+            name="r", requests={"hour": 4}, tokens={"hour": 100}, money={"day": 1e-6}, concurrency=2, queue_share=0.1
+        )
+        prices = {"demo": Price(input=1.0, output=1.0)}
+        limiter = in_memory(Clock(), rule, prices=prices, answer_estimate=0)
+        used = await limiter.reserve(claim(1))
+        await used.settle(Spent(prompt_tokens=10, completion_tokens=500))
+        with pytest.raises(LimitExceeded):
+            await limiter.reserve(claim(1))
+        question = {"prompt": 0, "answers": 0, "queue": 0, "action": "ask"}
+        first, second = [await limiter.reserve(claim(**question)) for _ in range(2)]  # type: ignore[arg-type]
+        assert [(each.measure, each.remaining) for each in second.standings] == [("requests", 1), ("concurrency", 0)]
+        with pytest.raises(LimitExceeded) as error:
+            await limiter.reserve(claim(**question))  # type: ignore[arg-type]
+        assert error.value.measure == "concurrency"
+        await first.settle(Spent())
+        await second.release()
+        for _ in range(2):
+            await (await limiter.reserve(claim(**question))).settle(Spent())  # type: ignore[arg-type]
+        with pytest.raises(LimitExceeded) as error:
+            await limiter.reserve(claim(**question))  # type: ignore[arg-type]
+        assert error.value.measure == "requests"
+
+    asyncio.run(scenario())
+
+
+def test_rules_about_questions_alone() -> None:
+    """Work passes them by, and questions those about work."""
+
+    async def scenario() -> None:
+        asking = Rule(name="asking", actions=("ask",), requests={"hour": 1})
+        working = Rule(name="working", actions=("generate",), requests={"hour": 1})
+        limiter = in_memory(Clock(), asking, working)
+        for action, rule in (("ask", "asking"), ("generate", "working")):
+            reservation = await limiter.reserve(claim(0, answers=0 if action == "ask" else 1, action=action))
+            assert [each.rule for each in reservation.standings] == [rule]
+
+    asyncio.run(scenario())

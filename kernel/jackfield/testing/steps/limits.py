@@ -127,6 +127,12 @@ def limited_server(limited: LimitedServers, docstring: str) -> Target:
     return limited.start(_manifest(docstring, enabled=("keys",) if limited.keys else ()))
 
 
+@given("a server of several dialects with these limits", target_fixture="server")
+def polyglot_server(limited: LimitedServers, docstring: str) -> Target:
+    """A scripted one that speaks as llama-server and as Anthropic too."""
+    return limited.start(_manifest(docstring, enabled=("llamacpp", "anthropic")))
+
+
 @given("a server with guardrails and these limits", target_fixture="server")
 def guarded_server(limited: LimitedServers, docstring: str) -> Target:
     """The text ends with the tables of the guardrails' rules."""
@@ -221,6 +227,19 @@ def key_asks(limited: LimitedServers, server: Target, name: str, prompt: str, da
     }
     headers = {"Authorization": f"Bearer {limited.keys[name]}"}
     return server.run(server.client.request("POST", "/v1/chat/completions", body, headers=headers))
+
+
+@when(words("{route:Text} is asked"), target_fixture="reply")
+def route_asked(server: Target, route: str) -> Reply:
+    """About a text that is not to be answered."""
+    messages: JsonValue = [{"role": "user", "content": "hello"}]
+    bodies: dict[str, JsonValue] = {
+        "/tokenize": {"content": ["hello", 1, "there"]},
+        "/detokenize": {"tokens": [104, 105]},
+        "/v1/responses/input_tokens": {"model": server.client.model, "input": "hello"},
+    }
+    body = bodies.get(route, {"model": server.client.model, "messages": messages})
+    return server.run(server.client.request("POST", route, body))
 
 
 @then(words("the headers say that {left:d} of {limit:d} {measure} are left"))

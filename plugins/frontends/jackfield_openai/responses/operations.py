@@ -8,7 +8,7 @@ import msgspec
 
 from jackfield.frontends.exchange import IGNORED
 from jackfield.ports.frontend import Operation, Parameter
-from jackfield_openai.headers import WORK
+from jackfield_openai.headers import LIMITS, WORK
 from jackfield_openai.responses import fields
 from jackfield_openai.responses.bodies import ResponseBody
 from jackfield_openai.responses.shapes import Response, ResponseEvent
@@ -86,7 +86,7 @@ COUNT: Final = Operation(
     body=ResponseRequest,
     example=_EXAMPLE,
     answer=InputTokens,
-    headers=(IGNORED,),
+    headers=(IGNORED, *LIMITS),
     error=ErrorBody,
 )
 RETRIEVE: Final = Operation(

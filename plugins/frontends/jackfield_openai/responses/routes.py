@@ -17,7 +17,7 @@ from jackfield.frontends.users import user_mark
 from jackfield.ports.frontend import Route
 from jackfield.questions import Render, Rendered
 from jackfield.types import PRIORITY_MAX, GenerateRequest, PromptProgress, Started
-from jackfield_openai.headers import work_headers
+from jackfield_openai.headers import limit_headers, work_headers
 from jackfield_openai.records import new_id, tenant_of
 from jackfield_openai.responses import operations
 from jackfield_openai.responses.answer import ResponseAnswer
@@ -157,7 +157,7 @@ class Responses:
             raise InternalError("a worker answered another question")
         return json_answer(
             msgspec.json.encode({"object": "response.input_tokens", "input_tokens": reply.tokens}),
-            ignored_header(call.ignored),
+            {**ignored_header(call.ignored), **limit_headers(context.standings)},
         )
 
     async def retrieve(self, request: web.Request, context: RequestContext) -> web.StreamResponse:

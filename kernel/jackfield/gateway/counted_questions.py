@@ -1,0 +1,83 @@
+"""Questions to models on routes without work: each HTTP request that asks any counts as one request."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from jackfield.errors import JackfieldError
+from jackfield.ports.limiter import Claim, Spent
+from jackfield.questions import Detokenise, Render, Tokenise
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from jackfield.context import RequestContext
+    from jackfield.gateway.limiting import Limiting, Reserved
+    from jackfield.questions import Question
+
+ACTION: Final = "ask"
+"""What limits call it."""
+
+Counted: TypeAlias = Tokenise | Detokenise | Render
+"""What callers ask for its own sake; operators look at slots and sequences however much is left for them."""
+
+
+class CountedQuestions:
+    """What is reserved for HTTP requests that only ask. Event loop thread.
+
+    Parameters:
+        limiting: Knows how much is left.
+    """
+
+    def __init__(self, limiting: Limiting) -> None:
+        self._limiting = limiting
+        self._open: dict[RequestContext, Reserved | None] = {}
+        """Requests that have no work; None until one asks."""
+
+    @asynccontextmanager
+    async def of(self, context: RequestContext) -> AsyncIterator[None]:
+        """While its route, which has no work, is served: what it has reserved ends with it.
+
+        A request that is refused counts for nothing, as work does that is refused before it begins.
+        """
+        if not self._limiting.enabled:
+            yield
+            return
+        self._open[context] = None
+        refused = False
+        try:
+            yield
+        except JackfieldError:
+            refused = True
+            raise
+        finally:
+            reserved = self._open.pop(context)
+            if reserved is not None:
+                await (reserved.release() if refused else reserved.settle(Spent()))
+
+    async def count(self, context: RequestContext, model: str, question: Question) -> None:
+        """*question* is to be asked of *model*: reserve for it, if it is the first one of its request.
+
+        Parameters:
+            context: Of the request; one that has work, which counts by itself, is left alone.
+            model: Its own name.
+            question: Any.
+
+        Raises:
+            LimitExceeded: There is not so much left.
+            LimiterFailed: Nobody can tell.
+            AuditFailed: A refusal cannot be recorded, and must be.
+        """
+        if not isinstance(question, Counted) or self._open.get(context, self) is not None:
+            return
+        claim = Claim(
+            request_id=context.request_id,
+            principal=context.principal,
+            user=context.user,
+            model=model,
+            action=ACTION,
+            prompt_tokens=0,
+            answers=0,
+        )
+        self._open[context] = await self._limiting.reserve(context, claim)
