@@ -1,6 +1,4 @@
-"""Files that others change while they are in use: whether one has changed, what is in it, and looks that all who ask
-share.
-"""
+"""Files that others change while they are in use: have they changed, what is in them, looks that all who ask share."""
 
 from __future__ import annotations
 
@@ -52,10 +50,13 @@ def begin_of(file: Path, most: int) -> bytes:
         OSError: It cannot be read, or is none: a pipe in its place would hold up for ever who reads it.
     """
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
-        return stream.read(most)
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return stream.read(most)
+    finally:
+        os.close(descriptor)
 
 
 class SharedLook:
