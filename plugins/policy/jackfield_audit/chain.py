@@ -16,7 +16,6 @@ Support Computer Forensics", 1999), without its key evolution.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -33,6 +32,13 @@ KEY_MIN: Final = 32
 
 LINE_MAX: Final = 4 * 1024 * 1024
 """Longest line that is read, in bytes."""
+
+_BLOCK_BYTES: Final = 64
+"""Of SHA-256."""
+
+_INNER: Final = bytes(each ^ 0x36 for each in range(256))
+_OUTER: Final = bytes(each ^ 0x5C for each in range(256))
+"""What RFC 2104 adds to the key."""
 
 _SUFFIX: Final = re.compile(rb',"mac":"([0-9a-f]{64})"\}\Z')
 _SUFFIX_BYTES: Final = len(b',"mac":""}') + 64
@@ -65,22 +71,28 @@ class ChainKey:
             raise ManifestError(
                 f"the key of the audit record is shorter than {KEY_MIN} characters; make one: jackfield audit init"
             )
-        self._start = hmac.new(key, digestmod=hashlib.sha256)
+        # the two halves of RFC 2104: going on from copies of them takes half the time of copies of an hmac
+        key = hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key
+        key = key.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(key.translate(_INNER))
+        self._outer = hashlib.sha256(key.translate(_OUTER))
         self.name = self.mark("key", "")[:8]
 
     def mac(self, before: bytes, body: bytes) -> bytes:
         """The MAC of *body* after the record whose MAC is *before*, in hexadecimal digits."""
-        state = self._start.copy()
-        state.update(before)
-        state.update(body)
-        return state.hexdigest().encode()
+        return self._digest(before, body).encode()
 
     def mark(self, what: str, text: str) -> str:
         """A keyed hash of *text*, 32 hexadecimal digits: the same for the same text, and nobody can try texts out."""
-        state = self._start.copy()
-        state.update(f"{what}\0".encode())
-        state.update(text.encode(errors="surrogatepass"))
-        return state.hexdigest()[:32]
+        return self._digest(f"{what}\0".encode(), text.encode(errors="surrogatepass"))[:32]
+
+    def _digest(self, *parts: bytes) -> str:
+        """HMAC-SHA256 of *parts*, one after the other."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        for part in parts:
+            inner.update(part)
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
 
 def seal(body: bytes, mac: bytes) -> bytes:

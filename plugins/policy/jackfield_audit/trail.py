@@ -59,6 +59,8 @@ class Trail:
         self._envelopes = Envelopes(key, config)
         self._path = folder
         self._descriptor = -1
+        self._opened: os.stat_result | None = None
+        """What the open file is."""
         self._size = 0
         self._day = ""
         self._head_due = 0.0
@@ -176,7 +178,8 @@ class Trail:
         self._shut()
         self._path, self._descriptor = path, open_file(path)
         os.fsync(self._lock)  # the folder's own entry
-        self._size, self._day = os.fstat(self._descriptor).st_size, path.stem.rpartition("-")[2]
+        self._opened = os.fstat(self._descriptor)
+        self._size, self._day = self._opened.st_size, path.stem.rpartition("-")[2]
         if not self._size:
             details: dict[str, Detail] = {"previous": self._place.mac.decode(), "key": self._key.name}
             try:
@@ -188,9 +191,10 @@ class Trail:
     def _taken_away(self) -> bool:
         """Whether somebody has moved or removed the file: what is written to it would be lost."""
         try:
-            return not os.path.samestat(self._path.stat(), os.fstat(self._descriptor))
+            there = os.stat(self._path)  # noqa: PTH116 -- at each write
         except FileNotFoundError:
             return True
+        return self._opened is None or not os.path.samestat(there, self._opened)
 
     def _shut(self) -> None:
         if self._descriptor >= 0:

@@ -89,7 +89,7 @@ class Writer:
         self._queue.append(_Waiting(event, None))
         loop = self._started()
         if self._timer is None:
-            self._timer = loop.call_later(self._delay_s, self._hurry)
+            self._timer = loop.call_later(self._delay_s, self._ring)
 
     async def write(self, event: AuditEvent) -> None:
         """Return when *event* is written.
@@ -140,10 +140,13 @@ class Writer:
             self._thread.start()
         return self._loop
 
+    def _ring(self) -> None:
+        # not cancelled where somebody hurries before: it costs more than to find nothing, once in a while
+        self._timer = None
+        if self._queue:
+            self._hurry()
+
     def _hurry(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         if not self._urgent:
             self._urgent = True
             self._wakes.put(None)

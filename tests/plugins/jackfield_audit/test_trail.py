@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hmac
 import os
 import subprocess
 import sys
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.plugins.jackfield_audit.conftest import KEY, SECRET, Book, event
 
 from jackfield.errors import ManifestError
 from jackfield.secret import Secret
 from jackfield_audit import verification
-from jackfield_audit.chain import ChainKey
+from jackfield_audit.chain import START, ChainKey
 from jackfield_audit.config import AuditConfig
 from jackfield_audit.files import HEAD, Place, record_files, write_head
 from jackfield_audit.trail import Trail
@@ -109,6 +112,15 @@ def test_a_key_must_be_long(book: Book) -> None:
     with pytest.raises(ManifestError, match="jackfield audit init"):
         ChainKey(Secret("short"))
     assert not book.folder.exists()
+
+
+@given(st.text(min_size=32, max_size=200), st.binary(max_size=200), st.text(max_size=50))
+def test_macs_are_hmacs(secret: str, body: bytes, text: str) -> None:
+    """Of RFC 2104, as any other program computes them: with keys that are shorter than a block, and longer."""
+    key = ChainKey(Secret(secret))
+    assert key.mac(START, body).decode() == hmac.new(secret.encode(), START + body, "sha256").hexdigest()
+    expected = hmac.new(secret.encode(), f"text\0{text}".encode(), "sha256").hexdigest()
+    assert key.mark("text", text) == expected[:32]
 
 
 def test_the_chain_goes_on_over_rotation(book: Book) -> None:
@@ -275,7 +287,7 @@ WRITES: Final = """
 import os, signal, sys
 from pathlib import Path
 from jackfield.secret import Secret
-from jackfield_audit.chain import ChainKey
+from jackfield_audit.chain import START, ChainKey
 from jackfield_audit.config import AuditConfig
 from jackfield_audit.trail import Trail
 from jackfield.ports.audit import AuditEvent
