@@ -45,3 +45,33 @@ Feature: A record of what was decided
     And the record has a "lifecycle" with
       | action   | model.ready |
       | resource | scripted    |
+
+  Scenario: Keys that somebody changes without asking the server are recorded
+    When I run "jackfield keys create ann --role reader"
+    Then the record says that others have "created" the key "ann"
+    When I run "jackfield keys rotate ann"
+    Then the record says that others have "changed" the key "ann"
+    When the key "laptop" is cut out of the key file
+    Then the record says that others have "removed" the key "laptop"
+    And the record does not mention that key
+
+  Scenario: What an administrator changes is recorded once
+    Given a key "boss" with "--scope admin --scope generate"
+    When "POST /admin/v1/keys" is asked with that key and
+      | name   | made         |
+      | scopes | ["generate"] |
+    Then the record has a "admin" with
+      | name   | boss                |
+      | action | POST /admin/v1/keys |
+    When I run "jackfield keys create later"
+    Then the record says that others have "created" the key "later"
+    And the record does not say that others have "created" the key "made"
+
+  Scenario: What there is when a server starts and when it ends can be compared
+    Then the record has a "lifecycle" with
+      | action   | key.found |
+      | resource | keys      |
+    When the server stops
+    Then the record has a "lifecycle" with
+      | action   | key.left |
+      | resource | keys     |

@@ -21,7 +21,7 @@ Feature: No answer without a record
     And I run "jackfield audit verify"
     Then the command succeeds
     And every line of the record is printable ASCII
-    And the record has no "admin"
+    And the record has no "guardrail"
 
   Scenario: Without a key nothing starts
     Given this plugins.toml

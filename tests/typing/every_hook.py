@@ -25,6 +25,7 @@ from jackfield.ports.key_issuer import IssuedKey, KeyChange, KeyGrant, KeyIssuer
 from jackfield.ports.kv_store import KVStore, StateKey, StoreUsage
 from jackfield.ports.limiter import Spent, Standing
 from jackfield.ports.observer import Exposition, Observer, RequestEnded
+from jackfield.ports.outside_change import Inventory, OutsideChange
 from jackfield.ports.policy import Decision, Explanation, PolicyTest
 from jackfield.ports.policy_store import (
     Changes,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from jackfield.ports.kv_store import KVStoreFactory
     from jackfield.ports.limiter import Claim, LimitBook, LimitEntry, Limiter, LimiterFactory
     from jackfield.ports.observer import ObservedEvent, ObserverFactory
+    from jackfield.ports.outside_change import Tell
     from jackfield.ports.policy import PolicyEngine, PolicyEngineFactory, PolicyInput, PolicyWorkbench
     from jackfield.ports.pooled import PooledRunner
     from jackfield.ports.records import RecordStoreFactory
@@ -536,6 +538,24 @@ class Pupil(Idle):
 
     async def adopt(self, documents: Mapping[str, bytes]) -> None:
         """As it is told."""
+
+    def described(self, name: str, before: bytes | None, after: bytes | None) -> str:
+        """By its name."""
+        assert_type(before or after, bytes | None)
+        return name
+
+    def check_document(self, name: str, content: bytes) -> None:
+        """None is good."""
+        raise InvalidRequest("no", param=name)
+
+    @property
+    def inventory(self) -> Inventory:
+        """Always the same."""
+        return Inventory(kind="lesson", source="file", count=1, state="1")
+
+    def watch(self, tell: Tell) -> None:
+        """Something has changed."""
+        tell(OutsideChange(kind="lesson", source="file", changed=("one",)))
 
 
 class Never:

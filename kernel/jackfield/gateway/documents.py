@@ -12,15 +12,22 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from jackfield.errors import JackfieldError, ManifestError, PolicyUnavailable, StoreUnavailable
+import structlog
+
+from jackfield.errors import InvalidRequest, JackfieldError, ManifestError, PolicyUnavailable, StoreUnavailable
 from jackfield.gateway.document_changes import KindDocuments, after, checked
 from jackfield.gateway.governed import governed_kinds
+from jackfield.gateway.other_hands import OtherHands
 from jackfield.gateway.policy_reading import PolicyReading
-from jackfield.ports.policy_store import DocumentsRead, VersionConflict
+from jackfield.logs import traceback_of
+from jackfield.ports.outside_change import Inventory
+from jackfield.ports.policy_store import DocumentName, DocumentsRead, Governed, Isolating, VersionConflict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jackfield.gateway.outside_changes import OutsideChanges
+    from jackfield.ports.outside_change import OutsideChange
     from jackfield.ports.policy_store import Change, PolicyStoreFactory
 
 LOOK_S: Final = 0.1
@@ -37,6 +44,7 @@ class PolicyWatch:
         factories: By name, as ``Kernel.policy_stores`` gives them; the first one is used.
         objects: Of all stages, with the names of their plugins.
         stale_s: ``kernel.policy_stale_s``.
+        outside: Told of what others have changed; None tells nobody.
 
     Raises:
         PluginError: The factory failed, or an object cannot be governed; the message names the plugin.
@@ -44,9 +52,19 @@ class PolicyWatch:
     """
 
     def __init__(
-        self, factories: Mapping[str, PolicyStoreFactory], objects: Sequence[tuple[str, object]], stale_s: float
+        self,
+        factories: Mapping[str, PolicyStoreFactory],
+        objects: Sequence[tuple[str, object]],
+        stale_s: float,
+        outside: OutsideChanges | None = None,
     ) -> None:
         self._stale_s = stale_s
+        self._outside = outside
+        self._hands = OtherHands(objects, self._changed_outside)
+        self._isolating = [
+            (name, each) for name, each in objects if isinstance(each, Governed) and isinstance(each, Isolating)
+        ]
+        self._log = structlog.get_logger("jackfield.gateway")
         self._reading: PolicyReading | None = None
         for name, factory in factories.items():
             self._reading = PolicyReading(name, factory)
@@ -117,6 +135,8 @@ class PolicyWatch:
             await governed.settled()
             for name, fault in governed.faults.items():
                 raise ManifestError(f"the plugin {name} cannot go by what the store {reading.name} holds: {fault}")
+        if self._outside is not None:
+            self._outside.found(reading.name, _inventory(reading.read))
         self._task = asyncio.get_running_loop().create_task(self._watch())
 
     async def close(self) -> None:
@@ -124,6 +144,8 @@ class PolicyWatch:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+            if self._outside is not None and self._reading is not None:
+                self._outside.left(self._reading.name, _inventory(self._reading.read))
         for governed in self._kinds.values():
             governed.close()
         if self._reading is not None:
@@ -140,12 +162,31 @@ class PolicyWatch:
             wanted = checked(read, change(read))
             if not wanted:
                 return read
-            for kind in {name.kind for name in wanted} & self._kinds.keys():
-                await self._kinds[kind].check(after(read, wanted, kind))
-            with suppress(VersionConflict):
+            await self._check(read, wanted)
+            with self._hands.writing(wanted), suppress(VersionConflict):
                 await self._written().change(read.version, wanted)
                 return await self._in_force({name.kind for name in wanted})
         raise StoreUnavailable("others change the policies at the same time; try again")
+
+    async def _check(self, read: DocumentsRead, wanted: Mapping[DocumentName, bytes | None]) -> None:
+        """Ask all objects whether they would go by *wanted*, and by each document of it."""
+        for name, content in wanted.items():
+            if content is not None:
+                self._check_document(name, content)
+        for kind in {name.kind for name in wanted} & self._kinds.keys():
+            await self._kinds[kind].check(after(read, wanted, kind))
+
+    def _check_document(self, name: DocumentName, content: bytes) -> None:
+        for plugin, each in self._isolating:
+            if name.kind != each.document_kind:
+                continue
+            try:
+                each.check_document(name.name, content)
+            except InvalidRequest:
+                raise
+            except Exception as error:
+                self._log.error("a plugin failed with a document", plugin=plugin, traceback=traceback_of(error))
+                raise PolicyUnavailable(f"{plugin} cannot tell whether it would go by that; try again") from error
 
     async def _in_force(self, kinds: set[str]) -> DocumentsRead:
         """What is there now, once the objects go by it."""
@@ -166,12 +207,18 @@ class PolicyWatch:
         reading = self._written()
         try:
             async with self._looking:
+                before = reading.read
                 changed = await reading.look()
+                self._hands.compare(before, reading.read)
         except ManifestError as error:
             raise StoreUnavailable("the policies cannot be read; the server's log says why") from error
         for kind in changed & self._kinds.keys():
             self._kinds[kind].offer(reading.kind(kind))
         return reading.read
+
+    def _changed_outside(self, change: OutsideChange) -> None:
+        if self._outside is not None:
+            self._outside.changed(self._written().name, change)
 
     async def _watch(self) -> None:
         while True:
@@ -180,3 +227,8 @@ class PolicyWatch:
                 await self._look()
             for governed in self._kinds.values():
                 governed.retry()
+
+
+def _inventory(read: DocumentsRead) -> Inventory:
+    count = sum(len(documents) for documents in read.documents.values())
+    return Inventory(kind="document", source="store", count=count, state=f"version {read.version}")

@@ -12,7 +12,6 @@ from jackfield.gateway.addresses import Addresses, Crowd
 from jackfield.gateway.conditions import Conditions
 from jackfield.gateway.connections import Bounds
 from jackfield.gateway.dialects import Dialects
-from jackfield.gateway.documents import PolicyWatch
 from jackfield.gateway.edge import Edge
 from jackfield.gateway.health import Health
 from jackfield.gateway.identity import Identity
@@ -80,7 +79,7 @@ class GatewayServer:
         self._pipeline.operates(self.operator)
         self._pipeline.asks(self._identity)
         self._objects = (*self._identity.objects, *self._stages.objects)
-        self._watch = self._pipeline.watch = PolicyWatch(kernel.policy_stores(), self._objects, config.policy_stale_s)
+        self._watch = self._pipeline.watch = self._stages.watch(kernel, self._objects)
         self._record_stores = kernel.record_stores()
         self.routes: Final = Routes(kernel.frontends(), self._pipeline)
         self._pipeline.endpoints = self.routes.asking()
@@ -118,6 +117,7 @@ class GatewayServer:
         elif any(map(self.routes.need, ADMINISTRATION)) and not self.authenticators:
             self._log.warning("nobody can use the routes for administrators: no authenticator is enabled")
         await self._watch.start()
+        self._stages.outside.begin(self._objects)
         for name, factory in self._record_stores.items():
             self._pipeline.records = NamedRecordStore(name, factory)
             break
@@ -198,6 +198,7 @@ class GatewayServer:
         self._stages.walk.chronicle.server("stopped")
         await self._identity.close()
         await self._watch.close()
+        self._stages.outside.end()
         await self._stages.walk.close()
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:

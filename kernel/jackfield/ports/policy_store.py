@@ -193,3 +193,44 @@ class Governed(Protocol):
         what was adopted before holds, ``/readyz`` says so, and it is logged by name.
         """
         ...
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """What a ``Governed`` object may have besides: words for its documents. Others are called by their names."""
+
+    def described(self, name: str, before: bytes | None, after: bytes | None) -> str:
+        """What the audit record calls the document *name*, which somebody has changed, without secrets.
+
+        Parameters:
+            name: Of the document.
+            before: What it was; None where it was not there.
+            after: What it is; None where it is gone. One of the two is there, and either may be unreadable.
+
+        Returns:
+            Its id, and what is different about it; empty where nobody decides by it and nothing is to be recorded.
+
+        Process and thread: gateway, event loop thread. Deadline: 1 ms; slower calls are counted, and logged by name at
+        most once a minute. Failure policy: open; the record has the document's kind and no name.
+        """
+        ...
+
+
+@runtime_checkable
+class Isolating(Protocol):
+    """What a ``Governed`` object may have besides that goes by each document on its own.
+
+    Its ``check`` and ``adopt`` take all documents, those that cannot be read among them: what depends on such a one is
+    refused, and the others hold. So nobody can keep a grant alive by spoiling another one's document.
+    """
+
+    def check_document(self, name: str, content: bytes) -> None:
+        """Whether somebody may write that document.
+
+        Raises:
+            InvalidRequest: No; ``param`` names the document and its field.
+
+        Process and thread: gateway, event loop thread. Deadline: 1 ms; slower calls are counted, and logged by name at
+        most once a minute. Failure policy: closed; the change is refused.
+        """
+        ...

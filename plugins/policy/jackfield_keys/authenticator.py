@@ -70,6 +70,7 @@ class KeysAuthenticator:
     async def close(self) -> None:
         """See ``ClosingAuthenticator``."""
         await self._uses.close()
+        await self._storage.close()
 
     @property
     def troubles(self) -> tuple[str, ...]:

@@ -13,15 +13,13 @@ import structlog
 from jackfield.errors import AuthenticatorFailed, InvalidRequest
 from jackfield_keys.last_used import decoded, encoded, united
 from jackfield_keys.ledger import Ledger
-from jackfield_keys.records import KEYS_MAX, KeyRecord
+from jackfield_keys.records import FINGERPRINT, KEYS_MAX, KIND, KeyRecord, called, differently
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from jackfield.ports.policy_store import Documents
     from jackfield_keys.changes import Change, Result
-
-KIND: Final = "key"
 
 LAST_USED: Final = "last-used"
 """The document that is about no key. Others are called like the digest of their key, in hexadecimal."""
@@ -160,6 +158,9 @@ class DocumentStorage:
 
         await self._kept().rewrite(rewrite)
 
+    async def close(self) -> None:
+        """There is nothing to give back."""
+
     async def _read(self, documents: Mapping[str, bytes]) -> KeysRead:
         async with self._reading:
             if len(documents) > AT_ONCE:
@@ -175,6 +176,18 @@ class DocumentStorage:
 def name_of(record: KeyRecord) -> str:
     """What the document of *record* is called."""
     return record.digest_bytes.hex()
+
+
+def described(name: str, before: bytes | None, after: bytes | None) -> str:
+    """See ``Describing``: a key by its name and fingerprint, with what is different; nothing of when keys were used."""
+    if name == LAST_USED:
+        return ""
+    old, new = (None if data is None else _readable(name, data) for data in (before, after))
+    if old is not None and new is not None:
+        return differently(old, new)
+    known = new if after is not None else old
+    # what stands in the place of a digest may be anything: no more of it than of a digest
+    return called(known) if known is not None else f"a document that cannot be read ({name[:FINGERPRINT]})"
 
 
 def in_order(records: Iterable[KeyRecord]) -> Sequence[KeyRecord]:
@@ -193,6 +206,13 @@ def last_used_in(documents: Mapping[str, bytes]) -> Mapping[str, float]:
         return decoded(documents[LAST_USED]) if LAST_USED in documents else {}
     except (ValueError, RecursionError):
         return {}
+
+
+def _readable(name: str, data: bytes) -> KeyRecord | None:
+    try:
+        return _record(name, data)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _record(name: str, data: bytes) -> KeyRecord:

@@ -15,11 +15,13 @@ from jackfield_keys.edit import KeyFile
 from jackfield_keys.last_used import sidecar, write_last_used
 from jackfield_keys.ledger import Ledger
 from jackfield_keys.store import read
+from jackfield_keys.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from jackfield.ports.outside_change import Inventory, Tell
     from jackfield.watched_files import Signature
     from jackfield_keys.changes import Change, Result
     from jackfield_keys.records import KeyRecord
@@ -31,6 +33,10 @@ LOOK_S: Final = 0.25
 
 LOOK_FOR_UNKNOWN_S: Final = 0.02
 """The same where a key is not known: it may just have been made. Guesses cost the file system this much at most."""
+
+
+FOLLOW_S: Final = 1.0
+"""The same where nobody shows any key: what others change is in the record soon, and not when a key is used."""
 
 
 class FileStorage:
@@ -56,21 +62,39 @@ class FileStorage:
         self._seen: Signature | None = None
         self._turn = asyncio.Lock()
         self._log = structlog.get_logger("jackfield.keys")
-        self._load()
+        self._tell: Tell | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._witness = Witness(self._load())
         self._looks = SharedLook(self._refresh)
 
     async def look(self, *, unknown: bool) -> None:
         await self._looks.recent(LOOK_FOR_UNKNOWN_S if unknown else LOOK_S)
+        self._say()
 
     async def follow(self) -> None:
         """Have the file looked at now: what it says when this is called holds when it returns."""
         await self._looks.now()
+        self._say()
+
+    @property
+    def inventory(self) -> Inventory:
+        return self._witness.inventory
+
+    def watch(self, tell: Tell) -> None:
+        self._tell = tell
+        self._following = asyncio.get_running_loop().create_task(self._follow_others())
+
+    async def close(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
+            await self.follow()
 
     async def records(self) -> Sequence[KeyRecord]:
         return await self._in_turn(self._file.records)
 
     async def apply(self, change: Change[Result]) -> Result:
-        result = await self._in_turn(lambda: self._file.apply(change))
+        result = await self._in_turn(lambda: self._witness.apply(change, self._file.apply))
         await self.follow()
         return result
 
@@ -89,16 +113,33 @@ class FileStorage:
                 return
         except OSError:
             self._seen = None  # reading says what is the matter
+        begun = self._witness.begin()
         try:
-            self._load()
+            records = self._load()
         except ManifestError as error:
             self._seen = None
             self.ledger.breaks(error.message)
+            return
+        if not self._witness.sees(records, begun):
+            self._seen = None
 
-    def _load(self) -> None:
+    def _load(self) -> Sequence[KeyRecord]:
         text, seen = read(self._path, self._shown)
-        self.ledger.adopt(self._decoder.decode(text, self._shown))
+        records = self._decoder.decode(text, self._shown)
+        self.ledger.adopt(records)
         self._seen = seen
+        return records
+
+    def _say(self) -> None:
+        """Tell what others have changed."""
+        if self._tell is not None:
+            for change in self._witness.take():
+                self._tell(change)
+
+    async def _follow_others(self) -> None:
+        while True:
+            await asyncio.sleep(FOLLOW_S)
+            await self.look(unknown=False)
 
     async def _in_turn(self, work: Callable[[], Done]) -> Done:
         """Do *work* in a thread. A caller that leaves gives up its place, but nothing that has begun."""

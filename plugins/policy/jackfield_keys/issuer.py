@@ -11,15 +11,17 @@ from jackfield.ports.key_issuer import KeyGrant, NewKey
 from jackfield.secret import Secret
 from jackfield_keys.authenticator import KeysAuthenticator
 from jackfield_keys.changes import Grant, altering, creating, revoking, rotating
-from jackfield_keys.document_storage import KIND, DocumentStorage
-from jackfield_keys.records import KeyRecord
+from jackfield_keys.document_storage import DocumentStorage, described
+from jackfield_keys.records import KIND, KeyRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jackfield.ports.key_issuer import IssuedKey, Judge, KeyChange
+    from jackfield.ports.outside_change import Inventory, Tell
     from jackfield.ports.policy_store import Documents
     from jackfield_keys.changes import Agree
+    from jackfield_keys.file_storage import FileStorage
 
 _NO_DIGEST: Final = f"sha256:{'0' * 64}"
 """Of a record that is only looked at."""
@@ -53,8 +55,28 @@ class KeysIssuer(KeysAuthenticator):
         return NewKey(key=Secret(new.key), issued=new.record.issued(), replaced=new.old.issued())
 
 
+class FiledKeysIssuer(KeysIssuer):
+    """The same, of keys in a file; implements ``Watching``.
+
+    Parameters:
+        name: Of the authenticator.
+        file: Where they are kept.
+    """
+
+    def __init__(self, name: str, file: FileStorage) -> None:
+        self._file = file
+        super().__init__(name, file)
+
+    @property
+    def inventory(self) -> Inventory:
+        return self._file.inventory
+
+    def watch(self, tell: Tell) -> None:
+        self._file.watch(tell)
+
+
 class StoredKeysIssuer(KeysIssuer):
-    """The same, of keys in the policy store; implements ``Governed``.
+    """The same, of keys in the policy store; implements ``Governed`` and ``Describing``.
 
     Parameters:
         name: Of the authenticator.
@@ -76,6 +98,9 @@ class StoredKeysIssuer(KeysIssuer):
 
     async def adopt(self, documents: Mapping[str, bytes]) -> None:
         await self._stored.adopt(documents)
+
+    def described(self, name: str, before: bytes | None, after: bytes | None) -> str:
+        return described(name, before, after)
 
     @property
     def troubles(self) -> tuple[str, ...]:

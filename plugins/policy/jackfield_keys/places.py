@@ -24,12 +24,12 @@ def issuer(instance: PluginInstance) -> KeysIssuer:
         ManifestError: The keys cannot be read.
     """
     from jackfield_keys.file_storage import FileStorage
-    from jackfield_keys.issuer import KeysIssuer, StoredKeysIssuer
+    from jackfield_keys.issuer import FiledKeysIssuer, StoredKeysIssuer
 
     config = instance.config(KeysConfig)
     path = instance.path(config.file)
     if _store(instance) is None:
-        return KeysIssuer(instance.name, FileStorage(instance.name, path, config.file))
+        return FiledKeysIssuer(instance.name, FileStorage(instance.name, path, config.file))
     if path.exists():
         structlog.get_logger("jackfield.keys").warning(
             "keys are kept in the policy store; those in the file are not good",

@@ -15,6 +15,9 @@ from jackfield.types import PRIORITY_MAX
 if TYPE_CHECKING:
     from jackfield.ports.key_issuer import KeyState
 
+KIND: Final = "key"
+"""What records and documents of keys are called."""
+
 Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time with its zone: ``2027-01-31T00:00:00Z``."""
 
@@ -32,7 +35,8 @@ WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,63}\Z")
 
 _PREFIX: Final = re.compile(r"[!-~]{0,16}\Z")
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
-_FINGERPRINT: Final = 6
+FINGERPRINT: Final = 6
+"""Digits of a digest that tell keys apart, for people."""
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -97,7 +101,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     @property
     def fingerprint(self) -> str:
         """The first six digits of the digest, as ``jackfield.ports.identity.fingerprint`` gives them for the key."""
-        return self.digest.partition(":")[2][:_FINGERPRINT]
+        return self.digest.partition(":")[2][:FINGERPRINT]
 
     def is_called(self, which: str) -> bool:
         """Whether *which* is its name, its fingerprint or its prefix."""
@@ -135,3 +139,14 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if self.blocked is not None:
             return "blocked"
         return "active" if self.revoked is None else "rotated"
+
+
+def called(record: KeyRecord) -> str:
+    """A key, for a record: its name and fingerprint."""
+    return f"{record.name} ({record.fingerprint})"
+
+
+def differently(before: KeyRecord, now: KeyRecord) -> str:
+    """The same, with the names of what is different."""
+    fields = [name for name in now.__struct_fields__ if getattr(before, name) != getattr(now, name)]
+    return f"{called(now)}: {', '.join(fields)}"

@@ -56,3 +56,7 @@ class KeyStorage(Protocol):
             JackfieldError: It cannot be written.
         """
         ...
+
+    async def close(self) -> None:
+        """Give back what it holds; nothing is followed any more."""
+        ...

@@ -11,8 +11,9 @@ import msgspec
 from jackfield.errors import StoreUnavailable
 from jackfield.ports.policy_store import CHANGES_MAX, DocumentName, VersionConflict
 from jackfield_keys.changes import importing
-from jackfield_keys.document_storage import KIND, KeyDocuments, last_used_in, name_of
+from jackfield_keys.document_storage import KeyDocuments, last_used_in, name_of
 from jackfield_keys.edit import KeyEditor
+from jackfield_keys.records import KIND
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

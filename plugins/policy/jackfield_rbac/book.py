@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import structlog
 
 from jackfield.errors import InvalidRequest
 from jackfield.ports.roles import Grants
@@ -19,8 +20,18 @@ if TYPE_CHECKING:
 _decoder: Final = msgspec.json.Decoder(Role)
 
 
+SHOWN: Final = 5
+"""Documents that are no roles, of which messages say why."""
+
+BROKEN: Final = Grants()
+"""What a role brings whose document cannot be read: what it brought before may have been taken away by it."""
+
+
 class Roles:
-    """What roles bring; implements ``RoleBook`` and ``Governed``. Event loop thread.
+    """What roles bring; implements ``RoleBook``, ``Governed``, ``Isolating`` and ``Condition``. Event loop thread.
+
+    A document that cannot be read is a role that brings nothing, and the others are what they say: if one stopped all,
+    whoever spoils one would keep alive what is taken away from others.
 
     Parameters:
         written: Roles of the options, by name.
@@ -31,6 +42,8 @@ class Roles:
     def __init__(self, written: Mapping[str, Role]) -> None:
         self._written = {name: _grants(role) for name, role in written.items()}
         self._grants: Mapping[str, Grants] = self._written
+        self._unusable: Mapping[str, str] = {}
+        self._log = structlog.get_logger("jackfield.rbac")
 
     def grants(self, principal: Principal) -> Grants:
         """See ``RoleBook``."""
@@ -46,26 +59,44 @@ class Roles:
         """See ``Governed``: nobody changes roles here."""
 
     async def check(self, documents: Mapping[str, bytes]) -> None:
-        _read(documents)
+        """See ``Governed``: of what each document says, see ``check_document``."""
+        if len(documents) > ROLES_MAX:
+            raise InvalidRequest(f"there are more than {ROLES_MAX} roles", param="role")
+
+    def check_document(self, name: str, content: bytes) -> None:
+        """See ``Isolating``."""
+        _role(name, content)
 
     async def adopt(self, documents: Mapping[str, bytes]) -> None:
-        self._grants = {**self._written, **_read(documents)}
+        """See ``Governed``."""
+        await self.check(documents)
+        read: dict[str, Grants] = {}
+        unusable: dict[str, str] = {}
+        for name, data in documents.items():
+            try:
+                read[name] = _grants(_role(name, data))
+            except InvalidRequest as error:
+                read[name] = BROKEN
+                unusable[name] = error.message
+        self._grants = {**self._written, **read}
+        if unusable and unusable != self._unusable:
+            self._log.error("documents of roles cannot be read; they bring nothing", documents=sorted(unusable)[:SHOWN])
+        self._unusable = unusable
 
-
-def _read(documents: Mapping[str, bytes]) -> Mapping[str, Grants]:
-    """The roles in *documents*, by name.
-
-    Raises:
-        InvalidRequest: One is none; ``param`` names it and its field.
-    """
-    if len(documents) > ROLES_MAX:
-        raise InvalidRequest(f"there are more than {ROLES_MAX} roles", param="role")
-    return {name: _grants(_role(name, data)) for name, data in documents.items()}
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """See ``Condition``: which documents are no roles."""
+        if not self._unusable:
+            return ()
+        named = "; ".join(why for _, why in sorted(self._unusable.items())[:SHOWN])
+        return (f"documents of roles that cannot be read ({len(self._unusable)}) bring nothing: {named}",)
 
 
 def _role(name: str, data: bytes) -> Role:
     if not NAME.match(name):
-        raise InvalidRequest("a role is called by letters, digits and . _ : @ / - (at most 64)", param=name)
+        raise InvalidRequest(
+            f"the role {name}: it must be called by letters, digits and . _ : @ / - (at most 64)", param=name
+        )
     try:
         return _decoder.decode(data)
     except (msgspec.MsgspecError, RecursionError) as error:

@@ -30,10 +30,11 @@ from jackfield.testing.kits.authenticator import AuthenticatorKit
 from jackfield.testing.kits.key_issuer import KeyIssuerKit
 from jackfield_keys import document_storage
 from jackfield_keys.checks import KeysCheck
-from jackfield_keys.document_storage import KIND, LAST_USED, KeyDocuments
+from jackfield_keys.document_storage import LAST_USED, KeyDocuments
 from jackfield_keys.edit import Grant
 from jackfield_keys.issuer import StoredKeysIssuer
 from jackfield_keys.key import new_key
+from jackfield_keys.records import KIND
 from jackfield_keys.stored import ATTEMPTS, StoredKeys
 
 if TYPE_CHECKING:

@@ -9,9 +9,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from jackfield.errors import InvalidRequest, ManifestError
-from jackfield.ports.policy_store import Governed
+from jackfield.ports.condition import Condition
+from jackfield.ports.policy_store import Governed, Isolating
 from jackfield.ports.roles import Grants
 from jackfield.testing.kits.kit import kernel_of
 from jackfield.testing.kits.roles import granted
@@ -56,39 +58,72 @@ def test_documents_are_roles_and_replace_those_of_the_options() -> None:
     assert granted(book, ["writer"]) == Grants()
 
 
-@pytest.mark.parametrize(
-    ("documents", "param"),
-    [
-        ({"reader": b"{"}, "reader"),
-        ({"reader": b'{"scopes": ["Generate"]}'}, "reader"),
-        ({"reader": b'{"scope": ["generate"]}'}, "reader"),
-        ({"reader": b'{"scopes": [1]}'}, "reader.scopes[0]"),
-        ({"reader": b'{"models": [""]}'}, "reader"),
-        ({"reader": b'{"models": "demo"}'}, "reader.models"),
-        ({"reader": b"[" * 100_000}, "reader"),
-        ({"a b": b"{}"}, "a b"),
-        ({f"r{number}": b"{}" for number in range(ROLES_MAX + 1)}, "role"),
-    ],
-)
-def test_a_document_that_is_no_role_changes_nothing(documents: Mapping[str, bytes], param: str) -> None:
+BROKEN_ROLES = [
+    ({"reader": b"{"}, "reader"),
+    ({"reader": b'{"scopes": ["Generate"]}'}, "reader"),
+    ({"reader": b'{"scope": ["generate"]}'}, "reader"),
+    ({"reader": b'{"scopes": [1]}'}, "reader.scopes[0]"),
+    ({"reader": b'{"models": [""]}'}, "reader"),
+    ({"reader": b'{"models": "demo"}'}, "reader.models"),
+    ({"reader": b"[" * 100_000}, "reader"),
+    ({"a b": b"{}"}, "a b"),
+]
+
+
+@pytest.mark.parametrize(("documents", "param"), BROKEN_ROLES)
+def test_a_document_that_is_no_role_cannot_be_written(documents: Mapping[str, bytes], param: str) -> None:
     """And is named."""
+    [(name, content)] = documents.items()
+    with pytest.raises(InvalidRequest) as refused:
+        Roles({}).check_document(name, content)
+    assert refused.value.param == param
+
+
+@pytest.mark.parametrize(("documents", "param"), BROKEN_ROLES)
+def test_a_document_that_is_no_role_brings_nothing_and_the_others_hold(
+    documents: Mapping[str, bytes], param: str
+) -> None:
+    """Nor does what it has replaced, in the options or in the store; what was taken away from others is gone."""
+    book = adopted(Roles({"reader": READER}), reader=READER, admin={"scopes": ["admin"]}, gone={"scopes": ["embed"]})
+    with capture_logs() as log:
+        asyncio.run(book.check({**documents, "admin": b"{}", "writer": msgspec.json.encode(WRITER)}))
+        asyncio.run(book.adopt({**documents, "admin": b"{}", "writer": msgspec.json.encode(WRITER)}))
+    [name] = documents
+    assert granted(book, [name, "admin", "gone"]) == Grants()
+    assert granted(book, ["writer"]).scopes == frozenset({"generate"})
+    assert [line["documents"] for line in log] == [[name]]
+    [trouble] = book.troubles
+    assert isinstance(book, Condition)
+    assert name in trouble
+    assert len(trouble) < 1000
+    assert param.startswith(name)
+    assert adopted(book).troubles == ()
+    assert granted(book, ["reader"]) == granted(Roles({"reader": READER}), ["reader"])
+
+
+def test_more_roles_than_there_may_be_change_nothing() -> None:
+    """All of them are refused."""
     book = Roles({"reader": READER})
-    before = granted(book, ["reader"])
+    documents = {f"r{number}": b"{}" for number in range(ROLES_MAX + 1)}
     for call in (book.check, book.adopt):
         with pytest.raises(InvalidRequest) as refused:
             asyncio.run(call(documents))
-        assert refused.value.param == param
-    assert granted(book, ["reader"]) == before
+        assert refused.value.param == "role"
+    assert granted(book, ["reader"]).models is None
 
 
 @given(data=st.binary(max_size=200))
 def test_no_document_is_a_surprise(data: bytes) -> None:
-    """A role, or a refusal."""
+    """A role, or one that brings nothing."""
     book = Roles({})
+    asyncio.run(book.adopt({"role": data}))
     try:
-        asyncio.run(book.adopt({"role": data}))
+        book.check_document("role", data)
     except InvalidRequest:
         assert granted(book, ["role"]) == Grants()
+        assert book.troubles
+    else:
+        assert book.troubles == ()
 
 
 @pytest.mark.parametrize(
@@ -111,3 +146,4 @@ def test_options_that_are_no_roles_refuse_the_start(options: str, names: str) ->
 def test_the_book_goes_by_documents() -> None:
     """The kernel sees that it does."""
     assert isinstance(Roles({}), Governed)
+    assert isinstance(Roles({}), Isolating)

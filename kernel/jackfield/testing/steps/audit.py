@@ -11,7 +11,7 @@ from pytest_bdd import given, then, when
 
 from jackfield.testing.command import run_command
 from jackfield.testing.manifests import scripted_manifest
-from jackfield.testing.steps.keys import ask_with_key, serve_with_keys
+from jackfield.testing.steps.keys import KEY_FILE, ask_with_key, serve_with_keys
 from jackfield.testing.steps.words import Table, fields, words
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ FOLDER: Final = "audit"
 _SMALL: Final = "\n[config.audit]\nrotate_bytes = 4096\n"
 """So that files end soon."""
 
-EVE: Final = '\u202eeve\n{"kind":"admin"}\x1b[2J'
+EVE: Final = '\u202eeve\n{"kind":"guardrail"}\x1b[2J'
 """As JSON, a terminal and an eye may take it for something else."""
 
 _SOON: Final = 40
@@ -163,6 +163,31 @@ def record_has(service: ServeProcess, tmp_path: Path, kind: str, datatable: Tabl
     service.wait(f"a {kind} with {wanted}", there, deadline_s=20.0)
 
 
+@when(words("the key {name:Text} is cut out of the key file"))
+def cut_out(tmp_path: Path, name: str) -> None:
+    """As an editor does."""
+    file = tmp_path / KEY_FILE
+    head, *tables = file.read_text().split("[[keys]]\n")
+    kept = [table for table in tables if f'name = "{name}"' not in table]
+    assert len(kept) < len(tables)
+    scratch = tmp_path / "edited.toml"
+    scratch.touch(mode=0o600)
+    scratch.write_text("[[keys]]\n".join([head, *kept]))
+    scratch.replace(file)
+
+
+@then(words("the record says that others have {how:Text} the key {name:Text}"))
+def changed_by_others(service: ServeProcess, tmp_path: Path, how: str, name: str) -> None:
+    """Soon, whether anybody uses it or not."""
+    service.wait(f"others have {how} {name}", lambda: name in _by_others(tmp_path, how), deadline_s=20.0)
+
+
+@then(words("the record does not say that others have {how:Text} the key {name:Text}"))
+def not_changed_by_others(tmp_path: Path, how: str, name: str) -> None:
+    """So far."""
+    assert name not in _by_others(tmp_path, how)
+
+
 @then(words("the record has no {kind:Text}"))
 def record_has_no(tmp_path: Path, kind: str) -> None:
     """Not one."""
@@ -193,6 +218,17 @@ def record_hides_key(tmp_path: Path, key: str) -> None:
 def printable(tmp_path: Path) -> None:
     """A terminal does nothing but show it."""
     assert all(re.fullmatch(rb"[ -~]+\n", line) for line in _lines(tmp_path))
+
+
+def _by_others(folder: Path, how: str) -> set[str]:
+    """Names of keys that others have *how*, by the record."""
+    found: set[str] = set()
+    for record in _records(folder):
+        if record["kind"] == "admin" and record["action"] == "key.changed":
+            details = msgspec.convert(record["details"], dict[str, object])
+            assert (record["reason"], details["source"]) == ("outside", "file")
+            found |= {each.split(" ")[0] for each in msgspec.convert(details.get(how, ()), tuple[str, ...])}
+    return found
 
 
 def _page(service: ServeProcess, path: str) -> str:
