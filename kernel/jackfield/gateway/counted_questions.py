@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jackfield.questions import Question
 
 ACTION: Final = "ask"
-"""What limits call it."""
+"""What limits and records call it."""
 
 Counted: TypeAlias = Tokenise | Detokenise | Render
 """What callers ask for its own sake; operators look at slots and sequences however much is left for them."""
@@ -71,13 +71,17 @@ class CountedQuestions:
         """
         if not isinstance(question, Counted) or self._open.get(context, self) is not None:
             return
-        claim = Claim(
-            request_id=context.request_id,
-            principal=context.principal,
-            user=context.user,
-            model=model,
-            action=ACTION,
-            prompt_tokens=0,
-            answers=0,
-        )
-        self._open[context] = await self._limiting.reserve(context, claim)
+        self._open[context] = await self._limiting.reserve(context, question_claim(context, model))
+
+
+def question_claim(context: RequestContext, model: str) -> Claim:
+    """What asking *model* something takes, for limiters: a request, and a place while it lasts."""
+    return Claim(
+        request_id=context.request_id,
+        principal=context.principal,
+        user=context.user,
+        model=model,
+        action=ACTION,
+        prompt_tokens=0,
+        answers=0,
+    )

@@ -218,6 +218,13 @@ class Pipeline:
                 question = replica.rendering(question)
             return await self._replied(context, replica, question)
 
+    @asynccontextmanager
+    async def reach(self, context: RequestContext, model: str) -> AsyncIterator[None]:
+        """See ``Gateway.reach``. Whatever goes wrong arrives as a ``JackfieldError``; ``context.code`` names it."""
+        with _told(context):
+            async with self.walk.reach(context, self._candidates(context, model)):
+                yield
+
     async def read_tokens(self, context: RequestContext, question: Detokenise) -> Reply:
         """As ``ask``, for the server's own work, which nobody is asked about; the model is named by its own name."""
         with _told(context):

@@ -15,9 +15,11 @@ import msgspec
 
 from jackfield.errors import JackfieldError, PolicyDenied
 from jackfield.gateway.chronicle import Chronicle
+from jackfield.gateway.counted_questions import question_claim
 from jackfield.gateway.guarding import Guarded
 from jackfield.gateway.limiting import Reserved
-from jackfield.gateway.moderating import counted
+from jackfield.gateway.moderating import moderation_claim
+from jackfield.gateway.no_work import accounted
 from jackfield.gateway.policing import denied
 from jackfield.gateway.policy_facts import flags_of, model_question, route_question, work_question
 from jackfield.gateway.said import Answers
@@ -176,9 +178,17 @@ class Walk:
         await passage.end()
 
     async def moderate(self, context: RequestContext, texts: Sequence[str]) -> Sequence[Moderation]:
-        """What guardrails find in *texts*, which go to no model; raises as ``Guarding.moderate`` and ``counted``."""
-        async with counted(context, texts, self.limiting, self._auditing):
+        """What guardrails find in *texts*, which go to no model; raises as ``Guarding.moderate`` and ``accounted``."""
+        claim = moderation_claim(context, texts)
+        async with accounted(context, claim, self.limiting, self._auditing, {"texts": len(texts)}):
             return await self.guarding.moderate(context, texts)
+
+    @asynccontextmanager
+    async def reach(self, context: RequestContext, candidates: Sequence[Replica]) -> AsyncIterator[Replica]:
+        """While a caller asks that one of *candidates* be there, and no work; raises as ``of``."""
+        replica = await self.permit_question(context, candidates)
+        async with accounted(context, question_claim(context, replica.name), self.limiting, self._auditing, {}):
+            yield replica
 
     async def permit_route(self, context: RequestContext) -> None:
         """Whether the caller may use the route of *context*, which has no work for a model.

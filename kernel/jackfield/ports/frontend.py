@@ -18,6 +18,8 @@ from jackfield.ports.backend import ModelInfo, RunnerLimits
 from jackfield.ports.identity import ALL
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from aiohttp import web
 
     from jackfield.context import RequestContext
@@ -94,6 +96,17 @@ class Gateway(Protocol):
 
         Raises:
             JackfieldError: Whatever refused or broke it.
+        """
+        ...
+
+    def reach(self, context: RequestContext, model: str) -> AbstractAsyncContextManager[None]:
+        """While *context* asks that *model* be there, and nothing of it: what it is answered is made within.
+
+        Policies are asked as about any question to the model, it counts as a request, and it is recorded with whatever
+        ends the block.
+
+        Raises:
+            JackfieldError: Whatever refused it.
         """
         ...
 

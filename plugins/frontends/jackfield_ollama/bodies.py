@@ -140,10 +140,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     """As the gateway knows it."""
     request: GenerateRequest | None
-    """None where nothing is asked of the model but to be there."""
+    """None where nothing is asked of the model but to be there, or to be unloaded."""
     stream: bool
     scored: bool
     """Whether log probabilities are wanted."""
+    unloads: bool = False
+    """Whether the model is to be unloaded, which is refused once it is known who may ask that."""
     ignored: tuple[str, ...] = ()
     """Paths of the fields that were left out."""
 

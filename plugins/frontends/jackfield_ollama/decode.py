@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jackfield.chat import ChatPrompt, Message, Thinking
-from jackfield.errors import InvalidRequest, UnsupportedField
+from jackfield.errors import InvalidRequest
 from jackfield.frontends.arrays import typed
 from jackfield.frontends.prompts import read_prompts
 from jackfield.frontends.rules import Mode, Names, NamesDecoder, Screening, present
@@ -150,11 +150,10 @@ def _keep(body: KeptFields, screening: Screening) -> None:
 
 def _nothing(body: GeneratingFields, card: ModelCard, screening: Screening) -> Call:
     """A request without a prompt asks that the model be loaded, or, with ``keep_alive`` 0, unloaded."""
-    if unloads(body.keep_alive):
-        raise UnsupportedField("keep_alive: models stay loaded here; leave it out", param="keep_alive")
     return Call(
         model=card.name,
         request=None,
+        unloads=unloads(body.keep_alive),
         stream=body.stream is not False,
         scored=False,
         ignored=tuple(screening.ignored),

@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 
     from jackfield.context import RequestContext
     from jackfield.frontends.outputs import Output
+    from jackfield.pooled import Pooled
     from jackfield.ports.frontend import Gateway
     from jackfield.types import GenerateEvent
-    from jackfield_ollama.bodies import Call
+    from jackfield_ollama.bodies import Call, EmbedCall
     from jackfield_ollama.config import OllamaConfig
 
 _PROBED: Final = "Ollama is running"
@@ -101,7 +102,7 @@ class OllamaFrontend:
         """``POST /api/embed``."""
         body = await read_body(request)
         call = decode_embed(body, self._config.unknown_fields, self._gateway.models(context))
-        pooled = await self._gateway.pool(context, call.request) if call.request else None
+        pooled = await self._pooled(context, call)
         took_ns = nanoseconds(time.monotonic() - context.arrived)
         return await sliced_answer(request, embedding_slices(pooled, call.model, took_ns), ignored_header(call.ignored))
 
@@ -109,7 +110,7 @@ class OllamaFrontend:
         """``POST /api/embeddings``, which Ollama has replaced by ``/api/embed``."""
         body = await read_body(request)
         call = decode_embeddings(body, self._config.unknown_fields, self._gateway.models(context))
-        pooled = await self._gateway.pool(context, call.request) if call.request else None
+        pooled = await self._pooled(context, call)
         return _json({"embedding": vector(pooled.rows[0]) if pooled else []}, ignored_header(call.ignored))
 
     async def tags(self, _request: web.Request, context: RequestContext) -> web.StreamResponse:
@@ -138,6 +139,12 @@ class OllamaFrontend:
         """Whatever would change which models there are."""
         raise UnsupportedField(_NOT_OFFERED)
 
+    async def _pooled(self, context: RequestContext, call: EmbedCall) -> Pooled | None:
+        if call.request is not None:
+            return await self._gateway.pool(context, call.request)
+        async with self._gateway.reach(context, call.model):
+            return None
+
     async def _serve(
         self, request: web.Request, context: RequestContext, call: Call, kind: type[Answer]
     ) -> web.StreamResponse:
@@ -145,7 +152,10 @@ class OllamaFrontend:
         headers = ignored_header(call.ignored)
         context.whole = not call.stream
         if call.request is None:
-            return json_answer(answer.nothing(), headers)
+            async with self._gateway.reach(context, call.model):
+                if call.unloads:
+                    raise UnsupportedField("keep_alive: models stay loaded here; leave it out", param="keep_alive")
+                return json_answer(answer.nothing(), headers)
         async with aclosing(self._gateway.generate(context, call.request)) as events:
             if not call.stream:
                 return json_answer(await _whole(answer, events), headers)

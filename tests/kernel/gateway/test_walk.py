@@ -466,3 +466,46 @@ def test_questions_to_models_are_asked_about() -> None:
     with pytest.raises(JackfieldError):
         asyncio.run(stages.permit_question(mine, [one]))
     assert asyncio.run(walk().permit_question(mine, [one, two])) is one
+
+
+def reached(stages: Walk, mine: RequestContext, error: Exception | None = None) -> None:
+    """Ask that a model be there; *error* is what comes of it."""
+
+    async def scenario() -> None:
+        async with stages.reach(mine, [replica()]):
+            if error is not None:
+                raise error
+
+    asyncio.run(scenario())
+
+
+def test_who_asks_that_a_model_be_there_is_asked_about() -> None:
+    """By the scope of the route, whose work there is none of; whom policies deny takes nothing."""
+    ledger, book, rules = Ledger(), Book(), Rules(lambda _: no())
+    stages = walk({"rules": lambda: rules}, {"ledger": lambda: ledger}, sinks={"book": lambda: book})
+    with pytest.raises(PolicyDenied):
+        reached(stages, context())
+    [question] = rules.asked
+    assert (question.action, question.resource.kind, question.resource.name) == ("generate", "model", "demo")
+    assert not ledger.claims
+    assert [(event.kind, event.outcome) for event in book.events] == [("authorization", "denied")]
+
+
+@pytest.mark.parametrize("error", [None, InvalidRequest("models stay loaded")], ids=["answered", "refused"])
+def test_that_it_is_there_is_limited_and_recorded(error: InvalidRequest | None) -> None:
+    """As a request without tokens, before it is answered, and with what it is answered."""
+    ledger, book = Ledger(), Book()
+    stages = walk({"rules": lambda: Rules(lambda _: yes())}, {"ledger": lambda: ledger}, sinks={"book": lambda: book})
+    if error is None:
+        reached(stages, context())
+    else:
+        with pytest.raises(InvalidRequest):
+            reached(stages, context(), error)
+    [claim] = ledger.claims
+    assert (claim.action, claim.model, claim.prompt_tokens, claim.answers) == ("ask", "demo", 0, 0)
+    assert ledger.ended == ["settled"]
+    decision, event = book.events
+    assert (decision.kind, decision.outcome) == ("authorization", "allowed")
+    assert (event.kind, event.action, event.resource) == ("request", "ask", "demo")
+    assert (event.outcome, event.reason) == (("ok", "") if error is None else ("failed", "invalid_value"))
+    assert event.details["route"] == "/v1/chat/completions"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.chat import ChatPrompt, Message, Thinking, ToolCall
-from jackfield.errors import ClientError, InvalidRequest, ModelNotFound, UnsupportedField
+from jackfield.errors import ClientError, InvalidRequest, ModelNotFound
 from jackfield.frontends.arrays import INT32_MAX
 from jackfield.ports.constraint import JsonObject, JsonSchema
 from jackfield.ports.frontend import ModelCard
@@ -142,17 +142,17 @@ def test_models_stay_loaded(value: float | str | None) -> None:
 
 @pytest.mark.parametrize("value", [0, 0.0, "0", "0s", "-0", "0m0s"], ids=repr)
 def test_none_is_unloaded(value: float | str) -> None:
-    """Alone it is refused in every mode; with a prompt the answer is the same."""
+    """Alone it is a request to unload, in every mode; with a prompt the answer is the same."""
     assert unloads(value)
     assert generate("warn", keep_alive=value).ignored == ("keep_alive",)
-    with pytest.raises(UnsupportedField, match="stay loaded"):
-        generate("ignore", prompt="", keep_alive=value)
+    alone = generate("ignore", prompt="", keep_alive=value)
+    assert (alone.request, alone.unloads) == (None, True)
 
 
 def test_a_request_without_a_prompt() -> None:
     """Asks for nothing but the model."""
-    assert chat(messages=[]).request is None
-    assert generate(prompt=None).request is None
+    for alone in (chat(messages=[]), generate(prompt=None), generate(prompt="", keep_alive="5m")):
+        assert (alone.request, alone.unloads) == (None, False)
 
 
 def test_prompts_of_completions() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from jackfield.errors import UnsupportedField
+from jackfield.errors import JackfieldError, LimitExceeded, PolicyDenied, PolicyUnavailable, UnsupportedField, http
 from jackfield.pooled import Pooled
 from jackfield.testing.kits.scripted_gateway import VECTOR, ScriptedGateway, finished, row, serve_frontend
 from jackfield.types import Started, TextDelta
@@ -57,12 +57,13 @@ def get(path: str, config: OllamaConfig | None = None) -> tuple[int, bytes]:
 
 def post(path: str, body: object, gateway: ScriptedGateway | None = None) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body."""
+    return with_client(lambda client: answered(client, path, body), gateway)
 
-    async def scenario(client: Client) -> tuple[int, dict[str, str], bytes]:
-        response = await client.post(path, json=body)
-        return response.status, dict(response.headers), await response.read()
 
-    return with_client(scenario, gateway)
+async def answered(client: Client, path: str, body: object) -> tuple[int, dict[str, str], bytes]:
+    """The same, of *client*."""
+    response = await client.post(path, json=body)
+    return response.status, dict(response.headers), await response.read()
 
 
 def test_what_clients_probe() -> None:
@@ -128,6 +129,52 @@ def test_embeddings() -> None:
     assert msgspec.json.decode(post("/api/embed", {"model": "demo"})[2])["embeddings"] == []
     assert post("/api/embeddings", {"model": "demo", "prompt": "a"})[2] == b'{"embedding":[0.5,-0.5,0.5,-0.5]}'
     assert post("/api/embeddings", {"model": "demo"})[2] == b'{"embedding":[]}'
+
+
+EMPTY: dict[str, dict[str, object]] = {
+    "/api/chat": {"messages": []},
+    "/api/generate": {"prompt": ""},
+    "/api/embed": {"input": []},
+    "/api/embeddings": {},
+}
+"""Bodies that ask nothing of a model but to be there."""
+
+
+@pytest.mark.parametrize("path", EMPTY)
+@pytest.mark.parametrize("more", [{}, {"keep_alive": "5m"}, {"stream": False}], ids=repr)
+def test_who_wants_a_model_loaded_is_asked_about(path: str, more: dict[str, object]) -> None:
+    """By its own name, and once; it has no work."""
+    gateway = ScriptedGateway()
+    status, _, body = post(path, {"model": "demo:latest", **EMPTY[path], **more}, gateway)
+    assert (status, gateway.reached) == (200, ["demo"])
+    assert not gateway.requests
+    assert not gateway.pool_requests
+    if path in {"/api/chat", "/api/generate"}:
+        assert msgspec.json.decode(body)["done_reason"] == "load"
+
+
+@pytest.mark.parametrize("path", EMPTY)
+@pytest.mark.parametrize("keep", [0, "5m"])
+@pytest.mark.parametrize("error", [PolicyDenied("house rules"), PolicyUnavailable("later"), LimitExceeded("too many")])
+def test_who_may_not_have_it_is_told_so(path: str, keep: object, error: JackfieldError) -> None:
+    """As Ollama's clients expect it; whether models can be unloaded is not even said."""
+    gateway = ScriptedGateway()
+    gateway.replies = [error]
+    body = {"model": "demo", **EMPTY[path], "keep_alive": keep}
+    status, _, said = with_client(
+        lambda client: answered(client, path, body), gateway, OllamaConfig(unknown_fields="ignore")
+    )
+    assert (status, msgspec.json.decode(said)) == (http(error).status, {"error": error.message})
+    assert gateway.reached == ["demo"]
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/generate"])
+def test_who_wants_a_model_unloaded_is_asked_about(path: str) -> None:
+    """And told then that models stay."""
+    gateway = ScriptedGateway()
+    status, _, body = post(path, {"model": "demo", **EMPTY[path], "keep_alive": 0}, gateway)
+    assert (status, gateway.reached) == (400, ["demo"])
+    assert b"models stay loaded here" in body
 
 
 @pytest.mark.parametrize("path", ["/api/pull", "/api/push", "/api/create", "/api/copy", "/api/blobs/sha256:0"])

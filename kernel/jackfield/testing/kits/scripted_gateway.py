@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -17,7 +18,7 @@ from jackfield.ports.frontend import ModelCard
 from jackfield.types import Finished, Started, TextDelta, Timings, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from jackfield.context import Room
     from jackfield.moderation import Moderation
@@ -104,6 +105,7 @@ class ScriptedGateway:
         pool_requests: Which pooled requests were, in order.
         contexts: The contexts that came with it.
         questions: Which questions were asked, in order.
+        reached: Which models were asked to be there, in order.
         replies: What they are answered with, in order.
         records: Where records are kept; None keeps none.
         key_issuers: Whose keys can be changed, by name.
@@ -129,6 +131,7 @@ class ScriptedGateway:
         self.pool_requests: list[PoolRequest] = []
         self.contexts: list[RequestContext] = []
         self.questions: list[Question] = []
+        self.reached: list[str] = []
         self.replies: list[Reply | JackfieldError] = []
         self.records: RecordStore | None = None
         self.chat_template: str | None = None
@@ -216,6 +219,17 @@ class ScriptedGateway:
         if isinstance(reply, JackfieldError):
             raise reply
         return reply
+
+    @asynccontextmanager
+    async def reach(self, context: RequestContext, model: str) -> AsyncIterator[None]:
+        """Remember it; refused where the next of ``replies``, if there is any, is an error."""
+        self.reached.append(model)
+        self.contexts.append(context)
+        context.model = MODEL
+        reply = self.replies.pop(0) if self.replies else None
+        if isinstance(reply, JackfieldError):
+            raise reply
+        yield
 
     async def pool(self, context: RequestContext, request: PoolRequest) -> Pooled:
         """Play the pooled script."""
