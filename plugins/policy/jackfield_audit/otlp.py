@@ -5,16 +5,20 @@ https://opentelemetry.io/docs/specs/otlp/#otlphttp, https://opentelemetry.io/doc
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
 import msgspec
+import structlog
+from msgspec import Meta
 
 import jackfield
 from jackfield.outbound.client import Outbound
 from jackfield.outbound.options import OutboundOptions
 from jackfield.secret import Secret
+from jackfield_audit.envelope import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +31,27 @@ _WARN: Final = 13
 _WARNED: Final = frozenset({"denied", "refused", "blocked", "failed"})
 _RETRIABLE: Final = frozenset({429, 502, 503, 504})
 """OTLP/HTTP, "Failures": other errors are not to be tried again."""
+
+ANSWER_MAX: Final = 65_536
+"""Most bytes of an answer: it is a number and a sentence. What answers with more is none, and is asked again."""
+
+REPORT_INTERVAL_S: Final = 60.0
+"""Between two log lines about records that were refused."""
+
+_SENTENCE_MAX: Final = 200
+"""Most characters of a collector's words in the log."""
+
+
+class _PartialSuccess(msgspec.Struct, rename="camel"):
+    rejected_log_records: int | Annotated[str, Meta(pattern="^[0-9]{1,19}$")] = 0
+    """A text, as JSON has 64-bit numbers in Protobuf; many send a number."""
+    error_message: str = ""
+
+
+class _Answer(msgspec.Struct, rename="camel"):
+    """``ExportLogsServiceResponse``."""
+
+    partial_success: _PartialSuccess | None = None
 
 
 class NotTaken(Exception):
@@ -58,6 +83,10 @@ class OtlpChannel:
         self._endpoint = options.endpoint
         self._token = token
         self._credentials: Mapping[str, Secret] = {}
+        self._unsaid = 0
+        """Refused records that the log does not know of."""
+        self._silent_until = float("-inf")
+        self._log = structlog.get_logger("jackfield.audit")
         self.reload()
 
     @property
@@ -71,10 +100,26 @@ class OtlpChannel:
             headers={"Content-Type": "application/json"},
             credentials=self._credentials,
             body=logs(parcels),
+            limit_bytes=ANSWER_MAX,
         )
         if answer.status in _RETRIABLE:
             raise NotTaken(str(answer.status))
-        return len(parcels) if answer.status >= HTTPStatus.MULTIPLE_CHOICES else 0
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            return self._refused(len(parcels), f"status {answer.status}")
+        partial = _partial(answer.body)
+        return self._refused(min(int(partial.rejected_log_records), len(parcels)), partial.error_message)
+
+    def _refused(self, count: int, reason: str) -> int:
+        """*count*, of which the log is told at most once a minute."""
+        if count <= 0:
+            return 0
+        self._unsaid += count
+        now = time.monotonic()
+        if now >= self._silent_until:
+            said = printable(reason[:_SENTENCE_MAX])
+            self._log.error("the collector has refused records of the audit record", records=self._unsaid, reason=said)
+            self._unsaid, self._silent_until = 0, now + REPORT_INTERVAL_S
+        return count
 
     def reload(self) -> None:
         """See ``Channel``."""
@@ -83,6 +128,17 @@ class OtlpChannel:
 
     async def close(self) -> None:
         await self._outbound.close()
+
+
+def _partial(body: bytes) -> _PartialSuccess:
+    """What a collector that answers with 2xx has not taken.
+
+    An empty body is "all taken", and so is what cannot be read: it was taken, and to send it again would double it.
+    """
+    try:
+        return msgspec.json.decode(body, type=_Answer).partial_success or _PartialSuccess()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _PartialSuccess()
 
 
 def logs(parcels: Sequence[Parcel]) -> bytes:

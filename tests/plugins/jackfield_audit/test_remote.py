@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 from tests.plugins.jackfield_audit.conftest import KEY, event, until
 
 from jackfield.outbound.errors import OutboundRefused
 from jackfield.ports.audit import AuditText
 from jackfield.secret import Secret
-from jackfield_audit import remote
+from jackfield_audit import otlp, remote
 from jackfield_audit.config import AuditConfig, OtlpConfig, SyslogConfig
-from jackfield_audit.otlp import OtlpChannel
+from jackfield_audit.otlp import ANSWER_MAX, REPORT_INTERVAL_S, OtlpChannel
 from jackfield_audit.remote import Parcel, RemoteSink
 from jackfield_audit.syslog import SyslogChannel
 
@@ -170,6 +172,7 @@ class Collector:
         self.statuses: list[int] = []
         self.got: list[int] = []
         self.tokens: set[str] = set()
+        self.answer = b""
 
     async def logs(self, request: web.Request) -> web.Response:
         """``POST /v1/logs``."""
@@ -180,7 +183,7 @@ class Collector:
             [resource] = said["resourceLogs"]
             [scope] = resource["scopeLogs"]
             self.got += [number_of(each["body"]["stringValue"].encode()) for each in scope["logRecords"]]
-        return web.Response(status=status)
+        return web.Response(status=status, body=self.answer, content_type="application/json")
 
     async def served(self) -> tuple[web.AppRunner, str]:
         """It, and its address."""
@@ -230,6 +233,89 @@ def test_records_that_a_collector_refuses_are_lost(status: int) -> None:
 
     play(scenario)
     assert collector.got == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "lost"),
+    [
+        (b"", 0),
+        (b"{}", 0),
+        (b'{"partialSuccess":{}}', 0),
+        (b'{"partialSuccess":null}', 0),
+        (b'{"partialSuccess":{"rejectedLogRecords":"0","errorMessage":"slow down"}}', 0),
+        (b'{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too old\\u001b[2J"}}', 2),
+        (b'{"partialSuccess":{"rejectedLogRecords":2}}', 2),
+        (b'{"partialSuccess":{"rejectedLogRecords":3},"new":[1]}', 3),
+        (b'{"partialSuccess":{"rejectedLogRecords":"9223372036854775807"}}', 3),
+        (b'{"partialSuccess":{"rejectedLogRecords":-1}}', 0),
+        (b'{"partialSuccess":{"rejectedLogRecords":"many"}}', 0),
+        (b'{"partialSuccess":{"rejectedLogRecords":true}}', 0),
+        (b"[" * 60_000, 0),
+        (b"\xff<html>", 0),
+    ],
+)
+def test_records_that_a_collector_takes_only_in_part_are_lost_in_part(answer: bytes, lost: int) -> None:
+    """As it says in its answer, which may be empty or nonsense; nothing is sent twice."""
+    collector = Collector()
+    collector.answer = answer
+
+    async def scenario() -> None:
+        runner, address = await collector.served()
+        copies = sink(OtlpChannel(OtlpConfig(endpoint=address, private=True), None))
+        with capture_logs() as log:
+            for number in range(3):
+                await copies.write(event(number))
+            await copies.close()
+        await runner.cleanup()
+        assert copies.lost == lost
+        assert list(copies.troubles) == ([f"{lost} records were lost on their way to the collector"] if lost else [])
+        assert [line["records"] for line in log] == ([lost] if lost else [])
+        assert all(line["reason"].isprintable() for line in log)
+
+    play(scenario)
+    assert collector.got == [0, 1, 2]
+
+
+def test_refusals_are_in_the_log_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With how many there were since the last line."""
+    collector = Collector()
+    collector.answer = b'{"partialSuccess":{"rejectedLogRecords":"1"}}'
+    now = 1000.0
+    monkeypatch.setattr(otlp, "time", SimpleNamespace(monotonic=lambda: now))
+
+    async def scenario() -> None:
+        nonlocal now
+        runner, address = await collector.served()
+        channel = OtlpChannel(OtlpConfig(endpoint=address, private=True), None)
+        parcel = Parcel(event(0), b'{"request_id":"req_0"}')
+        with capture_logs() as log:
+            for later in (0.0, 1.0, 2.0, REPORT_INTERVAL_S):
+                now = 1000.0 + later
+                assert await channel.send([parcel]) == 1
+        assert [line["records"] for line in log] == [1, 3]
+        await channel.close()
+        await runner.cleanup()
+
+    play(scenario)
+
+
+def test_an_answer_that_never_ends_is_not_read_on() -> None:
+    """It is no collector's; what was sent is sent again."""
+    collector = Collector()
+    collector.answer = b" " * (ANSWER_MAX + 1)
+
+    async def scenario() -> None:
+        runner, address = await collector.served()
+        copies = sink(OtlpChannel(OtlpConfig(endpoint=address, private=True), None))
+        await copies.write(event(0))
+        await until(lambda: len(collector.got) > 1)
+        assert copies.troubles == ["records do not reach the collector: OutboundTooLarge"]
+        collector.answer = b""
+        await copies.close()
+        await runner.cleanup()
+        assert copies.lost == 0
+
+    play(scenario)
 
 
 def test_a_private_collector_must_be_asked_for() -> None:
