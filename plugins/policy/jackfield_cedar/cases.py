@@ -33,7 +33,7 @@ def read_cases(source: str, text: bytes) -> Sequence[Case]:
     """The cases in the JSON *text*; raises ``ValueError``, which names *source*."""
     try:
         cases = msgspec.json.decode(text, type=list[Case])
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ValueError(f"{source}: {error}") from error
     if len(cases) > CASES_MAX:
         raise ValueError(f"{source}: more than {CASES_MAX} cases")

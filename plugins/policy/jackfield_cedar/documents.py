@@ -36,7 +36,7 @@ async def read_documents(documents: Mapping[str, bytes], schema: str) -> Policie
     cases = {name: bytes(document.cases) for name, document in read.items()}
     try:
         return await asyncio.to_thread(Policies, policies, cases, schema)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         named = str(error).partition(":")[0]
         raise InvalidRequest(str(error), param=named if named in documents else "policies") from error
 
@@ -44,5 +44,5 @@ async def read_documents(documents: Mapping[str, bytes], schema: str) -> Policie
 def _document(name: str, text: bytes) -> Document:
     try:
         return msgspec.json.decode(text, type=Document)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InvalidRequest(f"{name}: {error}", param=name) from error

@@ -96,7 +96,7 @@ class LivePolicies:
         self._seen = contents.signature
         try:
             return Policies(contents.policies, contents.cases, self._schema)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ManifestError(f"{self._shown}: {error}") from error
 
     def _report(self, reason: str) -> None:

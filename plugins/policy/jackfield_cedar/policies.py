@@ -21,6 +21,7 @@ from jackfield.ports.policy import (
     strictest,
 )
 from jackfield_cedar.cases import read_cases, tried
+from jackfield_cedar.nesting import DEPTH_MAX, depth_of
 from jackfield_cedar.questions import EVERYTHING, NotAskable, entities_of, request_of
 from jackfield_cedar.rules import Annotated, Rule, rule_of
 from jackfield_cedar.used_facts import used_facts
@@ -122,6 +123,8 @@ class Policies:
 
 def _parsed(source: str, text: str) -> Sequence[Annotated]:
     """The policies in *text*, in their order."""
+    if depth_of(text) > DEPTH_MAX:
+        raise ValueError(f"{source}: a policy nests deeper than {DEPTH_MAX} levels")
     try:
         parsed = msgspec.json.decode(cedarpy.policies_to_json_str(text), type=Parsed)
     except ValueError as error:

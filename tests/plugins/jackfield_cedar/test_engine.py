@@ -271,7 +271,13 @@ def test_documents_replace_the_folder(rules: Path) -> None:
         (document(BROKEN).encode(), "bad: policy 1: attribute `request.prompt_token` not found"),
         (document("permit").encode(), "bad:"),
         (b'{"policies": "permit (principal, action, resource);", "cases": 7}', "bad:"),
+        (
+            document(f"permit (principal, action, resource) when {{ {'(' * 5000}true{')' * 5000} }};").encode(),
+            "bad: a pol",
+        ),
+        (b'{"policies": "", "cases": ' + b"[" * 100_000, "bad:"),
     ],
+    ids=["cut", "list", "number", "more", "no UTF-8", "unknown fact", "no policy", "no cases", "deep", "deep cases"],
 )
 def test_documents_that_cannot_be_used_are_refused(rules: Path, text: bytes, message: str) -> None:
     """By their name; those in force stay so."""

@@ -269,7 +269,11 @@ def test_policies_that_fail_a_case_are_refused(case: dict[str, object], message:
     assert message in str(refused.value)
 
 
-@pytest.mark.parametrize("text", [b"{", b"[{}]", b'[{"name": 1}]', b"\xff", b'[{"nme": "x"}]'])
+@pytest.mark.parametrize(
+    "text",
+    [b"{", b"[{}]", b'[{"name": 1}]', b"\xff", b'[{"nme": "x"}]', b'[{"nme": ' + b"[" * 100_000],
+    ids=["cut", "empty", "number", "no UTF-8", "unknown", "deep"],
+)
 def test_cases_that_cannot_be_read_are_refused(text: bytes) -> None:
     """By their file."""
     with pytest.raises(ValueError, match=r"cases\.json"):
