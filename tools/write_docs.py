@@ -57,6 +57,7 @@ PUBLIC_TYPES: Final = (
     "jackfield.sealing.secrets",
     "jackfield.sealing.store",
     "jackfield.sealing.commands",
+    "jackfield.private_files",
     "jackfield.watched_files",
 )
 """Public modules besides the ports."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from jackfield.client.api import AnswerEnd, AnswerText, ApiError, ChatRequest, ChatTurn
+from jackfield.client.api import AnswerEnd, AnswerText, ChatRequest, ChatTurn
+from jackfield.client.connection import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

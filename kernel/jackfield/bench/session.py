@@ -11,10 +11,11 @@ import msgspec
 from jackfield.bench.driver import Driver, Goal, Level, Outcome, words_per_token
 from jackfield.bench.summary import Summary, summarise
 from jackfield.bench.workload import LoadKind, Workload
-from jackfield.client.api import ApiClient, ApiError
+from jackfield.client.api import ApiClient
+from jackfield.client.connection import ApiError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from jackfield.client.connection import Protection
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,13 +59,13 @@ class Session:
         plan: What to measure.
         key: API key, or None.
         progress: Told how it goes on.
-        ca: PEM file with the authorities that may have signed the server's certificate; None goes by the system's.
+        tls: What is trusted, and what is shown; None goes by the system's authorities, and shows nothing.
     """
 
-    def __init__(self, plan: Plan, key: str | None, progress: Progress, ca: Path | None = None) -> None:
+    def __init__(self, plan: Plan, key: str | None, progress: Progress, tls: Protection | None = None) -> None:
         self._plan = plan
         self._key = key
-        self._ca = ca
+        self._tls = tls
         self._progress = progress
         self._done: list[LevelResult] = []
         self._level: Level | None = None
@@ -80,7 +81,7 @@ class Session:
             ApiError: The server cannot be measured at all; single failures are counted instead.
         """
         plan = self._plan
-        async with ApiClient(plan.url, self._key, self._ca) as client:
+        async with ApiClient(plan.url, self._key, self._tls) as client:
             self.model = self.model or await _first_model(client)
             words = await words_per_token(client, self.model, lambda count: self._workload(count, 1.0))
             driver = Driver(client, self.model, ignore_eos=plan.ignore_eos, noted=self._progress.noted, seed=plan.seed)

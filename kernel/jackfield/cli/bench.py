@@ -104,7 +104,6 @@ class BenchOptions(TypedDict):
 @server_options
 @json_option
 def command(
-    address: str | None,
     svg: Path | None,
     record: Path | None,
     *,
@@ -129,8 +128,8 @@ def command(
     """  # noqa: D301  \b is click's mark against wrapping
     from jackfield.bench.session import Session
 
-    plan = _plan(_address(address) or server.url, options)
-    session = Session(plan, server.key, _Bar(plan), server.ca)
+    plan = _plan(server.url, options)
+    session = Session(plan, server.key, _Bar(plan), server.tls)
     code = EXIT_OK
     try:
         asyncio.run(session.run())
@@ -163,22 +162,6 @@ class _Bar:
         click.echo(f"\r\x1b[2K{self._title}: {self._count}{of} requests", nl=False, err=True, color=True)
         if self._count == self._total:
             click.echo("\r\x1b[2K", nl=False, err=True, color=True)
-
-
-def _address(argument: str | None) -> str | None:
-    """What stands without ``--url``; not both."""
-    from click.core import ParameterSource
-
-    from jackfield.client.api import ApiError, base_url
-
-    if argument is None:
-        return None
-    if click.get_current_context().get_parameter_source("url") is not ParameterSource.DEFAULT:
-        raise click.UsageError("the server's address is given twice: as URL and as --url")
-    try:
-        return base_url(argument)
-    except ApiError as error:
-        raise click.UsageError(error.message) from error
 
 
 def _levels(concurrency: str | None, rate: str | None) -> tuple[Level, ...]:

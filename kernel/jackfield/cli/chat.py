@@ -77,7 +77,8 @@ def command(
 
 
 async def _first_model(server: Server) -> str:
-    from jackfield.client.api import ApiClient, ApiError
+    from jackfield.client.api import ApiClient
+    from jackfield.client.connection import ApiError
 
     async with ApiClient(*server) as client:
         models = await client.models()

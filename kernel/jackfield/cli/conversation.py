@@ -13,7 +13,8 @@ import click
 import msgspec
 
 from jackfield.cli.errors import complain
-from jackfield.client.api import AnswerText, ApiClient, ApiError, ChatTurn, Usage
+from jackfield.client.api import AnswerText, ApiClient, ChatTurn, Usage
+from jackfield.client.connection import ApiError
 from jackfield.client.printable import printable
 
 if TYPE_CHECKING:

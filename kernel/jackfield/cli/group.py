@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "completion": "jackfield.cli.completion",
     "config": "jackfield.cli.config",
     "doctor": "jackfield.cli.doctor",
+    "limits": "jackfield.cli.limits",
     "models": "jackfield.cli.models",
     "plugins": "jackfield.cli.plugins",
     "policy": "jackfield.cli.policy",
@@ -79,6 +80,7 @@ def jackfield() -> None:
       jackfield chat                       talk to it
       jackfield workers list               how a running server is
       jackfield cache show                 which prompts it need not compute again
+      jackfield limits show                what is left of callers' limits
       jackfield doctor                     what is wrong here, and what to do
       jackfield plugins list               what is installed and what is on
       jackfield config show --origin       every setting, and where it comes from

@@ -12,7 +12,8 @@ import click
 import msgspec
 
 from jackfield.cli.tables import print_table
-from jackfield.client.api import AnswerEnd, ApiClient, ApiError, ChatRequest, ChatTurn, Usage
+from jackfield.client.api import AnswerEnd, ApiClient, ChatRequest, ChatTurn, Usage
+from jackfield.client.connection import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from jackfield.client.api import KEY_VARIABLE, ApiError
+from jackfield.client.connection import KEY_VARIABLE, ApiError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-import stat
 import threading
 import time
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from jackfield.errors import ManifestError
+from jackfield.private_files import exposure
 from jackfield.watched_files import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from jackfield.transport import TLSConfig
     from jackfield.watched_files import Signature
@@ -32,8 +31,6 @@ SOON_S: Final = 14 * 86_400.0
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: forward secrecy and authenticated encryption only, as Mozilla's intermediate profile has it
 (https://wiki.mozilla.org/Security/Server_Side_TLS). Those of TLS 1.3 are all of that kind."""
-
-_FOREIGN_BITS: Final = 0o077
 
 
 class Certificates:
@@ -152,12 +149,9 @@ def _guard(key: Path) -> None:
         status = key.stat()
     except OSError:
         return
-    if status.st_uid not in (os.geteuid(), 0) or status.st_mode & _FOREIGN_BITS:
-        raise ManifestError(
-            f"kernel.tls: others may read the key {key.name} (mode {stat.S_IMODE(status.st_mode):04o}); run: chmod 600"
-            f" {key.name}",
-            param="kernel.tls.key",
-        )
+    exposed = exposure(status, Path(key.name))
+    if exposed:
+        raise ManifestError(f"kernel.tls: the key {key.name}: {exposed}", param="kernel.tls.key")
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,6 +12,7 @@ import structlog
 
 from jackfield.errors import ManifestError
 from jackfield.ports.secret_source import SECRET_MAX
+from jackfield.private_files import exposure
 from jackfield.secret import Secret
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 CREDENTIALS_DIRECTORY: Final = "CREDENTIALS_DIRECTORY"
 """Where systemd tells a service of its credentials: https://systemd.io/CREDENTIALS/."""
 
-_FOREIGN_BITS: Final = 0o077
 _CREDENTIAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,254}\Z")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}\Z")
 
@@ -95,8 +94,9 @@ def _read(path: Path, shown: str, *, guarded: bool) -> Secret:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ManifestError(f"{shown}: not a plain file")
-        if guarded:
-            _guard(status, path, shown)
+        exposed = exposure(status, path) if guarded else ""
+        if exposed:
+            raise ManifestError(f"{shown}: {exposed}")
         with os.fdopen(descriptor, "rb", closefd=False) as stream:
             data = stream.read(SECRET_MAX + 1)
     except OSError as error:
@@ -110,16 +110,6 @@ def _read(path: Path, shown: str, *, guarded: bool) -> Secret:
     except UnicodeDecodeError:
         raise ManifestError(f"{shown}: not UTF-8; write binary keys as base64 or hexadecimal digits") from None
     return _checked(text.removesuffix("\n").removesuffix("\r"), shown)
-
-
-def _guard(status: os.stat_result, path: Path, shown: str) -> None:
-    if status.st_uid not in (os.geteuid(), 0):
-        raise ManifestError(f"{shown}: it belongs to another user; make it your own, or root's")
-    if status.st_mode & _FOREIGN_BITS:
-        raise ManifestError(
-            f"{shown}: others may read or change it (mode {stat.S_IMODE(status.st_mode):04o});"
-            f" run: chmod 600 {shlex.quote(str(path))}"
-        )
 
 
 def _checked(text: str, shown: str) -> Secret:

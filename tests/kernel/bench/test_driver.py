@@ -9,7 +9,7 @@ import pytest
 
 from jackfield.bench.driver import Goal, Level
 from jackfield.bench.session import Plan, Session
-from jackfield.client.api import ApiError
+from jackfield.client.connection import ApiError
 from jackfield.testing.manifests import scripted_manifest
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from jackfield.client.api import AnswerEnd, AnswerText, ApiClient, ApiError, ChatRequest, ChatTurn, Usage, base_url
+from jackfield.client.api import AnswerEnd, AnswerText, ApiClient, ChatRequest, ChatTurn, Usage
+from jackfield.client.connection import ApiError, base_url
+from jackfield.client.trust import protection
 from jackfield.testing.authority import Authority
 from jackfield.testing.manifests import scripted_manifest
 
@@ -84,7 +86,8 @@ def test_certificates_are_checked(tmp_path: Path, background: BackgroundLoop) ->
     raw = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body)
 
     async def models(ca: Path | None, scheme: str = "https", own: ssl.SSLContext | None = context) -> list[str]:
-        async with server_that_says(raw, own) as url, ApiClient(url.replace("http", scheme, 1), None, ca) as client:
+        tls = protection(ca, None, None)
+        async with server_that_says(raw, own) as url, ApiClient(url.replace("http", scheme, 1), None, tls) as client:
             return await client.models()
 
     async def with_a_stranger() -> None:
@@ -106,7 +109,7 @@ def test_certificates_are_checked(tmp_path: Path, background: BackgroundLoop) ->
         background.run(with_a_stranger())
     (tmp_path / "no.pem").write_text("no")
     with pytest.raises(ApiError, match=r"no\.pem has no certificate"):
-        ApiClient("https://localhost", None, tmp_path / "no.pem")
+        protection(tmp_path / "no.pem", None, None)
 
 
 def test_an_answer_arrives_in_parts(servers: Servers, background: BackgroundLoop) -> None:

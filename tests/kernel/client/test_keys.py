@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jackfield.client.api import KEY_VARIABLE, ApiError
+from jackfield.client.connection import KEY_VARIABLE, ApiError
 from jackfield.client.keys import api_key
 
 if TYPE_CHECKING:
