@@ -43,7 +43,7 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
             _whole(_any),
         ),
         "card": Form(
-            r"\b(?:\d{13,19}|\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}|\d{4}[ -]\d{6}[ -]\d{4,5})\b",
+            r"\b(?:\d{13,19}|\d{4}[ .-]\d{4}[ .-]\d{4}[ .-]\d{1,7}|\d{4}[ .-]\d{6}[ .-]\d{4,5})\b",
             _whole(checksums.card),
         ),
         "us_ssn": Form(r"\b\d{3}-\d{2}-\d{4}\b", _whole(checksums.us_ssn)),

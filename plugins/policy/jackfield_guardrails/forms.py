@@ -18,10 +18,19 @@ if TYPE_CHECKING:
 LONGEST: Final = MATCH_MAX + 4
 """With what stands beside."""
 
-_PLAIN: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
-"""Fullwidth characters, and what they are: as many, so that places stay."""
+_DIGITS: Final = (0x0660, 0x06F0, 0x0966, 0x09E6, 0x0E50)
+"""Where those of Arabic, Persian, Devanagari, Bengali and Thai begin."""
 
-_FULLWIDTH: Final = re.compile("[\uff01-\uff5e]")
+_PLAIN: Final = (
+    {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+    | {zero + digit: ord("0") + digit for zero in _DIGITS for digit in range(10)}
+    | dict.fromkeys((0x00A0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000), ord(" "))
+    | dict.fromkeys((*range(0x2010, 0x2016), 0x2212), ord("-"))
+)
+"""Fullwidth characters, digits of other scripts, printed spaces and dashes, and what they are: as many, so that places
+stay."""
+
+_PRINTED: Final = re.compile(f"[{''.join(map(chr, _PLAIN))}]")
 _NAMED: Final = Pattern(PREFIXED)
 
 
@@ -55,7 +64,7 @@ class FormDetector:
         self._wide = _Alphabet(names, ascii_only=False)
 
     def find(self, text: str, begin: int) -> Iterator[Place]:
-        if not text.isascii() and _FULLWIDTH.search(text):
+        if not text.isascii() and _PRINTED.search(text):
             text = text.translate(_PLAIN)
         alphabet = self._narrow if text.isascii() else self._wide
         encoded = Encoded(text)
