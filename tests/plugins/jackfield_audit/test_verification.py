@@ -13,6 +13,7 @@ from tests.plugins.jackfield_audit.conftest import KEY, Book, event
 
 from jackfield.errors import ManifestError
 from jackfield.secret import Secret
+from jackfield_audit import verification
 from jackfield_audit.chain import START, ChainKey, seal, taken_apart
 from jackfield_audit.config import AuditConfig
 from jackfield_audit.files import Place, write_head
@@ -105,6 +106,20 @@ def test_the_last_number_and_mac_can_be_kept_elsewhere(book: Book) -> None:
     last = taken_apart(book.lines()[-1].strip())
     assert last is not None
     assert (verdict.last, verdict.mac.encode()) == (5, last.mac)
+
+
+def test_progress_is_told_in_steps_and_adds_up(
+    tmp_path: Path, whole: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bar that is drawn for each line takes longer than to verify it."""
+    step = 3 * len(whole[0])
+    monkeypatch.setattr(verification, "PROGRESS_BYTES", step)
+    told: list[int] = []
+    (tmp_path / "audit-000000000001-20270131.jsonl").write_bytes(b"".join(whole))
+    verification.Verification(tmp_path, [KEY], told.append).run()
+    assert sum(told) == sum(map(len, whole))
+    assert all(each >= step for each in told[:-1])
+    assert len(told) < len(whole) / 2
 
 
 def test_a_folder_that_is_not_there(book: Book) -> None:
