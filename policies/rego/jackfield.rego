@@ -98,6 +98,7 @@ obligations["max_tokens"] := min([data.roles[name].max_tokens | some name in gra
 }
 
 obligations["priority"] := max(urgencies) if {
+	input.resource.kind == "model"
 	urgencies := [data.roles[name].priority | some name in granting]
 	count(urgencies) > 0
 }
