@@ -31,6 +31,21 @@ Feature: Who may do what
     Then it is refused with 403 "policy_denied"
     And the error says "your organisation does not have this model"
 
+  Scenario: Names of all scripts
+    Given a server with these policies
+      """
+      permit (principal, action, resource) when { principal.tenant == "Größe" || principal.tenant like "山田*" };
+      """
+    When I am "ada:engineer@Größe"
+    And I ask "hello"
+    Then the answer is "hello"
+    When I am "ada:engineer@山田太郎"
+    And I ask "hello"
+    Then the answer is "hello"
+    When I am "ada:engineer@Grösse"
+    And I ask "hello"
+    Then it is refused with 403 "policy_denied"
+
   Scenario: A model that is refused is not a model that is not there
     Given a server with these policies
       """

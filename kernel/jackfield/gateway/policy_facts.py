@@ -7,6 +7,7 @@ import math
 import re
 import time
 from typing import TYPE_CHECKING, Final
+from unicodedata import normalize
 
 from jackfield.chat import ChatPrompt
 from jackfield.errors import PolicyDenied
@@ -92,7 +93,7 @@ def _principal(principal: Principal | None) -> PolicyPrincipal:
     if principal is None:
         return _NOBODY
     return PolicyPrincipal(
-        id=_name("principal id", f"{principal.authenticator}/{principal.id}"),
+        id=_exact("principal id", f"{principal.authenticator}/{principal.id}"),
         name=_name("principal name", principal.name),
         authenticator=_name("authenticator", principal.authenticator),
         owner=_name("owner", principal.owner),
@@ -174,8 +175,20 @@ def _names(what: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(named))
 
 
+def _exact(what: str, name: str) -> str:
+    """The same as ``_name``, of what tells callers apart: two that are written alike must not become one."""
+    if _name(what, name) != name:
+        raise PolicyDenied(f"policies cannot be asked about a {what} that is not composed (Unicode NFC)")
+    return name
+
+
 def _name(what: str, name: str) -> str:
-    """*name*, if a policy can be asked about it: leaving out what cannot be asked would ask something else."""
+    """*name*, if a policy can be asked about it: leaving out what cannot be asked would ask something else.
+
+    Composed (NFC), as policies are written: some keyboards and directories put an accent behind its letter.
+    """
+    if not name.isascii():
+        name = normalize("NFC", name)
     if not NAME.match(name):
         raise PolicyDenied(f"policies cannot be asked about a {what} with such characters, or so long")
     return name

@@ -27,9 +27,22 @@ DEADLINE_S: Final = 1.0
 NAME_MAX: Final = 256
 """Longest text in what a policy is asked, in characters."""
 
-NAME: Final = re.compile(rf"\A[ !#-\[\]-~]{{0,{NAME_MAX}}}\Z")
-"""What texts in a policy's input look like: printable ASCII without ``"`` and ``\\``. Nothing in it needs an escape in
-JSON or Rego."""
+_UNPRINTED: Final = (
+    r"\x00-\x1f\x7f-\x9f\u2028\u2029"  # controls, ends of lines and paragraphs
+    r"\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    r"\ufff0-\uffff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # formats
+    r"\ud800-\uf8ff\ufdd0-\ufdef"  # surrogates, private use, what is no character
+    r"\U0001fffe\U0001ffff\U0002fffe\U0002ffff\U0003fffe-\U000e00ff\U000e01f0-\U0010ffff"
+)
+"""Characters that nobody sees, that change the direction of others, or mean nothing by themselves: Unicode 16,
+categories Cc, Cf, Co, Cs, Zl and Zp, and planes without characters."""
+
+_PLAIN: Final = r"[ !#-\[\]-~]"
+"""Those of ASCII, which are found faster alone."""
+
+NAME: Final = re.compile(rf"""\A(?:{_PLAIN}{{0,{NAME_MAX}}}|[^"\\{_UNPRINTED}]{{0,{NAME_MAX}}})\Z""")
+"""What texts in a policy's input look like: printed characters of any script, composed (NFC), without ``"`` and ``\\``.
+Nothing in it needs an escape in JSON or Rego."""
 
 NAMES_MAX: Final = 1000
 """Most tools, roles, scopes or tags in what a policy is asked."""

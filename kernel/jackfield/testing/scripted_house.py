@@ -1,13 +1,14 @@
 """A plugin that plays a house: who calls, a second policy engine, what guardrails find, and what is recorded.
 
 It is shaped like a stranger's plugin, as ``scripted`` is: loaded by path, no private import. A caller's token says who
-it is: ``NAME:ROLE@TENANT``, such as ``ada:engineer@acme``.
+it is: ``NAME:ROLE@TENANT``, such as ``ada:engineer@acme``, percent-encoded.
 """
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
 
 import msgspec
 
@@ -55,7 +56,7 @@ class Doorman:
     async def authenticate(self, credential: Credential) -> Principal | None:
         """By their token."""
         token = credential.value.reveal()
-        name, colon, rest = token.partition(":")
+        name, colon, rest = unquote(token).partition(":")
         if not colon:
             raise Unauthenticated("a token is NAME:ROLE@TENANT")
         role, _, tenant = rest.partition("@")

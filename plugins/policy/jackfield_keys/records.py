@@ -33,6 +33,9 @@ TEXT_MAX: Final = 200
 WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,63}\Z")
 """What roles and tags look like."""
 
+_WIDE_SPACE: Final = "\u3000"
+"""Stands between Japanese names; Python does not count it as printed."""
+
 _PREFIX: Final = re.compile(r"[!-~]{0,16}\Z")
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 FINGERPRINT: Final = 6
@@ -86,11 +89,11 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def _check_texts(self) -> None:
         for field in ("owner", "user", "team", "tenant"):
             text: str = getattr(self, field)
-            if text and (len(text) > TEXT_MAX or not text.isprintable()):
+            if text and (len(text) > TEXT_MAX or not _printed(text)):
                 raise ValueError(f"{field} must be a printable text of at most {TEXT_MAX} characters")
         for field in ("scopes", "models"):
             for text in getattr(self, field) or ():
-                if not 0 < len(text) <= TEXT_MAX or not text.isprintable():
+                if not 0 < len(text) <= TEXT_MAX or not _printed(text):
                     raise ValueError(f"{field} must be printable texts of at most {TEXT_MAX} characters")
 
     @property
@@ -139,6 +142,11 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if self.blocked is not None:
             return "blocked"
         return "active" if self.revoked is None else "rotated"
+
+
+def _printed(text: str) -> bool:
+    """Whether nothing in it is unseen, turns the direction of the rest, or is no character."""
+    return text.replace(_WIDE_SPACE, " ").isprintable()
 
 
 def called(record: KeyRecord) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jackfield.errors import JackfieldError
-from jackfield.ports.policy import NAME_MAX, Decision
+from jackfield.ports.policy import NAME, NAME_MAX, Decision
 
 if TYPE_CHECKING:
     from jackfield.ports.policy import PolicyInput
@@ -22,7 +22,8 @@ QUESTION_MAX: Final = 65_536
 """Longest question, in bytes."""
 
 _ALPHABET: Final = bytes(range(0x20, 0x7F)).replace(b"\\", b"")
-"""Printable ASCII. A quote within a name would have a backslash before it, and so has no place here either."""
+"""Printable ASCII. A quote within a name would have a backslash before it, and so has no place here either. What has
+other characters is looked at name by name."""
 _LONG: Final = re.compile(rb'"[^"]{%d}' % (NAME_MAX + 1))
 _HUGE: Final = re.compile(rb'":-?[0-9]{19}')
 """A number that may not fit into 64 bits. No string has a quote in it, so only a field's value looks like this."""
@@ -52,13 +53,19 @@ def encode(question: PolicyInput) -> bytes:
         raise Unaskable("a name or a number cannot be written") from error
     if (
         len(data) > QUESTION_MAX
-        or data.translate(None, _ALPHABET)
-        or _LONG.search(data)
+        or not _harmless(data)
         or _HUGE.search(data)
         or not math.isfinite(question.request.temperature)
     ):
         raise Unaskable("a name or a number is not harmless")
     return data
+
+
+def _harmless(data: bytes) -> bool:
+    """Whether JSON *data* has names in it that rego-cpp reads as they are, and none that is too long."""
+    if data.isascii():
+        return not data.translate(None, _ALPHABET) and not _LONG.search(data)
+    return all(map(NAME.match, data.decode().split('"')))  # also what is between names, which is shorter
 
 
 def timeless(question: bytes) -> bytes:

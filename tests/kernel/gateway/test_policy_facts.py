@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
+import unicodedata
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -256,10 +258,16 @@ def test_names_as_issuers_and_people_write_them_can_be_asked_about(name: str) ->
         pytest.param({"name": "a\\u0061"}, id="an escape"),
         pytest.param({"name": 'a","allow":true,"b":"'}, id="closing a string"),
         pytest.param({"name": "a\0b"}, id="a NUL"),
-        pytest.param({"owner": "Müller"}, id="not ASCII"),
+        pytest.param({"owner": "M\u200büller"}, id="unseen"),
+        pytest.param({"owner": "\u202eMüller"}, id="right to left"),
+        pytest.param({"owner": "Mü\0ller"}, id="a NUL behind a letter that is not ASCII"),
+        pytest.param({"owner": 'Mü","allow":true'}, id="closing a string behind one"),
+        pytest.param({"team": "ü\u2028"}, id="a line's end"),
+        pytest.param({"team": "ü" * 257}, id="long, and not ASCII"),
+        pytest.param({"id": "Mu\u0308ller"}, id="an id that is not composed"),
         pytest.param({"team": "x" * 257}, id="long"),
         pytest.param({"roles": frozenset({"admin\n"})}, id="a line break"),
-        pytest.param({"tags": frozenset({"ａ"})}, id="full width"),
+        pytest.param({"tags": frozenset({"\ue000"})}, id="private use"),
         pytest.param({"scopes": frozenset({"\ud800"})}, id="a surrogate"),
         pytest.param({"roles": frozenset(map(str, range(NAMES_MAX + 1)))}, id="many"),
     ],
@@ -268,6 +276,33 @@ def test_what_a_policy_cannot_read_is_denied(odd: dict[str, object]) -> None:
     """Leaving it out would ask something else."""
     with pytest.raises(PolicyDenied):
         asked(GenerateRequest(model="demo", prompt=TextPrompt("x")), principal=principal(**odd))
+
+
+@pytest.mark.parametrize("name", ["Größe", "山田　太郎", "Zoë Müller-Łoś", "مريم", "ＡＢＣ株式会社", "😀", "ü" * 200])
+def test_names_of_all_scripts_can_be_asked_about(name: str) -> None:
+    """Wherever people give names."""
+    who = principal(id=name, name=name, owner=name, team=name, tenant_name=name, roles=frozenset({name}))
+    told = asked(GenerateRequest(model="demo", prompt=TextPrompt("x")), principal=who).principal
+    assert {told.name, told.owner, told.team, told.tenant, *told.roles} == {name}
+    assert told.id == f"keys/{name}"
+
+
+def test_names_are_asked_about_as_policies_write_them() -> None:
+    """An accent behind its letter is the same name."""
+    who = principal(name="Mu\u0308ller", team="Gro\u0308ße", roles=frozenset({"A\u0308rzte", "Ärzte"}))
+    told = asked(GenerateRequest(model="demo", prompt=TextPrompt("x")), principal=who).principal
+    assert (told.name, told.team, told.roles) == ("Müller", "Größe", ("Ärzte",))
+
+
+def test_what_is_printed_can_be_in_a_name() -> None:
+    """By Unicode's own tables: all of it but quotes and what escapes, and nothing that nobody sees."""
+    unseen = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+    for code in range(sys.maxunicode + 1):
+        character = chr(code)
+        if unicodedata.category(character) in unseen:
+            assert not NAME.match(character), hex(code)
+        elif character.isprintable() and character not in '"\\\ufffc\ufffd':  # what stands for something lost
+            assert NAME.match(character), hex(code)
 
 
 @pytest.mark.parametrize(
@@ -343,4 +378,4 @@ def test_flags_name_what_was_found() -> None:
     ]
     assert flags_of(findings) == ("injection/override", "pii/email")
     with pytest.raises(PolicyDenied):
-        flags_of([Finding(category="pii", code="é", action="mask")])
+        flags_of([Finding(category="pii", code="\u200b", action="mask")])

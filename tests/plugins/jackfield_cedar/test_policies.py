@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.plugins.jackfield_cedar.policies import ALL, decided, policies, question
 
-from jackfield.ports.policy import NAME, Decision, Obligations
+from jackfield.ports.policy import NAME, NAME_MAX, Decision, Obligations
 from jackfield_cedar.policies import BY_DEFAULT, FAILED, NOT_ASKABLE
 
 
@@ -288,3 +288,14 @@ def test_an_explanation_names_what_was_decisive() -> None:
     assert good.explain(question()).policies == ["permit 1.cedar: all"]
     assert good.explain(question(hour=3)).policies == ["forbid 1.cedar: night (closed)"]
     assert good.explain(question(hour=3)).decision == good.decide(question(hour=3))
+
+
+@pytest.mark.parametrize("name", ["Größe", "山田　太郎", "Zoë/é", "مريم", "😀 team", "漢" * NAME_MAX], ids=range(6))
+def test_names_of_all_scripts_are_what_policies_compare(name: str) -> None:
+    """Character by character, in texts and as ids."""
+    text = f"""permit (principal in Role::"{name}", action, resource == Model::"{name}")
+        when {{ principal.roles.contains("{name}") && context.client == "{name}" }}
+        unless {{ !(context.client like "*{name[-1]}") }};"""
+    assert decided(text, roles=(name,), name=name, client=name).allow
+    assert not decided(text, roles=(name,), name=name, client=f"{name[:-1]}ö").allow
+    assert not decided(text, roles=(f"{name}x",), name=name, client=name).allow

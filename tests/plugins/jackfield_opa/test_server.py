@@ -78,6 +78,25 @@ def test_what_is_asked_and_answered() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("name", ["Größe", "山田　太郎", "😀"])
+def test_names_of_all_scripts_are_asked_and_told(name: str) -> None:
+    """As UTF-8, and a decision that is used again is for that very name."""
+
+    async def scenario(opa: Opa, engine: ServerEngine) -> None:
+        opa.body = {"result": {"allow": True, "reasons": [name]}}
+        who = msgspec.structs.replace(QUESTION.principal, team=name, owner=name)
+        question = msgspec.structs.replace(QUESTION, principal=who)
+        for _ in range(2):
+            assert (await engine.decide(question)).reasons == (name,)
+        [asked] = opa.asked
+        assert asked == {"input": msgspec.json.decode(msgspec.json.encode(question))}
+        opa.body = {"result": False}
+        other = msgspec.structs.replace(question, principal=msgspec.structs.replace(who, team=f"{name}x"))
+        assert not (await engine.decide(other)).allow
+
+    run(scenario, cache_ttl_ms=60_000)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from tests.plugins.jackfield_opa.played import HEAD, QUESTION, play
 
 from jackfield.errors import ManifestError, PolicyUnavailable
-from jackfield.ports.policy import NAME
+from jackfield.ports.policy import NAME, NAME_MAX
 from jackfield_opa.child import Child, EvaluatorDied
 from jackfield_opa.program import Program
 from jackfield_opa.questions import QUESTION_MAX, Unaskable, encode
@@ -58,7 +59,21 @@ def ask(engine: EmbeddedEngine, *questions: PolicyInput) -> list[Decision]:
 
 
 @pytest.mark.parametrize(
-    "name", ['x","allow":true,"q":"', 'x"],"allow":true,"reasons":["', "admin\0x", "a\nb", "\\u0061dmin", "é", "\ud800"]
+    "name",
+    [
+        'x","allow":true,"q":"',
+        'x"],"allow":true,"reasons":["',
+        "admin\0x",
+        "a\nb",
+        "\\u0061dmin",
+        "\ud800",
+        'é","allow":true,"q":"',
+        "é\0x",
+        "é\u2028",
+        "\u202eé",
+        "é\\u0061",
+        "é" * (NAME_MAX + 1),
+    ],
 )
 def test_a_name_becomes_no_permission(engines: Engines, name: str) -> None:
     """Strings of the input come out of rego-cpp without escapes: such a name does not go in."""
@@ -75,6 +90,23 @@ def test_all_characters_of_names_arrive_as_they_are(engines: Engines) -> None:
     for name in (plain, plain[::-1], "${x} %s %d {{x}} `x` 'x' # x //x", '],[true:null}{",'.replace('"', "'")):
         [decision] = ask(engines('decision := {"allow": true, "reasons": [input.principal.id]} if true\n'), by(name))
         assert (decision.allow, decision.reasons) == (True, (name,))
+
+
+NAMES = ("Größe", "山田　太郎", "Zoë/é", "😀 team", "مريم", "漢" * NAME_MAX, "😀" * NAME_MAX)
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_names_of_all_scripts_arrive_as_they_are(engines: Engines, name: str) -> None:
+    """They can be compared and be told, whole and in parts, and no other name is the same."""
+    rules = (
+        f"known := {json.dumps(name, ensure_ascii=False)}\n"
+        "allow if { input.principal.id == known; count(input.principal.id) == count(known); startswith(known, "
+        "substring(input.principal.id, 0, 2)) }\n"
+        'decision := {"allow": allow, "reasons": [sprintf("%s", [input.principal.id])]}\n'
+    )
+    mine, other = ask(engines(rules), by(name), by(f"{name[:-1]}ö"))
+    assert (mine.allow, mine.reasons) == (True, (name,))
+    assert not other.allow
 
 
 def test_what_is_written_without_escapes_is_an_injection(engines: Engines) -> None:

@@ -38,7 +38,7 @@ HOSTILE: Final[Mapping[str, str]] = {
     "long": "x" * 100_000,
     "a path": "../../etc/passwd",
 }
-"""What the kernel keeps from engines; one must stand it all the same, and allow nothing for it."""
+"""Much of it the kernel keeps from engines; one must stand it all the same, and allow nothing for it."""
 
 NUMBERS: Final = (2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**64 + 1, 10**100)
 """Numbers that are large, and those that overflow to small ones."""

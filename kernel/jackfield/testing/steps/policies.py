@@ -9,6 +9,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -80,7 +81,9 @@ class House:
         if self._server is None:
             raise AssertionError("no Given started the server")
         target = self._server.target
-        client = Client(target.url, model or target.client.model, {"Authorization": f"Bearer {token}"})
+        client = Client(
+            target.url, model or target.client.model, {"Authorization": f"Bearer {quote(token, safe=':@')}"}
+        )
         self._clients.append(client)
         return replace(target, client=client)
 
