@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -35,6 +35,7 @@ class EventStream:
         request: What it answers.
         headers: Besides those of every event stream.
         keepalive_s: Seconds of silence before a comment.
+        late: Says headers that nobody knows before the stream begins, such as how long that took; asked then.
     """
 
     content_type: ClassVar[str] = "text/event-stream; charset=utf-8"
@@ -45,6 +46,7 @@ class EventStream:
         "_chunked",
         "_comment",
         "_keepalive_s",
+        "_late",
         "_loop",
         "_open",
         "_protocol",
@@ -55,8 +57,15 @@ class EventStream:
         "response",
     )
 
-    def __init__(self, request: web.Request, headers: Mapping[str, str], keepalive_s: float) -> None:
+    def __init__(
+        self,
+        request: web.Request,
+        headers: Mapping[str, str],
+        keepalive_s: float,
+        late: Callable[[], Mapping[str, str]] | None = None,
+    ) -> None:
         self._request = request
+        self._late = late
         self._protocol = request.protocol
         self._open = False
         """Whether the headers have gone out, and nothing waits."""
@@ -89,6 +98,15 @@ class EventStream:
         if self._comment is not None:
             self._comment.cancel()
 
+    async def begin(self) -> None:
+        """Send status 200 and the headers, where they have not gone out."""
+        if self.begun:
+            return
+        if self._late is not None:
+            self.response.headers.update(self._late())
+        await self.response.prepare(self._request)
+        self._chunked = self.response.headers.get("Transfer-Encoding") == "chunked"
+
     def write(self, events: bytes) -> None:
         """Send one or more whole events at once, where the stream is ready.
 
@@ -108,9 +126,7 @@ class EventStream:
         self._open = False
         self._sending += 1
         try:
-            if not self.begun:
-                await self.response.prepare(self._request)
-                self._chunked = self.response.headers.get("Transfer-Encoding") == "chunked"
+            await self.begin()
             await self.response.write(events)
             await self._request.writer.drain()
         finally:

@@ -10,6 +10,7 @@ import msgspec
 
 from jackfield.errors import InternalError, JackfieldError, http
 from jackfield.frontends.delivery import deliver
+from jackfield.frontends.event_stream import EventStream
 from jackfield.frontends.exchange import IGNORED, ignored_header, json_answer, read_body
 from jackfield.frontends.users import user_mark
 from jackfield.ports.frontend import ErrorPayload, Operation, Parameter, Route
@@ -19,7 +20,7 @@ from jackfield_anthropic import fields
 from jackfield_anthropic.answers import Answer
 from jackfield_anthropic.decode import decode_count, decode_messages
 from jackfield_anthropic.errors import REQUEST_ID_HEADER, ErrorBody, error_body, error_payload
-from jackfield_anthropic.headers import LIMITS, MessageStream, limit_headers
+from jackfield_anthropic.headers import LIMITS, limit_headers
 from jackfield_anthropic.shapes import Counted, CountRequest, Event, MessageAnswer, MessageRequest
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from jackfield.capabilities import Need
     from jackfield.context import RequestContext
-    from jackfield.frontends.event_stream import EventStream
     from jackfield.frontends.outputs import Delta
     from jackfield.ports.frontend import Gateway
     from jackfield.types import GenerateEvent
@@ -75,8 +75,9 @@ class AnthropicFrontend:
         async with aclosing(self._gateway.generate(context, call.request)) as events:
             if not call.stream:
                 body = await _whole(call, events, context)
-                return json_answer(body, {**headers, **limit_headers(context.standings)})
-            async with MessageStream(request, context, headers, self._config.keepalive_s) as stream:
+                return json_answer(body, {**headers, **_left(context)})
+            left = partial(_left, context)
+            async with EventStream(request, headers, self._config.keepalive_s, left) as stream:
                 await _stream(stream, call, events, context)
                 await stream.response.write_eof()
                 return stream.response
@@ -156,6 +157,10 @@ class _StreamedAnswer:
             return begun + self._answer.delta(event)
         self.ended = True
         return begun + self._answer.closing(event)
+
+
+def _left(context: RequestContext) -> Mapping[str, str]:
+    return limit_headers(context.standings)
 
 
 def _headers(context: RequestContext, ignored: Sequence[str]) -> Mapping[str, str]:

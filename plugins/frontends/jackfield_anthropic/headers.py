@@ -5,16 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from jackfield.frontends.event_stream import EventStream
 from jackfield.frontends.standings import tightest
 from jackfield.ports.frontend import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aiohttp import web
-
-    from jackfield.context import RequestContext
     from jackfield.ports.limiter import Measure, Standing
 
 _NAMES: Final[Mapping[Measure, str]] = {
@@ -47,28 +43,3 @@ def limit_headers(standings: Sequence[Standing], now: datetime | None = None) ->
             headers[f"anthropic-ratelimit-{name}-remaining"] = f"{standing.remaining:.0f}"
             headers[f"anthropic-ratelimit-{name}-reset"] = reset.isoformat(timespec="seconds").replace("+00:00", "Z")
     return headers
-
-
-class MessageStream(EventStream):
-    """An event stream whose headers say what was left when it began.
-
-    Parameters:
-        request: What it answers.
-        context: Its.
-        headers: Besides those of every event stream.
-        keepalive_s: Seconds of silence before a comment.
-    """
-
-    __slots__ = ("_context",)
-
-    def __init__(
-        self, request: web.Request, context: RequestContext, headers: Mapping[str, str], keepalive_s: float
-    ) -> None:
-        super().__init__(request, headers, keepalive_s)
-        self._context = context
-
-    async def send(self, events: bytes) -> None:
-        """See ``EventStream``."""
-        if not self.begun:
-            self.response.headers.update(limit_headers(self._context.standings))
-        await super().send(events)

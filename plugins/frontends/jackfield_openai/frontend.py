@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from jackfield.errors import JackfieldError, ModelNotFound
+from jackfield.frontends.event_stream import EventStream
 from jackfield.frontends.exchange import ignored_header, json_answer, read_body, sliced_answer
 from jackfield.frontends.outputs import outputs
 from jackfield.frontends.rules import shown
@@ -30,7 +32,7 @@ from jackfield_openai.models import model_list, model_object
 from jackfield_openai.moderations import Moderations
 from jackfield_openai.responses.routes import Responses
 from jackfield_openai.resumption import Resumption
-from jackfield_openai.serving import TimedStream, stream, whole
+from jackfield_openai.serving import stream, whole
 from jackfield_openai.tiers import tiered
 
 if TYPE_CHECKING:
@@ -142,7 +144,7 @@ class OpenAIFrontend:
             if not call.stream:
                 body = await whole(call, kind, completed(call, events, context), context, keep)
                 return json_answer(body, {**headers, **work_headers(context)})
-            async with TimedStream(request, context, headers, keepalive_s) as sink:
+            async with EventStream(request, headers, keepalive_s, partial(work_headers, context)) as sink:
                 await stream(sink, call, kind, completed(call, events, context), context, keep)
                 await sink.response.write_eof()
                 return sink.response

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from jackfield.errors import InvalidRequest, JackfieldError
+from jackfield.frontends.event_stream import EventStream
 from jackfield.frontends.exchange import json_answer
 from jackfield.ports.frontend import Route
 from jackfield_openai import operations
+from jackfield_openai.headers import work_headers
 from jackfield_openai.recordings import Recordings
-from jackfield_openai.serving import TimedStream, fail
+from jackfield_openai.serving import fail
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -73,8 +76,8 @@ class Resumption:
             return None
         where = {**headers, STREAM_HEADER: f"/v1/streams/{recording.id}"}
         try:
-            sink = TimedStream(request, context, where, keepalive_s)
-            return await self._follow(request, context, recording, 0, sink)
+            sink = EventStream(request, where, keepalive_s, partial(work_headers, context))
+            return await self._follow(context, recording, 0, sink)
         finally:
             context.learn(own)
 
@@ -83,8 +86,8 @@ class Resumption:
         recording = self._recordings.find(request.match_info["id"], context.principal)
         last = _last_seen(request)
         recording.check(last)
-        sink = TimedStream(request, context, {}, self._keepalive_s)
-        return await self._follow(request, context, recording, last, sink)
+        sink = EventStream(request, {}, self._keepalive_s, partial(work_headers, context))
+        return await self._follow(context, recording, last, sink)
 
     async def cancel(self, request: web.Request, context: RequestContext) -> web.StreamResponse:
         """``DELETE /v1/streams/{id}``: nobody wants the rest."""
@@ -94,11 +97,10 @@ class Resumption:
 
     async def _follow(
         self,
-        request: web.Request,
         context: RequestContext,
         recording: Recording,
         last: int,
-        sink: TimedStream,
+        sink: EventStream,
     ) -> web.StreamResponse:
         async with sink, aclosing(self._recordings.follow(recording, last)) as events:
             try:
@@ -106,8 +108,7 @@ class Resumption:
                     await sink.send(piece)
             except JackfieldError as error:
                 await fail(sink, error, context)
-            if not sink.begun:
-                await sink.response.prepare(request)
+            await sink.begin()
             await sink.response.write_eof()
             return sink.response
 

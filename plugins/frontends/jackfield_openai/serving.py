@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 from jackfield.errors import InternalError, JackfieldError, http
 from jackfield.frontends.delivery import Sink as ByteSink
 from jackfield.frontends.delivery import deliver
-from jackfield.frontends.event_stream import EventStream
 from jackfield.frontends.outputs import next_output
 from jackfield.types import Finished, PromptProgress, Started
 from jackfield_openai.errors import error_body
-from jackfield_openai.headers import work_headers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
-
-    from aiohttp import web
+    from collections.abc import AsyncGenerator
 
     from jackfield.context import RequestContext
     from jackfield.frontends.outputs import Output
@@ -33,31 +29,6 @@ class Sink(ByteSink, Protocol):
     def begun(self) -> bool:
         """Whether anything went there, so that an error can only be an event."""
         ...
-
-
-class TimedStream(EventStream):
-    """An event stream that says how long it took until it began, and what room there was.
-
-    Parameters:
-        request: What it answers.
-        context: Its.
-        headers: Besides those of every event stream.
-        keepalive_s: Seconds of silence before a comment.
-    """
-
-    __slots__ = ("_context",)
-
-    def __init__(
-        self, request: web.Request, context: RequestContext, headers: Mapping[str, str], keepalive_s: float
-    ) -> None:
-        super().__init__(request, headers, keepalive_s)
-        self._context = context
-
-    async def send(self, events: bytes) -> None:
-        """See ``EventStream``."""
-        if not self.begun:
-            self.response.headers.update(work_headers(self._context))
-        await super().send(events)
 
 
 async def whole(

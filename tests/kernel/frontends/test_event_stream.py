@@ -12,7 +12,7 @@ from aiohttp import web
 from jackfield.frontends.event_stream import EventStream
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
 SILENT_S = 600.0
 """No comments."""
@@ -23,11 +23,12 @@ def serve(
     client: Callable[[socket.socket], Awaitable[None]],
     *,
     receive_buffer: int | None = None,
+    late: Callable[[], Mapping[str, str]] | None = None,
 ) -> None:
     """Answer one request with what *produce* sends, to *client*."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        async with EventStream(request, {}, SILENT_S) as stream:
+        async with EventStream(request, {"x-early": "1"}, SILENT_S, late) as stream:
             await produce(stream)
             await stream.response.write_eof()
             return stream.response
@@ -150,3 +151,31 @@ def test_writing_to_a_client_that_has_gone_says_so() -> None:
         await refused.wait()
 
     serve(produce, client)
+
+
+@pytest.mark.parametrize("events", [(), (b"data: 1\n\n",), (b"data: 1\n\n", b"data: 2\n\n")])
+def test_late_headers_are_asked_for_once_when_the_stream_begins(events: tuple[bytes, ...]) -> None:
+    """Not when it is made; also where nothing comes."""
+    asked: list[str] = []
+    steps = iter(["made", "about to begin"])
+    step = next(steps)
+
+    def late() -> Mapping[str, str]:
+        asked.append(step)
+        return {"x-late": step.replace(" ", "-")}
+
+    async def produce(stream: EventStream) -> None:
+        nonlocal step
+        step = next(steps)
+        await stream.begin()
+        await stream.begin()
+        for each in events:
+            await stream.send(each)
+
+    async def client(connection: socket.socket) -> None:
+        head, _, rest = (await answer(connection, "1.1")).partition(b"\r\n\r\n")
+        assert head.count(b"x-late: about-to-begin") == head.count(b"x-early: 1") == 1
+        assert unchunked(rest) == b"".join(events)
+
+    serve(produce, client, late=late)
+    assert asked == ["about to begin"]

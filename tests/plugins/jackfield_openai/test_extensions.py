@@ -23,6 +23,7 @@ from jackfield.errors import (
     QueueFull,
     UnsupportedField,
 )
+from jackfield.frontends.event_stream import EventStream
 from jackfield.ports.limiter import Standing
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, finished
 from jackfield.types import LineLimits, PromptProgress, ReasoningDelta, Started, TextDelta
@@ -31,14 +32,12 @@ from jackfield_openai.config import KEEPALIVE_MAX_S, OpenAIConfig
 from jackfield_openai.errors import error_payload
 from jackfield_openai.headers import room_headers
 from jackfield_openai.obfuscation import STEP, obfuscated
-from jackfield_openai.serving import TimedStream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aiohttp import web
 
-    from jackfield.context import RequestContext
     from jackfield.testing.kits.scripted_gateway import Step
 
 Json: TypeAlias = Any
@@ -144,16 +143,20 @@ def test_each_stream_has_the_clients_signs_of_life(monkeypatch: pytest.MonkeyPat
     """Whatever is configured; that is for those who say nothing."""
     seen: list[float] = []
 
-    class Watched(TimedStream):
+    class Watched(EventStream):
         """Remembers how often it gives a sign."""
 
         def __init__(
-            self, request: web.Request, context: RequestContext, headers: Mapping[str, str], keepalive_s: float
+            self,
+            request: web.Request,
+            headers: Mapping[str, str],
+            keepalive_s: float,
+            late: Callable[[], Mapping[str, str]] | None = None,
         ) -> None:
             seen.append(keepalive_s)
-            super().__init__(request, context, headers, keepalive_s)
+            super().__init__(request, headers, keepalive_s, late)
 
-    monkeypatch.setattr("jackfield_openai.frontend.TimedStream", Watched)
+    monkeypatch.setattr("jackfield_openai.frontend.EventStream", Watched)
     ask(ScriptedGateway(), stream=True, sse_ping_interval=7)
     ask(ScriptedGateway(), stream=True)
     assert seen == [7, OpenAIConfig().keepalive_s]

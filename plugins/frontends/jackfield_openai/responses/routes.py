@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -32,7 +33,6 @@ from jackfield_openai.responses.listing import listed, page_of, read_page, read_
 from jackfield_openai.responses.liveness import Liveness
 from jackfield_openai.responses.objects import response_object
 from jackfield_openai.responses.running import ROUTE, Running
-from jackfield_openai.serving import TimedStream
 from jackfield_openai.tiers import BATCH, served
 
 if TYPE_CHECKING:
@@ -120,7 +120,8 @@ class Responses:
         async with aclosing(self._events(work, context)) as events:
             if not call.body.stream:
                 return json_answer(await self._whole(work, events, context), {**headers, **work_headers(context)})
-            async with TimedStream(request, context, headers, self._config.keepalive_s) as stream:
+            late = partial(work_headers, context)
+            async with EventStream(request, headers, self._config.keepalive_s, late) as stream:
                 await self._stream(stream, work, events, context)
                 await stream.response.write_eof()
                 return stream.response
