@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jackfield.errors import Conflict, ManifestError
 from jackfield.sealing.archive import BYTES_MAX
+from jackfield.whole_files import create_file, replace_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write_file(file: Path, data: bytes, *, replace: bool) -> None:
@@ -17,20 +19,13 @@ def write_file(file: Path, data: bytes, *, replace: bool) -> None:
         Conflict: It is there, and may not be replaced.
         OSError: It cannot be written; nothing is left of it.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
         if replace:
-            Path(name).replace(file)
+            replace_file(file, data)
         else:
-            os.link(name, file)
+            create_file(file, data)
     except FileExistsError:
         raise Conflict(f"{file} is there; --force replaces it") from None
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def read_file(file: Path) -> bytes:

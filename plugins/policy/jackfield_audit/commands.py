@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 import click
 import msgspec
 
+from jackfield.whole_files import create_file
 from jackfield_audit.chain import ChainKey
 from jackfield_audit.envelope import printable
 from jackfield_audit.files import record_files
@@ -139,15 +139,13 @@ def init(target: _Target) -> None:
         raise click.UsageError(f"the key is {target.reference}, which is made elsewhere")
     path = target.path(name)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        create_file(path, f"{secrets.token_hex(KEY_BYTES)}\n".encode())
     except FileExistsError as error:
         raise click.ClickException(
             f"{name} is there already; a record can be verified with its own key only"
         ) from error
     except OSError as error:
         raise click.ClickException(f"{name}: {error.strerror}") from error
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(secrets.token_hex(KEY_BYTES) + "\n")
     click.echo(f"{name}: a new key; keep a copy of it elsewhere", err=True)
 
 

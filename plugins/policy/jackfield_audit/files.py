@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from jackfield.errors import ManifestError
+from jackfield.whole_files import replace_file
 from jackfield_audit.chain import LINE_MAX, START, ChainKey, taken_apart
 
 if TYPE_CHECKING:
@@ -177,13 +178,7 @@ def write_head(folder: Path, key: ChainKey, place: Place) -> None:
     """
     mac = place.mac.decode() or START.decode()
     text = json.dumps({"seq": place.seq, "mac": mac, "proof": _proof(key, place.seq, mac)})
-    scratch = folder / f"{HEAD}.new"
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
-    scratch.replace(folder / HEAD)
+    replace_file(folder / HEAD, text.encode(), sole=True, durable=False)
 
 
 def _proof(key: ChainKey, seq: int, mac: str) -> str:

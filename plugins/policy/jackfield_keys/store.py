@@ -7,13 +7,13 @@ import fcntl
 import os
 import shlex
 import stat
-import tempfile
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from jackfield.errors import ManifestError, Overloaded
 from jackfield.watched_files import settled, signature_of
+from jackfield.whole_files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,48 +120,15 @@ def _is_current(descriptor: int, path: Path) -> bool:
 def replace(path: Path, text: str, shown: str) -> None:
     """Put *text* in the place of *path*, in one step: after a crash at any moment there is the old file or the new one.
 
-    Call while ``locked``.
+    A link stays one: what it points to is replaced. Call while ``locked``.
 
     Raises:
-        ManifestError: It cannot be written; nothing has changed.
+        ManifestError: It cannot be written; nothing has changed, unless the disk failed at the very end.
     """
-    target = path.resolve()
     try:
-        _remove_leftovers(target)
-        descriptor, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(name, target)  # noqa: PTH105  a name
-        except BaseException:
-            os.unlink(name)  # noqa: PTH108  a name
-            raise
-        _sync_folder(target.parent)
+        replace_file(path.resolve(), text.encode(), sole=True)
     except OSError as error:
         raise ManifestError(f"{shown}: cannot be written: {error.strerror}") from error
-
-
-_SUFFIX: Final = ".tmp"
-
-
-def _prefix(target: Path) -> str:
-    return f".{target.name}."
-
-
-def _remove_leftovers(target: Path) -> None:
-    """What a writer that was killed has left; nobody else writes now."""
-    for leftover in target.parent.glob(f"{_prefix(target)}*{_SUFFIX}"):
-        leftover.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check(status: os.stat_result, shown: str) -> None:

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from jackfield.errors import PluginError
+from jackfield.whole_files import replace_file
 from jackfield_limits.counters import Counter, known_window
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ SIZE_MAX: Final = 1 << 30
 _PART: Final = 500
 """Counters that are encoded in one go: half a millisecond."""
 
-_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -125,7 +125,7 @@ class Snapshot:
             return
         changes, content = counters.changes, await _encoded(counters)
         try:
-            await asyncio.to_thread(_write, self._path, content)
+            await asyncio.to_thread(replace_file, self._path, content, sole=True, durable=False)
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             if not self._trouble:
@@ -172,16 +172,3 @@ async def _encoded(counters: Counters) -> bytes:
         await asyncio.sleep(0)
     head = msgspec.json.encode({"version": VERSION, "saved": time.time()})
     return head[:-1] + b',"counters":[' + b",".join(parts) + b"]}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    new = path.with_name(f"{path.name}.new")  # the lock is ours
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, _FLAGS, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

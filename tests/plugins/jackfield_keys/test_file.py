@@ -258,10 +258,10 @@ def test_a_failed_write_changes_nothing(keys: Keys, monkeypatch: pytest.MonkeyPa
 def test_leftovers_of_the_dead_are_removed(keys: Keys) -> None:
     """Nobody else writes under the lock."""
     keys.make("one")
-    (keys.path.parent / ".keys.toml.x1y2z3.tmp").write_text("half")
-    (keys.path.parent / ".other.toml.x1y2z3.tmp").write_text("not ours")
+    (keys.path.parent / ".keys.toml.tmp").write_text("half")
+    (keys.path.parent / ".other.toml.tmp").write_text("not ours")
     keys.make("two")
-    assert sorted(file.name for file in keys.path.parent.iterdir()) == [".other.toml.x1y2z3.tmp", "keys.toml"]
+    assert sorted(file.name for file in keys.path.parent.iterdir()) == [".other.toml.tmp", "keys.toml"]
 
 
 CREATE = """
@@ -318,7 +318,7 @@ def die(*arguments, **named):
     if sys.argv[3] == "after":
         original(*arguments, **named)
     os.kill(os.getpid(), signal.SIGKILL)
-setattr(store.os, step, die)
+setattr(os, step, die)
 KeyFile(path, path.name).create(Grant("late", "", ("generate",), None, None))
 """
 
