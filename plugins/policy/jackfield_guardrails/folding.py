@@ -1,8 +1,8 @@
 """Texts as word lists compare them: without case, without invisible characters, in plain letters.
 
 Each character is decomposed (NFKD, so that fullwidth and mathematical letters are plain ones), folded by Unicode's full
-case folding, and decomposed again. Accents stay. Invisible characters (Unicode's category Cf and some others) go, as
-long as no more than ``INVISIBLE_MAX`` stand together.
+case folding, and decomposed again. Accents stay. Invisible characters (Unicode's category Cf, controls that end no line
+and some others) go, as long as no more than ``INVISIBLE_MAX`` stand together.
 """
 
 from __future__ import annotations
@@ -19,13 +19,20 @@ INVISIBLE_MAX: Final = 3
 _OTHERS: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 """Fillers, and selectors of variations."""
 
-_RUN: Final = re.compile(rf"[^\x00-\x7f]{{{INVISIBLE_MAX + 1},}}")
+_SPACES: Final = frozenset("\t\n\v\f\r\x85")
+"""Controls that are seen: they part words."""
+
+_CONTROLS: Final = bytes({*range(0x20), 0x7F} - {*map(ord, _SPACES)})
+"""Those of ASCII that are not."""
+
+_RUN: Final = re.compile(rf"[^\t-\r\x20-\x7e]{{{INVISIBLE_MAX + 1},}}")
 _STANDS: Final = "\u200b"
 
 
 def invisible(character: str) -> bool:
     """Whether nothing is seen of it."""
-    return unicodedata.category(character) == "Cf" or _OTHERS.match(character) is not None
+    category = unicodedata.category(character)
+    return category == "Cf" or (category == "Cc" and character not in _SPACES) or _OTHERS.match(character) is not None
 
 
 class _Table(dict[str, str]):
@@ -44,6 +51,11 @@ def _folded(character: str) -> str:
 _TABLE: Final = _Table()
 
 
+def _has_controls(text: str) -> bool:
+    """Whether anything of *text*, which is ASCII, is not seen."""
+    return len(text.encode().translate(None, _CONTROLS)) < len(text)
+
+
 class Folded:
     """A text, folded, and where its characters come from.
 
@@ -55,7 +67,7 @@ class Folded:
 
     def __init__(self, text: str) -> None:
         self._ends: list[int] | None = None
-        if text.isascii():
+        if text.isascii() and not _has_controls(text):
             self.text = text.lower()
             return
         pieces = [_TABLE[character] for character in text]

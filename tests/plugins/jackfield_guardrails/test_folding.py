@@ -19,6 +19,12 @@ from jackfield_guardrails.folding import Folded
         ("b\u200ba\u00add", "bad"),
         ("b\u200b\u200b\u200bad", "bad"),
         ("b\u200b\u200b\u200b\u200bad", "b\u200b\u200b\u200b\u200bad"),
+        ("b\0a\x07d", "bad"),
+        ("b\0a\x07d é", "bad e\u0301"),
+        ("b\x9fa\x7fd", "bad"),
+        ("b\0\0\0\0ad", "b\u200b\u200b\u200b\u200bad"),
+        ("b\0\u200b\0\u200bad", "b\u200b\u200b\u200b\u200bad"),
+        ("b\ta\nd\r\v\f\x85", "b\ta\nd\r\v\f\x85"),
         ("É", "e\u0301"),
         ("E\u0301", "e\u0301"),
         ("\u00a0", " "),
@@ -29,7 +35,7 @@ def test_what_is_the_same(text: str, folded: str) -> None:
     assert Folded(text).text == folded
 
 
-_TEXT = st.text(st.sampled_from("aBß ﬃÉ\u200b\u00ad\U0001d400\ud800é"), max_size=40) | st.text(max_size=40)
+_TEXT = st.text(st.sampled_from("aBß ﬃÉ\0\x07\u200b\u00ad\U0001d400\ud800é"), max_size=40) | st.text(max_size=40)
 
 
 @given(_TEXT, st.data())
