@@ -33,16 +33,17 @@ def complete_plugins(_ctx: click.Context, _parameter: click.Parameter, incomplet
 def complete_schedulers(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Installed plugins that hand over a scheduler; after a comma the next one of a list."""
     before, comma, last = incomplete.rpartition(",")
-    names = _with_hook("jackfield_schedulers")
+    names = plugins_with("jackfield_schedulers")
     return [f"{before}{comma}{name}" for name in _beginning(last, names)]
 
 
 def complete_policy_engines(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Installed plugins that hand over a policy engine."""
-    return _beginning(incomplete, _with_hook("jackfield_policies"))
+    return _beginning(incomplete, plugins_with("jackfield_policies"))
 
 
-def _with_hook(hook: str) -> list[str]:
+def plugins_with(hook: str) -> list[str]:
+    """Installed plugins that have *hook*, whether they are on or not."""
     from jackfield.plugin_modules import installed_plugins
 
     return [name for name, entries in installed_plugins().items() if any(_implements(entry, hook) for entry in entries)]

@@ -56,13 +56,13 @@ class JackfieldGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does it; for a plugin's name that is installed and off the error says how to turn it on."""
+        """As click does it; for a plugin that has commands and is off the error says how to turn it on."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from jackfield.plugin_modules import installed_plugins
+            from jackfield.cli.complete import plugins_with
 
-            if args[0] not in installed_plugins():
+            if args[0] not in plugins_with("jackfield_commands"):
                 raise
             hint = f"The plugin {args[0]} is off; turn it on with: jackfield plugins enable {args[0]}"
             raise click.UsageError(f"{error.message} {hint}", error.ctx) from error

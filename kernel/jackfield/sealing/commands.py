@@ -34,6 +34,15 @@ ATTEMPTS: Final = 10
 """How often an import is tried where servers change the store at the same time."""
 
 
+EXIT_CODES: Final = """\
+\b
+Exit codes:
+  0    it worked
+  1    it failed; nothing was written
+  2    the command line, an option or a secret cannot be used as it is
+"""
+
+
 class StoreAccess(NamedTuple):
     """How commands get at one store."""
 
@@ -74,10 +83,17 @@ def store_command(name: str, access: StoreAccess) -> click.Group:
         access: To the store.
     """
 
-    @click.group(name)
+    @click.group(name, epilog=EXIT_CODES)
     @click.pass_context
     def group(ctx: click.Context) -> None:
-        """Look at the policy store, copy it, and change its key. Servers that run take changes up at once."""
+        """Look at the policy store, copy it, and change its key. Servers that run take changes up at once.
+
+        \b
+        Examples:
+          jackfield store list
+          jackfield store export policies.sealed
+          jackfield store rotate-key --from file:old.key
+        """  # noqa: D301  \b is click's mark against wrapping
         ctx.obj = access
 
     for command in (list_, show, export, import_, rotate_key):

@@ -78,6 +78,15 @@ def test_every_command_has_help_with_examples(cli: Cli, arguments: tuple[str, ..
     assert "Examples:\n" in done.out
 
 
+@pytest.mark.parametrize(("name", "hinted"), [("store", True), ("secrets", False), ("nothing", False)])
+def test_a_command_of_a_plugin_that_is_off_says_how_to_turn_it_on(cli: Cli, name: str, *, hinted: bool) -> None:
+    """But for plugins that have none: turned on, they would give no command either."""
+    result = cli(name)
+    assert result.code == 2
+    assert f"No such command '{name}'" in result.err
+    assert (f"jackfield plugins enable {name}" in result.err) is hinted
+
+
 def test_versions(cli: Cli) -> None:
     """Of Jackfield and of the plugin API."""
     lines = cli("version").out.splitlines()
