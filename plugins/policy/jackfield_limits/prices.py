@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
-from fnmatch import translate
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from jackfield.name_patterns import NamePatterns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,14 +34,14 @@ class Prices:
     """
 
     def __init__(self, table: Mapping[str, Price]) -> None:
-        self._rows = [(re.compile(translate(pattern)), price) for pattern, price in table.items()]
+        self._rows = [(NamePatterns([pattern]), price) for pattern, price in table.items()]
         self._known: dict[str, Price | None] = {}
         """By model; models are those of the manifest."""
 
     def cost(self, model: str, use: Use) -> int:
         """What *use* costs, in billionths of the currency, rounded up."""
         if model not in self._known:
-            self._known[model] = next((price for pattern, price in self._rows if pattern.match(model)), None)
+            self._known[model] = next((price for pattern, price in self._rows if pattern.fit(model)), None)
         price = self._known[model]
         if price is None:
             return 0

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
-from fnmatch import translate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from jackfield.name_patterns import NamePatterns
 from jackfield.ports.limiter import Measure
 from jackfield_limits.item import Item
 from jackfield_limits.prices import BILLIONTHS
@@ -43,16 +42,6 @@ class Charge(NamedTuple):
     rule: str
 
 
-class _Matcher:
-    """Whether one of some patterns fits; without any, everything does."""
-
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._fits = [re.compile(translate(pattern)).match for pattern in patterns]
-
-    def __call__(self, text: str) -> bool:
-        return not self._fits or any(fit(text) is not None for fit in self._fits)
-
-
 class CompiledRule:
     """A rule, ready to be asked. Immutable.
 
@@ -63,8 +52,8 @@ class CompiledRule:
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.scope = " and ".join(rule.per) or "all"
-        self._key, self._team = _Matcher(rule.keys), _Matcher(rule.teams)
-        self._tenant, self._model = _Matcher(rule.tenants), _Matcher(rule.models)
+        self._keys, self._teams = NamePatterns(rule.keys), NamePatterns(rule.teams)
+        self._tenants, self._models = NamePatterns(rule.tenants), NamePatterns(rule.models)
         self._windows: Sequence[tuple[Measure, str, Item]] = [
             (measure, window, Item(_whole(measure, limit), SECONDS[window]))
             for measure in WINDOWED
@@ -76,14 +65,14 @@ class CompiledRule:
     def applies(self, claim: Claim) -> bool:
         """Whether *claim* is one of those it is about."""
         rule, principal = self.rule, claim.principal
-        if not self._model(claim.model) or (rule.actions and claim.action not in rule.actions):
+        if not _concern(self._models, claim.model) or (rule.actions and claim.action not in rule.actions):
             return False
         if principal is None:
             return not (rule.keys or rule.teams or rule.tenants or rule.tags)
         return (
-            self._key(principal.name)
-            and self._team(principal.team)
-            and self._tenant(principal.tenant_name)
+            _concern(self._keys, principal.name)
+            and _concern(self._teams, principal.team)
+            and _concern(self._tenants, principal.tenant_name)
             and (not rule.tags or not principal.tags.isdisjoint(rule.tags))
         )
 
@@ -114,6 +103,11 @@ class CompiledRule:
 def compiled(rules: Iterable[Rule]) -> Sequence[CompiledRule]:
     """*rules*, ready to be asked."""
     return [CompiledRule(rule) for rule in rules]
+
+
+def _concern(patterns: NamePatterns, name: str) -> bool:
+    """Whether one of them fits; without any, everything does."""
+    return not patterns or patterns.fit(name)
 
 
 def _windows(rule: Rule, measure: Measure) -> Mapping[str, float]:
