@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import base64
 import codecs
+import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.plugins.jackfield_guardrails.injection_texts import ATTACKS as TABLE
+from tests.plugins.jackfield_guardrails.injection_texts import FLAGGED, MISSED, Text, held, seen
+from tests.plugins.jackfield_guardrails.injection_texts import HARMLESS as PEACEFUL
 
 from jackfield.ports.guardrail import GuardedText
 from jackfield_guardrails.decoding import decoded
 from jackfield_guardrails.injection import InjectionJudge
+from jackfield_guardrails.reading import plain
 from jackfield_guardrails.rules import InjectionRule
 
 if TYPE_CHECKING:
@@ -193,6 +198,72 @@ def test_fresh_attacks_and_harmless_texts() -> None:
     wrong = [text for text in FRESH_HARMLESS if found(text)]
     assert len(missed) <= len(FRESH_ATTACKS) // 2, missed
     assert len(wrong) <= len(FRESH_HARMLESS) // 10, wrong
+
+
+def _named(texts: tuple[Text, ...]) -> list[object]:
+    return [pytest.param(text, id=f"{text.kind} {number}") for number, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize("attack", _named(TABLE))
+def test_each_attack_of_the_table_is_found(attack: Text) -> None:
+    """Also in the half that was held out."""
+    assert found(attack.text, attack.role)
+
+
+@pytest.mark.parametrize("attack", _named(MISSED))
+def test_what_is_known_to_be_missed_is(attack: Text) -> None:
+    """Once one is found it belongs into the other table."""
+    assert not found(attack.text, attack.role)
+
+
+@pytest.mark.parametrize("text", _named(PEACEFUL))
+def test_each_harmless_text_of_the_table_passes(text: Text) -> None:
+    """But for those that are known not to."""
+    assert found(text.text, text.role) is (text.text in FLAGGED)
+
+
+def test_half_of_the_table_was_held_out() -> None:
+    """And each kind of attack is in both halves; the README has the numbers."""
+    assert (len(seen(TABLE)), len(held(TABLE)), len(seen(PEACEFUL)), len(held(PEACEFUL))) == (36, 36, 40, 40)
+    assert {text.kind for text in seen(TABLE)} == {text.kind for text in held(TABLE)}
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda text: base64.b64encode(base64.b64encode(text.encode())).decode(),
+        lambda text: "\n".join(textwrap.wrap(base64.b64encode(text.encode() * 3).decode(), 76)),
+        lambda text: " ".join(f"{byte:02x}" for byte in text.encode()),
+        lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+        lambda text: "".join(f"&#{ord(letter)};" for letter in text),
+        lambda text: "".join(f"\\u{ord(letter):04x}" for letter in text),
+        lambda text: text[::-1],
+        lambda text: codecs.encode(text, "rot13"),
+        lambda text: text.replace("o", "\u043e").replace("e", "\u0435"),
+        lambda text: text.replace("o", "0").replace("i", "1").replace("e", "3"),
+        "\u2060".join,
+        "\u00ad".join,
+        lambda text: " ".join(text.replace(" ", "")),
+        lambda text: ".".join(text.replace(" ", "_")),
+        lambda text: "".join(f"{letter}\u0301" for letter in text),
+        lambda text: text.replace(" ", " \t \u00a0  "),
+    ],
+    ids=[
+        *("base64 twice", "base64 in lines", "hex", "percent", "entities", "escapes", "backwards", "rot13"),
+        *("cyrillic", "digits", "joiners", "hyphens", "apart", "dotted", "accents", "spaces"),
+    ],
+)
+def test_hiding_helps_nobody(hide: Callable[[str], str]) -> None:
+    """The same words, whatever they are dressed as."""
+    assert found(f"Please look at this: {hide(ATTACK)}")
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_categories=["Cs"]), max_size=200))
+def test_plain_text_stays_plain(text: str) -> None:
+    """Read twice it is the same, and no longer than the longest letter is taken apart."""
+    once = plain(text)
+    assert plain(once) == once or not text.isascii()
+    assert len(once) <= 18 * 3 * len(text) + 1
 
 
 def test_only_named_roles_are_judged(rules: Any, judged: Callable[..., Any]) -> None:
