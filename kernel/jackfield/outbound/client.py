@@ -21,6 +21,7 @@ from jackfield.errors import ManifestError
 from jackfield.outbound.answers import Answer, read_body
 from jackfield.outbound.errors import OutboundError, OutboundRefused, OutboundTimeout
 from jackfield.outbound.reach import Reach, origin
+from jackfield.private_files import exposure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -264,10 +265,20 @@ def _tls(options: OutboundOptions, path: Callable[[str], Path]) -> ssl.SSLContex
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if options.client_certificate:
             where = "client_certificate"
-            key = str(path(options.client_key)) if options.client_key else None
+            key = _private_key(options, path)
             # a key with a passphrase would ask for it on the terminal
-            context.load_cert_chain(str(path(options.client_certificate)), key, password="")
+            context.load_cert_chain(path(options.client_certificate), key, password="")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no PEM"
         raise ManifestError(f"{where}: the file cannot be used ({reason})", param=where) from error
     return context
+
+
+def _private_key(options: OutboundOptions, path: Callable[[str], Path]) -> Path | None:
+    if not options.client_key:
+        return None
+    key = path(options.client_key)
+    exposed = exposure(key.stat(), Path(options.client_key))
+    if exposed:
+        raise ManifestError(f"client_key: {exposed}", param="client_key")
+    return key

@@ -473,6 +473,16 @@ def certificate(folder: Path, name: str) -> None:
     (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / f"{name}.key").write_bytes(key.private_bytes(*form))
+    (folder / f"{name}.key").chmod(0o600)
+
+
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    """With what to do about it."""
+    certificate(tmp_path, "client")
+    (tmp_path / "client.key").chmod(0o640)
+    options = OutboundOptions(client_certificate="client.pem", client_key="client.key")
+    with pytest.raises(ManifestError, match=r"client_key: .*chmod 600 client\.key"):
+        Outbound(options, lambda text: tmp_path / text)
 
 
 def test_certificates_are_checked_and_presented(tmp_path: Path) -> None:
