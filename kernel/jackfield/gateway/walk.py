@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic
 
 import msgspec
 
-from jackfield.errors import JackfieldError, PolicyDenied
+from jackfield.errors import ContentBlocked, JackfieldError, PolicyDenied
 from jackfield.gateway.chronicle import Chronicle
 from jackfield.gateway.counted_questions import question_claim
 from jackfield.gateway.guarding import Guarded
@@ -104,7 +104,7 @@ class Passage(Generic[WorkT]):
             return
         self._open = False
         try:
-            if isinstance(error, JackfieldError) and not self._begun and self.spent == _UNSPENT:
+            if self._unused(error):
                 await self._reserved.release()
             else:
                 await self._reserved.settle(self.spent)
@@ -114,6 +114,11 @@ class Passage(Generic[WorkT]):
         finally:
             if self._auditing.enabled:
                 await self._auditing.record(summary(self._context, self.guarded.work, self.answers, self.spent, error))
+
+    def _unused(self, error: BaseException | None) -> bool:
+        """Whether it was refused before anything was done for it; to judge what guardrails block is work."""
+        refused = isinstance(error, JackfieldError) and not isinstance(error, ContentBlocked)
+        return refused and not self._begun and self.spent == _UNSPENT
 
 
 class Walk:

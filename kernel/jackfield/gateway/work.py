@@ -53,7 +53,7 @@ def claim(context: RequestContext, replica: Replica, work: Work, default_max_tok
     answers, tokens = 1, 0
     if isinstance(work, GenerateRequest):
         answers = work.n
-        tokens = answers * (default_max_tokens if work.max_tokens is None else work.max_tokens)
+        tokens = answers * _longest(replica, default_max_tokens if work.max_tokens is None else work.max_tokens)
     return Claim(
         request_id=context.request_id,
         principal=context.principal,
@@ -65,6 +65,12 @@ def claim(context: RequestContext, replica: Replica, work: Work, default_max_tok
         answers=answers,
         queue=replica.admission.queue,
     )
+
+
+def _longest(replica: Replica, wanted: int) -> int:
+    """How many of *wanted* tokens an answer of that model can have at most."""
+    limits = replica.status.limits
+    return wanted if limits is None or replica.config.context_shift else min(wanted, limits.context)
 
 
 def obliged(request: WorkT, obligations: Obligations, default_max_tokens: int) -> WorkT:

@@ -185,7 +185,24 @@ def test_the_claim() -> None:
         assert (several.principal, several.user, several.model) == (principal(), "mark", "demo")
         assert (several.action, several.answers, several.completion_tokens, several.queue) == ("generate", 3, 33, 2)
         assert 50 <= several.prompt_tokens <= 400
-        assert (plain.answers, plain.completion_tokens) == (1, DEFAULT_MAX_TOKENS)
+        assert (plain.answers, plain.completion_tokens) == (1, min(DEFAULT_MAX_TOKENS, LIMITS.context))
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(("shifts", "most"), [(False, 2 * LIMITS.context), (True, 2_000_000)])
+def test_no_answer_is_expected_to_be_longer_than_it_can_be(*, shifts: bool, most: int) -> None:
+    """Whoever asks for more than the context needs no larger limit, unless the context is shifted."""
+
+    async def scenario(bench: LimitedBench, ledger: Ledger) -> None:
+        replica = bench.pipeline.replicas["demo"]
+        replica.config = msgspec.structs.replace(replica.config, context_shift=shifts)
+        task = bench.begin(bench.generate(msgspec.structs.replace(GENERATE, max_tokens=1_000_000, n=2)))
+        await turn()
+        task.cancel()
+        await turn()
+        [claimed] = ledger.claims
+        assert claimed.completion_tokens == most
 
     play(scenario)
 
@@ -355,7 +372,7 @@ class Blocks:
 
 
 def test_a_guardrail_that_blocks() -> None:
-    """Costs nothing."""
+    """Has worked for it: it is a request, and no tokens."""
     lines: list[str] = []
 
     async def scenario() -> None:
@@ -364,7 +381,7 @@ def test_a_guardrail_that_blocks() -> None:
             await LimitedBench(stages).generate()
 
     asyncio.run(scenario())
-    assert lines == ["reserved", "released"]
+    assert lines == ["reserved", "settled 0/0/0"]
 
 
 # --- pooled work -----------------------------------------------------------------------------------------------------
