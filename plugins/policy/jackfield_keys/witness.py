@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jackfield.ports.outside_change import OutsideChange, Inventory
+from jackfield.ports.outside_change import Inventory, OutsideChange
 from jackfield_keys.records import KIND, called, differently
 
 if TYPE_CHECKING:
