@@ -2,7 +2,8 @@
 
 A guardrail with a ``longest`` match holds back one character less than that: whatever begins in what goes on has ended
 before what is known, so that its verdict is final. One with a ``window`` judges so much at a time, and holds half of it
-back. One with neither waits for the end.
+back; what waits too long for a window to be full is sent as it is, and judged again with what follows. One with neither
+waits for the end.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Sieve:
         self._rope = Rope()
         self._context = ""
         """The end of what went on, as these guardrails saw it."""
+        self._early = 0
+        """Characters at its end that went on before it was known what they begin."""
         self._longest = max((each.longest for each in traits if each.longest is not None), default=0)
         self._window = min((each.window for each in traits if each.window is not None), default=0)
         self._kept = self._longest or self._window // 2
@@ -70,38 +73,44 @@ class Sieve:
             Blocked: A guardrail blocks it.
         """
         self._rope.add(atoms)
-        limit = self._limit(ended=ended)
+        overdue = self.due is not None and self.due <= time.monotonic()
+        limit = self._rope.length if ended or overdue else self._limit()
         if limit <= 0:
             if self._since is None and self._rope.length:
                 self._since = time.monotonic()
             if ended:
-                self._context = ""
+                self._forget()
             return ()
-        begin = len(self._context)
+        begin = len(self._context) - self._early
         text = GuardedText(
-            text=self._context + self._rope.text, channel=self._channel, role="assistant", begin=begin, complete=ended
+            text=self._context + self._rope.text,
+            channel=self._channel,
+            role="assistant",
+            begin=begin,
+            # what goes on at once is judged at once, also what touches its end
+            complete=ended or overdue,
         )
         asked = Asked(self._guards, (text,))
         [masks] = masks_of(asked, (yield asked), "output", self._notes)
         gone = self._released(text.text, masks, limit)
         if ended:
-            self._context = ""
+            self._forget()
         return gone
 
-    def _limit(self, *, ended: bool) -> int:
-        """How many of the characters that are held may go on if they pass."""
+    def _forget(self) -> None:
+        """What comes next is another text."""
+        self._context, self._early = "", 0
+
+    def _limit(self) -> int:
+        """How many of the characters that are held may go on if they pass, while there is time."""
         held = self._rope.length
-        if ended:
-            return held
         if self._longest:
             return self._rope.undivided(held - self._longest + 1)
-        due = self.due
-        if due is not None and due <= time.monotonic():
-            return held
         return self._rope.undivided(held - self._window // 2) if 0 < self._window <= held else 0
 
     def _released(self, text: str, masks: Sequence[Mask], limit: int) -> Sequence[Atom]:
         begin, done = len(self._context), 0
+        known = begin + self._rope.length - self._kept
         gone: list[Atom] = []
         for mask in masks:
             start, end = max(mask.start - begin, done), mask.end - begin
@@ -116,6 +125,7 @@ class Sieve:
             gone += self._rope.take(limit - done)
             done = limit
         self._context = text[max(0, begin + done - self._kept) : begin + done] if self._kept else ""
+        self._early = max(0, min(len(self._context), begin + done - known)) if self._window else 0
         self._since = time.monotonic() if self._rope.length else None
         return gone
 

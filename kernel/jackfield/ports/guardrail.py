@@ -106,9 +106,9 @@ class GuardrailTraits(msgspec.Struct, frozen=True, kw_only=True):
     the other half is judged again with what follows, so that whatever is at most so long is seen whole. None waits for
     the end."""
     window_s: float | None = None
-    """Seconds after which text that waits for a window to be full is judged, and sent, as it is; None lets it wait.
-    What is held back for ``longest`` waits for what follows it, however long that takes: it may be the begin of
-    something."""
+    """Seconds after which text that waits for a window to be full is judged, as if it ended there, and sent; it is
+    judged again with what follows (``GuardedText.begin`` stands before it then). None lets it wait. What is held back
+    for ``longest`` waits for what follows it, however long that takes: it may be the begin of something."""
     default_on: bool = True
     """Whether it judges requests that nobody has asked it to judge."""
     moderation: bool = True

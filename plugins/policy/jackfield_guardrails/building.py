@@ -75,6 +75,8 @@ class Builder:
             raise ManifestError(f"{key}.{error}", param=f"{key}.{str(error).partition(' ')[0]}") from error
 
     def _of_kind(self, name: str, rule: rules.AnyRule, asking: Asking, longest: int) -> Guardrail:
+        if isinstance(rule, REMOTE) and rule.window is None and rule.window_ms is not None:
+            raise ValueError("window_ms needs window")
         match rule:
             case rules.WebhookRule():
                 return self._webhook(name, rule)

@@ -39,6 +39,7 @@ class ClassifierGuardrail:
             stages=frozenset(rule.stages),
             channels=frozenset(rule.channels),
             window=rule.window,
+            window_s=None if rule.window_ms is None else rule.window_ms / 1000,
             default_on=rule.default_on,
             moderation=rule.moderation,
             categories=(rule.category or category,),

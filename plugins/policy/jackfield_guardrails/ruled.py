@@ -135,7 +135,7 @@ def widened(fixed: GuardrailTraits, traits: GuardrailTraits) -> str:
         return "action"
     if fixed.longest is not None and (traits.longest is None or traits.longest > fixed.longest):
         return "longest"
-    for name in ("window", "default_on", "moderation"):
+    for name in ("window", "window_s", "default_on", "moderation"):
         if getattr(traits, name) != getattr(fixed, name):
             return name
     return "" if set(traits.categories) <= set(fixed.categories) else "category"

@@ -239,6 +239,8 @@ class WebhookRule(Rule, frozen=True, kw_only=True, tag="webhook"):
     window: Annotated[int, msgspec.Meta(ge=16, le=1_000_000)] | None = None
     """Characters of a streamed answer that are judged at a time; without it the answer is judged when it is
     complete."""
+    window_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] | None = None
+    """Milliseconds after which what waits for a window to be full is judged and sent; without it there it waits."""
     fail: Literal["closed", "open"] = "closed"
     """What becomes of requests that it does not judge in time: they are refused with 503, or pass unjudged."""
 
@@ -259,6 +261,8 @@ class ClassifierRule(BlockingRule, frozen=True, kw_only=True, tag="classifier"):
     window: Annotated[int, msgspec.Meta(ge=16, le=1_000_000)] | None = None
     """Characters of a streamed answer that are judged at a time; without it the answer is judged when it is
     complete."""
+    window_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] | None = None
+    """Milliseconds after which what waits for a window to be full is judged and sent; without it there it waits."""
     fail: Literal["closed", "open"] = "closed"
     """What becomes of requests that the model cannot judge: they are refused, or pass unjudged."""
 

@@ -81,6 +81,7 @@ class WebhookGuardrail:
             channels=frozenset(rule.channels),
             masks=rule.masks,
             window=rule.window,
+            window_s=None if rule.window_ms is None else rule.window_ms / 1000,
             default_on=rule.default_on,
             moderation=rule.moderation,
             categories=rule.categories,

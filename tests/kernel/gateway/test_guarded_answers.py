@@ -8,6 +8,7 @@ import json
 import re
 import time
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -153,6 +154,53 @@ def test_windows_catch_what_is_half_as_long(
     found = re.search(pattern, text)
     assert reason(events) == ("stop" if found is None else "content_filter")
     assert len(content(events)) <= (len(text) if found is None else found.start())
+
+
+@given(
+    text=letters,
+    lengths=cuts,
+    looked=patterns,
+    window=st.integers(8, 12),
+    late=st.lists(st.booleans(), min_size=1, max_size=8),
+)
+def test_what_is_held_back_is_bounded_in_characters_and_time(
+    text: str, lengths: list[int], looked: tuple[str, int], window: int, late: list[bool]
+) -> None:
+    """However it is cut, and whenever it has waited long enough: and a match that is split by that is still found."""
+    pattern, longest = looked
+    if longest > window // 2:
+        return
+
+    async def heard() -> list[GenerateEvent]:
+        found = answers(Watchman(pattern, longest=None, window=window, window_s=60.0))
+        said, came = [*await found.heard(STARTED)], ""
+        with (
+            patch("jackfield.gateway.guarding_sieve.time") as clock,
+            patch("jackfield.gateway.guarded_answers.time") as other,
+        ):
+            clock.monotonic = other.monotonic = lambda: now
+            for piece, waits in zip(pieces(text, lengths), itertools.cycle(late)):
+                came += piece
+                said += await found.heard(TextDelta(piece, 1))
+                if isinstance(said[-1], Finished):
+                    return said
+                assert len(came) - len(content(said)) < window
+                if waits and found.due is not None:
+                    assert found.due <= now + 60.0
+                    now += 60.0
+                    said += await found.late()
+                    assert isinstance(said[-1], Finished) or content(said) == came, "something waits any longer"
+                    if isinstance(said[-1], Finished):
+                        return said
+            return [*said, *await found.heard(end())]
+
+    events = asyncio.run(heard())
+    match = re.search(pattern, text)
+    if match is None:
+        assert (reason(events), content(events)) == ("stop", text)
+    else:
+        assert reason(events) == "content_filter"
+        assert len(content(events)) < match.end(), "the whole of it is never sent"
 
 
 @given(text=letters, lengths=cuts, looked=patterns)
@@ -437,6 +485,25 @@ def test_text_that_waits_too_long_for_a_window_is_judged_as_it_is() -> None:
         return before, [*await found.late()]
 
     assert asyncio.run(waited()) == ([], [TextDelta("a few words", 3)])
+
+
+@pytest.mark.parametrize(
+    ("first", "rest", "sent"), [("a bo", "mb", "a bo"), ("a bomb", "", ""), ("a b", "om", "a bom")]
+)
+def test_what_went_on_because_it_waited_too_long_is_judged_again_with_what_follows(
+    first: str, rest: str, sent: str
+) -> None:
+    """So that nothing gets through in two parts; what ends there is judged as it is."""
+
+    async def told() -> str:
+        found = answers(Watchman("bomb", longest=None, window=100, window_s=0.0))
+        said = [*await found.heard(TextDelta(first, 3)), *await found.late()]
+        if rest and not isinstance(said[-1], Finished):
+            said += [*await found.heard(TextDelta(rest, 2)), *await found.heard(end())]
+        assert reason(said) == ("stop" if "bomb" not in first + rest else "content_filter")
+        return content(said)
+
+    assert asyncio.run(told()) == sent
 
 
 mixed = st.lists(st.tuples(st.sampled_from(["content", "thought", "call"]), letters), max_size=12)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.kernel.gateway.watchmen import answers
 
-from jackfield.errors import ContextLengthExceeded, GuardrailFailed, JackfieldError, ModelNotReady
+from jackfield.errors import ContextLengthExceeded, GuardrailFailed, JackfieldError, ManifestError, ModelNotReady
 from jackfield.ports.guardrail import Scanner
+from jackfield.types import Finished, TextDelta, Timings, Usage
 from jackfield_guardrails import classifier
-from jackfield_guardrails.classifier import code_of, windows
+from jackfield_guardrails.classifier import ClassifierGuardrail, code_of, windows
+from jackfield_guardrails.rules import ClassifierRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 OPTIONS = 'kind = "classifier"\nmodel = "judge"\nthresholds = {toxic = 0.7, "S 1/x" = 0.5}\n'
 
@@ -128,3 +133,65 @@ def test_codes_are_codes(label: str) -> None:
     code = code_of(label)
     assert 1 <= len(code) <= 32
     assert all(character.isascii() and (character.isalnum() or character == "_") for character in code)
+
+
+@pytest.mark.parametrize("options", [OPTIONS, 'kind = "webhook"\nurl = "https://example.com/judge"\n'])
+def test_streams_wait_for_a_window_no_longer_than_they_may(rules: Any, options: str) -> None:
+    """In characters and milliseconds; no time without a window."""
+    traits = rules.one(options + "window = 400\nwindow_ms = 250").traits
+    assert (traits.window, traits.window_s, traits.longest) == (400, 0.25, None)
+    with pytest.raises(ManifestError, match="window_ms needs window"):
+        rules.one(options + "window_ms = 250")
+
+
+@given(
+    text=st.text(st.sampled_from("bad "), max_size=60),
+    lengths=st.lists(st.integers(1, 7), min_size=1, max_size=8),
+    fail=st.sampled_from(["closed", "open"]),
+    breaks=st.integers(0, 6),
+)
+def test_of_a_stream_nothing_is_sent_that_is_blocked_or_that_nobody_judged(
+    text: str, lengths: list[int], fail: str, breaks: int
+) -> None:
+    """Wherever it is cut, and whenever the model falls silent: then the stream ends, or goes on if it may."""
+    rule = ClassifierRule(model="judge", thresholds={"toxic": 0.7}, window=16, fail=fail)  # type: ignore[arg-type]
+    model = Silent(breaks)
+    found = answers(ClassifierGuardrail(rule, model, "classifier"))
+
+    async def heard() -> str:
+        told, rest = "", text
+        for length in itertools.cycle(lengths):
+            piece, rest = rest[:length], rest[length:]
+            event = TextDelta(piece, 1) if piece else Finished("stop", Usage(1, 1), Timings(0.0, 0.0, 0.0))
+            for said in await found.heard(event):
+                told += said.text if isinstance(said, TextDelta) else ""
+                if isinstance(said, Finished):
+                    assert told == text or said.reason == "content_filter"
+                    return told
+            assert len(text) - len(rest) - len(told) < 16, "more is held back than a window"
+        raise AssertionError
+
+    try:
+        told = asyncio.run(heard())
+    except GuardrailFailed:
+        assert fail == "closed"
+        assert model.asked > breaks
+    else:
+        assert fail == "open" or "bad" not in told
+
+
+class Silent:
+    """A model that finds what is bad, and answers so often."""
+
+    def __init__(self, answers: int) -> None:
+        self.answers = answers
+        self.asked = 0
+        self.judged: list[str] = []
+
+    async def classify(self, model: str, texts: Sequence[str]) -> Sequence[Mapping[str, float]]:
+        """As long as it does."""
+        self.asked += 1
+        if self.asked > self.answers:
+            raise ModelNotReady(f"{model} is silent")
+        self.judged.append(max(texts, key=len))
+        return [{"toxic": 0.9 if "bad" in text else 0.1} for text in texts]
