@@ -1,7 +1,7 @@
 """What all stages of policies together add to a request: ``python benchmarks/policy_stages.py [SECONDS]``.
 
 Three real servers run the same gateway with a model that is played: one without any policy, one with all of them and
-Cedar, one with OPA in Cedar's place. They are asked the same in turn, over one connection each, in changing order;
+Cedar, one with OPA in Cedar's place. They are asked the same in turn, in changing order;
 each round gives one difference of the gateways' processor time and one of the median latency.
 """
 
@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -72,10 +73,13 @@ class Case(NamedTuple):
 
     tokens: int
     stream: bool
+    clients: int = 1
+    """At once, each over a connection of its own."""
 
 
 CASES: Final = {
     "answer of 2 tokens": Case(2, stream=False),
+    "answer of 2 tokens, 8 at once": Case(2, stream=False, clients=8),
     "answer of 20 tokens": Case(20, stream=False),
     "stream of 20 tokens": Case(20, stream=True),
 }
@@ -133,24 +137,38 @@ def prepared(folder: Path, name: str, manifest: str) -> str:
 
 
 def client(port: int, key: str) -> None:
-    """Be the client: for each line of standard input so many requests, one after the other."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
+    """Be the clients: for each line of standard input so many requests."""
+    connections = [
+        http.client.HTTPConnection("127.0.0.1", port) for _ in range(max(case.clients for case in CASES.values()))
+    ]
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     body: dict[str, object] = {"model": "demo", "messages": [{"role": "user", "content": PROMPT}]}
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         job = json.loads(line)
+        clients = job["clients"]
         data = json.dumps({**body, "max_tokens": job["tokens"], "stream": job["stream"]})
-        seconds = []
-        for _ in range(job["requests"]):
-            begun = time.perf_counter()
-            connection.request("POST", "/v1/chat/completions", data, headers)
-            answer = connection.getresponse()
-            text = answer.read()
-            seconds.append(time.perf_counter() - begun)
-            if answer.status != http.client.OK:
-                raise SystemExit(f"{answer.status}: {text!r}")
+        with ThreadPoolExecutor(clients) as threads:
+            each = [
+                threads.submit(asked, connection, data, headers, job["requests"] // clients)
+                for connection in connections[:clients]
+            ]
+            seconds = [second for one in each for second in one.result()]
         print(json.dumps({"p50_ms": statistics.median(seconds) * 1e3}), flush=True)
+
+
+def asked(connection: http.client.HTTPConnection, data: str, headers: dict[str, str], requests: int) -> list[float]:
+    """Ask so many times, one after the other; how long each took, in seconds."""
+    seconds = []
+    for _ in range(requests):
+        begun = time.perf_counter()
+        connection.request("POST", "/v1/chat/completions", data, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        seconds.append(time.perf_counter() - begun)
+        if answer.status != http.client.OK:
+            raise SystemExit(f"{answer.status}: {text!r}")
+    return seconds
 
 
 def run(seconds: float = SECONDS) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -23,6 +24,17 @@ Counted: TypeAlias = Tokenise | Detokenise | Render
 """What callers ask for its own sake; operators look at slots and sequences however much is left for them."""
 
 
+class _Asking:
+    """What one request has reserved; its questions may be asked at the same time."""
+
+    __slots__ = ("ended", "reserved", "turn")
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.reserved: Reserved | None = None
+        self.ended = False
+
+
 class CountedQuestions:
     """What is reserved for HTTP requests that only ask. Event loop thread.
 
@@ -32,8 +44,8 @@ class CountedQuestions:
 
     def __init__(self, limiting: Limiting) -> None:
         self._limiting = limiting
-        self._open: dict[RequestContext, Reserved | None] = {}
-        """Requests that have no work; None until one asks."""
+        self._open: dict[RequestContext, _Asking] = {}
+        """Requests that have no work."""
 
     @asynccontextmanager
     async def of(self, context: RequestContext) -> AsyncIterator[None]:
@@ -44,7 +56,7 @@ class CountedQuestions:
         if not self._limiting.enabled:
             yield
             return
-        self._open[context] = None
+        asking = self._open[context] = _Asking()
         refused = False
         try:
             yield
@@ -52,9 +64,10 @@ class CountedQuestions:
             refused = True
             raise
         finally:
-            reserved = self._open.pop(context)
-            if reserved is not None:
-                await (reserved.release() if refused else reserved.settle(Spent()))
+            del self._open[context]
+            asking.ended = True
+            if asking.reserved is not None:
+                await (asking.reserved.release() if refused else asking.reserved.settle(Spent()))
 
     async def count(self, context: RequestContext, model: str, question: Question) -> None:
         """*question* is to be asked of *model*: reserve for it, if it is the first one of its request.
@@ -69,9 +82,15 @@ class CountedQuestions:
             LimiterFailed: Nobody can tell.
             AuditFailed: A refusal cannot be recorded, and must be.
         """
-        if not isinstance(question, Counted) or self._open.get(context, self) is not None:
+        asking = self._open.get(context)
+        if asking is None or not isinstance(question, Counted):
             return
-        self._open[context] = await self._limiting.reserve(context, question_claim(context, model))
+        async with asking.turn:
+            if asking.reserved is not None:
+                return
+            asking.reserved = await self._limiting.reserve(context, question_claim(context, model))
+            if asking.ended:  # a question that its route has not waited for
+                await asking.reserved.release()
 
 
 def question_claim(context: RequestContext, model: str) -> Claim:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from jackfield.errors import InvalidRequest, JackfieldError, ManifestError, PolicyUnavailable, StoreUnavailable
+from jackfield.errors import (
+    InvalidRequest,
+    JackfieldError,
+    ManifestError,
+    PluginError,
+    PolicyUnavailable,
+    StoreUnavailable,
+)
 from jackfield.gateway.document_changes import KindDocuments, after, checked
 from jackfield.gateway.governed import governed_kinds
 from jackfield.gateway.other_hands import OtherHands
@@ -24,7 +31,7 @@ from jackfield.ports.outside_change import Inventory
 from jackfield.ports.policy_store import DocumentName, DocumentsRead, Governed, Isolating, VersionConflict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jackfield.gateway.outside_changes import OutsideChanges
     from jackfield.ports.outside_change import OutsideChange
@@ -180,8 +187,10 @@ class PolicyWatch:
         for plugin, each in self._isolating:
             if name.kind != each.document_kind:
                 continue
+            check: Callable[[str, bytes], object] = each.check_document
             try:
-                each.check_document(name.name, content)
+                if check(name.name, content) is not None:
+                    raise PluginError("check_document() returned something, as if it were to be awaited")
             except InvalidRequest:
                 raise
             except Exception as error:

@@ -235,7 +235,8 @@ class GuardedAnswers:
     @property
     def due(self) -> float | None:
         """When ``late`` is to be called, in monotonic seconds; None where it need not be."""
-        return min((each.due for each in self._answers.values() if each.due is not None), default=None)
+        waiting = [each.due for each in self._answers.values() if not each.over]
+        return min((due for due in waiting if due is not None), default=None)
 
     def read(self, event: GenerateEvent) -> Sequence[GenerateEvent]:
         """What *event* of the worker says, where all guardrails scan.

@@ -46,7 +46,8 @@ class Sieve:
         self._longest = max((each.longest for each in traits if each.longest is not None), default=0)
         self._window = min((each.window for each in traits if each.window is not None), default=0)
         self._kept = self._longest or self._window // 2
-        self.wait_s = min((each.window_s for each in traits if each.window_s is not None), default=None)
+        waits = [each.window_s for each in traits if each.window_s is not None]
+        self.wait_s = min(waits, default=None) if self._window and not self._longest else None
         """Longest time that text waits for a window to be full, in seconds; None has it wait."""
         self._since: float | None = None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from jackfield.errors import PluginError
 from jackfield.logs import traceback_of
 from jackfield.ports.outside_change import OutsideChange
 from jackfield.ports.policy_store import Describing, DocumentName, Governed
@@ -75,7 +76,10 @@ class OtherHands:
         if describing is None:
             return name
         try:
-            return describing.described(name, before, after)
+            words: object = describing.described(name, before, after)
+            if not isinstance(words, str):
+                raise PluginError(f"described() returned {type(words).__name__}, not a text")
+            return words
         except Exception as error:  # noqa: BLE001 -- foreign code; the name itself may be no one's business
             trace = traceback_of(error)
             self._log.error("a plugin cannot name its document", plugin=plugin, kind=kind, traceback=trace)

@@ -6,16 +6,19 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from jackfield.errors import PluginError
+from jackfield.logs import traceback_of
 from jackfield.ports.audit import AuditEvent
 from jackfield.ports.outside_change import Watching
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jackfield.gateway.auditing import Auditing
     from jackfield.ports.audit import Detail
-    from jackfield.ports.outside_change import Inventory, OutsideChange
+    from jackfield.ports.outside_change import Inventory, OutsideChange, Tell
 
 NAMES: Final = 50
 """Names in one event; sinks cut longer lists. More of them take more events."""
@@ -34,6 +37,7 @@ class OutsideChanges:
     def __init__(self, auditing: Auditing) -> None:
         self._auditing = auditing
         self._watched: list[tuple[str, Watching]] = []
+        self._log = structlog.get_logger("jackfield.gateway")
 
     def begin(self, objects: Sequence[tuple[str, object]]) -> None:
         """Have *objects* of plugins, with their names, say what others change; nobody need where nothing is recorded.
@@ -44,18 +48,19 @@ class OutsideChanges:
         if not self._auditing.enabled:
             return
         for name, each in objects:
-            if isinstance(each, Watching):
-                self._watched.append((name, each))
-                try:
-                    self.found(name, each.inventory)
-                    each.watch(partial(self.changed, name))
-                except Exception as error:
-                    raise PluginError(f"plugin {name}: watch() raised {type(error).__name__}: {error}") from error
+            try:
+                if isinstance(each, Watching):  # which asks for its inventory
+                    self._begin(name, each)
+            except Exception as error:
+                raise PluginError(f"plugin {name}: watch() raised {type(error).__name__}: {error}") from error
 
     def end(self) -> None:
         """The objects are closed: say what they leave, which the next start may compare with what it finds."""
         for name, each in self._watched:
-            self.left(name, each.inventory)
+            try:
+                self.left(name, each.inventory)
+            except Exception as error:  # noqa: BLE001 -- foreign code, at the end: the record itself is not closed yet
+                self._log.error("a plugin cannot say what it leaves", plugin=name, traceback=traceback_of(error))
         self._watched.clear()
 
     def found(self, name: str, inventory: Inventory) -> None:
@@ -81,6 +86,13 @@ class OutsideChanges:
                     details=details,
                 )
             )
+
+    def _begin(self, name: str, watching: Watching) -> None:
+        self.found(name, watching.inventory)
+        watch: Callable[[Tell], object] = watching.watch
+        if watch(partial(self.changed, name)) is not None:
+            raise PluginError("it returned something, as if it were to be awaited")
+        self._watched.append((name, watching))
 
     def _tell_inventory(self, how: str, name: str, inventory: Inventory) -> None:
         self._tell(

@@ -28,14 +28,25 @@ _WIDE: Final = re.compile(r"[^\S\n]{2,}|\t")
 _QUOTES: Final = (("\u2019", "'"), ("\u2018", "'"), ("\u201c", '"'), ("\u201d", '"'), ("\u2010", "-"), ("\u2011", "-"))
 
 
+_SLICE: Final = 128
+"""Characters that are decomposed at a time: putting marks on one letter in order takes time by the square of them."""
+
+
 def plain(text: str) -> str:
     """*text* in plain small letters; its characters may be more or fewer."""
-    return text.lower() if text.isascii() else _bare(unicodedata.normalize("NFKD", text))
+    return text.lower() if text.isascii() else _bare(_decomposed(text))
 
 
 def narrow(read: str) -> str:
     """*read* without wide spaces."""
     return _WIDE.sub(" ", read) if "  " in read or "\t" in read else read
+
+
+def _decomposed(text: str) -> str:
+    """*text* in NFKD; only the order of what stands on one letter may be another."""
+    return "".join(
+        [unicodedata.normalize("NFKD", text[start : start + _SLICE]) for start in range(0, len(text), _SLICE)]
+    )
 
 
 def _bare(decomposed: str) -> str:
@@ -108,7 +119,7 @@ def readings(text: str, read: str, data: bytes) -> Iterator[str]:
         data: That in UTF-8.
     """
     if not text.isascii() and _MIXED.search(data, 0) is not None:
-        yield _bare(unicodedata.normalize("NFKD", text).translate(_ALIKE))
+        yield _bare(_decomposed(text).translate(_ALIKE))
     if _ODDITIES.search(data, 0) is None:
         return
     if _LEETED.search(data, 0) is not None:

@@ -34,7 +34,6 @@ LOOK_S: Final = 0.25
 LOOK_FOR_UNKNOWN_S: Final = 0.02
 """The same where a key is not known: it may just have been made. Guesses cost the file system this much at most."""
 
-
 FOLLOW_S: Final = 1.0
 """The same where nobody shows any key: what others change is in the record soon, and not when a key is used."""
 
@@ -131,9 +130,9 @@ class FileStorage:
         return records
 
     def _say(self) -> None:
-        """Tell what others have changed."""
-        if self._tell is not None:
-            for change in self._witness.take():
+        """Tell what others have changed; where nobody wants to know, it is not kept either."""
+        for change in self._witness.take():
+            if self._tell is not None:
                 self._tell(change)
 
     async def _follow_others(self) -> None:

@@ -24,6 +24,7 @@ from jackfield.errors import (
     InvalidRequest,
     JackfieldError,
     LimiterFailed,
+    PluginError,
     PolicyUnavailable,
     StoreUnavailable,
     http,
@@ -37,17 +38,22 @@ from jackfield.gateway.identity import Identity
 from jackfield.gateway.key_issuers import NamedKeyIssuer
 from jackfield.gateway.limiting import Limiting
 from jackfield.gateway.observing import Observers
+from jackfield.gateway.other_hands import OtherHands
+from jackfield.gateway.outside_changes import OutsideChanges
 from jackfield.gateway.records import NamedRecordStore
 from jackfield.gateway.summary import event_of
 from jackfield.ports.key_issuer import KeyChange
 from jackfield.ports.limiter import Claim, Spent
+from jackfield.ports.outside_change import Inventory
 from jackfield.ports.policy import Obligations
-from jackfield.ports.policy_store import DocumentName
+from jackfield.ports.policy_store import DocumentName, DocumentsRead
 from jackfield.ports.roles import Grants
 from jackfield.types import GenerateRequest, Started, TextDelta, TextPrompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
+
+    from jackfield.ports.outside_change import OutsideChange
 
 SECRET: Final = "hunter2"
 CLAIM: Final = Claim(request_id="r", model="demo", action="generate", prompt_tokens=1)
@@ -399,6 +405,83 @@ def test_objects_that_go_by_documents(fault: Fault) -> None:
         assert list(kind.faults) == ["limits"]
 
     asyncio.run(adopt())
+
+
+@pytest.mark.parametrize("fault", [raises, number, later])
+def test_objects_that_check_each_document(fault: Fault) -> None:
+    """A check that nobody awaits is none."""
+    shelf = Shelf()
+
+    async def scenario() -> None:
+        reader = spoiled(Reader(), "check_document", fault)
+        watch = PolicyWatch({"shelf": lambda: PlayedStore(shelf)}, [("limits", reader)], 5.0)
+        await watch.start()
+        try:
+            await watch.change(_one)
+        finally:
+            await watch.close()
+
+    failing(partial(_run, scenario), PolicyUnavailable, "limits")
+    assert not shelf.rows
+
+
+@pytest.mark.parametrize("fault", [raises, nothing, number, later])
+def test_objects_that_have_no_words_for_their_documents(fault: Fault) -> None:
+    """What others have changed is told without a name, and those who look go on looking."""
+    told: list[OutsideChange] = []
+    hands = OtherHands([("limits", spoiled(Reader(), "described", fault))], told.append)
+    before = DocumentsRead(version=1, documents={})
+    now = DocumentsRead(version=2, documents={"limit": {"one": b"{}"}})
+    with capture_logs() as lines:
+        hands.compare(before, now)
+    assert [change.created for change in told] == [("a document",)]
+    assert [line["plugin"] for line in lines] == ["limits"]
+    assert SECRET not in f"{lines}"
+
+
+class _Watching:
+    """Follows a file."""
+
+    def __init__(self) -> None:
+        self.inventory: Any = Inventory(kind="key", source="file", count=1, state="sha256:0")
+
+    def watch(self, tell: object) -> None:
+        """See ``Watching``."""
+
+
+class _Speechless(_Watching):
+    """Cannot say what there is."""
+
+    inventory = property(raises)  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [_Speechless, *(partial(lambda fault: spoiled(_Watching(), "watch", fault), each) for each in (raises, later))],
+    ids=["no inventory", "raises", "later"],
+)
+def test_objects_that_cannot_watch(odd: Callable[[], object]) -> None:
+    """Are named, and nothing starts: what others change would be in no record."""
+    outside = OutsideChanges(Auditing({"sink": Witness}))
+    with pytest.raises(PluginError, match="plugin odd: "):
+        outside.begin([("odd", odd())])
+    outside.end()
+
+
+@pytest.mark.parametrize("left", [None, "much"])
+def test_an_object_that_cannot_say_what_it_leaves(left: object) -> None:
+    """The others say it, and what is to be closed after them is."""
+    sink, odd = Witness(), _Watching()
+    outside = OutsideChanges(Auditing({"sink": lambda: sink}))
+    outside.begin([("odd", odd), ("good", _Watching())])
+    odd.inventory = left
+    with capture_logs() as lines:
+        outside.end()
+    assert [(event.action, event.resource) for event in sink.events[2:]] == [("key.left", "good")]
+    assert [line["plugin"] for line in lines] == ["odd"]
 
 
 @pytest.mark.parametrize("fault", [*SYNCHRONOUS, cancelled])

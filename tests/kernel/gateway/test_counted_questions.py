@@ -80,6 +80,42 @@ def test_many_questions_of_one_request_are_one_request() -> None:
     assert play(scenario) == ["reserved", "settled 0/0/0"]
 
 
+def test_questions_that_are_asked_at_the_same_time_are_one_request() -> None:
+    """All wait for the same answer of the limiters; nothing stays reserved."""
+
+    async def scenario(bench: LimitedBench, ledger: Ledger) -> None:
+        ledger.grant = asyncio.Event()
+        async with bench.pipeline.questions.of(bench.context):
+            tasks = [bench.begin(bench.pipeline.ask(bench.context, TOKENISE)) for _ in range(3)]
+            await turn()
+            assert not bench.transport.sent
+            ledger.grant.set()
+            while len(bench.transport.sent) < len(tasks):
+                await asyncio.sleep(0)
+            for number in (1, 2, 3):
+                bench.say(Tokens((1,), (b"a",)), number=number)
+            await asyncio.gather(*tasks)
+
+    assert play(scenario) == ["reserved", "settled 0/0/0"]
+
+
+def test_a_question_that_its_route_has_not_waited_for_keeps_nothing() -> None:
+    """As when another one has failed meanwhile."""
+
+    async def scenario(bench: LimitedBench, ledger: Ledger) -> None:
+        ledger.grant = asyncio.Event()
+        async with bench.pipeline.questions.of(bench.context):
+            late = bench.begin(bench.pipeline.ask(bench.context, TOKENISE))
+            await turn()
+        ledger.grant.set()
+        while "released" not in ledger.lines:
+            await asyncio.sleep(0)
+        late.cancel()
+        await asyncio.wait([late])
+
+    assert play(scenario) == ["reserved", "released"]
+
+
 def test_what_is_asked_on_behalf_of_work_counts_with_that() -> None:
     """Its route has work, so that the edge does not open it for questions."""
 

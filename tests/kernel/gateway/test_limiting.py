@@ -74,10 +74,14 @@ class Ledger:
         self.refusal: Exception | None = None
         self.gate: asyncio.Event | None = None
         """What settling waits for."""
+        self.grant: asyncio.Event | None = None
+        """What reserving waits for."""
 
     async def reserve(self, claim: Claim) -> Reservation:
         """Granted, or refused as the test says."""
         self.claims.append(claim)
+        if self.grant is not None:
+            await self.grant.wait()
         if self.refusal is not None:
             raise self.refusal
         self.note("reserved")

@@ -134,6 +134,24 @@ def test_what_came_just_before_the_end_is_told(keys: Keys, monkeypatch: pytest.M
     assert [name.split(" ")[0] for name in watched(keys, scenario).names("created")] == ["late"]
 
 
+def test_what_nobody_wants_to_know_is_not_kept(keys: Keys) -> None:
+    """No sink is enabled: a file that changes for years must not fill the memory. What comes later is told."""
+    keys.make("ci")
+    told = Told()
+
+    async def scenario() -> None:
+        storage = keys.storage()
+        keys.make("early")
+        await storage.follow()
+        assert storage._witness.take() == []
+        storage.watch(told)
+        keys.make("late")
+        await storage.close()
+
+    asyncio.run(scenario())
+    assert [name.split(" ")[0] for name in told.names("created")] == ["late"]
+
+
 def test_a_file_that_comes_back_is_compared_with_what_was_there_before(keys: Keys) -> None:
     """While it cannot be read no key is good, and nothing has changed yet."""
     keys.make("ci")
