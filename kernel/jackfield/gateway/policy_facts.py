@@ -14,6 +14,7 @@ from jackfield.errors import PolicyDenied
 from jackfield.gateway.work import action_of, prompt_tokens
 from jackfield.ports.policy import (
     NAME,
+    NAME_MAX,
     NAMES_MAX,
     NUMBER_MAX,
     PolicyInput,
@@ -37,6 +38,10 @@ _NOBODY: Final = PolicyPrincipal()
 
 _VARIABLE: Final = re.compile(r"\{(\w+)[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 """A variable of a path pattern, with what it must look like."""
+
+_DECOMPOSED_MAX: Final = 2 * NAME_MAX
+"""Longest name that is composed, in characters: putting marks on one letter in order takes time by the square of them,
+and an issuer's user may choose what they are called."""
 
 
 def work_question(context: RequestContext, replica: Replica, work: Work, default_max_tokens: int) -> PolicyInput:
@@ -187,7 +192,7 @@ def _name(what: str, name: str) -> str:
 
     Composed (NFC), as policies are written: some keyboards and directories put an accent behind its letter.
     """
-    if not name.isascii():
+    if not name.isascii() and len(name) <= _DECOMPOSED_MAX:
         name = normalize("NFC", name)
     if not NAME.match(name):
         raise PolicyDenied(f"policies cannot be asked about a {what} with such characters, or so long")

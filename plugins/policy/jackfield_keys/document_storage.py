@@ -121,9 +121,9 @@ class DocumentStorage:
         """See ``Governed``."""
         records, unusable = await self._read(documents)
         self._last_used = last_used_in(documents)
-        if unusable != self._unusable:
-            self._unusable = unusable
+        if unusable and unusable != self._unusable:
             self._log.error("documents of keys cannot be read; they let nobody in", documents=sorted(unusable)[:SHOWN])
+        self._unusable = unusable
         if len(records) > AT_ONCE:
             await asyncio.to_thread(self.ledger.adopt, records)
         else:

@@ -266,6 +266,8 @@ def test_names_as_issuers_and_people_write_them_can_be_asked_about(name: str) ->
         pytest.param({"team": "ü" * 257}, id="long, and not ASCII"),
         pytest.param({"id": "Mu\u0308ller"}, id="an id that is not composed"),
         pytest.param({"team": "x" * 257}, id="long"),
+        pytest.param({"team": "e\u0302\u0301" * 200}, id="long until it is composed"),
+        pytest.param({"name": "e" + "\u0302\u0316" * 1_000_000}, id="of more marks than anybody can put in order"),
         pytest.param({"roles": frozenset({"admin\n"})}, id="a line break"),
         pytest.param({"tags": frozenset({"\ue000"})}, id="private use"),
         pytest.param({"scopes": frozenset({"\ud800"})}, id="a surrogate"),

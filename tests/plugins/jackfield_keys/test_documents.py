@@ -255,8 +255,10 @@ def test_a_document_that_is_no_key_stops_nobody_else(name: str, data: bytes) -> 
         assert kept.documents[name] == data
         await one.close()
         assert [each.last_used is not None for each in await two.issued()] == [False, True]
-        await kept.put({each: content for each, content in kept.documents.items() if each != name})
+        with capture_logs() as lines:
+            await kept.put({each: content for each, content in kept.documents.items() if each != name})
         assert one.troubles == ()
+        assert lines == [], "there is nothing to complain of any more"
 
     with_two(scenario)
 
