@@ -80,6 +80,13 @@ def test_what_is_measured_is_what_is_documented(method: str) -> None:
     assert found["failure"] == POLICIES[method].failure
 
 
+def test_what_is_said_to_be_counted_is_measured() -> None:
+    """A promise that nobody keeps."""
+    said = {method for method, function in METHODS.items() if "slower calls" in (function.__doc__ or "")}
+    assert said
+    assert said - POLICIES.keys() == set()
+
+
 @pytest.mark.parametrize("hook", [name for name in vars(hookspecs) if name.startswith("jackfield_")])
 def test_hooks_are_held_to_their_documented_deadlines(hook: str) -> None:
     """The watch at a start warns after what the docstring says."""

@@ -68,8 +68,8 @@ class AuditSink(Protocol):
     def note(self, event: AuditEvent) -> None:
         """Take *event* over, to be written before any that ``write`` is told later, and soon in any case.
 
-        Process and thread: gateway, event loop thread. Deadline: 1 ms; slower calls are counted, and logged by name at
-        most once a minute. Failure policy: closed; the request whose event it is fails with 503.
+        Process and thread: gateway, event loop thread. Deadline: 1 ms. Failure policy: closed; the request whose event
+        it is fails with 503.
         """
         ...
 

@@ -94,6 +94,8 @@ class Gateway(Protocol):
     async def ask(self, context: RequestContext, question: Question) -> Reply:
         """Ask a model's worker what it knows without computing; the reply is of the kind that the question names.
 
+        On a route without work, all that one HTTP request asks about tokens and templates counts as one request.
+
         Raises:
             JackfieldError: Whatever refused or broke it.
         """

@@ -49,7 +49,7 @@ class Watching(Protocol):
 
     @property
     def inventory(self) -> Inventory:
-        """What it goes by now. Asked when the server starts, and when it has closed the object."""
+        """What it goes by now. Asked when the server starts, and when it ends: an authenticator is closed by then."""
         ...
 
     def watch(self, tell: Tell) -> None:
@@ -57,7 +57,7 @@ class Watching(Protocol):
 
         Changes that this object has made itself are not told: whoever asked for them is in the record.
 
-        Process and thread: gateway, event loop thread. Deadline: 1 ms; slower calls are counted, and logged by name at
-        most once a minute. Failure policy: closed; the gateway refuses to start.
+        Process and thread: gateway, event loop thread. Deadline: 1 ms. Failure policy: closed; the gateway refuses to
+        start.
         """
         ...

@@ -170,8 +170,8 @@ class Governed(Protocol):
     def governed(self, documents: Documents) -> None:
         """Told once, before ``adopt``: how to change documents of its kind.
 
-        Process and thread: gateway, event loop thread. Deadline: 1 ms; slower calls are counted, and logged by name at
-        most once a minute. Failure policy: closed; the gateway refuses to start.
+        Process and thread: gateway, event loop thread. Deadline: 1 ms. Failure policy: closed; the gateway refuses to
+        start.
         """
         ...
 
@@ -210,8 +210,8 @@ class Describing(Protocol):
         Returns:
             Its id, and what is different about it; empty where nobody decides by it and nothing is to be recorded.
 
-        Process and thread: gateway, event loop thread. Deadline: 1 ms; slower calls are counted, and logged by name at
-        most once a minute. Failure policy: open; the record has the document's kind and no name.
+        Process and thread: gateway, event loop thread. Deadline: 1 ms. Failure policy: open; the record has the
+        document's kind and no name.
         """
         ...
 
@@ -230,7 +230,6 @@ class Isolating(Protocol):
         Raises:
             InvalidRequest: No; ``param`` names the document and its field.
 
-        Process and thread: gateway, event loop thread. Deadline: 1 ms; slower calls are counted, and logged by name at
-        most once a minute. Failure policy: closed; the change is refused.
+        Process and thread: gateway, event loop thread. Deadline: 1 ms. Failure policy: closed; the change is refused.
         """
         ...
