@@ -452,7 +452,7 @@ class _Watching:
 class _Speechless(_Watching):
     """Cannot say what there is."""
 
-    inventory = property(raises)  # type: ignore[assignment]
+    inventory = property(raises)
 
     def __init__(self) -> None:
         pass

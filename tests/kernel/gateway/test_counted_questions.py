@@ -43,6 +43,12 @@ def play(scenario: Callable[[LimitedBench, Ledger], Awaitable[None]]) -> list[st
     return ledger.lines
 
 
+async def until(reached: Callable[[], bool]) -> None:
+    """Wait for it, as long as ``play`` does."""
+    while not reached():  # noqa: ASYNC110 - polled under a deadline
+        await asyncio.sleep(0)
+
+
 async def ask(bench: LimitedBench, question: Question, reply: Reply, number: int = 1) -> Reply:
     """Have the worker answer *question* with *reply*."""
     task = bench.begin(bench.pipeline.ask(bench.context, question))
@@ -90,8 +96,7 @@ def test_questions_that_are_asked_at_the_same_time_are_one_request() -> None:
             await turn()
             assert not bench.transport.sent
             ledger.grant.set()
-            while len(bench.transport.sent) < len(tasks):
-                await asyncio.sleep(0)
+            await until(lambda: len(bench.transport.sent) == len(tasks))
             for number in (1, 2, 3):
                 bench.say(Tokens((1,), (b"a",)), number=number)
             await asyncio.gather(*tasks)
@@ -108,8 +113,7 @@ def test_a_question_that_its_route_has_not_waited_for_keeps_nothing() -> None:
             late = bench.begin(bench.pipeline.ask(bench.context, TOKENISE))
             await turn()
         ledger.grant.set()
-        while "released" not in ledger.lines:
-            await asyncio.sleep(0)
+        await until(lambda: "released" in ledger.lines)
         late.cancel()
         await asyncio.wait([late])
 
