@@ -148,12 +148,13 @@ class RemoteSink:
         while True:
             try:
                 async with asyncio.timeout(SEND_S):
-                    self.lost += await self._channel.send(parcels)
+                    refused = await self._channel.send(parcels)
             except Exception as error:  # noqa: BLE001 -- whatever it is, it is tried again, and said
                 self._trouble = f"records do not reach {self._channel.name}: {type(error).__name__}"
                 await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
                 attempt += 1
                 continue
+            self.lost += refused  # only now: others were lost while it was sent
             self._trouble = ""
             for _ in parcels:
                 self._queue.popleft()

@@ -23,7 +23,7 @@ from jackfield_audit.remote import Parcel, RemoteSink
 from jackfield_audit.syslog import SyslogChannel
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from jackfield_audit.remote import Channel
@@ -274,6 +274,45 @@ def test_records_that_a_collector_takes_only_in_part_are_lost_in_part(answer: by
 
     play(scenario)
     assert collector.got == [0, 1, 2]
+
+
+class Slow:
+    """Refuses everything, when it may."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.begun, self.may = asyncio.Event(), asyncio.Event()
+
+    async def send(self, parcels: Sequence[Parcel]) -> int:
+        """See ``Channel``."""
+        self.begun.set()
+        await self.may.wait()
+        return len(parcels)
+
+    def reload(self) -> None:
+        """See ``Channel``."""
+
+    async def close(self) -> None:
+        """See ``Channel``."""
+
+
+def test_what_is_lost_while_others_are_refused_is_counted_too() -> None:
+    """There was no room for it."""
+
+    async def scenario() -> None:
+        channel = Slow()
+        copies = sink(channel, most=2)
+        copies.note(event(0))
+        copies.note(event(1))
+        await channel.begun.wait()
+        copies.note(event(2))
+        assert copies.lost == 1
+        channel.may.set()
+        await copies.close()
+        assert copies.lost == 3
+
+    play(scenario)
 
 
 def test_refusals_are_in_the_log_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
