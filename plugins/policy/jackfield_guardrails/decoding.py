@@ -29,6 +29,9 @@ _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/_-]{20,}\r?\n?)+[A-Za-z0-9+/_-]*={0
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2}[ :]?){16,}")
 _TAGS: Final = re.compile("[\U000e0020-\U000e007e]{4,}")
 _ESCAPES: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4}))")
+_LONG_ENTITY: Final = re.compile(r"&#[0-9]{10,};?")
+"""No character's; Python makes no number of some thousand digits."""
+
 _ENDS: Final = re.compile(r"\s+")
 
 _ROT13: Final = (
@@ -76,7 +79,7 @@ def _inner(text: str, kinds: set[str]) -> Iterator[str]:
     if "percent" in kinds:
         yield unquote(text, errors="replace")
     if "entities" in kinds:
-        yield html.unescape(text)
+        yield html.unescape(_LONG_ENTITY.sub("\ufffd", text))
     if "escapes" in kinds:
         yield _ESCAPES.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
     if "rot13" in kinds:

@@ -509,6 +509,34 @@ def test_what_went_on_because_it_waited_too_long_is_judged_again_with_what_follo
     assert asyncio.run(told()) == sent
 
 
+def test_an_answer_that_was_cut_off_waits_for_nothing() -> None:
+    """Whoever serves the others would be woken for it for ever."""
+
+    async def told() -> tuple[list[GenerateEvent], float | None]:
+        found = answers(Watchman("bomb", longest=None, window=100, window_s=0.0))
+        said = [*await found.heard(TextDelta("a bomb", 3, 0)), *await found.heard(TextDelta("fine", 1, 1))]
+        return [*said, *await found.late()], found.due
+
+    said, due = asyncio.run(told())
+    assert [event.reason for event in said if isinstance(event, Finished)] == ["content_filter"]
+    assert (content(said, 1), due) == ("fine", None)
+
+
+@pytest.mark.parametrize("longest", [5, None])
+def test_time_is_for_windows_alone(longest: int | None) -> None:
+    """What is held back otherwise waits for what follows it, or for the end, whatever the guardrail says besides."""
+
+    async def told() -> tuple[str, float | None, list[GenerateEvent]]:
+        found = answers(Watchman("bomb", longest=longest, window_s=0.0))
+        said = [*await found.heard(TextDelta("a bo", 2)), *await found.late(), *await found.heard(TextDelta("m", 1))]
+        return content(said), found.due, [*await found.heard(TextDelta("b", 1)), *await found.heard(end())]
+
+    sent, due, last = asyncio.run(told())
+    assert due is None
+    assert sent in {"", "a"}
+    assert reason(last) == "content_filter"
+
+
 mixed = st.lists(st.tuples(st.sampled_from(["content", "thought", "call"]), letters), max_size=12)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import codecs
 import textwrap
+import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -317,6 +318,30 @@ def test_any_text_has_an_answer(text: str, role: str) -> None:
     """A score from 0 to 1, or nothing."""
     for trait in JUDGE.traits(GuardedText(text=text, role=role)):
         assert 0.5 <= trait.score <= 1.0
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0323", "\u05b0\u05bc"], ids=["accents", "points"])
+def test_no_order_of_marks_takes_long(marks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Putting those on one letter in order takes time by the square of how many they are: it is done in slices."""
+    longest = 0
+    normalize = unicodedata.normalize
+
+    def watched(form: Any, text: str) -> str:
+        nonlocal longest
+        longest = max(longest, len(text))
+        return normalize(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", watched)
+    text = f"{ATTACK[:10]}{marks[0] * 5000}{marks[1] * 5000}{ATTACK[10:]}"
+    assert found(text)
+    assert 0 < longest <= 128
+
+
+@pytest.mark.parametrize("digits", [1, 10, 5000])
+def test_an_entity_of_any_length_is_read(digits: int) -> None:
+    """And what stands beside it as well."""
+    hidden = "".join(f"&#{ord(letter)};" for letter in ATTACK)
+    assert found(f"&#{'9' * digits}; {hidden}")
 
 
 @pytest.mark.parametrize("before", [0, 1, 15_000, 16_340, 16_384, 40_000, 100_000])
