@@ -88,7 +88,8 @@ def base_url(text: str) -> str:
         usable = False
     if not usable:
         raise ApiError(f"{printable_line(text)} is no server address; give one such as http://127.0.0.1:8080")
-    return url.split("#")[0].split("?")[0].rstrip("/").removesuffix("/v1")
+    scheme, _, rest = url.partition("://")
+    return f"{scheme.lower()}://{rest}".split("#")[0].split("?")[0].rstrip("/").removesuffix("/v1")
 
 
 class Connection:
@@ -201,7 +202,9 @@ def _alert(error: BaseException) -> str:
 
 
 def _hung_up(error: aiohttp.ClientError) -> bool:
-    return isinstance(error, aiohttp.ServerDisconnectedError) or isinstance(_cause(error), ConnectionResetError)
+    """Whether the server has, before or while it was asked."""
+    kinds = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
+    return isinstance(error, kinds) or isinstance(_cause(error), kinds)
 
 
 def _cause(error: BaseException) -> BaseException | None:

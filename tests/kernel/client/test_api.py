@@ -203,6 +203,7 @@ def test_servers_without_usage_and_with_other_fields(background: BackgroundLoop)
         ("https://h/v1/", "https://h"),
         ("http://h/base/v1", "http://h/base"),
         ("http://[::1]:80/?q#f", "http://[::1]:80"),
+        ("HTTPS://h/v1", "https://h"),
     ],
 )
 def test_addresses(typed: str, url: str) -> None:

@@ -9,6 +9,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -161,3 +162,24 @@ def test_a_refusal_says_what_the_server_may_want(
     assert "show one with: --cert FILE" in refused(None)
     for bad in (Authority(tmp_path, "another authority").client("eve"), authority.client("old", days=-1)):
         assert f"it may not accept the certificate in {bad}" in refused(bad)
+
+
+@pytest.mark.parametrize("cause", [ConnectionResetError, BrokenPipeError])
+@pytest.mark.parametrize("before", [False, True])
+def test_one_that_hangs_up_while_it_is_asked_may_want_a_certificate(
+    cause: type[OSError], background: BackgroundLoop, monkeypatch: pytest.MonkeyPatch, *, before: bool
+) -> None:
+    """However early that is seen."""
+
+    async def broken(*_: object, **__: object) -> None:
+        if before:
+            raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+        raise aiohttp.ClientOSError("broken") from cause("broken")
+
+    async def ask() -> None:
+        async with Connection("https://127.0.0.1:1") as connection, connection.ask("GET", "/"):
+            raise AssertionError
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", broken)
+    with pytest.raises(ApiError, match=r"hung up without an answer; .*--cert FILE"):
+        background.run(ask())
