@@ -31,6 +31,9 @@ SAYING: Final = frozenset(
 ALL_SAYING: Final = frozenset({"parameters", "input_schema", "schema", "metadata"})
 """Members of which all is hidden, names and numbers too: JSON Schema of tools and answers, a client's own labels."""
 
+_VALUE: Final = msgspec.json.Decoder(float_hook=msgspec.Raw)
+"""Numbers with a point or an exponent stay as they are written: schemas may have some that no float can hold."""
+
 
 class Masking:
     """The replacements of one request. Event loop thread.
@@ -83,12 +86,12 @@ class Masking:
         Raises:
             msgspec.DecodeError: It is no JSON.
         """
-        return msgspec.json.encode(self._hidden_value(msgspec.json.decode(body), ""))
+        return msgspec.json.encode(self._hidden_value(_VALUE.decode(body), ""))
 
     def _hidden_value(self, value: object, name: str) -> object:
         """*value*, which is in the member *name*."""
         if name in ALL_SAYING and isinstance(value, dict | list):
-            return msgspec.json.decode(mapped_leaves(msgspec.json.encode(value).decode(), self.hidden))
+            return _VALUE.decode(mapped_leaves(msgspec.json.encode(value).decode(), self.hidden))
         if isinstance(value, str):
             if name == "arguments":  # JSON in a text, which it stays
                 return mapped_leaves(value, self.hidden)

@@ -13,7 +13,7 @@ from tests.plugins.jackfield_openai.test_background import BODY, PATH, with_two
 from tests.plugins.jackfield_openai.test_responses import events_of
 
 from jackfield.context import RequestContext
-from jackfield.errors import ContentBlocked, GuardrailFailed, WorkerDied
+from jackfield.errors import ClientError, ContentBlocked, GuardrailFailed, WorkerDied
 from jackfield.masking import Masking
 from jackfield.ports.identity import Principal
 from jackfield.testing.kits.scripted_gateway import ScriptedGateway, answer, serve_frontend
@@ -21,6 +21,8 @@ from jackfield_openai.config import OpenAIConfig
 from jackfield_openai.frontend import OpenAIFrontend
 from jackfield_openai.responses.answer import ResponseAnswer
 from jackfield_openai.responses.background import Run
+from jackfield_openai.responses.decode import decode_response
+from jackfield_openai.responses.objects import OBJECT
 from jackfield_openai.responses.repeating import masked
 
 if TYPE_CHECKING:
@@ -143,6 +145,64 @@ def with_responses(data: bytes) -> list[Json]:
     return [event["response"] for event in events_of(data) if "response" in event]
 
 
+BACKGROUND = '{"model": "demo", "input": "to joe@example.com", "background": true, '
+BODIES = {
+    "tools": BACKGROUND + '"tools": [{"type": "function", "name": "f", "parameters": {"type": "object", "x": VALUE}}]}',
+    "text": BACKGROUND + '"text": {"format": {"type": "json_schema", "name": "f", "schema": {"x": VALUE}}}}',
+}
+"""Which repeat a value that clients may choose."""
+
+
+@pytest.mark.parametrize("where", BODIES)
+@pytest.mark.parametrize("value", ["1e400", "-1E5", "1.50", "9" * 4000], ids=["huge", "exponent", "zero", "digits"])
+def test_numbers_are_repeated_as_they_are_written(where: str, value: str) -> None:
+    """Also such as nothing here could count with: whatever a run repeats, it ends."""
+
+    async def scenario(one: Site, other: Site, gate: asyncio.Event) -> None:
+        masks(one.gateway, MASKED)
+        gate.set()
+        body = BODIES[where].replace("VALUE", value)
+        made = await (await one.client.post(PATH, data=body, headers={"content-type": "application/json"})).text()
+        await accounted(one)
+        path = f"{PATH}/{json.loads(made)['id']}"
+        for site in (one, other):
+            kept = await (await site.client.get(path)).text()
+            assert '"status":"completed"' in kept
+            assert f'"x":{value}' in kept
+
+    with_two(scenario)
+
+
+@pytest.mark.parametrize("where", BODIES)
+def test_a_number_that_could_not_be_read_again_is_refused(where: str) -> None:
+    """At once, by its field."""
+
+    async def scenario(one: Site, _: Site, __: asyncio.Event) -> None:
+        body = BODIES[where].replace("VALUE", "9" * 5000)
+        refused = await one.client.post(PATH, data=body, headers={"content-type": "application/json"})
+        assert (refused.status, (await refused.json())["error"]["param"]) == (400, where)
+
+    with_two(scenario)
+
+
+@pytest.mark.parametrize("where", BODIES)
+def test_the_deepest_that_is_taken_can_be_read_again(where: str) -> None:
+    """Where it stands deeper, as in events."""
+
+    def nested(levels: int) -> bytes:
+        return BODIES[where].replace("VALUE", "[" * levels + "]" * levels).encode()
+
+    def taken(levels: int) -> bool:
+        try:
+            decode_response(nested(levels), "strict")
+        except ClientError:
+            return False
+        return True
+
+    deepest = max(levels for levels in range(50, 1050, 5) if taken(levels))
+    assert OBJECT.decode(b'{"":' * 40 + nested(deepest) + b"}" * 40)
+
+
 @pytest.mark.parametrize("judged", [False, True])
 def test_a_store_has_nothing_of_a_request_before_guardrails_have_judged_it(*, judged: bool) -> None:
     """Also where nobody ever makes it, because the process is killed meanwhile."""
@@ -203,16 +263,42 @@ def test_one_that_is_cancelled_before_guardrails_have_judged_it_leaves_nothing_s
     with_two(scenario)
 
 
+def queued(principal: Principal, *, judged: bool) -> Run:
+    """A run of *principal* that the model has not begun with."""
+    context = RequestContext("req", "route", "client")
+    context.principal = principal
+    response: dict[str, object] = {**dict.fromkeys((*ECHOES, "tool_choice")), "instructions": SAID}
+    run = Run(context, ResponseAnswer(response, logprobs=False), judged=judged)
+    run.add(run.answer.queued())
+    return run
+
+
+@pytest.mark.parametrize("judged", [False, True])
+def test_another_key_of_the_tenant_sees_nothing_that_was_not_judged(*, judged: bool) -> None:
+    """Nobody knows yet what of it is to be masked; whoever has asked sees it."""
+    ann, bob = (Principal(id=name, name=name, fingerprint="000000", owner="acme") for name in ("ann", "bob"))
+
+    async def scenario() -> list[tuple[bytes, bytes]]:
+        run = queued(ann, judged=judged)
+        seen = []
+        for who in (ann, bob):
+            async with aclosing(run.follow(-1, who)) as events:
+                seen.append((run.response(who), await anext(events)))
+        return seen
+
+    own, others = asyncio.run(scenario())
+    assert [each.count(MAIL.encode()) for each in own] == [1, 2]
+    assert [each.count(MAIL.encode()) for each in others] == ([1, 2] if judged else [0, 0])
+    assert b'"status":"queued"' in others[0]
+
+
 def test_another_key_of_the_tenant_sees_placeholders() -> None:
     """While it runs as when it was read from the store."""
     ann, bob = (Principal(id=name, name=name, fingerprint="000000", owner="acme") for name in ("ann", "bob"))
 
     async def scenario() -> tuple[bytes, bytes, bytes, bytes]:
-        context = RequestContext("req", "route", "client")
-        context.principal, context.masking = ann, MASKED
-        response: dict[str, object] = {**dict.fromkeys((*ECHOES, "tool_choice")), "instructions": SAID}
-        run = Run(context, ResponseAnswer(response, logprobs=False))
-        run.add(run.answer.queued())
+        run = queued(ann, judged=False)
+        vars(run)["_context"].masking = MASKED
         run.repeat(masked(run.answer.response, MASKED))
         run.end()
         followed = [b"".join([piece async for piece in run.follow(-1, who)]) for who in (ann, bob)]

@@ -786,7 +786,7 @@ def test_events_of_the_last_that_have_ended_are_there() -> None:
 
         for number in range(ENDED_MAX + 2):
             answer_of = ResponseAnswer({"id": str(number), "status": "queued"}, logprobs=False)
-            run = background.start(RequestContext("r", "/", ""), answer_of, work)
+            run = background.start(RequestContext("r", "/", ""), answer_of, work, judged=True)
             assert run.task is not None
             await run.task
         return [background.find("", str(number)) is not None for number in range(ENDED_MAX + 2)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jackfield.types import Finished, ReasoningDelta, TextDelta
-from jackfield_openai.responses.objects import error_object, usage_object
+from jackfield_openai.responses.objects import OBJECT, error_object, usage_object
 from jackfield_openai.responses.output import CallOutput, MessageOutput, ReasoningOutput
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from jackfield_openai.responses.output import OutputItem, Said
 
 _encode = msgspec.json.Encoder().encode
-_OBJECT: Final = msgspec.json.Decoder(dict[str, object])
 
 _REASONS: Final = {
     "length": "max_output_tokens",
@@ -97,7 +96,7 @@ class ResponseAnswer:
     def hide(self, masking: Masking) -> None:
         """It has ended: what is known of it is what may be kept."""
         self.items.clear()
-        self.response = _OBJECT.decode(masking.hidden_json(_encode(self.response)))
+        self.response = OBJECT.decode(masking.hidden_json(_encode(self.response)))
 
     def _begin(self, delta: Delta) -> tuple[OutputItem, bytes]:
         """The item that begins with *delta*, and what is said before: the end of one, the beginning of another."""

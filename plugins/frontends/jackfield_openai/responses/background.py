@@ -11,7 +11,7 @@ import msgspec
 
 from jackfield.errors import InvalidRequest, QueueFull
 from jackfield_openai.records import identity_of, tenant_of
-from jackfield_openai.responses.repeating import with_repeated
+from jackfield_openai.responses.repeating import UNSAID, with_repeated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -35,16 +35,19 @@ class Run:
     """One response in the background. Gateway's event loop.
 
     Once guardrails have judged its request, originals of what they have masked are not in what is kept of it; whoever
-    has asked for it gets them back, and no other key of the same tenant does.
+    has asked for it gets them back, and no other key of the same tenant does. Until then others see nothing of what it
+    repeats.
 
     Parameters:
         context: Of its work.
         answer: What it becomes.
+        judged: Whether guardrails, where there are any, have passed its request.
     """
 
-    def __init__(self, context: RequestContext, answer: ResponseAnswer) -> None:
+    def __init__(self, context: RequestContext, answer: ResponseAnswer, *, judged: bool) -> None:
         self.answer = answer
         self._context = context
+        self._judged = judged
         self.task: asyncio.Task[None] | None = None
         self.closing = False
         """Whether it ends because the server does."""
@@ -67,7 +70,13 @@ class Run:
         self._tell()
 
     def repeat(self, repeated: Object) -> None:
-        """From now on it repeats that of its request; before its first output, when each event has the response."""
+        """It is judged, and repeats that of its request instead of what it has so far; empty changes nothing.
+
+        Before its first output, when each event has the response.
+        """
+        self._judged = True
+        if not repeated:
+            return
         self.answer.response.update(repeated)
         self._events = [with_repeated(event, repeated) for event in self._events]
         self._size = sum(map(len, self._events))
@@ -81,9 +90,14 @@ class Run:
 
     def response(self, principal: Principal | None) -> bytes:
         """As it is now, for *principal*, in JSON."""
+        own, masking = self._has_asked(principal), self._context.masking
+        if not (own or self._judged):
+            return msgspec.json.encode({**self.answer.response, **UNSAID})
         body = msgspec.json.encode(self.answer.response)
-        masking = self._context.masking
-        return body if masking is None else self._shown(masking.hidden_json(body), principal)
+        if masking is None:
+            return body
+        hidden = masking.hidden_json(body)
+        return masking.shown_events(hidden) if own else hidden
 
     async def follow(self, after: int, principal: Principal | None) -> AsyncGenerator[bytes, None]:
         """The events behind number *after*, as they come, for *principal*.
@@ -99,7 +113,7 @@ class Run:
             events = self._events[place - self._dropped :]
             if events:
                 place += len(events)
-                yield self._shown(b"".join(events), principal)
+                yield self._shown(events, principal)
             elif self._ended:
                 return
             else:
@@ -112,10 +126,14 @@ class Run:
             with suppress(asyncio.CancelledError):
                 await asyncio.shield(asyncio.gather(self.task, return_exceptions=True))
 
-    def _shown(self, kept: bytes, principal: Principal | None) -> bytes:
+    def _shown(self, kept: list[bytes], principal: Principal | None) -> bytes:
         masking = self._context.masking
-        own = identity_of(principal) == identity_of(self._context.principal)
-        return masking.shown_events(kept) if own and masking is not None else kept
+        if self._has_asked(principal):
+            return b"".join(kept) if masking is None else masking.shown_events(b"".join(kept))
+        return b"".join(kept if self._judged else [with_repeated(event, UNSAID) for event in kept])
+
+    def _has_asked(self, principal: Principal | None) -> bool:
+        return identity_of(principal) == identity_of(self._context.principal)
 
     def _tell(self) -> None:
         self._changed.set()
@@ -128,14 +146,22 @@ class Background:
     def __init__(self) -> None:
         self._runs: OrderedDict[tuple[str, str], Run] = OrderedDict()
 
-    def start(self, context: RequestContext, answer: ResponseAnswer, work: Callable[[Run], Awaitable[None]]) -> Run:
-        """Run *work*, of *context*, in a task of its own.
+    def start(
+        self, context: RequestContext, answer: ResponseAnswer, work: Callable[[Run], Awaitable[None]], *, judged: bool
+    ) -> Run:
+        """Run *work* in a task of its own.
+
+        Parameters:
+            context: Of it.
+            answer: As for ``Run``.
+            work: What makes it.
+            judged: As for ``Run``.
 
         Raises:
             QueueFull: As many run as may.
         """
         self.check_room()
-        run = Run(context, answer)
+        run = Run(context, answer, judged=judged)
         self._runs[tenant_of(context), str(answer.response["id"])] = run
         run.task = asyncio.get_running_loop().create_task(self._worked(run, work))
         return run

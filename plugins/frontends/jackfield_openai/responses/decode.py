@@ -17,6 +17,7 @@ from jackfield.sampling import BREAKERS_MAX
 from jackfield_openai.responses import fields
 from jackfield_openai.responses.bodies import ResponseBody, ResponseCall
 from jackfield_openai.responses.includes import EMPTY, LOGPROBS, THOUGHTS
+from jackfield_openai.responses.objects import OBJECT
 from jackfield_openai.responses.tools import read_tool_choice, read_tools
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ _INNER: Final = {
     "reasoning": (fields.REASONING, fields.REASONING_RULES),
     "text": (fields.TEXT, fields.TEXT_RULES),
 }
+_MARGIN: Final = 64
+"""Levels into which answers, events and records put what they repeat, and calls that read it may be deeper."""
+
 _LISTS: Final = {"include": INCLUDES_MAX, "dry_sequence_breakers": BREAKERS_MAX}
 
 
@@ -65,7 +69,7 @@ def decode_response(data: bytes, mode: Mode) -> ResponseCall:
         thinking=_thinking(body),
         constraint=_constraint(body),
         logprobs=_alternatives(body, screening),
-        echoed={name: given[name].copy() for name in ("tools", "tool_choice", "text") if name in given},
+        echoed={name: _echoed(given[name], name) for name in ("tools", "tool_choice", "text") if name in given},
         ignored=tuple(screening.ignored),
     )
 
@@ -83,6 +87,16 @@ def _screened(data: bytes, mode: Mode) -> tuple[Mapping[str, msgspec.Raw], Scree
         if name in given and exceeds(given[name], most + 1):
             raise InvalidRequest(f"{name} may have at most {most} strings", param=name)
     return given, screening
+
+
+def _echoed(raw: msgspec.Raw, name: str) -> msgspec.Raw:
+    """What answers repeat: such as can be read again wherever it is kept."""
+    try:
+        OBJECT.decode(b'{"":' * _MARGIN + raw + b"}" * _MARGIN)
+    except (msgspec.DecodeError, RecursionError) as error:
+        message = f"{name}: a number has too many digits, or it nests too deep, to be repeated in the answer"
+        raise InvalidRequest(message, param=name) from error
+    return raw.copy()
 
 
 def _thinking(body: ResponseBody) -> Thinking:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from jackfield_openai.responses.bodies import ResponseBody, ResponseCall
 
 Object: TypeAlias = "dict[str, object]"
+OBJECT: Final = msgspec.json.Decoder(dict[str, object], float_hook=msgspec.Raw)
+"""Of one that is encoded again: numbers stay as they are written, also such as no float can hold."""
+
 ItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete"]
 
 

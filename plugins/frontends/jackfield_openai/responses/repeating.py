@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from jackfield_openai.responses.objects import OBJECT
+
 if TYPE_CHECKING:
     from jackfield.masking import Masking
     from jackfield_openai.responses.objects import Object
@@ -22,20 +24,19 @@ UNSAID: Final[Object] = {
 }
 """What stands there while nothing may be kept of what was asked."""
 
-_OBJECT: Final = msgspec.json.Decoder(dict[str, object])
 _DATA: Final = b"\ndata: "
 
 
 def masked(response: Object, masking: Masking) -> Object:
     """What *response* repeats, as guardrails have left it."""
     repeated = {name: response[name] for name in UNSAID}
-    return _OBJECT.decode(masking.repeated_json(msgspec.json.encode(repeated)))
+    return OBJECT.decode(masking.repeated_json(msgspec.json.encode(repeated)))
 
 
 def with_repeated(event: bytes, repeated: Object) -> bytes:
     """The *event*, which has a whole response, with that *repeated* in it instead."""
     head, _, data = event.partition(_DATA)
-    fields = _OBJECT.decode(data)
+    fields = OBJECT.decode(data)
     response = fields["response"]
     if not isinstance(response, dict):
         raise TypeError("an event without a response")

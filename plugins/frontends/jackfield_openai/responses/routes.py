@@ -323,7 +323,8 @@ class Responses:
         answer = self._answer(work, context)
         self._background.check_room()
         answer.response["status"] = "queued"
-        await history.keep(answer.response, work.given, judged=not self._gateway.guarded)
+        judged = not self._gateway.guarded
+        await history.keep(answer.response, work.given, judged=judged)
         await liveness.beat(str(answer.response["id"]))
         running = Running(
             self._gateway,
@@ -333,7 +334,7 @@ class Responses:
             lambda judged: history.keep(answer.response, work.given, new=False, judged=judged),
             liveness,
         )
-        return self._background.start(own, answer, running.make)
+        return self._background.start(own, answer, running.make, judged=judged)
 
     async def _follow(
         self, request: web.Request, context: RequestContext, run: Run, after: int, headers: Mapping[str, str]

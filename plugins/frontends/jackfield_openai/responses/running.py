@@ -102,8 +102,8 @@ class Running:
     def _passed(self, run: Run) -> None:
         """The model has begun with it: guardrails have judged what was asked."""
         self._judged = True
-        if self._context.masking is not None:
-            run.repeat(masked(self._answer.response, self._context.masking))
+        masking = self._context.masking
+        run.repeat({} if masking is None else masked(self._answer.response, masking))
 
     def _unsay(self, run: Run) -> None:
         """It ends: where guardrails have not passed what was asked, nothing of that stays."""
