@@ -38,7 +38,9 @@ class Roster:
     def note(self, rule: CompiledRule, claim: Claim) -> None:
         """*rule* was applied to *claim*."""
         whose = rule.whose(claim)
-        self._seen.pop(whose, None)
+        before = self._seen.pop(whose, None)
+        if before is not None and not claim.answers:
+            claim = before[1]  # which may have been work, and then knows the queue
         self._seen[whose] = rule, claim
         if len(self._seen) > KEPT:
             del self._seen[next(iter(self._seen))]
@@ -52,4 +54,4 @@ class Roster:
             whose = rule.subjects(claim)
             named = {**whose, "rule": rule.rule.name}
             if all(named.get(name) == value for name, value in only.items()):
-                yield from (Seen(charge, whose) for charge in rule.charges(claim))
+                yield from (Seen(charge, whose) for charge in rule.counters(claim))

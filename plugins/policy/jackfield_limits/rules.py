@@ -23,6 +23,9 @@ WINDOWED: Final[Sequence[Measure]] = ("requests", "tokens", "prompt_tokens", "co
 _DIGEST_BYTES: Final = 16
 _NOBODY: Final = ""
 
+_ASKED: Final = frozenset({"requests", "concurrency"})
+"""What a question takes: one whose tokens are used up may still count them."""
+
 
 class Charge(NamedTuple):
     """One counter that a claim needs room in."""
@@ -59,8 +62,6 @@ class CompiledRule:
             for measure in WINDOWED
             for window, limit in _windows(rule, measure).items()
         ]
-        self._requests = [each for each in self._windows if each[0] == "requests"]
-        """What a question takes: one whose tokens are used up may still count them."""
 
     def applies(self, claim: Claim) -> bool:
         """Whether *claim* is one of those it is about."""
@@ -77,9 +78,14 @@ class CompiledRule:
         )
 
     def charges(self, claim: Claim) -> Iterable[Charge]:
-        """The counters of whoever *claim* is from."""
+        """The counters that *claim* needs room in."""
+        counters = self.counters(claim)
+        return counters if claim.answers else (each for each in counters if each.measure in _ASKED)
+
+    def counters(self, claim: Claim) -> Iterable[Charge]:
+        """All counters of whoever *claim* is from; a question does not know how long a queue is."""
         rule, whose = self.rule, self.whose(claim)
-        for measure, window, item in self._windows if claim.answers else self._requests:
+        for measure, window, item in self._windows:
             sliding = rule.windows == "sliding"
             key = f"{whose}:{measure}:{window}"
             yield Charge(key, measure, window, item.amount, item, sliding, self.scope, rule.name)

@@ -53,6 +53,35 @@ def test_looked_at_and_reset(backend: str, shared_redis: RedisServer) -> None:
     asyncio.run(scenario())
 
 
+def test_a_question_hides_no_counter() -> None:
+    """It takes no tokens and no place in a queue; what work has used up is shown and reset as before."""
+
+    async def scenario() -> None:
+        rule = Rule(name="r", per=("key",), requests={"hour": 9}, tokens={"hour": 100}, concurrency=4, queue_share=0.5)
+        limiter = in_memory(Clock(), rule, answer_estimate=0)
+        question = {"prompt": 0, "answers": 0, "queue": 0, "action": "ask"}
+        await limiter.reserve(claim(**question))  # type: ignore[arg-type]
+        asked = [each.standing for each in await limiter.entries({})]
+        assert [(each.measure, each.remaining) for each in asked] == [
+            ("requests", 8),
+            ("tokens", 100),
+            ("concurrency", 3),
+        ]
+        await limiter.reserve(claim(40))
+        await limiter.reserve(claim(**question))  # type: ignore[arg-type]
+        standings = [each.standing for each in await limiter.entries({})]
+        assert [(each.measure, each.remaining, each.limit) for each in standings] == [
+            ("requests", 6, 9),
+            ("tokens", 60, 100),
+            ("concurrency", 1, 4),
+            ("queue", 3, 4),
+        ]
+        assert await limiter.reset({"key": "keys/ann"}) == 2
+        assert [each.standing.remaining for each in await limiter.entries({})] == [9, 100, 1, 3]
+
+    asyncio.run(scenario())
+
+
 def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asked longest ago is not shown any more, and counts nevertheless."""
     monkeypatch.setattr(roster, "KEPT", 3)
