@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OTHER_KEY: Final = "key values mismatch"
+_KEY: Final = b"PRIVATE KEY"
 _SEALED: Final = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
 """How PEM says that a key wants a passphrase, in each of its two forms."""
 
@@ -43,7 +44,7 @@ def protection(ca: Path | None, certificate: Path | None, key: Path | None) -> P
 def _show(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
     guarded, option = (certificate, "--cert") if key is None else (key, "--cert-key")
     exposed = exposure(guarded.stat(), guarded)
-    if exposed:
+    if exposed and _KEY in guarded.read_bytes():
         raise ApiError(f"{option}: {guarded} has a private key: {exposed}")
     try:
         # a key with a passphrase would ask for it on the terminal
