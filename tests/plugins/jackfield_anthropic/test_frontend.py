@@ -55,7 +55,7 @@ def with_client(
 
     async def run() -> T:
         application = serve_frontend(lambda port: AnthropicFrontend(port, config or AnthropicConfig()), gateway)
-        async with asyncio.timeout(10), TestClient(TestServer(application)) as client:
+        async with asyncio.timeout(30), TestClient(TestServer(application)) as client:
             return await scenario(client)
 
     return asyncio.run(run())

@@ -39,7 +39,7 @@ def with_client(
         application = serve_frontend(
             lambda port: OllamaFrontend(port, config or OllamaConfig()), gateway or ScriptedGateway()
         )
-        async with asyncio.timeout(10), TestClient(TestServer(application)) as client:
+        async with asyncio.timeout(30), TestClient(TestServer(application)) as client:
             return await scenario(client)
 
     return asyncio.run(run())
