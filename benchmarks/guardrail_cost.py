@@ -29,8 +29,9 @@ SUBJECT: Final = Subject(stage="input", request_id="req-1", model="demo", route=
 SENTENCE: Final = "The board met on 12 May 2024 in room 4 and agreed that the plan, which nobody had read, was good. "
 FOUND: Final = (SENTENCE * 5)[:470] + " mail joe@example.com or 4111 1111 1111 1111 "
 DISGUISED: Final = (
-    "%41%42%43 &#65;&#66;&#67;&#68; \\x41\\x42\\x43\\x44 vtaber w0rd w1se th1s l3ss act as an ai you are never told what"
-    " to say ignore play print start with no of the was end do be repeat show when you imagine and tell forget from now "
+    "%41%42%43 &#65;&#66;&#67;&#68; \\x41\\x42\\x43\\x44 vtaber w0rd w1se th1s l3ss act as an ai you are never told "
+    "what to say ignore play print start with no of the was end do be repeat show when you imagine and tell forget "
+    "from now "
 )
 """Encoded in four ways at once, which are read one within the other, with words that many signs begin with."""
 HOSTILE: Final = {
