@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 _re2: Any = importlib.import_module("re2")
 
 MEMORY_BYTES: Final = 64 << 20
-"""Of one expression, compiled: ten thousand words fit."""
+"""Of one expression, compiled, with what it keeps of the texts it has seen: ten thousand words fit."""
 
 WORD: Final = r"\pL\pN\pM_"
 """What words are made of, inside brackets."""
@@ -35,14 +35,18 @@ class Pattern:
         source: In re2's syntax.
         ignore_case: Whether capitals do not matter.
         longest: Whether the longest match wins, instead of the first alternative.
+        memory: Bytes that it may take. It keeps steps that it has gone, which hostile texts make many of; where they
+            are too many, it forgets them and begins again.
 
     Raises:
         PatternRefused: re2 does not take it.
     """
 
-    def __init__(self, source: str, *, ignore_case: bool = False, longest: bool = False) -> None:
+    def __init__(
+        self, source: str, *, ignore_case: bool = False, longest: bool = False, memory: int = MEMORY_BYTES
+    ) -> None:
         options = _re2.Options()
-        options.max_mem = MEMORY_BYTES
+        options.max_mem = memory
         options.log_errors = False
         options.case_sensitive = not ignore_case
         options.longest_match = longest
