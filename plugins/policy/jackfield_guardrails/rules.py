@@ -169,8 +169,8 @@ class InjectionRule(BlockingRule, frozen=True, kw_only=True, tag="injection"):
     """When it judges: prompts (``input``), answers (``output``)."""
     roles: tuple[str, ...] = ("user", "tool", "")
     """Whose messages it judges; the empty one is that of texts outside conversations."""
-    threshold: Share = 0.5
-    """Score from which a text is a finding."""
+    threshold: Annotated[float, msgspec.Meta(gt=0.0, le=0.98)] = 0.5
+    """Score from which a text is a finding; no text scores more than 0.98."""
 
 
 class LanguageRule(BlockingRule, frozen=True, kw_only=True, tag="language"):

@@ -100,6 +100,7 @@ def test_all_that_judge_here_do_so_at_once(rules: Any) -> None:
         ('[a]\nkind = "pii"\nentities = ["shoe_size"]', "config.guardrails.rules.a.entities[0]"),
         ('[a]\nkind = "injection"\naction = "mask"', "config.guardrails.rules.a.action"),
         ('[a]\nkind = "injection"\nthreshold = 2', "config.guardrails.rules.a.threshold"),
+        ('[a]\nkind = "injection"\nthreshold = 0.99', "config.guardrails.rules.a.threshold"),
         ('[A]\nkind = "pii"', "config.guardrails.rules"),
         ('[a]\nkind = "length"', "config.guardrails.rules.a.characters,"),
         ('[a]\nkind = "language"', "config.guardrails.rules.a.allow"),
