@@ -10,6 +10,7 @@ import msgspec
 
 from jackfield.ports.identity import SCOPE
 from jackfield.ports.key_issuer import IssuedKey
+from jackfield.ports.policy import NAME as ASKABLE
 from jackfield.types import PRIORITY_MAX
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def _check_texts(self) -> None:
         for field in ("owner", "user", "team", "tenant"):
             text: str = getattr(self, field)
-            if text and (len(text) > TEXT_MAX or not _printed(text)):
-                raise ValueError(f"{field} must be a printable text of at most {TEXT_MAX} characters")
+            if len(text) > TEXT_MAX or not ASKABLE.match(text):
+                raise ValueError(f'{field} must be a printable text of at most {TEXT_MAX} characters without " and \\')
         for field in ("scopes", "models"):
             for text in getattr(self, field) or ():
                 if not 0 < len(text) <= TEXT_MAX or not _printed(text):

@@ -104,6 +104,8 @@ def test_dates(run: Run, text: str, expected: str) -> None:
         (["create", "ci", "--team", "Grö\0ße"], "team must be a printable text"),
         (["create", "ci", "--team", "Grö\u200bße"], "team must be a printable text"),
         (["create", "ci", "--user", "Grö\udcffße"], "user must be a printable text"),
+        (["create", "ci", "--owner", 'Ann "Bo" Lee'], 'without " and \\'),
+        (["create", "ci", "--tenant", "acme\\north"], 'without " and \\'),
         (["create", "ci", "--priority", "101"], "'--priority': 101 is not in the range"),
         (["create", "ci", "--priority", "high"], "'--priority': 'high' is not a valid integer"),
         (["create", "ci", "--expires", "soon"], "'--expires': 'soon' is neither"),
