@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jackfield_keys.records import KeyRecord
 
 NAMES = st.sampled_from(["ann", "bob"])
-TEXTS = st.sampled_from(["", "search", 'a "quoted" text', "# [[keys]]", "umlaut ü", "back\\slash"])
+TEXTS = st.sampled_from(["", "search", "a '''quoted''' text", "# [[keys]]", "umlaut ü", "= {a}, $b"])
 
 
 def seen(record: KeyRecord) -> tuple[str, ...]:
