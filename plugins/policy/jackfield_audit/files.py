@@ -170,15 +170,21 @@ def read_head(folder: Path, key: ChainKey) -> Place | None:
     return Place(head.seq, head.mac.encode()) if head.proof == _proof(key, head.seq, head.mac) else None
 
 
-def write_head(folder: Path, key: ChainKey, place: Place) -> None:
+def write_head(folder: Path, key: ChainKey, place: Place, *, durable: bool = False) -> None:
     """Say that the record goes as far as *place*; the old head or the new one is there, never half of one.
+
+    Parameters:
+        folder: Of the record.
+        key: Of the chain.
+        place: The end.
+        durable: Whether that holds after a power cut too.
 
     Raises:
         OSError: It cannot be written.
     """
     mac = place.mac.decode() or START.decode()
     text = json.dumps({"seq": place.seq, "mac": mac, "proof": _proof(key, place.seq, mac)})
-    replace_file(folder / HEAD, text.encode(), sole=True, durable=False)
+    replace_file(folder / HEAD, text.encode(), sole=True, durable=durable)
 
 
 def _proof(key: ChainKey, seq: int, mac: str) -> str:

@@ -112,13 +112,13 @@ class Trail:
         self._append_own("audit.rekeyed", {"key": key.name})
         self._key, self._envelopes = key, Envelopes(key, self._config)
         with suppress(OSError):  # the head before says less, and nothing wrong
-            write_head(self._folder, key, self._place)
+            self._write_head()
 
     def close(self) -> None:
         """Write the head, and let others write."""
         if self._descriptor >= 0:
             with suppress(OSError):
-                write_head(self._folder, self._key, self._place)
+                self._write_head()
                 os.fsync(self._descriptor)
         self._shut()
         if self._lock >= 0:
@@ -164,7 +164,7 @@ class Trail:
         full = self._size >= self._config.rotate_bytes
         another_day = self._config.rotate_daily and day_of(self._clock()) != self._day
         if full or another_day:
-            write_head(self._folder, self._key, self._place)
+            self._write_head()
             os.fsync(self._descriptor)
             self._shut()
             self._open(anew=True)
@@ -246,9 +246,12 @@ class Trail:
             raise
         self._size += len(data)
 
+    def _write_head(self) -> None:
+        write_head(self._folder, self._key, self._place, durable=self._config.mode == "durable")
+
     def _tell_head(self) -> None:
         now = time.monotonic()
         if now >= self._head_due:
             self._head_due = now + HEAD_S
             with suppress(OSError):  # the record itself is what counts
-                write_head(self._folder, self._key, self._place)
+                self._write_head()

@@ -17,6 +17,7 @@ from tests.plugins.jackfield_audit.conftest import KEY, SECRET, Book, event
 
 from jackfield.errors import ManifestError
 from jackfield.secret import Secret
+from jackfield.whole_files import replace_file as replaced
 from jackfield_audit import verification
 from jackfield_audit.chain import START, ChainKey
 from jackfield_audit.config import AuditConfig
@@ -121,6 +122,22 @@ def test_macs_are_hmacs(secret: str, body: bytes, text: str) -> None:
     assert key.mac(START, body).decode() == hmac.new(secret.encode(), START + body, "sha256").hexdigest()
     expected = hmac.new(secret.encode(), f"text\0{text}".encode(), "sha256").hexdigest()
     assert key.mark("text", text) == expected[:32]
+
+
+@pytest.mark.parametrize(("mode", "flushed"), [("strict", False), ("durable", True)])
+def test_the_head_is_as_durable_as_the_record(
+    book: Book, monkeypatch: pytest.MonkeyPatch, mode: str, *, flushed: bool
+) -> None:
+    """A power cut must not leave a record whose end is on the disk, and a head that is not."""
+    heads: list[bool] = []
+
+    def replace_file(path: Path, content: bytes, *, sole: bool = False, durable: bool = True) -> None:
+        heads.append(durable)
+        replaced(path, content, sole=sole, durable=durable)
+
+    monkeypatch.setattr("jackfield_audit.files.replace_file", replace_file)
+    book.filled(1, msgspec.convert({"mode": mode}, AuditConfig))
+    assert set(heads) == {flushed}
 
 
 def test_the_chain_goes_on_over_rotation(book: Book) -> None:
