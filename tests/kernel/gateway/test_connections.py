@@ -239,7 +239,9 @@ def test_reader_that_does_not_read(serve: Serve, notes: Notes) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(30)
         client.connect(("127.0.0.1", served.public_port))
-        client.sendall(b"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        client.sendall(
+            b"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
         submit = worker.submitted()
         worker.send(submit.id, Started(3, 16))
         for _ in range(100):
