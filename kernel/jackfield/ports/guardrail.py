@@ -107,8 +107,9 @@ class GuardrailTraits(msgspec.Struct, frozen=True, kw_only=True):
     the end."""
     window_s: float | None = None
     """Seconds after which text that waits for a window to be full is judged, as if it ended there, and sent; it is
-    judged again with what follows (``GuardedText.begin`` stands before it then). None lets it wait. What is held back
-    for ``longest`` waits for what follows it, however long that takes: it may be the begin of something."""
+    judged again with what follows (``GuardedText.begin`` stands before it then). They begin anew when half a window is
+    sent: a character waits twice as long at most. None lets it wait. What is held back for ``longest`` waits for what
+    follows it, however long that takes: it may be the begin of something."""
     default_on: bool = True
     """Whether it judges requests that nobody has asked it to judge."""
     moderation: bool = True
